@@ -1,0 +1,1 @@
+"""The PostgreSQL side: schema, servers, bulk loading and every query."""

@@ -1,0 +1,92 @@
+"""Advisory locks: who may store a region's snapshots now, and which runs are alive.
+
+They are held by a session of the server and end with it, whatever killed their process: nothing is left to clean up.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from ironforge_cli.db.engine import executor
+from ironforge_cli.errors import LockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.regions import Region
+
+MIGRATION_LOCK: Final = "migrate"
+
+_execute = executor("locks")
+
+
+def store_lock(region: Region) -> str:
+    """Held for one cycle by whoever stores snapshots of a region: collect, poll, replay or recompute."""
+    return f"store:{region}"
+
+
+def run_lock(log_id: int) -> str:
+    """Held for as long as the owner of a row of scraper_logs lives."""
+    return f"run:{log_id}"
+
+
+def advisory_key(name: str) -> int:
+    """The 64-bit key of a lock's name: PostgreSQL names advisory locks by number.
+
+    >>> advisory_key("store:eu") == advisory_key("store:us")
+    False
+    """
+    return int.from_bytes(blake2b(f"ironforge {name}".encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def acquire(connection: Connection, name: str) -> bool:
+    """Take a lock for the connection's session, without waiting; False where another session holds it."""
+    taken = _execute(connection, text("SELECT pg_try_advisory_lock(:key)"), {"key": advisory_key(name)})
+    return bool(taken.scalar_one())
+
+
+def release(connection: Connection, name: str) -> None:
+    """Give a lock of this session back."""
+    _execute(connection, text("SELECT pg_advisory_unlock(:key)"), {"key": advisory_key(name)})
+
+
+def is_held(connection: Connection, name: str) -> bool:
+    """Whether any session of this database holds a lock: reads pg_locks and takes nothing."""
+    key = advisory_key(name) & 0xFFFF_FFFF_FFFF_FFFF
+    held = _execute(
+        connection,
+        text(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND classid::bigint = :high AND objid::bigint = :low)"
+        ),
+        {"high": key >> 32, "low": key & 0xFFFF_FFFF},
+    )
+    return bool(held.scalar_one())
+
+
+@contextmanager
+def storing(database: Database, region: Region) -> Generator[None]:
+    """Be the only one who stores snapshots of a region.
+
+    The lock has a connection of its own, so that no rollback and no pool gives it back early. Raises `LockedError`
+    where another run holds it.
+    """
+    name = store_lock(region)
+    with database.connect(autocommit=True) as connection:
+        if not acquire(connection, name):
+            raise LockedError(
+                f"Another run is storing {region.label} snapshots and does this work: nothing is lost. "
+                "Try again when it is done."
+            )
+        try:
+            yield
+        finally:
+            release(connection, name)

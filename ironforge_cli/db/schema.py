@@ -1,0 +1,100 @@
+"""Which migrations a database has, and how it gets the rest.
+
+The migrations lie in `alembic/` of a checkout and travel in the wheel as `ironforge_cli/_migrations`; one look-up
+serves both. Revisions are named for the minute they were written, so that their names sort by age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from ironforge_cli.db.engine import executor
+from ironforge_cli.errors import ConfigurationError, IronforgeError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+
+_execute = executor("schema")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersion:
+    """What a database has (`current`, None for nothing) and what this program needs (`head`)."""
+
+    current: str | None
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the program can work on this database."""
+        return self.current == self.head
+
+
+@cache
+def migrations_folder() -> Path:
+    """Where the migrations are, in a wheel or in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_migrations", package.parent / "alembic"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise IronforgeError(f"The migrations are missing beside {package}; install ironforge-cli again.")
+
+
+def head() -> str:
+    """The newest revision that this program brings. Reads file names alone: Alembic takes long to import."""
+    return max(path.name[: len("YYYYMMDD_HHMM")] for path in (migrations_folder() / "versions").glob("2*.py"))
+
+
+def version(connection: Connection) -> SchemaVersion:
+    """Read the revision of a database; raises as the connection does."""
+    known = _execute(connection, text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
+    current = _execute(connection, text("SELECT max(version_num) FROM alembic_version")).scalar() if known else None
+    return SchemaVersion(current=current, head=head())
+
+
+def require_current(connection: Connection) -> None:
+    """Raise `ConfigurationError` unless the schema is the one that this program was written for."""
+    found = version(connection)
+    if found.is_current:
+        return
+    if found.current is not None and found.current > found.head:
+        raise ConfigurationError(
+            f"The database's schema ({found.current}) is newer than this ironforge ({found.head}). "
+            "Upgrade ironforge, as whoever upgraded the database did."
+        )
+    has = f"is older ({found.current})" if found.current else "is not there yet"
+    raise ConfigurationError(
+        f"The database's schema {has}; this ironforge needs {found.head}. Run `ironforge db upgrade`."
+    )
+
+
+def upgrade(database: Database) -> SchemaVersion:
+    """Run the migrations that a database lacks and return what it had before. Safe to run at the same time twice.
+
+    Raises `ConfigurationError` where the schema is newer than this program.
+    """
+    with database.connect() as connection:
+        before = version(connection)
+        connection.rollback()
+        if before.is_current:
+            return before
+        if before.current is not None and before.current > before.head:
+            require_current(connection)
+        # Alembic takes as long to import as everything else together, and most runs have nothing to migrate.
+        from alembic.command import upgrade as run_migrations  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        # Alembic expands percent signs, which a folder's name can hold.
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        run_migrations(config, "head")
+    return before
