@@ -1,0 +1,1 @@
+"""The API side: sessions, endpoints and the parsing of answers."""

@@ -1,0 +1,84 @@
+"""One method per endpoint of Blizzard's Game Data API that the tool uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ironforge_cli.blizzard import payloads
+from ironforge_cli.blizzard.transport import NotThereError
+from ironforge_cli.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import datetime
+
+    from ironforge_cli.blizzard.transport import Answer, Transport
+    from ironforge_cli.market.catalogue import Item
+    from ironforge_cli.regions import Region
+
+SEARCH_PAGE_SIZE = 1000
+"""The most that a search shows, over all its pages."""
+
+
+class BlizzardClient:
+    """Endpoints of every region. Safe to share between threads.
+
+    `api_url` holds `{region}` where eu or us goes, in host or path; `locale` is that of names.
+    """
+
+    def __init__(self, transport: Transport, *, api_url: str, locale: str) -> None:
+        self._transport = transport
+        self._api_url = api_url
+        self._locale = locale
+
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+        """The body of a region's commodity auctions; with `newer_than`, only if it is newer.
+
+        The body is not parsed: who stores it needs it as it came. Raises `UnavailableError` or `CredentialsError`.
+        """
+        try:
+            return self._dynamic(region, "auctions/commodities", newer_than=newer_than)
+        except NotThereError as error:
+            raise CredentialsError(
+                f"{error} Commodities are shown to every API client that is not blocked: "
+                "see https://develop.battle.net/access/clients."
+            ) from error
+
+    def token_price(self, region: Region) -> tuple[datetime, int]:
+        """When the price of a WoW token was last set, and the price in copper.
+
+        Raises `UnavailableError`, `CredentialsError` or `RefusedAnswerError`.
+        """
+        return payloads.token_price(self._dynamic(region, "token/index", newer_than=None).body)
+
+    def items(self, region: Region) -> Generator[list[Item]]:
+        """Every item that the search knows, by rising id, up to 1,000 a time.
+
+        A search shows 1,000 results over all its pages, so each asks for what follows the last id seen. It misses
+        some items that are traded. Raises as `token_price`.
+        """
+        last = 0
+        while True:
+            answer = self._static(
+                region,
+                "search/item",
+                {"orderby": "id", "_pageSize": str(SEARCH_PAGE_SIZE), "id": f"({last},)"},
+            )
+            found, more = payloads.item_search(answer.body, locale=self._locale)
+            if found:
+                yield found
+                last = max(item.id for item in found)
+            if not more or not found:
+                return
+
+    def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
+        params = {"namespace": region.dynamic_namespace, "locale": self._locale}
+        return self._transport.get_dynamic(self._url(region, path), params, newer_than=newer_than)
+
+    def _static(self, region: Region, path: str, params: dict[str, str]) -> Answer:
+        params = {"namespace": region.static_namespace, **params}
+        return self._transport.get_static(self._url(region, path), params)
+
+    def _url(self, region: Region, path: str) -> str:
+        # Not str.format: a URL can hold other braces.
+        return f"{self._api_url.replace('{region}', region.value)}/data/wow/{path}"

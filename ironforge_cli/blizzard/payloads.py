@@ -1,0 +1,386 @@
+"""Blizzard's JSON into values of the market. The only module that knows Blizzard's key names.
+
+Every function takes the body as it came (a UTF-8 byte order mark is no fault) and raises `RefusedAnswerError` where it
+is not what the API's documentation and recorded answers say; unknown keys are no fault.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct, field
+
+from ironforge_cli.errors import RefusedAnswerError
+from ironforge_cli.market.auctions import Auctions, TimeLeft
+from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent, Recipe, SkillTier
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import DTypeLike, NDArray
+
+INT32_MAX: Final = 2**31 - 1
+INT64_MAX: Final = 2**63 - 1
+DEAREST_UNIT: Final = 10**15
+"""Copper. Ten thousand times what a character can own; sums over a whole market still fit 64 bits as floats do."""
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+
+_BOM: Final = b"\xef\xbb\xbf"
+# An auction ends in two braces at most; more tries than that only meet the same cut again.
+_CUT_TRIES: Final = 4
+
+_Id = Annotated[int, Meta(ge=1, le=INT32_MAX)]
+# Without `locale` a name is a dictionary of all locales; some names are null.
+_Name = str | dict[str, str | None] | None
+
+
+class _Link(Struct, gc=False):
+    id: _Id
+
+
+class _Auction(Struct, gc=False):
+    id: Annotated[int, Meta(ge=1, le=INT64_MAX)]
+    item: _Link
+    quantity: Annotated[int, Meta(ge=1, le=INT32_MAX)]
+    unit_price: Annotated[int, Meta(ge=1, le=DEAREST_UNIT)]
+    time_left: Literal["SHORT", "MEDIUM", "LONG", "VERY_LONG"]
+
+
+class _Self(Struct):
+    href: str = ""
+
+
+class _Links(Struct):
+    self: _Self = _Self()
+
+
+class _Commodities(Struct, gc=False):
+    auctions: list[_Auction]
+    links: _Links = field(name="_links", default_factory=_Links)
+
+
+class _RawCommodities(Struct):
+    auctions: list[msgspec.Raw]
+
+
+class _Token(Struct):
+    last_updated_timestamp: Annotated[int, Meta(ge=1, le=INT64_MAX // 1000)]
+    price: Annotated[int, Meta(ge=1, le=DEAREST_UNIT)]
+
+
+class _NamedLink(Struct):
+    id: _Id
+    name: _Name = None
+
+
+class _Typed(Struct):
+    type: str | None = None
+    name: _Name = None
+
+
+class _Professions(Struct):
+    professions: list[_NamedLink]
+
+
+class _Profession(Struct):
+    id: _Id
+    name: _Name = None
+    skill_tiers: list[_NamedLink] = []
+
+
+class _Category(Struct):
+    recipes: list[_NamedLink] = []
+
+
+class _Tier(Struct):
+    id: _Id
+    name: _Name = None
+    categories: list[_Category] = []
+
+
+class _Reagent(Struct):
+    reagent: _NamedLink
+    quantity: Annotated[int, Meta(ge=0, le=INT32_MAX)] = 1
+
+
+class _Recipe(Struct):
+    id: _Id
+    name: _Name = None
+    crafted_item: _NamedLink | None = None
+    alliance_crafted_item: _NamedLink | None = None
+    horde_crafted_item: _NamedLink | None = None
+    reagents: list[_Reagent] = []
+    optional_reagents: list[_Reagent] = []
+
+
+class _Item(Struct):
+    id: _Id
+    name: _Name = None
+    level: int | None = None
+    item_class: _Typed | None = None
+    item_subclass: _Typed | None = None
+    inventory_type: _Typed | None = None
+    quality: _Typed | None = None
+    is_equippable: bool | None = None
+    is_stackable: bool | None = None
+
+
+class _SearchResult(Struct):
+    data: _Item
+
+
+class _Search(Struct):
+    results: list[_SearchResult]
+    result_count_capped: bool = field(name="resultCountCapped", default=False)
+
+
+class _Fault(Struct):
+    detail: str | None = None
+
+
+_Answer = TypeVar("_Answer")
+_decode_commodities: Final = msgspec.json.Decoder(_Commodities).decode
+_decode_auction: Final = msgspec.json.Decoder(_Auction).decode
+
+
+def commodities(body: bytes, *, region: Region) -> Auctions:
+    """All auctions of a region. Refused unless it is whole, every value makes sense and every id comes once.
+
+    Also refused where the body's own link says that it is another region's.
+    """
+    text = _text(body)
+    try:
+        answer = _decode_commodities(text)
+    except msgspec.ValidationError as error:
+        raise RefusedAnswerError(f"Blizzard's answer is malformed: {_located(text, error)}") from error
+    except msgspec.DecodeError as error:
+        raise RefusedAnswerError(_cut(body, text, error)) from error
+    _require_region(answer.links.self.href, region)
+    listed = answer.auctions
+    if not listed:
+        raise RefusedAnswerError("Blizzard's answer lists no auctions, which no market of a region ever has.")
+    try:
+        return Auctions.from_columns(
+            auction_id=_column(listed, lambda auction: auction.id, np.int64),
+            item_id=_column(listed, lambda auction: auction.item.id, np.int32),
+            unit_price=_column(listed, lambda auction: auction.unit_price, np.int64),
+            quantity=_column(listed, lambda auction: auction.quantity, np.int32),
+            time_left=_column(listed, lambda auction: TimeLeft[auction.time_left], np.uint8),
+        )
+    except ValueError as error:
+        raise RefusedAnswerError(f"Blizzard's answer is malformed: `$.auctions`: {error}.") from error
+
+
+def _require_region(link: str, region: Region) -> None:
+    for other in Region:
+        if other is not region and other.dynamic_namespace in link:
+            raise RefusedAnswerError(
+                f"The body is one of {other.label} by its own link, but {region.label} was asked for."
+            )
+
+
+def published_at(headers: Mapping[str, str]) -> datetime:
+    """A snapshot's identity: `Last-Modified`, aware UTC, whose day Blizzard does not pad.
+
+    Refused where it is missing, no date, or more than 5 minutes ahead of the answer's `Date`.
+    """
+    given = headers.get("Last-Modified")
+    if given is None:
+        raise RefusedAnswerError("Blizzard's answer has no Last-Modified, so that nobody knows which hour it shows.")
+    try:
+        published = parsedate_to_datetime(given).astimezone(UTC)
+        answered = parsedate_to_datetime(headers["Date"]).astimezone(UTC) if "Date" in headers else None
+    except (ValueError, TypeError) as error:
+        raise RefusedAnswerError(f"Blizzard's answer has a Last-Modified that is no date: {given!r}.") from error
+    if answered is not None and published > answered + FUTURE_TOLERANCE:
+        raise RefusedAnswerError(
+            f"Blizzard's answer says it was last modified at {published.isoformat()}, "
+            f"but it was given at {answered.isoformat()}."
+        )
+    return published
+
+
+def token_price(body: bytes) -> tuple[datetime, int]:
+    """When the price of a WoW token was last set (aware UTC), and the price in copper."""
+    token = _decoded(body, _Token)
+    return datetime.fromtimestamp(token.last_updated_timestamp / 1000, tz=UTC), token.price
+
+
+def professions(body: bytes, *, locale: str) -> list[Named]:
+    """The index of professions, pseudo ones included, unordered as Blizzard gives it."""
+    return _named(_decoded(body, _Professions).professions, locale)
+
+
+def skill_tiers(body: bytes, *, locale: str) -> list[Named]:
+    """The tiers of a profession; some have none."""
+    return _named(_decoded(body, _Profession).skill_tiers, locale)
+
+
+def skill_tier(body: bytes, *, locale: str) -> SkillTier:
+    """A tier and the recipes of its categories."""
+    tier = _decoded(body, _Tier)
+    links = _named((link for category in tier.categories for link in category.recipes), locale)
+    once = {link.id: link for link in reversed(links)}
+    return SkillTier(id=tier.id, name=_localised(tier.name, locale), recipes=tuple(reversed(once.values())))
+
+
+def recipes(body: bytes, *, locale: str) -> list[Recipe]:
+    """A recipe: once, or once per faction where the factions craft different items."""
+    recipe = _decoded(body, _Recipe)
+    answer = _decoded(body, dict[str, Any])
+    crafted = {
+        Faction.ALLIANCE: recipe.alliance_crafted_item,
+        Faction.HORDE: recipe.horde_crafted_item,
+    }
+    by_faction = {faction: item.id for faction, item in crafted.items() if item is not None}
+    if not by_faction:
+        by_faction = {Faction.NEUTRAL: recipe.crafted_item.id if recipe.crafted_item else None}
+    # An item that is listed as both is needed.
+    reagents = {
+        link.reagent.id: Reagent(item_id=link.reagent.id, quantity=link.quantity, optional=optional)
+        for links, optional in ((recipe.optional_reagents, True), (recipe.reagents, False))
+        for link in links
+    }
+    return [
+        Recipe(
+            id=recipe.id,
+            faction=faction,
+            name=_localised(recipe.name, locale),
+            crafted_item_id=item_id,
+            reagents=tuple(reagents[item] for item in sorted(reagents)),
+            answer=answer,
+        )
+        for faction, item_id in by_faction.items()
+    ]
+
+
+def item(body: bytes, *, locale: str) -> Item:
+    """One item."""
+    return _item(_decoded(body, _Item), locale)
+
+
+def item_search(body: bytes, *, locale: str) -> tuple[list[Item], bool]:
+    """A page of the item search, and whether more items match than a search may show."""
+    page = _decoded(body, _Search)
+    return [_item(result.data, locale) for result in page.results], page.result_count_capped
+
+
+def fault_detail(body: bytes) -> str | None:
+    """What Blizzard says of an error, where it says anything: its error bodies are JSON, or HTML from the gateway."""
+    try:
+        return msgspec.json.decode(_text(body), type=_Fault).detail
+    except msgspec.MsgspecError:
+        return None
+
+
+def _text(body: bytes) -> bytes:
+    return body.removeprefix(_BOM)
+
+
+def _decoded(body: bytes, kind: type[_Answer]) -> _Answer:
+    text = _text(body)
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise RefusedAnswerError(f"Blizzard's answer is malformed: {_sentence(error)}") from error
+    except msgspec.DecodeError as error:
+        raise RefusedAnswerError(_not_json(body, text, error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.')}."
+
+
+def _not_json(body: bytes, text: bytes, error: msgspec.DecodeError) -> str:
+    """Say what came instead of whole JSON."""
+    if not text.strip():
+        return "Blizzard's answer is empty."
+    if text.lstrip()[:1] == b"<":
+        return "Blizzard's answer is a page of HTML instead of JSON."
+    offset = _offset(body, text, error)
+    kind = "not JSON" if body[offset:].strip() else "cut off"
+    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {_sentence(error)}"
+
+
+def _offset(body: bytes, text: bytes, error: msgspec.DecodeError) -> int:
+    """Where in the body decoding stopped: msgspec names a byte of the text, unless the text just ended."""
+    _, found, position = str(error).rpartition("(byte ")
+    return len(body) - len(text) + int(position.rstrip(")")) if found else len(body)
+
+
+def _cut(body: bytes, text: bytes, error: msgspec.DecodeError) -> str:
+    """Say where a body of commodities stops making sense, and the last auction that is whole."""
+    message = _not_json(body, text, error)
+    if not text.lstrip().startswith(b"{"):
+        return message
+    whole = _whole_auctions(text[: _offset(body, text, error) - (len(body) - len(text))])
+    if not whole:
+        return f"{message} No auction in it is whole."
+    return f"{message} The last whole auction is {whole[-1].id} (number {len(whole):,})."
+
+
+def _whole_auctions(text: bytes) -> list[_Auction]:
+    """The auctions before a cut: close the list behind a brace near the end and see whether it decodes."""
+    end = len(text)
+    for _ in range(_CUT_TRIES):
+        end = text.rfind(b"}", 0, end)
+        if end < 0:
+            break
+        try:
+            return _decode_commodities(text[: end + 1] + b"]}").auctions
+        except msgspec.DecodeError:
+            continue
+    return []
+
+
+def _located(text: bytes, error: msgspec.ValidationError) -> str:
+    """Msgspec writes `$.auctions[...]` for an element of a list; find which one it is."""
+    try:
+        listed = msgspec.json.decode(text, type=_RawCommodities).auctions
+    except msgspec.ValidationError:
+        return _sentence(error)
+    for position, auction in enumerate(listed):
+        try:
+            _decode_auction(auction)
+        except msgspec.ValidationError as found:
+            reason, _, path = str(found).partition(" - at ")
+            where = path.strip("`").removeprefix("$")
+            return f"{reason} - at `$.auctions[{position}]{where}`."
+    return _sentence(error)
+
+
+def _column(listed: list[_Auction], value: Callable[[_Auction], int], dtype: DTypeLike) -> NDArray[Any]:
+    return np.fromiter(map(value, listed), dtype=dtype, count=len(listed))
+
+
+def _localised(name: _Name, locale: str) -> str | None:
+    """A name in a locale; placeholder items have only English ones."""
+    if not isinstance(name, dict):
+        return name
+    return next((found for key in (locale, "en_US", "en_GB") if (found := name.get(key))), None)
+
+
+def _named(links: Iterable[_NamedLink], locale: str) -> list[Named]:
+    return [Named(id=link.id, name=_localised(link.name, locale)) for link in links]
+
+
+def _item(found: _Item, locale: str) -> Item:
+    def named(value: _Typed | None) -> str | None:
+        return _localised(value.name, locale) if value else None
+
+    return Item(
+        id=found.id,
+        name=_localised(found.name, locale),
+        level=found.level,
+        item_class=named(found.item_class),
+        item_subclass=named(found.item_subclass),
+        inventory_type=named(found.inventory_type),
+        is_equippable=found.is_equippable,
+        is_stackable=found.is_stackable,
+        quality=named(found.quality),
+    )

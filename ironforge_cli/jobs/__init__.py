@@ -1,0 +1,1 @@
+"""What each command does: the order of its steps and the boundaries of its transactions."""

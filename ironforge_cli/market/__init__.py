@@ -1,0 +1,1 @@
+"""Pure figures: what a snapshot says about prices, and two about sales. No I/O, no clock, no SQL."""

@@ -1,0 +1,337 @@
+"""Expiry windows, and what happened to each auction between two snapshots.
+
+Nobody outside the game sees a sale: an auction is there in one snapshot and gone in the next, and it was bought,
+cancelled or expired. Its expiry window, its place among the auctions of its item and new listings like it tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ironforge_cli.market.auctions import (
+    Auctions,
+    Book,
+    Bool,
+    Float64,
+    Int32,
+    Int64,
+    UInt8,
+    Windows,
+    item_codes,
+    minute_of,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ESTIMATOR_VERSION = 1
+"""Raised whenever a rule or a constant of the estimate changes; stored with every snapshot."""
+
+REPOST_SHARE = 0.4
+"""How often an auction that vanished beside a like new listing was reposted, not sold."""
+
+EXPIRY_TOLERANCE_MIN = 2
+"""How much later than its window's end an auction may seem to expire: snapshots aren't taken in an instant."""
+
+BUCKET_AFTER_MIN = np.array([0, 30, 120, 720], np.int16)
+"""For each `TimeLeft` the minutes that an auction has left at least, itself excluded."""
+
+BUCKET_BEFORE_MIN = np.array([30, 120, 720, 2880], np.int16)
+"""For each `TimeLeft` the minutes that an auction has left at most."""
+
+# Sums of weights that should end in exactly a half can fall short of it by float64's rounding.
+_ROUNDING_SLACK = 1e-9
+_NO_FLOOR = np.iinfo(np.int64).max
+
+
+class Outcome(IntEnum):
+    """What became of an auction by the next snapshot."""
+
+    STILL_THERE = 0
+    """Untouched."""
+    PARTLY_SOLD = 1
+    """There with less quantity."""
+    EXPIRED = 2
+    """Gone, and its time was over."""
+    WITHDRAWN = 3
+    """Gone, though buyers would have taken a cheaper one first: cancelled by its seller."""
+    SOLD_LIKELY = 4
+    """Gone, and next in line for buyers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SalesColumns:
+    """What was sold and listed of every item between two snapshots: one row for each item of either, sorted by item.
+
+    All are units but `new_auctions`. A likely unit counts with its weight: the share of its auction's expiry window
+    that lies after the later snapshot.
+    """
+
+    item_id: Int32
+    confirmed: Int64
+    """Taken from auctions that are still there."""
+    likely: Float64
+    """Weighted units of the auctions likely sold."""
+    paired: Float64
+    """Those of `likely` whose auction pairs with a new listing, so that it may have been reposted."""
+    certain: Int64
+    """Those of `likely` with weight 1 and unpaired."""
+    gone_at_or_below_floor: Int64
+    """Unweighted units of all auctions that vanished at or below the floor, the expired ones among them."""
+    new_listings: Int64
+    new_auctions: Int32
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.item_id)
+
+    @property
+    def estimated_sales(self) -> Int64:
+        """The best guess at the units sold."""
+        exact = self.confirmed + self.likely - REPOST_SHARE * self.paired
+        return np.floor(exact + 0.5 + _ROUNDING_SLACK).astype(np.int64)
+
+    @property
+    def sales_low(self) -> Int64:
+        """Units that were sold for all that can be seen."""
+        return self.confirmed + self.certain
+
+    @property
+    def sales_high(self) -> Int64:
+        """Units that can have been sold at most, if buyers took the cheapest first."""
+        return self.confirmed + self.gone_at_or_below_floor
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What happened in a whole market between two snapshots."""
+
+    new_auctions: int
+    gone_auctions: int
+    surviving_auctions: int
+    new_units: int
+    confirmed_units: int
+    estimated_sales: int
+    sales_low: int
+    sales_high: int
+    expired_auctions: int
+    expired_units: int
+    withdrawn_auctions: int
+    withdrawn_units: int
+    likely_sold_auctions: int
+    window_misfits: int
+    """Survivors whose bucket contradicts what was known of their expiry."""
+    partly_sold_auctions: int
+    partly_sold_above_cheaper: int
+    """Those of them that stand above an untouched cheaper auction of the item: the cheapest-first rule was broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two snapshots side by side: n auctions before, m now."""
+
+    windows: Windows
+    """Of the m auctions now."""
+    is_new: Bool
+    """For each of the m: it was not in the snapshot before."""
+    outcome: UInt8
+    """For each of the n a code of `Outcome`."""
+    weight: Float64
+    """For each of the n the weight of its units, 0 unless it is likely sold."""
+    paired: Bool
+    """For each of the n: it is likely sold, and pairs with a new listing."""
+    in_reach: Bool
+    """For each of the n: it is gone, and no surviving auction of its item would have been bought first."""
+    sales: SalesColumns
+    totals: Totals
+
+
+def first_windows(auctions: Auctions) -> Windows:
+    """Return what the buckets alone say about each auction's expiry.
+
+    >>> one = np.array([1])
+    >>> lone = Auctions(one, one.astype(np.int32), one, one.astype(np.int32), one.astype(np.uint8))
+    >>> windows = first_windows(lone)
+    >>> windows.expires_after_min.tolist(), windows.expires_before_min.tolist()
+    ([30], [120])
+    """
+    return Windows(
+        expires_after_min=BUCKET_AFTER_MIN[auctions.time_left],
+        expires_before_min=BUCKET_BEFORE_MIN[auctions.time_left],
+    )
+
+
+def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
+    """Say what happened to each auction between two snapshots, and what was sold of each item.
+
+    `at` is the time of the current snapshot; raises `ValueError` where it is not later than the previous one.
+    """
+    if at <= previous.snapshot_time:
+        raise ValueError(f"the snapshot of {at} is not later than that of {previous.snapshot_time}")
+    elapsed = minute_of(at) - minute_of(previous.snapshot_time)
+    before = previous.auctions
+    stayed, now = _survivors(before, current)
+    windows, misfits = _narrowed_windows(previous, current, stayed=stayed, now=now, elapsed=elapsed)
+    is_new = np.ones(len(current), np.bool_)
+    is_new[now] = False
+    item_id, (item, item_now) = item_codes(before.item_id, current.item_id)
+
+    sold = np.zeros(len(before), np.int64)
+    sold[stayed] = before.quantity[stayed] - current.quantity[now]
+    in_reach = _in_reach(before, item, stayed=stayed, items=len(item_id))
+    latest = previous.windows.expires_before_min.astype(np.int64) - elapsed
+    width = previous.windows.expires_before_min - previous.windows.expires_after_min
+    # The rules in reverse, so that the earlier one has the last word.
+    outcome = np.where(in_reach, Outcome.SOLD_LIKELY, Outcome.WITHDRAWN).astype(np.uint8)
+    outcome[latest <= EXPIRY_TOLERANCE_MIN] = Outcome.EXPIRED
+    outcome[stayed] = np.where(sold[stayed] > 0, Outcome.PARTLY_SOLD, Outcome.STILL_THERE)
+
+    likely = np.flatnonzero(outcome == Outcome.SOLD_LIKELY)
+    weight = np.zeros(len(before))
+    weight[likely] = np.clip(latest[likely] / width[likely], 0, 1)
+    paired = np.zeros(len(before), np.bool_)
+    paired[likely] = _pairs_with_new(
+        item=(item[likely], item_now[is_new]),
+        quantity=(before.quantity[likely], current.quantity[is_new]),
+        price=(before.unit_price[likely], current.unit_price[is_new]),
+    )
+
+    def summed(mask: Bool, values: Int64 | Int32 | Float64) -> Float64:
+        # Units of a whole market stay below 2**53, up to which these sums are exact.
+        sums = np.bincount(item[mask], weights=values[mask].astype(np.float64), minlength=len(item_id))
+        return sums.astype(np.float64)
+
+    weighted = weight * before.quantity
+    new_units = current.quantity[is_new].astype(np.float64)
+    sales = SalesColumns(
+        item_id=item_id,
+        confirmed=summed(sold > 0, sold).astype(np.int64),
+        likely=summed(weight > 0, weighted),
+        paired=summed(paired, weighted),
+        certain=summed((weight == 1) & ~paired, before.quantity).astype(np.int64),
+        gone_at_or_below_floor=summed(in_reach, before.quantity).astype(np.int64),
+        new_listings=np.bincount(item_now[is_new], weights=new_units, minlength=len(item_id)).astype(np.int64),
+        new_auctions=np.bincount(item_now[is_new], minlength=len(item_id)).astype(np.int32),
+    )
+    return Comparison(
+        windows=windows,
+        is_new=is_new,
+        outcome=outcome,
+        weight=weight,
+        paired=paired,
+        in_reach=in_reach,
+        sales=sales,
+        totals=_totals(before, item, outcome=outcome, sales=sales, window_misfits=misfits),
+    )
+
+
+def _survivors(before: Auctions, current: Auctions) -> tuple[Int64, Int64]:
+    """Return the rows of the auctions that are in both snapshots: in the one before, and in the current one.
+
+    An id with another item, another price or a higher quantity was used again for another auction.
+    """
+    position = np.searchsorted(current.auction_id, before.auction_id)
+    rows = np.flatnonzero(position < len(current))
+    found = position[rows]
+    same = (
+        (current.auction_id[found] == before.auction_id[rows])
+        & (current.item_id[found] == before.item_id[rows])
+        & (current.unit_price[found] == before.unit_price[rows])
+        & (current.quantity[found] <= before.quantity[rows])
+    )
+    return rows[same], found[same]
+
+
+def _narrowed_windows(
+    previous: Book, current: Auctions, *, stayed: Int64, now: Int64, elapsed: int
+) -> tuple[Windows, int]:
+    """Return the windows of the current auctions, and how many survivors' buckets contradict what was known."""
+    expires_after, expires_before = BUCKET_AFTER_MIN[current.time_left], BUCKET_BEFORE_MIN[current.time_left]
+    known_after = previous.windows.expires_after_min[stayed].astype(np.int64) - elapsed
+    known_before = previous.windows.expires_before_min[stayed].astype(np.int64) - elapsed
+    after = np.maximum(known_after, expires_after[now])
+    before = np.minimum(known_before, expires_before[now])
+    fits = after < before
+    expires_after[now[fits]] = after[fits]
+    expires_before[now[fits]] = before[fits]
+    windows = Windows(expires_after_min=expires_after, expires_before_min=expires_before)
+    return windows, len(now) - int(np.count_nonzero(fits))
+
+
+def _in_reach(before: Auctions, item: Int64, *, stayed: Int64, items: int) -> Bool:
+    """Return for each auction whether it is gone, and buyers would have taken it before the survivors of its item.
+
+    They take the cheapest first, and at an equal price the newest, which has the highest id. No survivor comes
+    before the first of them, so none is in reach.
+    """
+    floor = np.full(items, _NO_FLOOR)
+    np.minimum.at(floor, item[stayed], before.unit_price[stayed])
+    at_floor = stayed[before.unit_price[stayed] == floor[item[stayed]]]
+    newest = np.full(items, -1)
+    np.maximum.at(newest, item[at_floor], before.auction_id[at_floor])
+    lowest = floor[item]
+    at_lowest = before.unit_price == lowest
+    return (before.unit_price < lowest) | (at_lowest & (before.auction_id > newest[item]))
+
+
+def _pairs_with_new(*, item: tuple[Int64, Int64], quantity: tuple[Int32, Int32], price: tuple[Int64, Int64]) -> Bool:
+    """Return for each likely auction whether a new listing of its item and quantity is left for it.
+
+    Each argument holds the column of the likely auctions and that of the new listings, both in the order of their ids.
+    The rule: likely auctions by price, then id; each takes the dearest unused new listing not above its own price.
+    Sorted by price, new listings are brackets that open and likely auctions brackets that close, each the
+    innermost open one: the dearest unused. A likely auction finds none where closing takes the depth lower than
+    it ever was in its group of item and quantity.
+    """
+    likely, new = (len(column) for column in item)
+    # New listings stand first, and the sort is stable: at an equal price they open before any likely one closes.
+    items, quantities, prices = (np.concatenate(columns[::-1]) for columns in (item, quantity, price))
+    order = np.lexsort((prices, quantities, items))
+    closes = order >= new
+    starts = np.ones(likely + new, np.bool_)
+    starts[1:] = (np.diff(items[order]) != 0) | (np.diff(quantities[order]) != 0)
+    # Each group's depth starts below all that the groups before can reach, so that one running minimum serves them all.
+    group = np.cumsum(starts) - 1
+    steps = np.where(closes, -1, 1)
+    depth = np.cumsum(steps)
+    at_start = (depth - steps)[starts][group]
+    depth += -at_start - group * (2 * len(order) + 1)
+    lowest_before = np.minimum.accumulate(depth - steps)
+    paired = np.zeros(likely, np.bool_)
+    paired[order[closes] - new] = (depth >= lowest_before)[closes]
+    return paired
+
+
+def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumns, window_misfits: int) -> Totals:
+    """Add up the whole market."""
+    auctions = np.bincount(outcome, minlength=len(Outcome)).tolist()
+    units = np.bincount(outcome, weights=before.quantity.astype(np.float64), minlength=len(Outcome)).tolist()
+    surviving = auctions[Outcome.STILL_THERE] + auctions[Outcome.PARTLY_SOLD]
+
+    untouched = outcome == Outcome.STILL_THERE
+    partly = outcome == Outcome.PARTLY_SOLD
+    cheapest_untouched = np.full(len(sales), _NO_FLOOR)
+    np.minimum.at(cheapest_untouched, item[untouched], before.unit_price[untouched])
+    above_cheaper = before.unit_price[partly] > cheapest_untouched[item[partly]]
+    return Totals(
+        new_auctions=int(sales.new_auctions.sum()),
+        gone_auctions=len(before) - surviving,
+        surviving_auctions=surviving,
+        new_units=int(sales.new_listings.sum()),
+        confirmed_units=int(sales.confirmed.sum()),
+        estimated_sales=int(sales.estimated_sales.sum()),
+        sales_low=int(sales.sales_low.sum()),
+        sales_high=int(sales.sales_high.sum()),
+        expired_auctions=auctions[Outcome.EXPIRED],
+        expired_units=int(units[Outcome.EXPIRED]),
+        withdrawn_auctions=auctions[Outcome.WITHDRAWN],
+        withdrawn_units=int(units[Outcome.WITHDRAWN]),
+        likely_sold_auctions=auctions[Outcome.SOLD_LIKELY],
+        window_misfits=window_misfits,
+        partly_sold_auctions=auctions[Outcome.PARTLY_SOLD],
+        partly_sold_above_cheaper=int(np.count_nonzero(above_cheaper)),
+    )

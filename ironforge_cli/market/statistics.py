@@ -1,0 +1,129 @@
+"""All figures of one snapshot, from it and the one before: what collecting, recomputing and clusters share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from ironforge_cli.market import prices, sales
+from ironforge_cli.market.auctions import Auctions, Book, Bool, Float64, Int32, Int64, Windows
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.int32, np.int64, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The rows of a snapshot's price statistics: k items, sorted by id.
+
+    An item that was for sale in the previous snapshot and no longer is has a row too. There `priced` is false,
+    quantity and auctions are 0, and the prices are null: 0 or NaN here.
+    """
+
+    item_id: Int32
+    priced: Bool
+    min_price: Int64
+    max_price: Int64
+    mean_price: Float64
+    median_price: Float64
+    market_value: Float64
+    cheapest_15_percent_price: Int64
+    total_quantity: Int64
+    num_auctions: Int32
+    sales: sales.SalesColumns | None
+    """Its rows are those of the statistics; None, so null, in a region's first snapshot."""
+    interval_seconds: int | None
+    """From the previous snapshot to this one; None where there is none."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.item_id)
+
+    @property
+    def compared(self) -> bool:
+        """Whether there was a previous snapshot, so that the columns of sales are not null."""
+        return self.sales is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that is computed of one snapshot."""
+
+    book: Book
+    """The snapshot with its windows, ready to be the previous one of the next."""
+    statistics: Statistics
+    comparison: sales.Comparison | None
+    """None for a region's first snapshot."""
+
+    @property
+    def windows(self) -> Windows:
+        """The expiry windows of the snapshot's auctions, row by row."""
+        return self.book.windows
+
+    @property
+    def totals(self) -> sales.Totals | None:
+        """What happened in the whole market since the previous snapshot; None for a region's first."""
+        return self.comparison.totals if self.comparison else None
+
+    @property
+    def interval_seconds(self) -> int | None:
+        """The seconds since the previous snapshot; None for a region's first."""
+        return self.statistics.interval_seconds
+
+
+def summarise_snapshot(previous: Book | None, current: Auctions, *, at: datetime) -> Summary:
+    """Compute windows, statistics and totals of a snapshot; `previous` is None for a region's first.
+
+    Raises `ValueError` where `at`, the snapshot's time, has no zone or is not later than the previous one.
+    """
+    priced = prices.summarise(current)
+    if previous is None:
+        return Summary(
+            book=Book(auctions=current, windows=sales.first_windows(current), snapshot_time=at),
+            statistics=_statistics(priced, comparison=None, interval_seconds=None),
+            comparison=None,
+        )
+    comparison = sales.compare(previous, current, at=at)
+    interval = (at - previous.snapshot_time) // timedelta(seconds=1)
+    return Summary(
+        book=Book(auctions=current, windows=comparison.windows, snapshot_time=at),
+        statistics=_statistics(priced, comparison=comparison, interval_seconds=interval),
+        comparison=comparison,
+    )
+
+
+def _statistics(
+    priced: prices.PriceColumns, *, comparison: sales.Comparison | None, interval_seconds: int | None
+) -> Statistics:
+    """Give every item of either snapshot a row."""
+    item_id = comparison.sales.item_id if comparison else priced.item_id
+    rows = np.searchsorted(item_id, priced.item_id)
+    for_sale = np.zeros(len(item_id), np.bool_)
+    for_sale[rows] = True
+
+    def column(values: NDArray[_Number], *, sold_out: float = 0) -> NDArray[_Number]:
+        spread = np.full(len(item_id), sold_out, values.dtype)
+        spread[rows] = values
+        return spread
+
+    return Statistics(
+        item_id=item_id,
+        priced=for_sale,
+        min_price=column(priced.min_price),
+        max_price=column(priced.max_price),
+        mean_price=column(priced.mean_price, sold_out=np.nan),
+        median_price=column(priced.median_price, sold_out=np.nan),
+        market_value=column(priced.market_value, sold_out=np.nan),
+        cheapest_15_percent_price=column(priced.cheapest_15_percent_price),
+        total_quantity=column(priced.total_quantity),
+        num_auctions=column(priced.num_auctions),
+        sales=comparison.sales if comparison else None,
+        interval_seconds=interval_seconds,
+    )
