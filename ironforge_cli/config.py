@@ -6,6 +6,7 @@ Nothing below `cli` reads them; what a layer needs is passed down.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ ROOT_HOME: Final = Path("/var/lib/ironforge")
 CONFIG_VARIABLE: Final = "IRONFORGE_CONFIG"
 PREFIX: Final = "IRONFORGE_"
 _REGION_MARK: Final = "{region}"
+# The password of a URL, or of a `key=value` connection string.
+_PASSWORD: Final = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 
 
 class LogLevel(StrEnum):
@@ -190,6 +193,24 @@ def variable_names(setting: str) -> tuple[str, ...]:
     ('IRONFORGE_LOCALE',)
     """
     return _VARIABLES.get(setting, (PREFIX + setting.upper(),))
+
+
+def shown(settings: Settings, setting: str) -> str | int | None:
+    """A setting's value as people may see it: secrets masked, the password of a URL too."""
+    value = getattr(settings, setting)
+    match value:
+        case SecretStr() if setting == "database_url":
+            return _PASSWORD.sub(r"\1:****@", value.get_secret_value())
+        case SecretStr():
+            return "****"
+        case HttpTimeout(connect, read):
+            return f"{connect:g},{read:g}"
+        case tuple():
+            return ",".join(settings.regions)
+        case None | int():
+            return value
+        case _:
+            return str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,14 @@ class ExitStatus(IntEnum):
 class IronforgeError(Exception):
     """An error with a message for people: what happened, and what to do about it.
 
-    `exit_status` is the code of a command that ends with it.
+    `exit_status` is the code of a command that ends with an error of this kind, `status` that of this very one.
     """
 
     exit_status: ClassVar[ExitStatus] = ExitStatus.BUG
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.status: ExitStatus = self.exit_status
 
 
 class UsageError(IronforgeError):
@@ -88,6 +92,22 @@ class LockedError(IronforgeError):
     exit_status = ExitStatus.LOCKED
 
 
+class InterruptedRunError(IronforgeError):
+    """Somebody asked the program to end; it stopped between two steps and left nothing half done."""
+
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(
+            f"Ended by {signal_name}, after a clean stop. What was not stored is collected by the next run."
+        )
+        self.status = _BY_SIGNAL[signal_name]
+
+
+_BY_SIGNAL = {
+    "SIGHUP": ExitStatus.HANGUP,
+    "SIGINT": ExitStatus.INTERRUPTED,
+    "SIGTERM": ExitStatus.TERMINATED,
+}
+
 # The first of these that occurred among several different failures is the command's exit code.
 _WORST_FIRST = (
     ExitStatus.CONFIGURATION,
@@ -111,7 +131,12 @@ def combined_status(outcomes: Sequence[ExitStatus]) -> ExitStatus:
     'REFUSED'
     >>> combined_status([ExitStatus.REFUSED, ExitStatus.DATABASE]).name
     'DATABASE'
+    >>> combined_status([ExitStatus.DONE, ExitStatus.TERMINATED]).name
+    'TERMINATED'
     """
+    stopped = [outcome for outcome in outcomes if outcome in _BY_SIGNAL.values()]
+    if stopped:
+        return stopped[0]
     failures = [outcome for outcome in outcomes if outcome is not ExitStatus.DONE]
     if not failures:
         return ExitStatus.DONE

@@ -51,11 +51,11 @@ class _Auction(Struct, gc=False):
     time_left: Literal["SHORT", "MEDIUM", "LONG", "VERY_LONG"]
 
 
-class _Self(Struct):
+class _Self(Struct, frozen=True):
     href: str = ""
 
 
-class _Links(Struct):
+class _Links(Struct, frozen=True):
     self: _Self = _Self()
 
 

@@ -115,14 +115,14 @@ def _name_statement(
 
 def executor(
     slice_name: str,
-) -> Callable[..., CursorResult[Any]]:
+) -> Callable[..., CursorResult[*tuple[Any, ...]]]:
     """A function that executes statements of one slice under its name."""
 
     def execute(
         connection: Connection,
         statement: Executable,
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[Any]:
+    ) -> CursorResult[*tuple[Any, ...]]:
         return connection.execute(statement, parameters, execution_options={_SLICE: slice_name})
 
     return execute

@@ -98,3 +98,11 @@ def upgrade(database: Database) -> SchemaVersion:
         config.attributes["connection"] = connection
         run_migrations(config, "head")
     return before
+
+
+def start_anew(database: Database) -> None:
+    """Throw away everything in a database that is nobody's but the demo's, and make the schema again."""
+    with database.transaction() as connection:
+        _execute(connection, text("DROP SCHEMA public CASCADE"))
+        _execute(connection, text("CREATE SCHEMA public"))
+    upgrade(database)

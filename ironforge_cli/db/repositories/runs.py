@@ -42,10 +42,10 @@ def finish(
     )
 
 
-def newest_repeated_time(connection: Connection, region: Region) -> datetime | None:
-    """The newest Last-Modified whose body was found to repeat the stored one."""
+def newest_repeated_time(connection: Connection, region: Region, *, since: datetime) -> datetime | None:
+    """The newest Last-Modified whose body was found to repeat the stored one, by attempts since a time."""
     statement = select(func.max(ScraperLog.last_modified)).where(
-        ScraperLog.region == region, ScraperLog.status == "no_change"
+        ScraperLog.region == region, ScraperLog.timestamp >= since, ScraperLog.status == "no_change"
     )
     return _execute(connection, statement).scalar_one_or_none()
 

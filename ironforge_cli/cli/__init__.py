@@ -1,0 +1,1 @@
+"""Words in, words out: the commands, their options and how results are shown."""

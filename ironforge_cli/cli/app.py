@@ -1,0 +1,61 @@
+"""The program's table of contents: every command, a line each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ironforge_cli.cli import collect, config, db, demo, sandbox
+from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
+
+app = typer.Typer(
+    name="ironforge",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"ironforge {version('ironforge-cli')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    *,
+    version: Version = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Collect, keep and explain the World of Warcraft commodity market: EU and US, every hour, in PostgreSQL.
+
+    Begin with `ironforge demo`, which needs nothing. Data goes to stdout, everything else to stderr.
+    """
+    del version
+    context.obj = Shared(verbose=verbose, quiet=quiet, no_color=no_color, log_format=log_format)
+
+
+app.command("collect")(collect.collect)
+app.command("demo")(demo.demo)
+app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
+app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")
+app.add_typer(sandbox.app, name="sandbox", help="The stand-in for Blizzard's API, to try the tool with.")
+
+
+def main() -> None:
+    """Run the program."""
+    app(prog_name="ironforge")

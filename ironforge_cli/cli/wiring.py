@@ -1,0 +1,242 @@
+"""The composition root: settings into a database, an API client, a clock. Only here do they meet."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ironforge_cli.blizzard.client import BlizzardClient
+    from ironforge_cli.blizzard.transport import Transport
+    from ironforge_cli.cli.options import Shared
+    from ironforge_cli.config import LoadedSettings, Settings
+    from ironforge_cli.db.embedded import EmbeddedServer
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.runs import Progress
+    from ironforge_cli.regions import Region
+
+_Value = TypeVar("_Value")
+
+
+class Stop:
+    """Whether the program has been asked to end, and by what."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._signal = ""
+
+    @property
+    def event(self) -> threading.Event:
+        """Set as soon as a signal comes."""
+        return self._event
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal came."""
+        return self._event.is_set()
+
+    def ask(self, signal_name: str) -> None:
+        """Remember a signal, and wake whoever waits."""
+        self._signal = self._signal or signal_name
+        self._event.set()
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait that long, or for ever; raises `InterruptedRunError` as soon as a signal comes."""
+        self._event.wait(seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` after a signal."""
+        if self._event.is_set():
+            raise InterruptedRunError(self._signal)
+
+
+class SystemClock:
+    """This machine's clock, and waiting that a signal ends."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def now(self) -> datetime:
+        """The time of day, aware UTC."""
+        return datetime.now(tz=UTC)
+
+    def monotonic(self) -> float:
+        """Seconds by a clock that never jumps."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `InterruptedRunError` where a signal comes meanwhile."""
+        self._stop.wait(seconds)
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` after a signal."""
+        self._stop.check()
+
+
+class Invocation:
+    """One call of one command: what it may need, made when it is asked for, closed when it ends."""
+
+    def __init__(self, *, environment: Mapping[str, str], shared: Shared, command: str) -> None:
+        self.environment = environment
+        self.shared = shared
+        self.command = command
+        self.stop = Stop()
+        self.clock = SystemClock(self.stop)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    @cached_property
+    def loaded(self) -> LoadedSettings:
+        """Settings with their sources; what is odd about them is said once."""
+        import logging  # noqa: PLC0415 - beside config's own imports it costs nothing
+
+        from ironforge_cli import config  # noqa: PLC0415 - takes a tenth of a second
+
+        loaded = config.load(options={}, environment=self.environment)
+        for warning in loaded.warnings:
+            logging.getLogger(__name__).warning("%s", warning)
+        return loaded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Raises `ConfigurationError`."""
+        return self.loaded.settings
+
+    def log_setting(self, name: str, kind: Callable[[str], _Value]) -> _Value:
+        """How to write messages, known before any other setting, so that their errors are written so too."""
+        defaults = {"log_level": "info", "log_format": "text"}
+        given = self.environment.get(f"IRONFORGE_{name.upper()}", "").lower()
+        allowed = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
+        return kind(given if given in allowed[name] else defaults[name])
+
+    def regions(self, given: Sequence[Region] | None) -> tuple[Region, ...]:
+        """The regions to work on: those of the option, else of the settings, each once."""
+        return tuple(dict.fromkeys(given)) if given else self.settings.regions
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder for everything that is kept outside the database; made private. Raises `ConfigurationError`."""
+        home = self.settings.home
+        if self.settings.database_url is None:
+            # The embedded server's account has to get in, too.
+            return self.server().make_home()
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {home} can't be made ({error.strerror}). Set IRONFORGE_HOME to one that can be written."
+            ) from error
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"The folder {home} can't be written by this user. Set IRONFORGE_HOME to one that can."
+            )
+        return home
+
+    def server(self, *, keep_running: bool = False, home: Path | None = None) -> EmbeddedServer:
+        """The embedded server of a home, not started yet."""
+        from ironforge_cli.db.embedded import EmbeddedServer  # noqa: PLC0415
+
+        return EmbeddedServer(
+            home or self.settings.home,
+            environment=self.environment,
+            bindir=self.settings.pg_bindir,
+            account=self.settings.pg_user,
+            keep_running=keep_running,
+        )
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of the settings, or the embedded one, started and migrated.
+
+        Raises `ConfigurationError` or `DatabaseError`.
+        """
+        given = self.settings.database_url
+        return self.embedded_database() if given is None else self._opened(given.get_secret_value())
+
+    def embedded_database(self, *, home: Path | None = None) -> Database:
+        """The embedded database of a home, started and migrated."""
+        from ironforge_cli.db import schema  # noqa: PLC0415
+
+        server = self.server(home=home)
+        self._closing.enter_context(server)
+        database = self._opened(server.url)
+        schema.upgrade(database)
+        return database
+
+    def _opened(self, url: str) -> Database:
+        from ironforge_cli.db.engine import Database  # noqa: PLC0415 - SQLAlchemy takes long to import
+
+        database = Database(url)
+        self._closing.callback(database.close)
+        return database
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Sessions to Blizzard, by the settings."""
+        return self.transport_to(
+            home=self.home, credentials=self.settings.credentials, oauth_url=self.settings.oauth_url
+        )
+
+    def transport_to(self, *, home: Path, credentials: Callable[[], tuple[str, str]], oauth_url: str) -> Transport:
+        """Sessions whose cache and rate limit are in a home."""
+        from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
+        from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
+
+        cache = home / "http"
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        limit = RateLimit(
+            cache / "requests.sqlite",
+            per_second=self.settings.requests_per_second,
+            per_hour=self.settings.requests_per_hour,
+            now=time.time,
+            sleep=self.clock.sleep,
+        )
+        transport = Transport(
+            cache_folder=cache,
+            credentials=credentials,
+            oauth_url=oauth_url,
+            timeout=self.settings.http_timeout,
+            rate_limit=limit,
+            now=time.time,
+            sleep=self.clock.sleep,
+        )
+        self._closing.callback(transport.close)
+        return transport
+
+    @cached_property
+    def client(self) -> BlizzardClient:
+        """Blizzard's API, by the settings."""
+        from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415
+
+        return BlizzardClient(self.transport, api_url=self.settings.api_url, locale=self.settings.locale)
+
+    def progress(self) -> Progress:
+        """Progress bars where a person watches, else nothing; they end with the command."""
+        from ironforge_cli.jobs.runs import Silent  # noqa: PLC0415
+
+        if self.shared.quiet or not sys.stderr.isatty():
+            return Silent()
+        from ironforge_cli.cli.progress import Bars  # noqa: PLC0415 - Rich takes long to import
+
+        return self._closing.enter_context(Bars(no_color=self.shared.no_color))
+
+    def close_with(self, resource: Any) -> Any:
+        """Enter a context that lasts until the command ends."""
+        return self._closing.enter_context(resource)

@@ -1,0 +1,53 @@
+"""Items, recipes and reagents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, inspect, select
+from sqlalchemy.dialects.postgresql import insert
+
+from ironforge_cli.db.engine import executor
+from ironforge_cli.db.models import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.market import catalogue
+
+_DESCRIPTION: Final = tuple(column.name for column in inspect(Item).columns if not column.primary_key)
+
+_execute = executor("catalogue")
+
+
+def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None:
+    """Write items, over what was known of them, in the caller's transaction."""
+    if not items:
+        return
+    statement = insert(Item)
+    changes: dict[str, Any] = {name: statement.excluded[name] for name in _DESCRIPTION}
+    _execute(
+        connection,
+        statement.on_conflict_do_update(index_elements=[Item.id], set_=changes),
+        [
+            {
+                "id": item.id,
+                "item_name": item.name,
+                "item_level": item.level,
+                "item_class": item.item_class,
+                "item_subclass": item.item_subclass,
+                "inventory_type": item.inventory_type,
+                "is_equippable": item.is_equippable,
+                "is_stackable": item.is_stackable,
+                "quality": item.quality,
+            }
+            for item in items
+        ],
+    )
+
+
+def count_items(connection: Connection) -> int:
+    """How many items are known."""
+    return int(_execute(connection, select(func.count()).select_from(Item)).scalar_one())

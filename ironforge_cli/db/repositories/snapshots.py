@@ -1,0 +1,216 @@
+"""Raw snapshots and their registry: what is stored, and storing, reading and replacing one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from psycopg import sql
+from sqlalchemy import delete, func, insert, select, update
+
+from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, fetch_columns
+from ironforge_cli.db.engine import executor
+from ironforge_cli.db.models import SNAPSHOTS, Snapshot
+from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
+from ironforge_cli.market.sales import ESTIMATOR_VERSION
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from ironforge_cli.market.sales import Totals
+    from ironforge_cli.market.statistics import Summary
+    from ironforge_cli.regions import Region
+
+TRAILING_SNAPSHOTS: Final = 24
+"""How many stored snapshots say what is a plausible size for the next."""
+
+_LABELS: Final = tuple(bucket.name for bucket in TimeLeft)
+_execute = executor("snapshots")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A stored snapshot, as the registry knows it."""
+
+    snapshot_time: datetime
+    auctions: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is stored of a region: from when until when, and how much."""
+
+    since: datetime
+    until: datetime
+    snapshots: int
+    auctions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is kept of the answer that a snapshot came in: its size, its SHA-256 and whence it came."""
+
+    bytes: int
+    digest: str
+    source: str
+
+
+def newest(connection: Connection, region: Region) -> Registered | None:
+    """The newest stored snapshot of a region."""
+    return _first(connection, region, Snapshot.region == region, descending=True)
+
+
+def at(connection: Connection, region: Region, moment: datetime) -> Registered | None:
+    """The stored snapshot of exactly a time."""
+    return _first(connection, region, Snapshot.snapshot_time == moment, descending=True)
+
+
+def before(connection: Connection, region: Region, moment: datetime) -> Registered | None:
+    """The newest stored snapshot that is older than a time."""
+    return _first(connection, region, Snapshot.snapshot_time < moment, descending=True)
+
+
+def after(connection: Connection, region: Region, moment: datetime) -> Registered | None:
+    """The oldest stored snapshot that is newer than a time."""
+    return _first(connection, region, Snapshot.snapshot_time > moment, descending=False)
+
+
+def _first(
+    connection: Connection, region: Region, *conditions: ColumnElement[bool], descending: bool
+) -> Registered | None:
+    time = Snapshot.snapshot_time
+    statement = (
+        select(time, Snapshot.auctions, Snapshot.digest)
+        .where(Snapshot.region == region, *conditions)
+        .order_by(time.desc() if descending else time.asc())
+        .limit(1)
+    )
+    row = _execute(connection, statement).one_or_none()
+    return None if row is None else Registered(*row)
+
+
+def span(connection: Connection, region: Region) -> Span | None:
+    """From when until when snapshots of a region are stored, and how many auctions they hold; None without any."""
+    time = Snapshot.snapshot_time
+    statement = select(func.min(time), func.max(time), func.count(), func.sum(Snapshot.auctions)).where(
+        Snapshot.region == region
+    )
+    since, until, stored, auctions = _execute(connection, statement).one()
+    return Span(since, until, int(stored), int(auctions)) if stored else None
+
+
+def trailing_median(connection: Connection, region: Region, moment: datetime) -> tuple[float, int]:
+    """The median number of auctions of the last snapshots before a time, and how many there are (24 at most)."""
+    statement = (
+        select(Snapshot.auctions)
+        .where(Snapshot.region == region, Snapshot.snapshot_time < moment)
+        .order_by(Snapshot.snapshot_time.desc())
+        .limit(TRAILING_SNAPSHOTS)
+    )
+    sizes = _execute(connection, statement).scalars().all()
+    return (float(median(sizes)) if sizes else 0.0), len(sizes)
+
+
+def load(connection: Connection, region: Region, moment: datetime) -> Book | None:
+    """Read a stored snapshot back; None where its raw rows have left (or never were)."""
+    query = sql.SQL(
+        "/* ironforge snapshots */ SELECT auction_id, unit_price, item_id, quantity,"
+        " CASE time_left {} END::smallint, expires_after_min, expires_before_min FROM {} WHERE snapshot_time = %s"
+    ).format(
+        sql.SQL(" ").join(
+            sql.SQL("WHEN {} THEN {}").format(sql.Literal(label), sql.Literal(code))
+            for code, label in enumerate(_LABELS)
+        ),
+        sql.Identifier(SNAPSHOTS[region].__tablename__),
+    )
+    kinds = (Kind.INT8, Kind.INT8, Kind.INT4, Kind.INT4, Kind.INT2, Kind.INT2, Kind.INT2)
+    ids, prices, items, quantities, codes, earliest, latest = fetch_columns(connection, query, [moment], kinds)
+    if not len(ids):
+        return None
+    # Rows come nearly in order, as they were stored; one sort serves all columns.
+    order = ids.argsort(kind="stable")
+    return Book(
+        auctions=Auctions(
+            auction_id=ids[order],
+            item_id=items[order],
+            unit_price=prices[order],
+            quantity=quantities[order],
+            time_left=codes[order].astype("u1"),
+        ),
+        windows=Windows(expires_after_min=earliest[order], expires_before_min=latest[order]),
+        snapshot_time=moment,
+    )
+
+
+def store(connection: Connection, region: Region, book: Book) -> None:
+    """Append a snapshot's rows, in the caller's transaction; the partition of its day has to be there."""
+    auctions, windows = book.auctions, book.windows
+    copy_in(
+        connection,
+        SNAPSHOTS[region].__tablename__,
+        [
+            Column("snapshot_time", Kind.TIMESTAMPTZ, book.snapshot_time),
+            Column("auction_id", Kind.INT8, auctions.auction_id),
+            Column("unit_price", Kind.INT8, auctions.unit_price),
+            Column("item_id", Kind.INT4, auctions.item_id),
+            Column("quantity", Kind.INT4, auctions.quantity),
+            LabelColumn("time_left", auctions.time_left, _LABELS),
+            Column("expires_after_min", Kind.INT2, windows.expires_after_min),
+            Column("expires_before_min", Kind.INT2, windows.expires_before_min),
+        ],
+        rows=len(auctions),
+        slice_name="snapshots",
+    )
+
+
+def remove(connection: Connection, region: Region, moment: datetime) -> None:
+    """Take a snapshot's rows out, to store them again with other windows in the same transaction."""
+    table = SNAPSHOTS[region]
+    _execute(connection, delete(table).where(table.snapshot_time == moment))
+
+
+def register(connection: Connection, region: Region, summary: Summary, body: Body) -> None:
+    """Write the registry row of a new snapshot, in the caller's transaction."""
+    auctions = summary.book.auctions
+    values = {
+        "region": region,
+        "snapshot_time": summary.book.snapshot_time,
+        "auctions": len(auctions),
+        "items": auctions.items,
+        "bytes": body.bytes,
+        "digest": body.digest,
+        "source": body.source,
+    }
+    _execute(connection, insert(Snapshot).values(**values, **_compared(summary)))
+
+
+def reregister(connection: Connection, region: Region, summary: Summary) -> None:
+    """Correct what the registry says of a snapshot's comparison after its previous snapshot changed."""
+    _execute(
+        connection,
+        update(Snapshot)
+        .where(Snapshot.region == region, Snapshot.snapshot_time == summary.book.snapshot_time)
+        .values(**_compared(summary)),
+    )
+
+
+def _compared(summary: Summary) -> dict[str, int | None]:
+    totals: Totals | None = summary.totals
+    return {
+        "interval_seconds": summary.interval_seconds,
+        "new_auctions": totals and totals.new_auctions,
+        "gone_auctions": totals and totals.gone_auctions,
+        "estimated_sales": totals and totals.estimated_sales,
+        "sales_low": totals and totals.sales_low,
+        "sales_high": totals and totals.sales_high,
+        "expired_units": totals and totals.expired_units,
+        "withdrawn_units": totals and totals.withdrawn_units,
+        "partly_sold": totals and totals.partly_sold_auctions,
+        "partly_sold_above_cheaper": totals and totals.partly_sold_above_cheaper,
+        "window_misfits": totals and totals.window_misfits,
+        "estimator_version": ESTIMATOR_VERSION,
+    }

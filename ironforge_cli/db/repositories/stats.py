@@ -1,0 +1,150 @@
+"""Statistics of items and prices of the token: storing, replacing and reading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from ironforge_cli.db.bulk import Column, Kind, copy_in
+from ironforge_cli.db.engine import executor
+from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES, Item
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.market.statistics import Statistics
+    from ironforge_cli.regions import Region
+
+_execute = executor("stats")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSales:
+    """An item over a span of hours: its newest prices, and the units sold in each hour and in all."""
+
+    item_id: int
+    name: str | None
+    min_price: int | None
+    """Copper, in the newest snapshot; None when sold out, as `market_value`."""
+    market_value: float | None
+    total_quantity: int
+    """Units for sale in the newest snapshot."""
+    sales_low: int
+    estimated_sales: int
+    sales_high: int
+    hourly_sales: tuple[int, ...]
+    """One estimate a snapshot, oldest first; 0 where the item was not for sale."""
+
+
+def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
+    """Append a snapshot's statistics, in the caller's transaction."""
+    rows = len(statistics)
+    sold_out = ~statistics.priced
+    sales = statistics.sales
+    compared: list[Column] = []
+    if sales is not None and statistics.interval_seconds is not None:
+        compared = [
+            Column("estimated_sales", Kind.INT8, sales.estimated_sales),
+            Column("sales_low", Kind.INT8, sales.sales_low),
+            Column("sales_high", Kind.INT8, sales.sales_high),
+            Column("new_listings", Kind.INT8, sales.new_listings),
+            Column("new_auctions", Kind.INT4, sales.new_auctions),
+            Column("interval_seconds", Kind.INT4, statistics.interval_seconds),
+        ]
+    copy_in(
+        connection,
+        PRICE_STATS[region].__tablename__,
+        [
+            Column("item_id", Kind.INT4, statistics.item_id),
+            Column("timestamp", Kind.TIMESTAMPTZ, at),
+            Column("min_price", Kind.INT8, statistics.min_price, sold_out),
+            Column("max_price", Kind.INT8, statistics.max_price, sold_out),
+            Column("mean_price", Kind.FLOAT8, statistics.mean_price, sold_out),
+            Column("median_price", Kind.FLOAT8, statistics.median_price, sold_out),
+            Column("market_value", Kind.FLOAT8, statistics.market_value, sold_out),
+            Column("cheapest_15_percent_price", Kind.INT8, statistics.cheapest_15_percent_price, sold_out),
+            Column("total_quantity", Kind.INT8, statistics.total_quantity),
+            Column("num_auctions", Kind.INT4, statistics.num_auctions),
+            *compared,
+        ],
+        rows=rows,
+        slice_name="stats",
+    )
+
+
+def remove(connection: Connection, region: Region, at: datetime) -> None:
+    """Take a snapshot's statistics out, to store them anew in the same transaction."""
+    table = PRICE_STATS[region]
+    _execute(connection, delete(table).where(table.timestamp == at))
+
+
+def store_token_price(connection: Connection, region: Region, *, at: datetime, price: int) -> bool:
+    """Keep a token price, in the caller's transaction; False where that time is there already."""
+    table = TOKEN_PRICES[region]
+    statement = insert(table).values(timestamp=at, price=price).on_conflict_do_nothing().returning(table.price)
+    return _execute(connection, statement).scalar_one_or_none() is not None
+
+
+def newest_token_price(connection: Connection, region: Region) -> tuple[datetime, int] | None:
+    """The newest token price that is held: its time, and copper."""
+    table = TOKEN_PRICES[region]
+    row = _execute(connection, select(table.timestamp, table.price).order_by(table.timestamp.desc()).limit(1)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def busiest(connection: Connection, region: Region, *, since: datetime, limit: int) -> list[ItemSales]:
+    """The items that sold for most gold since a time, the dearest turnover first."""
+    table = PRICE_STATS[region]
+    sold = func.sum(table.estimated_sales)
+    ranked = _execute(
+        connection,
+        select(table.item_id, sold, func.sum(table.sales_low), func.sum(table.sales_high))
+        .where(table.timestamp >= since)
+        .group_by(table.item_id)
+        .having(sold > 0)
+        .order_by((sold * func.avg(table.market_value)).desc().nulls_last(), table.item_id)
+        .limit(limit),
+    ).all()
+    moments = _execute(
+        connection, select(table.timestamp).where(table.timestamp >= since).distinct().order_by(table.timestamp)
+    ).scalars()
+    wanted = table.item_id.in_([row[0] for row in ranked])
+    hourly = {
+        (item_id, moment): estimate or 0
+        for item_id, moment, estimate in _execute(
+            connection,
+            select(table.item_id, table.timestamp, table.estimated_sales).where(wanted, table.timestamp >= since),
+        )
+    }
+    newest = {
+        item_id: prices
+        for item_id, *prices in _execute(
+            connection,
+            select(table.item_id, table.min_price, table.market_value, table.total_quantity)
+            .where(wanted)
+            .distinct(table.item_id)
+            .order_by(table.item_id, table.timestamp.desc()),
+        )
+    }
+    named = select(Item.id, Item.item_name).where(Item.id.in_(newest))
+    names: dict[int, str | None] = {row[0]: row[1] for row in _execute(connection, named)}
+    hours = list(moments)
+    return [
+        ItemSales(
+            item_id=item_id,
+            name=names.get(item_id),
+            min_price=newest[item_id][0],
+            market_value=newest[item_id][1],
+            total_quantity=newest[item_id][2],
+            sales_low=int(low),
+            estimated_sales=int(estimate),
+            sales_high=int(high),
+            hourly_sales=tuple(hourly.get((item_id, moment), 0) for moment in hours),
+        )
+        for item_id, estimate, low, high in ranked
+    ]
