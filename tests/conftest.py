@@ -1,0 +1,99 @@
+"""What tests of several folders need: servers, databases in them, the sandbox, a clock, recorded answers."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.sandbox.access import Limits
+from ironforge_cli.sandbox.stand_in import Sandbox
+from tests.clocks import TickingClock
+from tests.servers import TestServer, debian_programs, embedded_server, external_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+RECORDED = "RECORDED_ANSWERS"
+
+
+@pytest.fixture(scope="session")
+def server() -> Generator[TestServer]:
+    """The embedded server, one for all tests."""
+    with embedded_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["embedded", "external"])
+def any_server(request: pytest.FixtureRequest) -> Generator[TestServer]:
+    """Both kinds of server in turn: for what has to work on an operator's own, too."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("server")
+        return
+    programs = debian_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
+    with external_server(programs) as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(server: TestServer) -> Generator[str]:
+    """The URL of a migrated, empty database."""
+    with server.migrated_database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Generator[Database]:
+    """A migrated, empty database."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def any_database(any_server: TestServer) -> Generator[Database]:
+    """A migrated, empty database on each kind of server."""
+    with any_server.migrated_database() as url:
+        opened = Database(url)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def clock() -> TickingClock:
+    """A clock that stands at a time until somebody waits."""
+    return TickingClock(datetime(2026, 1, 14, 12, 30, tzinfo=UTC))
+
+
+@pytest.fixture
+def make_sandbox() -> Generator[Callable[..., Sandbox]]:
+    """Start stand-ins for Blizzard's API, small ones unless told otherwise, and end them after the test."""
+    with ExitStack() as running:
+
+        def make(**options: object) -> Sandbox:
+            small = {"auctions": 1_000, "items": 150, "recipes": 20, "limits": Limits(per_second=None, per_hour=None)}
+            return running.enter_context(Sandbox(**{**small, **options}))  # pyright: ignore[reportArgumentType] - the caller knows them
+
+        yield make
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A small stand-in for Blizzard's API."""
+    return make_sandbox()
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The folder of recorded real answers; tests of them skip where it isn't named."""
+    folder = os.environ.get(RECORDED)
+    if not folder:
+        pytest.skip(f"{RECORDED} names no folder of recorded answers")
+    return Path(folder)

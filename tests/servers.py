@@ -1,0 +1,175 @@
+"""PostgreSQL servers for tests: the embedded one, and Debian's as an operator's own, both thrown away at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from ironforge_cli.db import schema
+from ironforge_cli.db.embedded import EmbeddedServer
+from ironforge_cli.db.engine import Database, conninfo
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+TEMPLATE = "ironforge_template"
+PASSWORD = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
+# A crash of the machine may lose what tests wrote.
+_FAST = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
+
+
+class TestServer:
+    """A running server that hands out databases with the schema in them."""
+
+    __test__ = False
+
+    def __init__(self, admin_url: str) -> None:
+        self.admin_url = admin_url
+        self._admin: psycopg.Connection[Any] = psycopg.connect(conninfo(admin_url), autocommit=True)
+        self._create(TEMPLATE)
+        database = Database(self.url_of(TEMPLATE))
+        schema.upgrade(database)
+        database.close()
+
+    def url_of(self, name: str) -> str:
+        """The URL of one of the server's databases."""
+        head, _, query = self.admin_url.partition("?")
+        return head.rpartition("/")[0] + "/" + name + (f"?{query}" if query else "")
+
+    @contextmanager
+    def empty_database(self) -> Generator[str]:
+        """The URL of a database without a schema."""
+        with self._made(template=None) as url:
+            yield url
+
+    @contextmanager
+    def migrated_database(self) -> Generator[str]:
+        """The URL of a database with the newest schema and nothing in it."""
+        with self._made(template=TEMPLATE) as url:
+            yield url
+
+    def close(self) -> None:
+        """Let the server go."""
+        self._admin.close()
+
+    @contextmanager
+    def _made(self, *, template: str | None) -> Generator[str]:
+        name = f"t_{uuid4().hex[:12]}"
+        self._create(name, template=template)
+        try:
+            yield self.url_of(name)
+        finally:
+            self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _create(self, name: str, *, template: str | None = None) -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(template or "template0")
+        )
+        self._admin.execute(statement)
+
+
+@contextmanager
+def open_folder() -> Generator[Path]:
+    """A folder with a short path that another account can pass through: sockets and servers need both."""
+    folder = Path(tempfile.mkdtemp(prefix="ironforge-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def embedded_server() -> Generator[TestServer]:
+    """The embedded server, in a home of its own."""
+    with open_folder() as folder:
+        home = folder / "home"
+        server = EmbeddedServer(home, environment=os.environ, bindir=None, account=None)
+        server.make_home()
+        with server:
+            with psycopg.connect(server.conninfo, autocommit=True) as connection:
+                for line in _FAST.splitlines():
+                    name, _, value = line.partition(" = ")
+                    connection.execute(
+                        sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+                    )
+                connection.execute("SELECT pg_reload_conf()")
+            tests = TestServer(server.url)
+            try:
+                yield tests
+            finally:
+                tests.close()
+
+
+def debian_programs() -> Path | None:
+    """The folder of an installed PostgreSQL's programs, the newest; None where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def external_server(programs: Path) -> Generator[TestServer]:
+    """A server as an operator runs one: over TCP, with a password, as an account of its own."""
+    with open_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        account = pwd.getpwnam("postgres" if _has("postgres") else "nobody") if os.geteuid() == 0 else None
+        identity: dict[str, Any] = (
+            {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+        )
+        if account:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        cluster = folder / "cluster"
+        initdb = [programs / "initdb", "-D", cluster, "-U", "operator", "-A", "scram-sha-256", "--pwfile", secret]
+        subprocess.run([*initdb, "-E", "UTF8", "--no-locale"], check=True, capture_output=True, cwd="/", **identity)
+        taken.close()
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"unix_socket_directories={folder}"]
+        fast = [part for line in _FAST.splitlines() for part in ("-c", line.replace(" ", ""))]
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", cluster, *settings, *fast],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **identity,
+        )
+        try:
+            url = f"postgresql://operator:{PASSWORD}@127.0.0.1:{port}/postgres"
+            _wait_for(url, process)
+            tests = TestServer(url)
+            try:
+                yield tests
+            finally:
+                tests.close()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _has(account: str) -> bool:
+    return any(entry.pw_name == account for entry in pwd.getpwall())
+
+
+def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            if process.poll() is not None:
+                raise
+            time.sleep(0.05)
+        else:
+            return
