@@ -140,6 +140,6 @@ def combined_status(outcomes: Sequence[ExitStatus]) -> ExitStatus:
     failures = [outcome for outcome in outcomes if outcome is not ExitStatus.DONE]
     if not failures:
         return ExitStatus.DONE
-    if len(failures) < len(outcomes):
+    if len(failures) < len(outcomes) or ExitStatus.PARTIAL in failures:
         return ExitStatus.PARTIAL
     return next(status for status in _WORST_FIRST if status in failures)

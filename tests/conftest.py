@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ironforge_cli.blizzard.spool import Shelves
 from ironforge_cli.db.engine import Database
+from ironforge_cli.jobs.collect import Storage
+from ironforge_cli.jobs.pending import PendingRows
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock
@@ -64,6 +67,29 @@ def any_database(any_server: TestServer) -> Generator[Database]:
         opened = Database(url)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def storage(database: Database, tmp_path: Path) -> Storage:
+    """Where a collection goes: a database, and folders for what it can't take."""
+    return storage_in(tmp_path, database)
+
+
+@pytest.fixture
+def any_storage(any_database: Database, tmp_path: Path) -> Storage:
+    """The same on each kind of server."""
+    return storage_in(tmp_path, any_database)
+
+
+def storage_in(home: Path, database: Database) -> Storage:
+    """Storage whose folders are in `home`."""
+    return Storage(
+        database=database,
+        shelves=Shelves.of(home),
+        pending=PendingRows(home / "spool" / "log-rows.jsonl"),
+        locks_folder=home / "locks",
+        retention_days=30,
+    )
 
 
 @pytest.fixture

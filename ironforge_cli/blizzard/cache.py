@@ -51,6 +51,12 @@ def fresh_response(
     return cache.get_response(key) if row is not None and row[0] > at else None
 
 
+def forget(session: CachedSession, url: str, params: Mapping[str, str]) -> None:
+    """Delete the cached answer to a GET."""
+    cache: Any = session.cache
+    cache.delete(cache.create_key(session.prepare_request(requests.Request("GET", url, params=dict(params)))))
+
+
 def prune(session: CachedSession) -> None:
     """Delete what has expired; the file keeps its size and uses the room again."""
     cache: Any = session.cache

@@ -44,6 +44,10 @@ class BlizzardClient:
                 "see https://develop.battle.net/access/clients."
             ) from error
 
+    def forget_commodities(self, region: Region) -> None:
+        """Drop the cached body of a region, so that the next question reaches Blizzard: that body was refused."""
+        self._transport.forget_dynamic(self._url(region, "auctions/commodities"), self._dynamic_params(region))
+
     def token_price(self, region: Region) -> tuple[datetime, int]:
         """When the price of a WoW token was last set, and the price in copper.
 
@@ -72,8 +76,10 @@ class BlizzardClient:
                 return
 
     def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
-        params = {"namespace": region.dynamic_namespace, "locale": self._locale}
-        return self._transport.get_dynamic(self._url(region, path), params, newer_than=newer_than)
+        return self._transport.get_dynamic(self._url(region, path), self._dynamic_params(region), newer_than=newer_than)
+
+    def _dynamic_params(self, region: Region) -> dict[str, str]:
+        return {"namespace": region.dynamic_namespace, "locale": self._locale}
 
     def _static(self, region: Region, path: str, params: dict[str, str]) -> Answer:
         params = {"namespace": region.static_namespace, **params}

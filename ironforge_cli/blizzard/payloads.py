@@ -6,23 +6,26 @@ is not what the API's documentation and recorded answers say; unknown keys are n
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct, field
 
+from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.auctions import Auctions, TimeLeft
 from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent, Recipe, SkillTier
-from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from numpy.typing import DTypeLike, NDArray
+
+    from ironforge_cli.regions import Region
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
@@ -31,8 +34,13 @@ DEAREST_UNIT: Final = 10**15
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 
 _BOM: Final = b"\xef\xbb\xbf"
-# An auction ends in two braces at most; more tries than that only meet the same cut again.
-_CUT_TRIES: Final = 4
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MILLISECOND: Final = 253_402_300_799_999
+"""Of the year 9999, the last that a datetime can hold."""
+_LIST_OF_AUCTIONS: Final = re.compile(r'"auctions"\s*:\s*\[')
+_NAMESPACE: Final = re.compile(r"[?&]namespace=([^&#]+)")
+# What msgspec raises for text that is no JSON: it leaves bad UTF-8 to Python, and does not count how deep it goes.
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _Id = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 # Without `locale` a name is a dictionary of all locales; some names are null.
@@ -64,12 +72,8 @@ class _Commodities(Struct, gc=False):
     links: _Links = field(name="_links", default_factory=_Links)
 
 
-class _RawCommodities(Struct):
-    auctions: list[msgspec.Raw]
-
-
 class _Token(Struct):
-    last_updated_timestamp: Annotated[int, Meta(ge=1, le=INT64_MAX // 1000)]
+    last_updated_timestamp: Annotated[int, Meta(ge=1, le=_LAST_MILLISECOND)]
     price: Annotated[int, Meta(ge=1, le=DEAREST_UNIT)]
 
 
@@ -105,7 +109,7 @@ class _Tier(Struct):
 
 class _Reagent(Struct):
     reagent: _NamedLink
-    quantity: Annotated[int, Meta(ge=0, le=INT32_MAX)] = 1
+    quantity: Annotated[int, Meta(ge=0, le=INT32_MAX)]
 
 
 class _Recipe(Struct):
@@ -121,7 +125,7 @@ class _Recipe(Struct):
 class _Item(Struct):
     id: _Id
     name: _Name = None
-    level: int | None = None
+    level: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
     item_class: _Typed | None = None
     item_subclass: _Typed | None = None
     inventory_type: _Typed | None = None
@@ -158,7 +162,7 @@ def commodities(body: bytes, *, region: Region) -> Auctions:
         answer = _decode_commodities(text)
     except msgspec.ValidationError as error:
         raise RefusedAnswerError(f"Blizzard's answer is malformed: {_located(text, error)}") from error
-    except msgspec.DecodeError as error:
+    except _NOT_JSON as error:
         raise RefusedAnswerError(_cut(body, text, error)) from error
     _require_region(answer.links.self.href, region)
     listed = answer.auctions
@@ -177,11 +181,11 @@ def commodities(body: bytes, *, region: Region) -> Auctions:
 
 
 def _require_region(link: str, region: Region) -> None:
-    for other in Region:
-        if other is not region and other.dynamic_namespace in link:
-            raise RefusedAnswerError(
-                f"The body is one of {other.label} by its own link, but {region.label} was asked for."
-            )
+    named = _NAMESPACE.search(link)
+    if named is not None and named[1] != region.dynamic_namespace:
+        raise RefusedAnswerError(
+            f"The body is one of the namespace {named[1]} by its own link, but {region.dynamic_namespace} was asked for."
+        )
 
 
 def published_at(headers: Mapping[str, str]) -> datetime:
@@ -189,26 +193,29 @@ def published_at(headers: Mapping[str, str]) -> datetime:
 
     Refused where it is missing, no date, or more than 5 minutes ahead of the answer's `Date`.
     """
-    given = headers.get("Last-Modified")
+    given = header(headers, "Last-Modified")
     if given is None:
         raise RefusedAnswerError("Blizzard's answer has no Last-Modified, so that nobody knows which hour it shows.")
-    try:
-        published = parsedate_to_datetime(given).astimezone(UTC)
-        answered = parsedate_to_datetime(headers["Date"]).astimezone(UTC) if "Date" in headers else None
-    except (ValueError, TypeError) as error:
-        raise RefusedAnswerError(f"Blizzard's answer has a Last-Modified that is no date: {given!r}.") from error
-    if answered is not None and published > answered + FUTURE_TOLERANCE:
-        raise RefusedAnswerError(
-            f"Blizzard's answer says it was last modified at {published.isoformat()}, "
-            f"but it was given at {answered.isoformat()}."
-        )
+    published = http_time(given)
+    if published is None:
+        raise RefusedAnswerError(f"Blizzard's answer has a Last-Modified that is no date: {given!r}.")
+    require_past(published, headers, what="it was last modified")
     return published
+
+
+def require_past(moment: datetime, headers: Mapping[str, str], *, what: str) -> None:
+    """Refuse a time that is more than 5 minutes ahead of the answer's own `Date`."""
+    answered = http_time(header(headers, "Date") or "")
+    if answered is not None and moment > answered + FUTURE_TOLERANCE:
+        raise RefusedAnswerError(
+            f"Blizzard's answer says {what} at {moment.isoformat()}, but it was given at {answered.isoformat()}."
+        )
 
 
 def token_price(body: bytes) -> tuple[datetime, int]:
     """When the price of a WoW token was last set (aware UTC), and the price in copper."""
     token = _decoded(body, _Token)
-    return datetime.fromtimestamp(token.last_updated_timestamp / 1000, tz=UTC), token.price
+    return _EPOCH + timedelta(milliseconds=token.last_updated_timestamp), token.price
 
 
 def professions(body: bytes, *, locale: str) -> list[Named]:
@@ -241,11 +248,7 @@ def recipes(body: bytes, *, locale: str) -> list[Recipe]:
     if not by_faction:
         by_faction = {Faction.NEUTRAL: recipe.crafted_item.id if recipe.crafted_item else None}
     # An item that is listed as both is needed.
-    reagents = {
-        link.reagent.id: Reagent(item_id=link.reagent.id, quantity=link.quantity, optional=optional)
-        for links, optional in ((recipe.optional_reagents, True), (recipe.reagents, False))
-        for link in links
-    }
+    reagents = _reagents(recipe.optional_reagents, optional=True) | _reagents(recipe.reagents, optional=False)
     return [
         Recipe(
             id=recipe.id,
@@ -257,6 +260,16 @@ def recipes(body: bytes, *, locale: str) -> list[Recipe]:
         )
         for faction, item_id in by_faction.items()
     ]
+
+
+def _reagents(links: list[_Reagent], *, optional: bool) -> dict[int, Reagent]:
+    """Reagents by item; one that is listed twice takes both quantities."""
+    units: dict[int, int] = {}
+    for link in links:
+        units[link.reagent.id] = units.get(link.reagent.id, 0) + link.quantity
+    return {
+        item_id: Reagent(item_id=item_id, quantity=quantity, optional=optional) for item_id, quantity in units.items()
+    }
 
 
 def item(body: bytes, *, locale: str) -> Item:
@@ -274,7 +287,7 @@ def fault_detail(body: bytes) -> str | None:
     """What Blizzard says of an error, where it says anything: its error bodies are JSON, or HTML from the gateway."""
     try:
         return msgspec.json.decode(_text(body), type=_Fault).detail
-    except msgspec.MsgspecError:
+    except _NOT_JSON:
         return None
 
 
@@ -288,7 +301,7 @@ def _decoded(body: bytes, kind: type[_Answer]) -> _Answer:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         raise RefusedAnswerError(f"Blizzard's answer is malformed: {_sentence(error)}") from error
-    except msgspec.DecodeError as error:
+    except _NOT_JSON as error:
         raise RefusedAnswerError(_not_json(body, text, error)) from error
 
 
@@ -296,62 +309,95 @@ def _sentence(error: Exception) -> str:
     return f"{str(error).rstrip('.')}."
 
 
-def _not_json(body: bytes, text: bytes, error: msgspec.DecodeError) -> str:
+def _not_json(body: bytes, text: bytes, error: Exception) -> str:
     """Say what came instead of whole JSON."""
     if not text.strip():
         return "Blizzard's answer is empty."
     if text.lstrip()[:1] == b"<":
         return "Blizzard's answer is a page of HTML instead of JSON."
+    if isinstance(error, RecursionError):
+        return "Blizzard's answer is nested deeper than any of its answers is."
     offset = _offset(body, text, error)
-    kind = "not JSON" if body[offset:].strip() else "cut off"
-    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {_sentence(error)}"
+    kind = "not JSON" if body[offset:].strip() or "trailing" in str(error) else "cut off"
+    reason = "it is not UTF-8." if isinstance(error, UnicodeDecodeError) else _sentence(error)
+    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {reason}"
 
 
-def _offset(body: bytes, text: bytes, error: msgspec.DecodeError) -> int:
+def _offset(body: bytes, text: bytes, error: Exception) -> int:
     """Where in the body decoding stopped: msgspec names a byte of the text, unless the text just ended."""
+    before = len(body) - len(text)
+    if isinstance(error, UnicodeDecodeError):
+        return before + _bad_utf8(text)
     _, found, position = str(error).rpartition("(byte ")
-    return len(body) - len(text) + int(position.rstrip(")")) if found else len(body)
+    return before + int(position.rstrip(")")) if found else len(body)
 
 
-def _cut(body: bytes, text: bytes, error: msgspec.DecodeError) -> str:
+def _bad_utf8(text: bytes) -> int:
+    """The first byte that is not UTF-8: the error itself counts from the beginning of one string."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(text)
+
+
+def _cut(body: bytes, text: bytes, error: Exception) -> str:
     """Say where a body of commodities stops making sense, and the last auction that is whole."""
     message = _not_json(body, text, error)
     if not text.lstrip().startswith(b"{"):
         return message
-    whole = _whole_auctions(text[: _offset(body, text, error) - (len(body) - len(text))])
-    if not whole:
-        return f"{message} No auction in it is whole."
-    return f"{message} The last whole auction is {whole[-1].id} (number {len(whole):,})."
-
-
-def _whole_auctions(text: bytes) -> list[_Auction]:
-    """The auctions before a cut: close the list behind a brace near the end and see whether it decodes."""
-    end = len(text)
-    for _ in range(_CUT_TRIES):
-        end = text.rfind(b"}", 0, end)
-        if end < 0:
-            break
+    whole, last = 0, None
+    for element in _elements(text):
         try:
-            return _decode_commodities(text[: end + 1] + b"]}").auctions
-        except msgspec.DecodeError:
-            continue
-    return []
+            last = _decode_auction(element).id
+        except _NOT_JSON:
+            break
+        whole += 1
+    if last is None:
+        return f"{message} No auction in it is whole."
+    return f"{message} The last whole auction is {last} (number {whole:,})."
 
 
 def _located(text: bytes, error: msgspec.ValidationError) -> str:
     """Msgspec writes `$.auctions[...]` for an element of a list; find which one it is."""
-    try:
-        listed = msgspec.json.decode(text, type=_RawCommodities).auctions
-    except msgspec.ValidationError:
-        return _sentence(error)
-    for position, auction in enumerate(listed):
-        try:
-            _decode_auction(auction)
-        except msgspec.ValidationError as found:
-            reason, _, path = str(found).partition(" - at ")
-            where = path.strip("`").removeprefix("$")
-            return f"{reason} - at `$.auctions[{position}]{where}`."
+    if "`$.auctions[...]" in str(error):
+        for position, element in enumerate(_elements(text)):
+            try:
+                _decode_auction(element)
+            except msgspec.ValidationError as found:
+                reason, _, path = str(found).partition(" - at ")
+                where = path.strip("`").removeprefix("$")
+                return f"{reason} - at `$.auctions[{position}]{where}`."
     return _sentence(error)
+
+
+def _elements(text: bytes) -> Generator[bytes]:
+    """The elements of the list of auctions, as far as they are whole; for bodies that could not be decoded.
+
+    Slow, and indifferent to what comes after: a body can be wrong in one place and cut in another.
+    """
+    characters = text.decode(errors="surrogateescape")
+    start = _LIST_OF_AUCTIONS.search(characters)
+    if start is None:
+        return
+    read = json.JSONDecoder().raw_decode
+    position = start.end()
+    while True:
+        try:
+            _, end = read(characters, _past_space(characters, position))
+        except (ValueError, RecursionError):
+            return
+        yield characters[_past_space(characters, position) : end].encode(errors="surrogateescape")
+        position = _past_space(characters, end)
+        if characters[position : position + 1] != ",":
+            return
+        position += 1
+
+
+def _past_space(characters: str, position: int) -> int:
+    while characters[position : position + 1] in {" ", "\t", "\n", "\r"}:
+        position += 1
+    return position
 
 
 def _column(listed: list[_Auction], value: Callable[[_Auction], int], dtype: DTypeLike) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from requests.auth import HTTPBasicAuth
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from ironforge_cli.blizzard.cache import cached_session, fresh_response, prune
+from ironforge_cli.blizzard.cache import cached_session, forget, fresh_response, prune
 from ironforge_cli.errors import ConfigurationError, CredentialsError, UnavailableError
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class Transport:
         if newer_than is not None:
             headers["If-Modified-Since"] = format_datetime(newer_than, usegmt=True)
         return self._get(self._dynamic, url, params, headers)
+
+    def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
+        """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
+        forget(self._dynamic, url, params)
 
     def get_static(self, url: str, params: Mapping[str, str]) -> Answer:
         """Ask for what changes with a patch; answers are kept for as long as Blizzard allows. Raises as above."""

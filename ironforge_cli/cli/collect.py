@@ -62,9 +62,9 @@ def collect(
         regions = run.regions(region)
         # Settings that are missing are told before a server is started.
         run.settings.credentials()
-        database = run.database
+        storage = run.storage(lambda: run.database, home=run.home)
         collected = job.collect(
-            regions, market=run.client, database=database, clock=run.clock, progress=run.progress(), force=force
+            regions, market=run.client, storage=storage, clock=run.clock, progress=run.progress(), force=force
         )
     return _report(collected, format_)
 
@@ -92,7 +92,7 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
         region=region[0],
         snapshot_time=snapshot_time,
         source="file",
-        database=run.database,
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         force=force,
@@ -128,6 +128,7 @@ def records(collected: Collected) -> list[dict[str, Any]]:
                 "region": region.region,
                 "outcome": region.outcome,
                 "snapshot_time": region.snapshot_time,
+                "replayed": region.replayed,
                 "auctions": counts and counts.auctions,
                 "items": counts and counts.items,
                 "interval_seconds": counts and counts.interval_seconds,

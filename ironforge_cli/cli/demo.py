@@ -81,7 +81,7 @@ def demo(
         hours=hours,
         publish=sandbox.advance,
         api=BlizzardClient(transport, api_url=sandbox.api_url, locale=run.settings.locale),
-        database=database,
+        storage=run.storage(lambda: database, home=folder),
         clock=run.clock,
         progress=run.progress(),
         items_shown=items,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+from ironforge_cli.errors import ConfigurationError, DatabaseError, InterruptedRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ironforge_cli.config import LoadedSettings, Settings
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.collect import Storage
     from ironforge_cli.jobs.runs import Progress
     from ironforge_cli.regions import Region
 
@@ -186,6 +187,25 @@ class Invocation:
         database = Database(url)
         self._closing.callback(database.close)
         return database
+
+    def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
+        """Where what is collected goes; a database that is away is found out by who works with it."""
+        from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
+        from ironforge_cli.db.engine import MissingDatabase  # noqa: PLC0415
+        from ironforge_cli.jobs.collect import Storage  # noqa: PLC0415
+        from ironforge_cli.jobs.pending import PendingRows  # noqa: PLC0415
+
+        try:
+            found = database()
+        except DatabaseError as error:
+            found = MissingDatabase(error)
+        return Storage(
+            database=found,
+            shelves=Shelves.of(home),
+            pending=PendingRows(home / "spool" / "log-rows.jsonl"),
+            locks_folder=home / "locks",
+            retention_days=self.settings.raw_retention_days,
+        )
 
     @cached_property
     def transport(self) -> Transport:

@@ -7,6 +7,7 @@ a big-endian structured dtype.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -27,17 +28,34 @@ if TYPE_CHECKING:
 BLOCK_ROWS: Final = 5_000
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
+# PostgreSQL counts microseconds from 2000, numpy from 1970, and PostgreSQL's first day is in 4713 BC.
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NUMPY_EPOCH: Final = np.datetime64("2000-01-01", "us")
+_FIRST: Final = np.datetime64("-4712-01-01", "us")
+_LAST: Final = np.iinfo(np.int64).max - int(_NUMPY_EPOCH.astype(np.int64))
 
 
 class Kind(Enum):
-    """Types of columns that are loaded in bulk; the value is the big-endian dtype of their binary form."""
+    """Types of columns that are loaded in bulk: PostgreSQL's number of the type, and the dtype of their values.
 
-    INT2 = ">i2"
-    INT4 = ">i4"
-    INT8 = ">i8"
-    FLOAT8 = ">f8"
-    TIMESTAMPTZ = ">i8 "
+    Times are `datetime64[us]` in UTC.
+    """
+
+    INT2 = 21, "i2"
+    INT4 = 23, "i4"
+    INT8 = 20, "i8"
+    FLOAT8 = 701, "f8"
+    TIMESTAMPTZ = 1184, "M8[us]"
+
+    oid: int
+    native: np.dtype[Any]
+    wire: np.dtype[Any]
+    """The dtype of the binary form."""
+
+    def __init__(self, oid: int, native: str) -> None:
+        self.oid = oid
+        self.native = np.dtype(native)
+        self.wire = np.dtype(f">i{self.native.itemsize}" if self.native.kind == "M" else f">{native}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +85,38 @@ def copy_in(
 ) -> None:
     """Append `rows` rows to a table, in the caller's transaction, in blocks of `BLOCK_ROWS`.
 
-    The order of the rows is kept between blocks; inside a block, rows of one pattern come together. Raises
-    `psycopg.Error` where PostgreSQL refuses them.
+    The order of the rows is kept between blocks; inside a block, rows of one pattern come together. Raises as
+    `packed`, and `psycopg.Error` where PostgreSQL refuses the rows; then none of them is there.
     """
+    blocks = packed(columns, rows=rows)
     statement = sql.SQL("{} COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.SQL(f"/* ironforge {slice_name} */"),  # pyright: ignore[reportArgumentType] - a constant of the caller's
+        _comment(slice_name),
         sql.Identifier(table),
         sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
     )
-    with raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    with driver(connection) as speaking, speaking.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(_HEADER)
-        for block in packed(columns, rows=rows):
+        for block in blocks:
             copy.write(block)
         copy.write(_TRAILER)
 
 
 def fetch_columns(
-    connection: Connection, query: sql.Composable, parameters: Sequence[Any], kinds: Sequence[Kind]
+    connection: Connection, query: sql.Composable, parameters: Sequence[Any], kinds: Sequence[Kind], *, slice_name: str
 ) -> list[NDArray[Any]]:
-    """Read the rows of a query as one native array a column; every value must be there (not null).
+    """Read the rows of a query as one native array a column, in an order that all columns share.
 
     The query is wrapped so that PostgreSQL sends each column as one array: the client's work no longer grows with the
-    number of rows.
+    number of rows. Raises `psycopg.DataError` where a value is null or of another type than `kinds` says.
     """
     names = [sql.Identifier(f"c{position}") for position in range(len(kinds))]
-    statement = sql.SQL("SELECT {} FROM ({}) AS wanted ({})").format(
-        sql.SQL(", ").join(sql.SQL("array_agg({})").format(name) for name in names), query, sql.SQL(", ").join(names)
+    statement = sql.SQL("{} SELECT {} FROM ({}) AS wanted ({})").format(
+        _comment(slice_name),
+        sql.SQL(", ").join(sql.SQL("array_agg({})").format(name) for name in names),
+        query,
+        sql.SQL(", ").join(names),
     )
-    with raw(connection).cursor(binary=True) as cursor:
+    with driver(connection) as speaking, speaking.cursor(binary=True) as cursor:
         cursor.execute(statement, parameters)
         result = cursor.pgresult
         if result is None:
@@ -102,29 +124,63 @@ def fetch_columns(
         return [_array(result.get_value(0, position), kind) for position, kind in enumerate(kinds)]
 
 
-def raw(connection: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection under SQLAlchemy's, in the same transaction."""
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError(f"a psycopg connection is wanted, not {type(driver).__name__}")
-    return cast("psycopg.Connection[Any]", driver)
+@contextmanager
+def driver(connection: Connection) -> Generator[psycopg.Connection[Any]]:
+    """The psycopg connection under SQLAlchemy's, in the same transaction, which is begun where none is."""
+    speaking = connection.connection.driver_connection
+    if not isinstance(speaking, psycopg.Connection):
+        raise TypeError(f"a psycopg connection is wanted, not {type(speaking).__name__}")
+    if not connection.in_transaction():
+        # SQLAlchemy sees no statement of ours, and commits nothing that it did not see begin.
+        connection.begin()
+    try:
+        yield cast("psycopg.Connection[Any]", speaking)
+    except psycopg.Error as error:
+        if speaking.closed:
+            # To roll back on a dead connection would fail as well, and hide what killed it.
+            connection.invalidate(error)
+        raise
 
 
 def packed(columns: Sequence[Column | LabelColumn], *, rows: int) -> Generator[bytes]:
-    """The binary form of a table's rows, `BLOCK_ROWS` a piece, without the format's header and trailer."""
+    """The binary form of a table's rows, `BLOCK_ROWS` a piece, without the format's header and trailer.
+
+    Raises, before the first piece, `TypeError` where values would not keep their worth in the column's type and
+    `ValueError` where there are not `rows` of them, a code has no label or a time is none that PostgreSQL knows;
+    `OverflowError` where one value for every row is too large.
+    """
+    for column in columns:
+        _require_sound(column, rows)
     patterns = _patterns(columns, rows)
     templates = {int(pattern): _template(columns, int(pattern)) for pattern in np.unique(patterns)}
-    for start in range(0, rows, BLOCK_ROWS):
-        block = patterns[start : start + BLOCK_ROWS]
-        first = int(block[0])
-        if (block == first).all():
-            yield _pack(templates[first], columns, slice(start, start + len(block)), len(block))
-            continue
-        pieces: list[bytes] = []
-        for pattern in np.unique(block):
-            chosen = start + np.flatnonzero(block == pattern)
-            pieces.append(_pack(templates[int(pattern)], columns, chosen, len(chosen)))
-        yield b"".join(pieces)
+    return _blocks(columns, patterns, templates)
+
+
+def _require_sound(column: Column | LabelColumn, rows: int) -> None:
+    if isinstance(column, LabelColumn):
+        _require_length(column.name, column.codes, rows)
+        if rows and int(column.codes.max()) >= len(column.labels):
+            raise ValueError(f"the column {column.name} has a code of {column.codes.max()}, which has no label")
+        return
+    if column.nulls is not None:
+        _require_length(column.name, column.nulls, rows)
+    values, native = column.values, column.kind.native
+    if not isinstance(values, np.ndarray):
+        wanted = {"M": datetime, "f": (int, float)}.get(native.kind, int)
+        if not isinstance(values, wanted):
+            raise TypeError(f"the column {column.name} wants {native}, not {values!r}")
+        return
+    _require_length(column.name, values, rows)
+    # An assignment between arrays would cut silently what does not fit.
+    if not np.can_cast(values.dtype, native, casting="safe") or (values.dtype.kind == "M") != (native.kind == "M"):
+        raise TypeError(f"the column {column.name} wants {native}, not {values.dtype}")
+    if native.kind == "M" and not ((values >= _FIRST) | (column.nulls if column.nulls is not None else False)).all():
+        raise ValueError(f"the column {column.name} holds a time that is none, or before 4713 BC")
+
+
+def _require_length(name: str, values: NDArray[Any], rows: int) -> None:
+    if values.shape != (rows,):
+        raise ValueError(f"the column {name} has values of the shape {values.shape} for {rows} rows")
 
 
 def _patterns(columns: Sequence[Column | LabelColumn], rows: int) -> NDArray[np.int64]:
@@ -158,15 +214,31 @@ def _template(columns: Sequence[Column | LabelColumn], pattern: int) -> NDArray[
             fields.append((length, ">i4"))
             constants[length] = -1
             continue
-        dtype = np.dtype(column.kind.value.strip())
-        fields += [(value, dtype.str), (length, ">i4")]
-        constants[length] = dtype.itemsize
+        wire = column.kind.wire
+        fields += [(value, wire.str), (length, ">i4")]
+        constants[length] = wire.itemsize
         if not isinstance(column.values, np.ndarray):
             constants[value] = _microseconds(column.values) if isinstance(column.values, datetime) else column.values
     template = np.zeros((), dtype=[("fields", ">i2"), *reversed(fields)])
     for name, constant in constants.items():
         template[name] = constant
     return template
+
+
+def _blocks(
+    columns: Sequence[Column | LabelColumn], patterns: NDArray[np.int64], templates: dict[int, NDArray[np.void]]
+) -> Generator[bytes]:
+    for start in range(0, len(patterns), BLOCK_ROWS):
+        block = patterns[start : start + BLOCK_ROWS]
+        first = int(block[0])
+        if (block == first).all():
+            yield _pack(templates[first], columns, slice(start, start + len(block)), len(block))
+            continue
+        pieces: list[bytes] = []
+        for pattern in np.unique(block):
+            chosen = start + np.flatnonzero(block == pattern)
+            pieces.append(_pack(templates[int(pattern)], columns, chosen, len(chosen)))
+        yield b"".join(pieces)
 
 
 def _pack(
@@ -180,7 +252,8 @@ def _pack(
     for position, column in enumerate(columns):
         name = f"value{position}"
         if isinstance(column, Column) and isinstance(column.values, np.ndarray) and name in names:
-            records[name] = column.values[chosen]
+            values = column.values[chosen]
+            records[name] = (values - _NUMPY_EPOCH).astype(np.int64) if column.kind is Kind.TIMESTAMPTZ else values
     return records.tobytes()
 
 
@@ -192,10 +265,20 @@ def _microseconds(moment: datetime) -> int:
 
 def _array(binary: bytes | None, kind: Kind) -> NDArray[Any]:
     """Decode the binary form of a one-dimensional array without nulls; None is how an empty one comes."""
-    native = np.dtype(kind.value.strip())
     if binary is None:
-        return np.zeros(0, dtype=native.newbyteorder("="))
-    elements = np.frombuffer(binary, dtype=[("length", ">i4"), ("value", native)], offset=20)
-    if np.frombuffer(binary, dtype=">i4", count=2)[1] or len(np.flatnonzero(elements["length"] != native.itemsize)):
-        raise psycopg.DataError("a column holds nulls, or values of another type, where none are expected")
-    return elements["value"].astype(native.newbyteorder("="))
+        return np.zeros(0, dtype=kind.native)
+    dimensions, has_nulls, oid = np.frombuffer(binary, dtype=">i4", count=3).tolist()
+    if has_nulls:
+        raise psycopg.DataError("a column holds nulls where none are expected")
+    if dimensions != 1 or oid != kind.oid:
+        raise psycopg.DataError(f"a column is of the type with the OID {oid} where {kind.name} is expected")
+    elements = np.frombuffer(binary, dtype=[("length", ">i4"), ("value", kind.wire)], offset=20)["value"]
+    if kind is not Kind.TIMESTAMPTZ:
+        return elements.astype(kind.native)
+    if (np.abs(elements) > _LAST).any():
+        raise psycopg.DataError("a column holds a time that has no end, or is too far off")
+    return _NUMPY_EPOCH + elements.astype("m8[us]")
+
+
+def _comment(slice_name: str) -> sql.SQL:
+    return sql.SQL(f"/* ironforge {slice_name} */")  # pyright: ignore[reportArgumentType] - a constant of the caller's

@@ -188,3 +188,28 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+class MissingDatabase(Database):
+    """A database that could not even be started: whoever wants to use it is told why."""
+
+    def __init__(self, reason: IronforgeError) -> None:
+        self._reason = reason
+        self.url = ""
+        self.description = "the embedded database"
+
+    @contextmanager
+    def connect(self, *, autocommit: bool = False) -> Generator[Connection]:
+        """Raise the reason."""
+        del autocommit
+        raise self._reason
+        yield
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """Raise the reason."""
+        raise self._reason
+        yield
+
+    def close(self) -> None:
+        """There is nothing to close."""

@@ -5,6 +5,7 @@ They are held by a session of the server and end with it, whatever killed their 
 
 from __future__ import annotations
 
+import fcntl
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.errors import LockedError
+from ironforge_cli.errors import ConfigurationError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -70,6 +72,29 @@ def is_held(connection: Connection, name: str) -> bool:
         {"high": key >> 32, "low": key & 0xFFFF_FFFF},
     )
     return bool(held.scalar_one())
+
+
+@contextmanager
+def storing_in(folder: Path, region: Region) -> Generator[None]:
+    """Be the only one who spools snapshots of a region, while there is no database to hold a lock.
+
+    The lock is a `flock` on a file in `folder`, which ends with its process. Raises `LockedError`, and
+    `ConfigurationError` where the folder refuses.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stream = (folder / f"store-{region}.lock").open("ab")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The lock in {folder} can't be made ({error.strerror or error}). Make room or correct its permissions, "
+            "or set IRONFORGE_HOME to another folder."
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(f"Another run is spooling {region.label} snapshots: nothing is lost.") from error
+        yield
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.collect import Collected
+    from ironforge_cli.jobs.collect import Collected, Storage
     from ironforge_cli.jobs.runs import Clock, Progress
     from ironforge_cli.regions import Region
 
@@ -63,7 +63,7 @@ def demonstrate(
     hours: int,
     publish: Callable[[], None],
     api: Api,
-    database: Database,
+    storage: Storage,
     clock: Clock,
     progress: Progress,
     items_shown: int,
@@ -72,13 +72,14 @@ def demonstrate(
 
     Raises what the jobs below it raise.
     """
+    database = storage.database
     items = store_found_items(regions[0], source=api, database=database)
     seconds: dict[Region, float] = dict.fromkeys(regions, 0.0)
     for hour in range(hours):
         if hour:
             publish()
         clock.check()
-        collected = collect(regions, market=api, database=database, clock=clock, progress=progress)
+        collected = collect(regions, market=api, storage=storage, clock=clock, progress=progress)
         for region in collected.regions:
             seconds[region.region] += sum(region.steps.values())
         if collected.status is not ExitStatus.DONE:

@@ -1,28 +1,38 @@
 """Evidence of every run: the rows of scraper_logs and benchmarks around any job.
 
 A row says `running` before work starts, on a connection of its own, and is finished afterwards, so that no rollback
-takes it along. Its owner holds an advisory lock on the row's id: a running row without one has crashed. A failure to
-write evidence is said, and never hides the failure that it was to record.
+takes it along. Its owner holds an advisory lock on the row's id: a running row without one has crashed. What the
+database can't take is kept in a file until it can. A failure to write evidence is said, and never hides the failure
+that it was to record.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import runs
-from ironforge_cli.errors import DatabaseError, ExitStatus, IronforgeError, LockedError, RefusedAnswerError
+from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.errors import (
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    IronforgeError,
+    LockedError,
+    RefusedAnswerError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.pending import PendingRows
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
@@ -66,6 +76,8 @@ class Attempt:
     status: str = "success"
     last_modified: datetime | None = None
     message: str | None = None
+    spooled_time: datetime | None = None
+    """Of the snapshot that went to the spool, if one did."""
     steps: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds of each step, in the order of their first beginning."""
 
@@ -81,62 +93,6 @@ class Attempt:
             self.steps[name] = self.steps.get(name, 0.0) + self.clock.monotonic() - started
 
 
-@contextmanager
-def recorded_attempt(
-    database: Database, *, command: str, region: Region | None, clock: Clock, progress: Progress, number: int = 1
-) -> Generator[Attempt]:
-    """Write the row of one attempt around its work.
-
-    The block sets `status`, `last_modified` and `message`; an error that leaves it sets them by its kind. Raises what
-    the block raises, and `DatabaseError` or `ConfigurationError` where the row can't be begun.
-    """
-    attempt = Attempt(clock=clock, region=region, progress=progress)
-    with database.connect(autocommit=True) as connection:
-        log_id = runs.start(connection, command=command, region=region, started_at=clock.now(), attempt=number)
-        locks.acquire(connection, locks.run_lock(log_id))
-        try:
-            yield attempt
-        except BaseException as error:
-            attempt.status = _status_of(error)
-            attempt.message = str(error) or type(error).__name__
-            raise
-        finally:
-            _finish(database, connection, log_id, attempt)
-
-
-def _status_of(error: BaseException) -> str:
-    match error:
-        case RefusedAnswerError():
-            return "rejected"
-        case LockedError():
-            return "locked"
-        case _:
-            return "failed"
-
-
-def _finish(database: Database, connection: Connection, log_id: int, attempt: Attempt) -> None:
-    def write(on: Connection) -> None:
-        runs.finish(
-            on,
-            log_id,
-            status=attempt.status,
-            last_modified=attempt.last_modified,
-            error_message=attempt.message,
-        )
-
-    try:
-        with database.errors():
-            write(connection)
-            locks.release(connection, locks.run_lock(log_id))
-    except DatabaseError:
-        # The server may be back already, with this connection gone.
-        try:
-            with database.transaction() as another:
-                write(another)
-        except IronforgeError:
-            log.exception("The row %d of scraper_logs could not be finished", log_id)
-
-
 @dataclass(slots=True)
 class Run:
     """One run of a command, as it goes on: what its benchmark will say."""
@@ -147,66 +103,141 @@ class Run:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-@contextmanager
-def recorded_run(database: Database, *, command: str, clock: Clock) -> Generator[Run]:
-    """Write the benchmark of one command run when its block ends, however it ends."""
-    run = Run()
-    started_at, started = clock.now(), clock.monotonic()
-    try:
-        yield run
-    except BaseException as error:
-        run.status = error.status if isinstance(error, IronforgeError) else ExitStatus.BUG
-        run.message = str(error) or type(error).__name__
-        raise
-    finally:
-        benchmark(
-            database,
-            operation_type="command",
-            operation_name=command,
-            region=None,
-            started_at=started_at,
-            seconds=clock.monotonic() - started,
-            ended_at=clock.now(),
-            record_count=run.record_count,
-            status=run.status,
-            message=run.message,
-            extra=run.extra,
+class Evidence:
+    """Writes the rows of one command's runs. Safe to share between threads."""
+
+    def __init__(self, database: Database, *, pending: PendingRows, command: str, clock: Clock) -> None:
+        self._database = database
+        self._pending = pending
+        self._command = command
+        self._clock = clock
+
+    @contextmanager
+    def attempt(self, region: Region | None, *, progress: Progress, number: int = 1) -> Generator[Attempt]:
+        """Write the row of one attempt around its work.
+
+        The block sets `status`, `last_modified` and `message`; an error that leaves it sets them by its kind, and is
+        raised again. A database that is away hinders no attempt.
+        """
+        attempt = Attempt(clock=self._clock, region=region, progress=progress)
+        row = LogRow(
+            command=self._command,
+            region=region,
+            timestamp=self._clock.now(),
+            status="running",
+            last_modified=None,
+            error_message=None,
+            poll_attempts=number,
         )
+        with ExitStack() as owning:
+            log_id = self._begun(row, owning)
+            try:
+                yield attempt
+            except BaseException as error:
+                attempt.status = "spooled" if attempt.spooled_time else _status_of(error)
+                attempt.message = str(error) or type(error).__name__
+                raise
+            finally:
+                finished = replace(
+                    row,
+                    id=log_id,
+                    status=attempt.status,
+                    last_modified=attempt.last_modified,
+                    error_message=attempt.message,
+                )
+                self._write(finished, lambda connection: runs.add_log(connection, finished))
 
-
-def benchmark(
-    database: Database,
-    *,
-    operation_type: str,
-    operation_name: str,
-    region: Region | None,
-    started_at: datetime,
-    ended_at: datetime,
-    seconds: float,
-    record_count: int | None,
-    status: ExitStatus,
-    message: str | None,
-    extra: dict[str, Any],
-) -> None:
-    """Write a row of benchmarks in a transaction of its own; what goes wrong is logged, since the work is done."""
-    names = {ExitStatus.DONE: "success", ExitStatus.PARTIAL: "partial"}
-    try:
-        with database.transaction() as connection:
-            runs.add_benchmark(
-                connection,
-                operation_type=operation_type,
-                operation_name=operation_name,
-                region=region,
-                start_time=started_at,
-                end_time=ended_at,
-                duration_seconds=seconds,
-                record_count=record_count,
-                status=names.get(status, "failed"),
-                error_message=message,
-                extra_data=extra,
+    @contextmanager
+    def run(self) -> Generator[Run]:
+        """Write the benchmark of one command run when its block ends, however it ends."""
+        run = Run()
+        started_at, started = self._clock.now(), self._clock.monotonic()
+        try:
+            yield run
+        except BaseException as error:
+            run.status = error.status if isinstance(error, IronforgeError) else ExitStatus.BUG
+            run.message = str(error) or type(error).__name__
+            raise
+        finally:
+            self.benchmark(
+                "command",
+                region=None,
+                started_at=started_at,
+                seconds=self._clock.monotonic() - started,
+                record_count=run.record_count,
+                status=run.status,
+                message=run.message,
+                extra=run.extra,
             )
-    except IronforgeError:
-        log.exception("The benchmark of %s could not be written", operation_name)
+
+    def benchmark(
+        self,
+        operation_type: str,
+        *,
+        region: Region | None,
+        started_at: datetime,
+        seconds: float,
+        record_count: int | None,
+        status: ExitStatus = ExitStatus.DONE,
+        message: str | None = None,
+        extra: dict[str, Any],
+    ) -> None:
+        """Write how long something took that ends now, in a transaction of its own."""
+        names = {ExitStatus.DONE: "success", ExitStatus.PARTIAL: "partial"}
+        row = BenchmarkRow(
+            operation_type=operation_type,
+            operation_name=self._command,
+            region=region,
+            start_time=started_at,
+            end_time=self._clock.now(),
+            duration_seconds=seconds,
+            record_count=record_count,
+            status=names.get(status, "failed"),
+            error_message=message,
+            extra_data=extra,
+        )
+        self._write(row, lambda connection: runs.add_benchmark(connection, row))
+
+    def settle(self) -> None:
+        """Write what earlier runs could not; a failure is said, and tried again by the next run."""
+        try:
+            settled = self._pending.settle(self._database)
+        except IronforgeError:
+            log.exception("Log rows of earlier runs could not be written")
+        else:
+            if settled:
+                log.info("Wrote %d log rows of runs that had no database", settled)
+
+    def _begun(self, row: LogRow, owning: ExitStack) -> int | None:
+        """Write a running row and own it until `owning` ends; None where the database is away."""
+        try:
+            connection = owning.enter_context(self._database.connect(autocommit=True))
+            log_id = runs.start(connection, row)
+            locks.acquire(connection, locks.run_lock(log_id))
+        except (DatabaseError, ConfigurationError) as error:
+            log.debug("The attempt's row waits for the database: %s", error)
+            return None
+        return log_id
+
+    def _write(self, row: LogRow | BenchmarkRow, write: Callable[[Connection], None]) -> None:
+        try:
+            with self._database.transaction() as connection:
+                write(connection)
+        except (DatabaseError, ConfigurationError):
+            try:
+                self._pending.add(row)
+            except IronforgeError:
+                log.exception("A row of %s could not be written", self._command)
+
+
+def _status_of(error: BaseException) -> str:
+    match error:
+        case RefusedAnswerError():
+            return "rejected"
+        case LockedError():
+            return "locked"
+        case _:
+            return "failed"
 
 
 class Silent:

@@ -41,8 +41,9 @@ if sys.platform == "win32":
         "or run ironforge in WSL."
     )
 
+from ironforge_cli.db.embedded.accounts import choose_account
 from ironforge_cli.db.embedded.folders import make_home
 from ironforge_cli.db.embedded.programs import find_bindir
 from ironforge_cli.db.embedded.server import DATABASE_NAME, EmbeddedServer
 
-__all__ = ["DATABASE_NAME", "EmbeddedServer", "find_bindir", "make_home"]
+__all__ = ["DATABASE_NAME", "EmbeddedServer", "choose_account", "find_bindir", "make_home"]

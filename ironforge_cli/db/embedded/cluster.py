@@ -54,7 +54,8 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 """
 _USER_SETTINGS: Final = """\
-# PostgreSQL settings of your own. They win over ironforge.conf and are never overwritten.
+# PostgreSQL settings of your own. They win over ironforge.conf, and this file is never overwritten.
+# Only the socket's folder and its port are fixed: ironforge must find the server.
 """
 _INCLUDES: Final = """
 include_if_exists = '../ironforge.conf'
@@ -112,7 +113,10 @@ class Cluster:
             )
 
     def initialise(self) -> None:
-        """Make the data folder: elsewhere first, then renamed, so that there is never half a one."""
+        """Make the data folder: elsewhere first, then renamed, so that there is never half a one.
+
+        Raises `ConfigurationError` with what PostgreSQL says when it can't be made, for want of space and the like.
+        """
         if not self.account.named:
             raise ConfigurationError(
                 f"PostgreSQL can't make its data folder as user {self.account.uid}, which has no name on this system. "
@@ -130,7 +134,7 @@ class Cluster:
             done = self.account.run(command, environment=self.environment, seconds=_INITDB_SECONDS)
             if done.returncode != 0:
                 said = (done.stderr.strip() or done.stdout.strip())[-800:]
-                raise DatabaseError(
+                raise ConfigurationError(
                     f"PostgreSQL couldn't make its data folder in {self.base}. Put right what it says, and try again:"
                     f"\n{_indented(said)}"
                 )

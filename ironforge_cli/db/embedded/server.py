@@ -331,7 +331,8 @@ class EmbeddedServer:
 
     def _conninfo(self, database: str) -> str:
         # The folder was chosen without any character that would have to be escaped between the quotes.
-        return f"host='{self._sockets}' port={PORT} user=postgres dbname={database}"
+        # An empty hostaddr keeps PGHOSTADDR of the environment from leading elsewhere.
+        return f"host='{self._sockets}' hostaddr='' port={PORT} user=postgres dbname={database}"
 
 
 def _take_for_stop(lock: FileLock, *, seconds: float) -> None:

@@ -2,81 +2,132 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import Benchmark, ScraperLog
+from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from sqlalchemy import Connection
-
-    from ironforge_cli.regions import Region
 
 _execute = executor("runs")
 
 
-def start(connection: Connection, *, command: str, region: Region | None, started_at: datetime, attempt: int) -> int:
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """The finished row of an attempt."""
+
+    command: str
+    region: Region | None
+    timestamp: datetime
+    status: str
+    """One of LOG_STATUSES."""
+    last_modified: datetime | None
+    error_message: str | None
+    poll_attempts: int
+    id: int | None = None
+    """Of the row that was written when the attempt began, if it could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """How long a command run, or the storing of one snapshot, took."""
+
+    operation_type: str
+    operation_name: str
+    region: Region | None
+    start_time: datetime
+    end_time: datetime
+    duration_seconds: float
+    record_count: int | None
+    status: str
+    """One of BENCHMARK_STATUSES."""
+    error_message: str | None
+    extra_data: dict[str, Any]
+
+
+def start(connection: Connection, row: LogRow) -> int:
     """Write the row of an attempt that begins, and return its id."""
     statement = (
         insert(ScraperLog)
-        .values(command=command, region=region, timestamp=started_at, status="running", poll_attempts=attempt)
+        .values(
+            command=row.command,
+            region=row.region,
+            timestamp=row.timestamp,
+            status="running",
+            poll_attempts=row.poll_attempts,
+        )
         .returning(ScraperLog.id)
     )
     return int(_execute(connection, statement).scalar_one())
 
 
-def finish(
-    connection: Connection, log_id: int, *, status: str, last_modified: datetime | None, error_message: str | None
-) -> None:
-    """Complete the row of an attempt; `status` is one of LOG_STATUSES."""
-    _execute(
-        connection,
-        update(ScraperLog)
-        .where(ScraperLog.id == log_id)
-        .values(status=status, last_modified=last_modified, error_message=error_message),
-    )
-
-
 def newest_repeated_time(connection: Connection, region: Region, *, since: datetime) -> datetime | None:
-    """The newest Last-Modified whose body was found to repeat the stored one, by attempts since a time."""
+    """The newest Last-Modified after a time whose body was found to repeat the stored one."""
+    # The rows' own times are this machine's, whose clock may differ; they only keep the look-up short.
     statement = select(func.max(ScraperLog.last_modified)).where(
-        ScraperLog.region == region, ScraperLog.timestamp >= since, ScraperLog.status == "no_change"
+        ScraperLog.region == region,
+        ScraperLog.timestamp >= since - timedelta(days=1),
+        ScraperLog.last_modified > since,
+        ScraperLog.status == "no_change",
     )
     return _execute(connection, statement).scalar_one_or_none()
 
 
-def add_benchmark(
-    connection: Connection,
-    *,
-    operation_type: str,
-    operation_name: str,
-    region: Region | None,
-    start_time: datetime,
-    end_time: datetime,
-    duration_seconds: float,
-    record_count: int | None,
-    status: str,
-    error_message: str | None,
-    extra_data: Mapping[str, Any],
-) -> None:
-    """Write how long something took; `status` is one of BENCHMARK_STATUSES."""
+def add_log(connection: Connection, row: LogRow) -> None:
+    """Finish the row of an attempt, or write it whole where its beginning could not be; twice changes nothing."""
+    values = {
+        "command": row.command,
+        "region": row.region,
+        "timestamp": row.timestamp,
+        "status": row.status,
+        "last_modified": row.last_modified,
+        "error_message": row.error_message,
+        "poll_attempts": row.poll_attempts,
+    }
+    begun = (
+        ScraperLog.id == row.id
+        if row.id is not None
+        else and_(
+            ScraperLog.timestamp == row.timestamp,
+            ScraperLog.command == row.command,
+            ScraperLog.region.is_not_distinct_from(row.region),
+        )
+    )
+    if not _execute(connection, update(ScraperLog).where(begun).values(**values)).rowcount:
+        _execute(connection, insert(ScraperLog).values(**values))
+
+
+def add_benchmark(connection: Connection, row: BenchmarkRow) -> None:
+    """Write how long something took."""
     _execute(
         connection,
         insert(Benchmark).values(
-            operation_type=operation_type,
-            operation_name=operation_name,
-            region=region,
-            start_time=start_time,
-            end_time=end_time,
-            duration_seconds=duration_seconds,
-            record_count=record_count,
-            status=status,
-            error_message=error_message,
-            extra_data=dict(extra_data),
+            operation_type=row.operation_type,
+            operation_name=row.operation_name,
+            region=row.region,
+            start_time=row.start_time,
+            end_time=row.end_time,
+            duration_seconds=row.duration_seconds,
+            record_count=row.record_count,
+            status=row.status,
+            error_message=row.error_message,
+            extra_data=row.extra_data,
         ),
     )
+
+
+def has_benchmark(connection: Connection, row: BenchmarkRow) -> bool:
+    """Whether a benchmark of this operation and start is there already."""
+    statement = select(Benchmark.id).where(
+        Benchmark.start_time == row.start_time,
+        Benchmark.operation_type == row.operation_type,
+        Benchmark.operation_name == row.operation_name,
+        Benchmark.region.is_not_distinct_from(row.region),
+    )
+    return _execute(connection, statement).first() is not None

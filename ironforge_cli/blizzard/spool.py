@@ -1,0 +1,228 @@
+"""Bodies on disk: those that could not be stored yet (the spool), and those that were refused (the quarantine).
+
+A body is one file: a line of JSON that says what it is, then the body, compressed. It is written beside its place,
+flushed to the disk and renamed, so that there is never half a file; what a killed process left is swept away by the
+next one. A lock on the folder keeps writers and sweepers apart, and ends with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import zstandard
+
+from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+_SUFFIX: Final = ".body"
+_TEMPORARY: Final = ".tmp-"
+_LOCK: Final = ".lock"
+_LEVEL: Final = 3
+_DROP: Final = "ironforge spool drop"
+# Longer than any label is: a file whose first line is longer is not one of these.
+_LONGEST_LABEL: Final = 65_536
+
+
+class _Label(msgspec.Struct):
+    """The first line of a file."""
+
+    region: Region
+    snapshot_time: datetime | None
+    digest: str
+    bytes: int
+    received_at: datetime
+    reason: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A body on disk."""
+
+    path: Path
+    region: Region
+    snapshot_time: datetime | None
+    """Its Last-Modified, aware UTC; None where Blizzard gave none that can be used."""
+    digest: str
+    """SHA-256 of the body, hexadecimal."""
+    bytes: int
+    """Size of the body."""
+    received_at: datetime
+    reason: str
+    """Why it is here."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it by: the beginning of its digest."""
+        return self.digest[:12]
+
+
+class Shelf:
+    """A folder of bodies, a folder a region in it. Raises `ConfigurationError` where the disk refuses.
+
+    With `once` the same body is kept once, whatever its time: a refused answer comes again and again.
+    """
+
+    def __init__(self, folder: Path, *, once: bool) -> None:
+        self.folder = folder
+        self._once = once
+
+    def keep(
+        self,
+        body: bytes,
+        *,
+        region: Region,
+        snapshot_time: datetime | None,
+        headers: Mapping[str, str],
+        received_at: datetime,
+        reason: str,
+    ) -> Kept:
+        """Put a body on disk: it is there for good when this returns."""
+        digest = sha256(body).hexdigest()
+        label = _Label(
+            region=region,
+            snapshot_time=snapshot_time,
+            digest=digest,
+            bytes=len(body),
+            received_at=received_at,
+            reason=reason,
+            headers=dict(headers),
+        )
+        stamp = f"{snapshot_time:%Y%m%dT%H%M%SZ}-" if snapshot_time and not self._once else ""
+        with self._writing(region) as folder:
+            path = folder / f"{stamp}{digest[:32]}{_SUFFIX}"
+            if not path.exists():
+                temporary = folder / f"{_TEMPORARY}{os.getpid()}"
+                with temporary.open("wb") as stream:
+                    os.fchmod(stream.fileno(), 0o600)
+                    stream.write(msgspec.json.encode(label) + b"\n")
+                    stream.write(zstandard.ZstdCompressor(level=_LEVEL).compress(body))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.rename(path)
+                _flush_folder(folder)
+        return _kept(path, label)
+
+    def kept(self, region: Region | None = None) -> list[Kept]:
+        """Every body that is here, or those of one region: by time, then by when they came."""
+        folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
+        with _explained(self.folder):
+            found = [_read_label(path) for folder in folders for path in folder.glob(f"*{_SUFFIX}")]
+        return sorted(found, key=lambda kept: (kept.snapshot_time or kept.received_at, kept.received_at, kept.digest))
+
+    def newest_time(self, region: Region) -> datetime | None:
+        """The newest snapshot's time that is here for a region."""
+        return max((kept.snapshot_time for kept in self.kept(region) if kept.snapshot_time), default=None)
+
+    def body(self, kept: Kept) -> bytes:
+        """Read a body back; raises `RefusedAnswerError` where the file is damaged."""
+        with _explained(self.folder):
+            stored = kept.path.read_bytes()
+        try:
+            body = zstandard.ZstdDecompressor().decompress(stored.partition(b"\n")[2])
+        except zstandard.ZstdError as error:
+            raise RefusedAnswerError(f"{kept.path} is damaged ({error}). Remove it: {_DROP} {kept.name}.") from error
+        if sha256(body).hexdigest() != kept.digest:
+            raise RefusedAnswerError(f"{kept.path} is damaged: its digest differs. Remove it: {_DROP} {kept.name}.")
+        return body
+
+    def adopt(self, kept: Kept) -> None:
+        """Take over the file of another shelf as it is, damaged or not."""
+        with self._writing(kept.region) as folder:
+            kept.path.rename(folder / kept.path.name)
+
+    def drop(self, kept: Kept) -> None:
+        """Remove a body; one that is gone already is no fault."""
+        with _explained(self.folder):
+            kept.path.unlink(missing_ok=True)
+
+    def sweep(self, region: Region, *, before: datetime | None) -> list[Kept]:
+        """Remove what killed processes left half written, and return the bodies received before a time, removed too."""
+        with self._writing(region) as folder:
+            for left in folder.glob(f"{_TEMPORARY}*"):
+                left.unlink(missing_ok=True)
+        old = [kept for kept in self.kept(region) if before is not None and kept.received_at < before]
+        for kept in old:
+            self.drop(kept)
+        return old
+
+    @contextmanager
+    def _writing(self, region: Region) -> Generator[Path]:
+        folder = self.folder / region
+        with _explained(self.folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield folder
+            finally:
+                os.close(descriptor)
+
+
+def _read_label(path: Path) -> Kept:
+    with path.open("rb") as stream:
+        line = stream.readline(_LONGEST_LABEL)
+    try:
+        return _kept(path, msgspec.json.decode(line, type=_Label))
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"{path} is not a file of ironforge's, or damaged ({error}). Remove it.") from error
+
+
+def _kept(path: Path, label: _Label) -> Kept:
+    return Kept(
+        path=path,
+        region=label.region,
+        snapshot_time=label.snapshot_time,
+        digest=label.digest,
+        bytes=label.bytes,
+        received_at=label.received_at,
+        reason=label.reason,
+    )
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"Bodies can't be kept in {folder} ({error.strerror or error}). "
+            "Make room or correct its permissions, or set IRONFORGE_HOME to another folder."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Both folders of a home: `spool` for what is stored as soon as it can be, `quarantine` for what was refused."""
+
+    spool: Shelf
+    quarantine: Shelf
+
+    @classmethod
+    def of(cls, home: Path) -> Shelves:
+        """The shelves of a home; nothing is made before something is kept."""
+        return cls(spool=Shelf(home / "spool", once=False), quarantine=Shelf(home / "quarantine", once=True))
+
+    def quarantine_spooled(self, kept: Kept) -> None:
+        """Take a body out of the spool that was refused when it should have been stored."""
+        self.quarantine.adopt(kept)

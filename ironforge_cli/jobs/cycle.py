@@ -1,0 +1,442 @@
+"""One region's collection cycle: what was spooled is stored first, then what is new, and no body is ever lost.
+
+Without a database the answer goes to the spool, checked as far as it can be; a refused answer goes to the quarantine
+and Blizzard is asked once more, at once, since the next answer is usually whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
+
+from ironforge_cli.blizzard import payloads
+from ironforge_cli.db import locks
+from ironforge_cli.db.repositories import partitions, runs, snapshots
+from ironforge_cli.errors import DatabaseError, ExitStatus, IronforgeError, RefusedAnswerError, UnavailableError
+from ironforge_cli.jobs.storing import ImplausibleAnswerError, require_plausible, store_snapshot
+from ironforge_cli.market.partitions import DailyPartition
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from ironforge_cli.blizzard.spool import Kept, Shelves
+    from ironforge_cli.blizzard.transport import Answer
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.runs import Attempt, Evidence
+    from ironforge_cli.jobs.storing import Counts
+    from ironforge_cli.market.auctions import Auctions
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """How a piece of work ended; the failures bear the names of their rows in scraper_logs."""
+
+    STORED = "stored"
+    NO_CHANGE = "no_change"
+    SPOOLED = "spooled"
+    REJECTED = "rejected"
+    LOCKED = "locked"
+    FAILED = "failed"
+
+
+class CommoditySource(Protocol):
+    """Where bodies come from: Blizzard's API, as `BlizzardClient` speaks it."""
+
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+        """The body of a region's commodity auctions, or word that nothing is newer."""
+        ...
+
+    def forget_commodities(self, region: Region) -> None:
+        """Don't give a body that was received once more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedRegion:
+    """How one region's collection ended."""
+
+    region: Region
+    outcome: Outcome
+    status: ExitStatus
+    snapshot_time: datetime | None
+    """Of the snapshot that was stored, or found to be stored already."""
+    counts: Counts | None
+    """None unless a snapshot was stored."""
+    message: str | None
+    """What went wrong and what to do, or why nothing was new."""
+    replayed: int = 0
+    """Spooled snapshots that were stored first."""
+    steps: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds of each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What cycles of every region work with."""
+
+    database: Database
+    away: IronforgeError | None
+    """Why the database can't be worked with, where that is known before a cycle begins."""
+    shelves: Shelves
+    locks_folder: Path
+    retention: timedelta | None
+    """How long raw bodies may be kept; None for ever."""
+    evidence: Evidence
+    decoding: threading.Lock
+    """Held while a body is decoded: decoded bodies are most of the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The newest snapshot that needs no storing: its time, and the digest of its body."""
+
+    snapshot_time: datetime
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A new snapshot, decoded."""
+
+    answer: Answer
+    snapshot_time: datetime
+    digest: str
+    auctions: Auctions
+
+
+class RegionCycle:
+    """One cycle of one region."""
+
+    def __init__(
+        self, region: Region, *, source: CommoditySource, workplace: Workplace, attempt: Attempt, force: bool
+    ) -> None:
+        self._region = region
+        self._source = source
+        self._workplace = workplace
+        self._database = workplace.database
+        self._attempt = attempt
+        self._force = force
+        self._away = workplace.away
+        self._replayed = 0
+        self._has_received = False
+
+    def run(self) -> CollectedRegion:
+        """Do it all. Raises what went wrong; a body that was received is then in the spool or the quarantine."""
+        if self._away is None:
+            try:
+                with locks.storing(self._database, self._region):
+                    return self._with_database()
+            except DatabaseError as error:
+                # What was received is in the spool already; there is nothing to ask for again.
+                if self._has_received:
+                    raise
+                self._away = error
+        with locks.storing_in(self._workplace.locks_folder, self._region):
+            return self._without_database(self._away)
+
+    def _with_database(self) -> CollectedRegion:
+        with self._attempt.step("prepare"):
+            self._tidy()
+            with self._database.transaction() as connection:
+                # Before anything is fetched: an hour that has no partition could not be stored.
+                partitions.create(connection, DailyPartition.holding(self._region, self._attempt.clock.now()))
+        problems = self._replay()
+        with self._database.connect() as connection:
+            newest = snapshots.newest(connection, self._region)
+            repeated = (
+                runs.newest_repeated_time(connection, self._region, since=newest.snapshot_time) if newest else None
+            )
+        known = None if newest is None else _Known(newest.snapshot_time, newest.digest)
+        asked = self._asked(known, newer_than=repeated or (known and known.snapshot_time))
+        if isinstance(asked, CollectedRegion):
+            return self._with_replay(asked, problems)
+        with self._never_lost(asked):
+            counts = store_snapshot(
+                asked.auctions,
+                region=self._region,
+                at=asked.snapshot_time,
+                body=snapshots.Body(bytes=len(asked.answer.body), digest=asked.digest, source="live"),
+                database=self._database,
+                attempt=self._attempt,
+            )
+        stored = CollectedRegion(
+            region=self._region,
+            outcome=Outcome.STORED,
+            status=ExitStatus.DONE,
+            snapshot_time=asked.snapshot_time,
+            counts=counts,
+            message=None,
+            steps=self._attempt.steps,
+        )
+        return self._with_replay(stored, problems)
+
+    def _without_database(self, away: IronforgeError) -> CollectedRegion:
+        spool = self._workplace.shelves.spool
+        self._tidy()
+        newest = max(
+            (kept for kept in spool.kept(self._region) if kept.snapshot_time),
+            key=lambda kept: (kept.snapshot_time, kept.received_at),
+            default=None,
+        )
+        known = _Known(newest.snapshot_time, newest.digest) if newest and newest.snapshot_time else None
+        try:
+            asked = self._asked(known, newer_than=known and known.snapshot_time)
+        except UnavailableError as error:
+            raise type(away)(f"{away} Nor could Blizzard be asked: {error}") from error
+        if isinstance(asked, CollectedRegion):
+            return replace(asked, status=away.status, message=f"{away} Nothing is lost: {asked.message}")
+        with self._attempt.step("spool"):
+            self._spool(asked, reason=str(away))
+        return CollectedRegion(
+            region=self._region,
+            outcome=Outcome.SPOOLED,
+            status=away.status,
+            snapshot_time=asked.snapshot_time,
+            counts=None,
+            message=f"{away} {in_spool(asked.snapshot_time)}",
+            steps=self._attempt.steps,
+        )
+
+    def _asked(self, known: _Known | None, *, newer_than: datetime | None) -> _Received | CollectedRegion:
+        """Ask Blizzard: what is new, decoded, or a result that says why there is nothing.
+
+        A refused answer is kept and asked for again at once; raises `RefusedAnswerError` when that is refused, too.
+        """
+        try:
+            return self._asked_once(known, newer_than=None if self._force else newer_than)
+        except RefusedAnswerError as error:
+            log.warning("%s: %s Asking again at once.", self._region.label, error)
+        return self._asked_once(known, newer_than=None if self._force else newer_than)
+
+    def _asked_once(self, known: _Known | None, *, newer_than: datetime | None) -> _Received | CollectedRegion:
+        with self._attempt.step("download"):
+            answer = self._source.commodities(self._region, newer_than=newer_than)
+        if answer.not_modified:
+            self._attempt.last_modified = newer_than
+            return unchanged(
+                self._attempt, self._region, known and known.snapshot_time, "Blizzard has published nothing since."
+            )
+        try:
+            return self._read(answer, known)
+        except RefusedAnswerError as error:
+            kept = self._quarantined(answer, str(error))
+            if not isinstance(error, ImplausibleAnswerError):
+                # Whoever asks within the next minute must not be given the same bytes from the cache.
+                self._source.forget_commodities(self._region)
+            raise type(error)(f"{error} {kept}") from error
+
+    def _read(self, answer: Answer, known: _Known | None) -> _Received | CollectedRegion:
+        published = self._attempt.last_modified = payloads.published_at(answer.headers)
+        if known is not None and published <= known.snapshot_time:
+            self._attempt.last_modified = known.snapshot_time
+            how = "the one that is known" if published == known.snapshot_time else "older than the newest that is known"
+            return unchanged(self._attempt, self._region, known.snapshot_time, f"Blizzard's answer is {how}.")
+        digest = sha256(answer.body).hexdigest()
+        if known is not None and digest == known.digest:
+            return repeated_body(self._attempt, self._region, published, known.snapshot_time)
+        with self._attempt.step("decode"), self._workplace.decoding:
+            auctions = payloads.commodities(answer.body, region=self._region)
+        received = _Received(answer, published, digest, auctions)
+        self._has_received = True
+        if self._away is None and not self._force:
+            with self._never_lost(received), self._database.connect() as connection:
+                require_plausible(connection, self._region, auctions, at=published)
+        return received
+
+    def _replay(self) -> list[IronforgeError]:
+        """Store what is in the spool, in order, and return what went wrong; no body hinders the next."""
+        problems: list[IronforgeError] = []
+        for kept in self._workplace.shelves.spool.kept(self._region):
+            try:
+                with self._attempt.step("replay"):
+                    self._replay_one(kept)
+            except RefusedAnswerError as error:
+                self._workplace.shelves.quarantine_spooled(kept)
+                problems.append(error)
+            except DatabaseError as error:
+                problems.append(error)
+        return problems
+
+    def _replay_one(self, kept: Kept) -> None:
+        spool = self._workplace.shelves.spool
+        if kept.snapshot_time is None:
+            raise RefusedAnswerError(f"The spooled body {kept.name} has no time.")
+        result = store_body(
+            spool.body(kept),
+            region=self._region,
+            snapshot_time=kept.snapshot_time,
+            source="spool",
+            workplace=self._workplace,
+            attempt=self._attempt,
+            force=self._force,
+        )
+        # Stored, or there already: a process can be killed between the commit and this line.
+        spool.drop(kept)
+        if result.counts is not None:
+            self._replayed += 1
+
+    def _with_replay(self, collected: CollectedRegion, problems: list[IronforgeError]) -> CollectedRegion:
+        """Add what became of the spool: a snapshot that still waits there makes a success partial."""
+        collected = replace(collected, replayed=self._replayed)
+        if not problems:
+            return collected
+        told = " ".join(dict.fromkeys(str(problem) for problem in problems))
+        self._attempt.message = f"Not all of the spool could be stored: {told}"
+        return replace(collected, status=ExitStatus.PARTIAL, message=self._attempt.message)
+
+    def _tidy(self) -> None:
+        """Remove what killed runs left, and raw bodies that are older than they may be."""
+        retention = self._workplace.retention
+        before = self._attempt.clock.now() - retention if retention else None
+        for shelf in (self._workplace.shelves.spool, self._workplace.shelves.quarantine):
+            for kept in shelf.sweep(self._region, before=before):
+                log.warning("%s: removed the body %s, older than raw data may be kept", self._region.label, kept.path)
+
+    @contextmanager
+    def _never_lost(self, received: _Received) -> Generator[None]:
+        """Put a body into the spool when anything but a refusal keeps it from being stored: an hour never returns."""
+        try:
+            yield
+        except RefusedAnswerError:
+            raise
+        except BaseException as error:
+            try:
+                self._spool(received, reason=str(error) or type(error).__name__)
+            except IronforgeError:
+                log.exception("%s: the body could not be kept either", self._region.label)
+            raise
+
+    def _spool(self, received: _Received, *, reason: str) -> None:
+        self._workplace.shelves.spool.keep(
+            received.answer.body,
+            region=self._region,
+            snapshot_time=received.snapshot_time,
+            headers=received.answer.headers,
+            received_at=self._attempt.clock.now(),
+            reason=reason,
+        )
+        self._attempt.spooled_time = received.snapshot_time
+        self._attempt.status = Outcome.SPOOLED
+
+    def _quarantined(self, answer: Answer, reason: str) -> str:
+        """Keep a refused body, and say where."""
+        return quarantined(
+            answer.body,
+            headers=answer.headers,
+            snapshot_time=self._attempt.last_modified,
+            region=self._region,
+            reason=reason,
+            workplace=self._workplace,
+            attempt=self._attempt,
+        )
+
+
+def store_body(
+    body: bytes,
+    *,
+    region: Region,
+    snapshot_time: datetime,
+    source: str,
+    workplace: Workplace,
+    attempt: Attempt,
+    force: bool,
+) -> CollectedRegion:
+    """Store a saved body as the snapshot of a time, also between others, unless that time is stored already.
+
+    Who calls holds the region's lock. `source` is one of SNAPSHOT_SOURCES. Raises as the storing does, and
+    `RefusedAnswerError`; nothing is stored then.
+    """
+    digest = sha256(body).hexdigest()
+    with workplace.database.connect() as connection:
+        stored = snapshots.at(connection, region, snapshot_time)
+        before = snapshots.before(connection, region, snapshot_time)
+    if stored is not None:
+        same = "this body" if stored.digest == digest else "another body, which stays"
+        return unchanged(attempt, region, snapshot_time, f"That time is stored already, with {same}.")
+    if before is not None and before.digest == digest:
+        return repeated_body(attempt, region, snapshot_time, before.snapshot_time)
+    with attempt.step("decode"), workplace.decoding:
+        auctions = payloads.commodities(body, region=region)
+    if not force:
+        with workplace.database.connect() as connection:
+            require_plausible(connection, region, auctions, at=snapshot_time)
+    counts = store_snapshot(
+        auctions,
+        region=region,
+        at=snapshot_time,
+        body=snapshots.Body(bytes=len(body), digest=digest, source=source),
+        database=workplace.database,
+        attempt=attempt,
+    )
+    return CollectedRegion(
+        region=region,
+        outcome=Outcome.STORED,
+        status=ExitStatus.DONE,
+        snapshot_time=snapshot_time,
+        counts=counts,
+        message=None,
+        steps=attempt.steps,
+    )
+
+
+def quarantined(
+    body: bytes,
+    *,
+    headers: Mapping[str, str],
+    snapshot_time: datetime | None,
+    region: Region,
+    reason: str,
+    workplace: Workplace,
+    attempt: Attempt,
+) -> str:
+    """Keep a refused body and say where; that it can't be kept is said too, and hides nothing."""
+    try:
+        kept = workplace.shelves.quarantine.keep(
+            body,
+            region=region,
+            snapshot_time=snapshot_time,
+            headers=headers,
+            received_at=attempt.clock.now(),
+            reason=reason,
+        )
+    except IronforgeError as error:
+        return f"The body could not be kept: {error}"
+    return f"The body is kept: `ironforge spool list --quarantine` shows it as {kept.name}."
+
+
+def in_spool(time: datetime) -> str:
+    """Where a snapshot is that could not be stored, and what becomes of it."""
+    return f"The snapshot of {time.isoformat()} is in the spool: the next run with a database stores it."
+
+
+def unchanged(attempt: Attempt, region: Region, time: datetime | None, why: str) -> CollectedRegion:
+    """Nothing was new, for a reason."""
+    attempt.status = Outcome.NO_CHANGE
+    return CollectedRegion(
+        region=region,
+        outcome=Outcome.NO_CHANGE,
+        status=ExitStatus.DONE,
+        snapshot_time=time,
+        counts=None,
+        message=why,
+        steps=attempt.steps,
+    )
+
+
+def repeated_body(attempt: Attempt, region: Region, time: datetime, original: datetime) -> CollectedRegion:
+    """The body is a stored one under a new time: nothing new, and worth telling."""
+    attempt.message = (
+        f"The body of {time.isoformat()} is that of {original.isoformat()} again: Blizzard gave it a new time alone."
+    )
+    log.warning("%s: %s", region.label, attempt.message)
+    return unchanged(attempt, region, time, attempt.message)

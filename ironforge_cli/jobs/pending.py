@@ -1,0 +1,99 @@
+"""Evidence that the database could not take: rows of scraper_logs and benchmarks, kept in a file until it can."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from ironforge_cli.db.repositories import runs
+from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from ironforge_cli.db.engine import Database
+
+log = logging.getLogger(__name__)
+
+
+class _Line(msgspec.Struct):
+    """A row as the file holds it."""
+
+    table: Literal["scraper_logs", "benchmarks"]
+    row: msgspec.Raw
+
+
+class PendingRows:
+    """A file of rows, a line each. Several processes may use it at once."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def add(self, row: LogRow | BenchmarkRow) -> None:
+        """Keep a row; raises `ConfigurationError` where the disk refuses."""
+        table = "scraper_logs" if isinstance(row, LogRow) else "benchmarks"
+        line = msgspec.json.encode(_Line(table=table, row=msgspec.Raw(msgspec.json.encode(row))))
+        with self._opened() as stream:
+            # A process that was killed while it wrote may have left half a line.
+            half = stream.tell() > 0 and _last_byte(stream) != b"\n"
+            stream.write((b"\n" if half else b"") + line + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def settle(self, database: Database) -> int:
+        """Write the kept rows into the database and return how many; none is written twice, none is lost.
+
+        Raises as the database does.
+        """
+        if not self._file.exists() or not self._file.stat().st_size:
+            return 0
+        with self._opened() as stream:
+            stream.seek(0)
+            rows = [row for line in stream if (row := _parsed(line)) is not None]
+            with database.transaction() as connection:
+                for row in rows:
+                    if isinstance(row, LogRow):
+                        runs.add_log(connection, row)
+                    elif not runs.has_benchmark(connection, row):
+                        runs.add_benchmark(connection, row)
+            stream.truncate(0)
+        return len(rows)
+
+    @contextmanager
+    def _opened(self) -> Generator[BinaryIO]:
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._file.open("a+b") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                stream.seek(0, os.SEEK_END)
+                yield stream
+        except OSError as error:
+            raise ConfigurationError(
+                f"Log rows can't be kept in {self._file} ({error.strerror or error}). "
+                "Make room or correct its permissions."
+            ) from error
+
+
+def _last_byte(stream: BinaryIO) -> bytes:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1)
+
+
+def _parsed(line: bytes) -> LogRow | BenchmarkRow | None:
+    if not line.strip():
+        return None
+    try:
+        found = msgspec.json.decode(line, type=_Line)
+        return msgspec.json.decode(found.row, type=LogRow if found.table == "scraper_logs" else BenchmarkRow)
+    except msgspec.MsgspecError as error:
+        log.warning("A log row that was kept for the database is damaged and was left out (%s).", error)
+        return None

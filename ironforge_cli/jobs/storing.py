@@ -1,0 +1,130 @@
+"""Storing one snapshot whole: rows, statistics and registry in one transaction, with what it changes after it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.db.repositories import partitions, snapshots, stats
+from ironforge_cli.errors import RefusedAnswerError
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.statistics import summarise_snapshot
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.runs import Attempt
+    from ironforge_cli.market.auctions import Auctions, Book
+    from ironforge_cli.market.statistics import Summary
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+PLAUSIBLE_SHARE: Final = 0.5
+"""A body with fewer auctions than this share of the trailing median is refused."""
+FEWEST_FOR_PLAUSIBILITY: Final = 3
+
+
+class ImplausibleAnswerError(RefusedAnswerError):
+    """The answer is valid, but so small that it is more likely a fault; a person may take it all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a stored snapshot holds and what happened since the one before; nulls in a region's first."""
+
+    auctions: int
+    items: int
+    interval_seconds: int | None
+    new_auctions: int | None
+    gone_auctions: int | None
+    sales_low: int | None
+    estimated_sales: int | None
+    sales_high: int | None
+    expired_units: int | None
+    withdrawn_units: int | None
+
+    @classmethod
+    def of(cls, summary: Summary) -> Counts:
+        """The counts of a snapshot's summary."""
+        totals, auctions = summary.totals, summary.book.auctions
+        return cls(
+            auctions=len(auctions),
+            items=auctions.items,
+            interval_seconds=summary.interval_seconds,
+            new_auctions=totals and totals.new_auctions,
+            gone_auctions=totals and totals.gone_auctions,
+            sales_low=totals and totals.sales_low,
+            estimated_sales=totals and totals.estimated_sales,
+            sales_high=totals and totals.sales_high,
+            expired_units=totals and totals.expired_units,
+            withdrawn_units=totals and totals.withdrawn_units,
+        )
+
+
+def require_plausible(connection: Connection, region: Region, auctions: Auctions, *, at: datetime) -> None:
+    """Raise `ImplausibleAnswerError` for a body with fewer than half of the auctions that the last snapshots held."""
+    usual, stored = snapshots.trailing_median(connection, region, at)
+    if stored < FEWEST_FOR_PLAUSIBILITY or len(auctions) >= PLAUSIBLE_SHARE * usual:
+        return
+    raise ImplausibleAnswerError(
+        f"Blizzard's answer for {region.label} lists {len(auctions):,} auctions, fewer than half of the {usual:,.0f} "
+        f"that the last {stored} snapshots held. If the market really is that small, use --force."
+    )
+
+
+def store_snapshot(
+    auctions: Auctions,
+    *,
+    region: Region,
+    at: datetime,
+    body: snapshots.Body,
+    database: Database,
+    attempt: Attempt,
+) -> Counts:
+    """Compare with the snapshot before, and store all of it in one transaction.
+
+    Who calls holds the region's lock. Raises `DatabaseError` or `ConfigurationError`; nothing is stored then.
+    """
+    with database.connect() as connection:
+        with attempt.step("read previous"):
+            registered = snapshots.before(connection, region, at)
+            previous = snapshots.load(connection, region, registered.snapshot_time) if registered else None
+        with attempt.step("compare"):
+            summary = summarise_snapshot(previous, auctions, at=at)
+        with attempt.step("store"):
+            partitions.create(connection, DailyPartition.holding(region, at))
+            snapshots.store(connection, region, summary.book)
+            stats.store(connection, region, summary.statistics, at=at)
+            snapshots.register(connection, region, summary, body)
+        _recompute_after(connection, region, summary.book, attempt=attempt)
+        with attempt.step("commit"):
+            connection.commit()
+    log.info("%s: stored %s, %d auctions", region.label, at.isoformat(), len(auctions))
+    return Counts.of(summary)
+
+
+def _recompute_after(connection: Connection, region: Region, book: Book, *, attempt: Attempt) -> None:
+    """Compute the snapshots after a new one again, as long as the windows that they rest on change.
+
+    Windows forget what was known before after 48 hours at most, the longest that an auction lasts.
+    """
+    previous, changed = book, True
+    while changed and (registered := snapshots.after(connection, region, previous.snapshot_time)) is not None:
+        with attempt.step("recompute"):
+            held = snapshots.load(connection, region, registered.snapshot_time)
+            if held is None:
+                return
+            summary = summarise_snapshot(previous, held.auctions, at=held.snapshot_time)
+            changed = not summary.windows.equal(held.windows)
+            if changed:
+                snapshots.remove(connection, region, held.snapshot_time)
+                snapshots.store(connection, region, summary.book)
+            stats.remove(connection, region, held.snapshot_time)
+            stats.store(connection, region, summary.statistics, at=held.snapshot_time)
+            snapshots.reregister(connection, region, summary)
+        previous = summary.book
