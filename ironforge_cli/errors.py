@@ -96,9 +96,7 @@ class InterruptedRunError(IronforgeError):
     """Somebody asked the program to end; it stopped between two steps and left nothing half done."""
 
     def __init__(self, signal_name: str) -> None:
-        super().__init__(
-            f"Ended by {signal_name}, after a clean stop. What was not stored is collected by the next run."
-        )
+        super().__init__(f"Ended by {signal_name}, after a clean stop: nothing is half done.")
         self.status = _BY_SIGNAL[signal_name]
 
 
@@ -142,4 +140,4 @@ def combined_status(outcomes: Sequence[ExitStatus]) -> ExitStatus:
         return ExitStatus.DONE
     if len(failures) < len(outcomes) or ExitStatus.PARTIAL in failures:
         return ExitStatus.PARTIAL
-    return next(status for status in _WORST_FIRST if status in failures)
+    return next((status for status in _WORST_FIRST if status in failures), failures[0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,21 +14,28 @@ from requests_cache import CachedSession, SerializerPipeline, SQLiteCache
 from requests_cache.serializers.cattrs import CattrStage
 from requests_cache.serializers.pipeline import Stage
 
+from ironforge_cli.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 _OK: Final = 200
 _BUSY_MILLISECONDS: Final = 10_000
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# What an answer's `Vary` can name; the rest of a request, its token first of all, has no place in a file.
+_KEPT_OF_A_REQUEST: Final = {"accept", "accept-encoding"}
 
 
 def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> CachedSession:
     """A session that keeps answers of status 200 for `expire_after` seconds, or as Blizzard's headers say.
 
-    The file is made private (0600). Requests are stored without their `Authorization`.
+    The file is made private (0600), and made anew where it is damaged. Of a request only its address is stored.
+    Raises `ConfigurationError` where the file can't be written.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.touch(mode=0o600)
+    _require_usable(file)
     serializer = SerializerPipeline(
         [CattrStage(), Stage(dumps=_packed, loads=_unpacked)], name="msgpack+zstd", is_binary=True
     )
@@ -38,23 +48,27 @@ def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> Cache
 
 
 def fresh_response(
-    session: CachedSession, url: str, params: Mapping[str, str], *, at: float
+    session: CachedSession, url: str, params: Mapping[str, str], *, at: float, longest: int | None = None
 ) -> requests.Response | None:
     """The cached answer to a GET, if it has not expired `at` that time (seconds since the epoch).
 
-    Only the expiry is read first: most looks find nothing fresh, and must not cost the reading of a 30 MB body.
+    One that has more than `longest` seconds left was stored before the clock was set back, and is not fresh. Only the
+    expiry is read first: most looks find nothing fresh, and must not cost the reading of a 30 MB body.
     """
     cache: Any = session.cache
-    key = cache.create_key(session.prepare_request(requests.Request("GET", url, params=dict(params))))
+    key = _key(session, url, params)
     with cache.responses.connection() as connection:
         row = connection.execute("SELECT expires FROM responses WHERE key = ?", (key,)).fetchone()
-    return cache.get_response(key) if row is not None and row[0] > at else None
+    if row is None or row[0] is None or row[0] <= at:
+        return None
+    # Expiries are rounded to the second.
+    return cache.get_response(key) if longest is None or row[0] <= at + longest + 1 else None
 
 
 def forget(session: CachedSession, url: str, params: Mapping[str, str]) -> None:
     """Delete the cached answer to a GET."""
     cache: Any = session.cache
-    cache.delete(cache.create_key(session.prepare_request(requests.Request("GET", url, params=dict(params)))))
+    cache.delete(_key(session, url, params))
 
 
 def prune(session: CachedSession) -> None:
@@ -63,10 +77,56 @@ def prune(session: CachedSession) -> None:
     cache.delete(expired=True, vacuum=False)
 
 
+def _key(session: CachedSession, url: str, params: Mapping[str, str]) -> str:
+    cache: Any = session.cache
+    return cache.create_key(session.prepare_request(requests.Request("GET", url, params=dict(params))))
+
+
+def _require_usable(file: Path) -> None:
+    """See that a cache file can be written: requests-cache would wait for ever for one that can't."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        try:
+            _try_writing(file)
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode not in _DAMAGED:
+                raise
+            log.warning("The cache %s is damaged (%s); it is begun anew", file, error)
+            for part in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+                part.unlink(missing_ok=True)
+            file.touch(mode=0o600)
+            _try_writing(file)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(
+            f"The cache {file} can't be used ({reason}). Make its folder writable for this user, or delete the file."
+        ) from error
+
+
+def _try_writing(file: Path) -> None:
+    with contextlib.closing(
+        sqlite3.connect(file, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
+    ) as connection:
+        # A write that is rolled back: beginning one does not touch a damaged page.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("ROLLBACK")
+
+
 def _packed(response: Any) -> bytes:
+    # requests-cache redacts the last request alone: those before a redirect would keep their tokens.
+    kept = {key: value for key, value in response.items() if key not in {"history", "_next"}}
+    request: dict[str, Any] = dict(kept.get("request") or {})
+    headers: dict[str, str] = request.get("headers") or {}
+    request["headers"] = {name: value for name, value in headers.items() if name.lower() in _KEPT_OF_A_REQUEST}
     # Compressors are not safe to share between threads, and cost nothing to make.
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(response))
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode({**kept, "request": request}))
 
 
 def _unpacked(stored: bytes) -> Any:
-    return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(stored))
+    try:
+        return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(stored))
+    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+        # requests-cache takes a ValueError for an answer that it does not hold.
+        raise ValueError(f"not written by this version: {error}") from error

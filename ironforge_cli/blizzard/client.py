@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.transport import NotThereError
-from ironforge_cli.errors import CredentialsError
+from ironforge_cli.errors import CredentialsError, RefusedAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ironforge_cli.market.catalogue import Item
     from ironforge_cli.regions import Region
 
-SEARCH_PAGE_SIZE = 1000
+SEARCH_PAGE_SIZE: Final = 1000
 """The most that a search shows, over all its pages."""
 
 
@@ -39,6 +39,8 @@ class BlizzardClient:
         try:
             return self._dynamic(region, "auctions/commodities", newer_than=newer_than)
         except NotThereError as error:
+            if not error.is_forbidden:
+                raise
             raise CredentialsError(
                 f"{error} Commodities are shown to every API client that is not blocked: "
                 "see https://develop.battle.net/access/clients."
@@ -53,7 +55,10 @@ class BlizzardClient:
 
         Raises `UnavailableError`, `CredentialsError` or `RefusedAnswerError`.
         """
-        return payloads.token_price(self._dynamic(region, "token/index", newer_than=None).body)
+        answer = self._dynamic(region, "token/index", newer_than=None)
+        set_at, price = payloads.token_price(answer.body)
+        payloads.require_past(set_at, answer.headers, what="the price of the token was set")
+        return set_at, price
 
     def items(self, region: Region) -> Generator[list[Item]]:
         """Every item that the search knows, by rising id, up to 1,000 a time.
@@ -71,9 +76,14 @@ class BlizzardClient:
             found, more = payloads.item_search(answer.body, locale=self._locale)
             if found:
                 yield found
-                last = max(item.id for item in found)
-            if not more or not found:
+            if not more:
                 return
+            highest = max((item.id for item in found), default=last)
+            if highest <= last:
+                raise RefusedAnswerError(
+                    f"Blizzard's item search says that more follows item {last}, but lists none of it."
+                )
+            last = highest
 
     def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
         return self._transport.get_dynamic(self._url(region, path), self._dynamic_params(region), newer_than=newer_than)

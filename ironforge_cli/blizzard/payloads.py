@@ -6,7 +6,6 @@ is not what the API's documentation and recorded answers say; unknown keys are n
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
@@ -16,12 +15,13 @@ import numpy as np
 from msgspec import Meta, Struct, field
 
 from ironforge_cli.blizzard.headers import header, http_time
+from ironforge_cli.blizzard.malformed import NOT_JSON, elements, not_json, sentence
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.auctions import Auctions, TimeLeft
 from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent, Recipe, SkillTier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -37,10 +37,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND: Final = 253_402_300_799_999
 """Of the year 9999, the last that a datetime can hold."""
-_LIST_OF_AUCTIONS: Final = re.compile(r'"auctions"\s*:\s*\[')
 _NAMESPACE: Final = re.compile(r"[?&]namespace=([^&#]+)")
-# What msgspec raises for text that is no JSON: it leaves bad UTF-8 to Python, and does not count how deep it goes.
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _Id = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 # Without `locale` a name is a dictionary of all locales; some names are null.
@@ -162,7 +159,7 @@ def commodities(body: bytes, *, region: Region) -> Auctions:
         answer = _decode_commodities(text)
     except msgspec.ValidationError as error:
         raise RefusedAnswerError(f"Blizzard's answer is malformed: {_located(text, error)}") from error
-    except _NOT_JSON as error:
+    except NOT_JSON as error:
         raise RefusedAnswerError(_cut(body, text, error)) from error
     _require_region(answer.links.self.href, region)
     listed = answer.auctions
@@ -184,7 +181,7 @@ def _require_region(link: str, region: Region) -> None:
     named = _NAMESPACE.search(link)
     if named is not None and named[1] != region.dynamic_namespace:
         raise RefusedAnswerError(
-            f"The body is one of the namespace {named[1]} by its own link, but {region.dynamic_namespace} was asked for."
+            f"The body is of the namespace {named[1]} by its own link, but {region.dynamic_namespace} was asked for."
         )
 
 
@@ -287,7 +284,7 @@ def fault_detail(body: bytes) -> str | None:
     """What Blizzard says of an error, where it says anything: its error bodies are JSON, or HTML from the gateway."""
     try:
         return msgspec.json.decode(_text(body), type=_Fault).detail
-    except _NOT_JSON:
+    except NOT_JSON:
         return None
 
 
@@ -300,57 +297,21 @@ def _decoded(body: bytes, kind: type[_Answer]) -> _Answer:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        raise RefusedAnswerError(f"Blizzard's answer is malformed: {_sentence(error)}") from error
-    except _NOT_JSON as error:
-        raise RefusedAnswerError(_not_json(body, text, error)) from error
-
-
-def _sentence(error: Exception) -> str:
-    return f"{str(error).rstrip('.')}."
-
-
-def _not_json(body: bytes, text: bytes, error: Exception) -> str:
-    """Say what came instead of whole JSON."""
-    if not text.strip():
-        return "Blizzard's answer is empty."
-    if text.lstrip()[:1] == b"<":
-        return "Blizzard's answer is a page of HTML instead of JSON."
-    if isinstance(error, RecursionError):
-        return "Blizzard's answer is nested deeper than any of its answers is."
-    offset = _offset(body, text, error)
-    kind = "not JSON" if body[offset:].strip() or "trailing" in str(error) else "cut off"
-    reason = "it is not UTF-8." if isinstance(error, UnicodeDecodeError) else _sentence(error)
-    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {reason}"
-
-
-def _offset(body: bytes, text: bytes, error: Exception) -> int:
-    """Where in the body decoding stopped: msgspec names a byte of the text, unless the text just ended."""
-    before = len(body) - len(text)
-    if isinstance(error, UnicodeDecodeError):
-        return before + _bad_utf8(text)
-    _, found, position = str(error).rpartition("(byte ")
-    return before + int(position.rstrip(")")) if found else len(body)
-
-
-def _bad_utf8(text: bytes) -> int:
-    """The first byte that is not UTF-8: the error itself counts from the beginning of one string."""
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(text)
+        raise RefusedAnswerError(f"Blizzard's answer is malformed: {sentence(error)}") from error
+    except NOT_JSON as error:
+        raise RefusedAnswerError(not_json(body, text, error)) from error
 
 
 def _cut(body: bytes, text: bytes, error: Exception) -> str:
     """Say where a body of commodities stops making sense, and the last auction that is whole."""
-    message = _not_json(body, text, error)
+    message = not_json(body, text, error)
     if not text.lstrip().startswith(b"{"):
         return message
     whole, last = 0, None
-    for element in _elements(text):
+    for element in elements(text, key="auctions"):
         try:
             last = _decode_auction(element).id
-        except _NOT_JSON:
+        except NOT_JSON:
             break
         whole += 1
     if last is None:
@@ -361,43 +322,14 @@ def _cut(body: bytes, text: bytes, error: Exception) -> str:
 def _located(text: bytes, error: msgspec.ValidationError) -> str:
     """Msgspec writes `$.auctions[...]` for an element of a list; find which one it is."""
     if "`$.auctions[...]" in str(error):
-        for position, element in enumerate(_elements(text)):
+        for position, element in enumerate(elements(text, key="auctions")):
             try:
                 _decode_auction(element)
             except msgspec.ValidationError as found:
                 reason, _, path = str(found).partition(" - at ")
                 where = path.strip("`").removeprefix("$")
                 return f"{reason} - at `$.auctions[{position}]{where}`."
-    return _sentence(error)
-
-
-def _elements(text: bytes) -> Generator[bytes]:
-    """The elements of the list of auctions, as far as they are whole; for bodies that could not be decoded.
-
-    Slow, and indifferent to what comes after: a body can be wrong in one place and cut in another.
-    """
-    characters = text.decode(errors="surrogateescape")
-    start = _LIST_OF_AUCTIONS.search(characters)
-    if start is None:
-        return
-    read = json.JSONDecoder().raw_decode
-    position = start.end()
-    while True:
-        try:
-            _, end = read(characters, _past_space(characters, position))
-        except (ValueError, RecursionError):
-            return
-        yield characters[_past_space(characters, position) : end].encode(errors="surrogateescape")
-        position = _past_space(characters, end)
-        if characters[position : position + 1] != ",":
-            return
-        position += 1
-
-
-def _past_space(characters: str, position: int) -> int:
-    while characters[position : position + 1] in {" ", "\t", "\n", "\r"}:
-        position += 1
-    return position
+    return sentence(error)
 
 
 def _column(listed: list[_Auction], value: Callable[[_Auction], int], dtype: DTypeLike) -> NDArray[Any]:

@@ -6,6 +6,7 @@ are rows of a small SQLite file, so that processes queue fairly and none polls.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 # A request leaves a little after its reserved instant, never before it; without this margin a late one followed by a
 # punctual one could put one too many into a second.
 _MARGIN: Final = 1.04
 _SECOND: Final = 1.0 * _MARGIN
 _HOUR: Final = 3600.0
 _BUSY_SECONDS: Final = 30
+_WORTH_SAYING_SECONDS: Final = 10.0
+# Clocks of one machine are read in another order than the file is locked.
+_JUMP_SECONDS: Final = 1.0
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class RateLimit:
@@ -40,37 +47,57 @@ class RateLimit:
 
     def wait(self) -> None:
         """Return when a request may be sent. Raises `ConfigurationError` where the file can't be written."""
-        delay = self._reserve() - self._now()
+        delay = self._reserved() - self._now()
+        if delay > _WORTH_SAYING_SECONDS:
+            log.warning("The limit of requests an hour is reached: the next one leaves in %.0f s", delay)
         if delay > 0:
             self._sleep(delay)
 
-    def _reserve(self) -> float:
+    def _reserved(self) -> float:
         try:
-            # A connection per request costs a fraction of a millisecond and is safe in every thread and after a fork.
-            with closing(sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = OFF")
-                connection.execute("CREATE TABLE IF NOT EXISTS reservations (at REAL NOT NULL)")
-                connection.execute("CREATE INDEX IF NOT EXISTS reservations_at ON reservations (at)")
-                connection.execute("BEGIN IMMEDIATE")
-                slot = self._earliest(connection)
-                connection.execute("INSERT INTO reservations VALUES (?)", (slot,))
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            try:
+                return self._reserve()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode not in _DAMAGED:
+                    raise
+                # What a power cut left must not stop every run from now on; the count begins anew.
+                log.warning("The request counter %s is damaged (%s); it is begun anew", self._file, error)
+                self._file.unlink(missing_ok=True)
+                return self._reserve()
+        except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
                 f"The request counter {self._file} can't be used ({error}). "
-                "Make its folder writable, or delete the file."
+                "Make its folder writable for this user, or delete the file."
             ) from error
+
+    def _reserve(self) -> float:
+        self._file.touch(mode=0o600)
+        # A connection per request costs a fraction of a millisecond and is safe in every thread and after a fork.
+        with closing(sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE IF NOT EXISTS slots (at REAL NOT NULL, made REAL NOT NULL)")
+            connection.execute("CREATE INDEX IF NOT EXISTS slots_at ON slots (at)")
+            connection.execute("CREATE INDEX IF NOT EXISTS slots_made ON slots (made)")
+            now = self._now()
+            self._follow_clock(connection, now)
+            slot = self._earliest(connection, now)
+            connection.execute("INSERT INTO slots VALUES (?, ?)", (slot, now))
+            connection.execute("COMMIT")
         return slot
 
-    def _earliest(self, connection: sqlite3.Connection) -> float:
-        now = self._now()
-        # Reservations beyond any queue's length are those of a clock that was since set back.
-        connection.execute("DELETE FROM reservations WHERE at < ? OR at > ?", (now - _HOUR, now + _HOUR))
+    def _follow_clock(self, connection: sqlite3.Connection, now: float) -> None:
+        """Forget what is over; where the clock was set back, set the reservations back with it."""
+        (newest,) = connection.execute("SELECT max(made) FROM slots").fetchone()
+        if newest is not None and newest > now + _JUMP_SECONDS:
+            # They were made before this instant, whatever it is called: so early is as late as they can have been.
+            connection.execute("UPDATE slots SET at = at - ?, made = made - ?", (newest - now, newest - now))
+        connection.execute("DELETE FROM slots WHERE at < ?", (now - _HOUR,))
+
+    def _earliest(self, connection: sqlite3.Connection, now: float) -> float:
         slot = now
         for limit, seconds in self._windows:
-            row = connection.execute(
-                "SELECT at FROM reservations ORDER BY at DESC LIMIT 1 OFFSET ?", (limit - 1,)
-            ).fetchone()
+            row = connection.execute("SELECT at FROM slots ORDER BY at DESC LIMIT 1 OFFSET ?", (limit - 1,)).fetchone()
             if row is not None:
                 slot = max(slot, float(row[0]) + seconds)
         return slot

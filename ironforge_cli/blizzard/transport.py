@@ -7,24 +7,31 @@ data. Neither stores tokens, and their files hold plain data, never code (`docs/
 from __future__ import annotations
 
 import logging
+import random
+import re
+import sqlite3
 import threading
 from dataclasses import dataclass
-from email.utils import format_datetime, parsedate_to_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import requests
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
+from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.cache import cached_session, forget, fresh_response, prune
+from ironforge_cli.blizzard.headers import http_time
 from ironforge_cli.errors import ConfigurationError, CredentialsError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
     from pathlib import Path
+
+    from requests_cache import CachedSession
 
     from ironforge_cli.blizzard.ratelimit import RateLimit
 
@@ -34,15 +41,22 @@ DYNAMIC_CACHE_SECONDS: Final = 60
 ATTEMPTS: Final = 5
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A `Retry-After` beyond this is not slept through: the next run comes sooner."""
+LONGEST_BACKOFF_SECONDS: Final = 30.0
 USER_AGENT: Final = "ironforge (+https://pypi.org/project/ironforge-cli)"
 
 _OK: Final = 200
+_NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
+_BAD_REQUEST: Final = 400
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
+# What gateways answer when a request took too long, or came too early.
+_OVER_SOON: Final = {408, 425, _TOO_MANY}
+_USER_OF_URL: Final = re.compile(r"//[^/@\s]*@")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,11 @@ class Answer:
 class NotThereError(UnavailableError):
     """Blizzard has no such thing, or doesn't show it (404, 403): usual for recipes and items, skipped by everyone."""
 
+    def __init__(self, message: str, *, is_forbidden: bool) -> None:
+        super().__init__(message)
+        self.is_forbidden = is_forbidden
+        """Whether it was a 403."""
+
 
 class _PassingFault(Exception):  # noqa: N818 - it never leaves this module
     """Something that may be over at the next attempt; `retry_after` is what Blizzard asked for, in seconds."""
@@ -73,10 +92,22 @@ class _PassingFault(Exception):  # noqa: N818 - it never leaves this module
         self.retry_after = retry_after
 
 
+class _Bearer(AuthBase):
+    """A token in the header. As a header alone it would give way to an entry of ~/.netrc for the same host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = f"Bearer {self._token}"
+        return r
+
+
 class Transport:
     """GETs with a bearer token. Safe to share between threads.
 
-    `credentials` is called when a token is needed first, so that cached data can be read without any.
+    `credentials` is called when a token is needed first, so that cached data can be read without any. `now` gives
+    seconds since the epoch, `jitter` a number from 0 to 1.
     """
 
     def __init__(
@@ -89,6 +120,7 @@ class Transport:
         rate_limit: RateLimit,
         now: Callable[[], float],
         sleep: Callable[[float], None],
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._now = now
         self._credentials = credentials
@@ -96,6 +128,7 @@ class Transport:
         self._timeout = timeout
         self._rate_limit = rate_limit
         self._sleep = sleep
+        self._jitter = jitter
         self._token: str | None = None
         self._token_lock = threading.Lock()
         self._plain = requests.Session()
@@ -115,9 +148,9 @@ class Transport:
         Blizzard is asked, and a 304 costs neither a look at the cached body nor a write. Raises `UnavailableError`,
         `CredentialsError` or `NotThereError`.
         """
-        response = fresh_response(self._dynamic, url, params, at=self._now())
+        response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS)
         if response is not None and (newer_than is None or _is_newer(response, newer_than)):
-            return _answer(response, from_cache=True)
+            return self._answer(response, from_cache=True)
         # `no-cache` keeps requests-cache from reading the cached body in order to revalidate it on its own.
         headers = {"Cache-Control": "no-cache"}
         if newer_than is not None:
@@ -130,11 +163,20 @@ class Transport:
 
     def get_static(self, url: str, params: Mapping[str, str]) -> Answer:
         """Ask for what changes with a patch; answers are kept for as long as Blizzard allows. Raises as above."""
+        response = self._fresh(self._static, url, params, longest=None)
+        if response is not None:
+            return self._answer(response, from_cache=True)
         return self._get(self._static, url, params, {})
 
     def check_credentials(self) -> None:
-        """Fetch a token; raises `CredentialsError`, `ConfigurationError` or `UnavailableError`."""
-        self._authorization(refused=None)
+        """Fetch a token, in one attempt; raises `CredentialsError`, `ConfigurationError` or `UnavailableError`."""
+        try:
+            self._authorization(refused=None)
+        except _PassingFault as fault:
+            raise UnavailableError(
+                f"Blizzard's token endpoint is unavailable: {fault}, for {_shown(self._oauth_url)}. Try again later; "
+                "if it stays so, check IRONFORGE_OAUTH_URL and the way to it."
+            ) from fault
 
     def close(self) -> None:
         """Close connections and cache files."""
@@ -143,10 +185,20 @@ class Transport:
         for session in (self._dynamic, self._static):
             session.cache.close()
 
-    def _get(self, session: requests.Session, url: str, params: Mapping[str, str], headers: dict[str, str]) -> Answer:
+    def _fresh(
+        self, session: CachedSession, url: str, params: Mapping[str, str], *, longest: int | None
+    ) -> requests.Response | None:
+        """A cached answer that is still good; a cache that fails costs an answer from Blizzard, never the run."""
+        try:
+            return fresh_response(session, url, params, at=self._now(), longest=longest)
+        except sqlite3.Error as error:
+            log.warning("The HTTP cache can't be read (%s); Blizzard is asked instead", error)
+            return None
+
+    def _get(self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str]) -> Answer:
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
+            wait=self._wait,
             retry=retry_if_exception(_worth_waiting),
             sleep=self._sleep,
             before_sleep=_say,
@@ -156,32 +208,41 @@ class Transport:
             return retrying(self._get_authorized, session, url, params, headers)
         except _PassingFault as fault:
             raise UnavailableError(
-                f"Blizzard's API is unavailable: {fault}, for {url} ({_tried(retrying)}). The next run tries again."
+                f"Blizzard's API is unavailable: {fault}, for {_shown(url)} ({_tried(retrying)}). "
+                "The next run tries again."
             ) from fault
 
     def _get_authorized(
-        self, session: requests.Session, url: str, params: Mapping[str, str], headers: dict[str, str]
+        self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str]
     ) -> Answer:
         refused: str | None = None
         for _ in range(2):
             token = self._authorization(refused=refused)
-            response = self._send(
-                lambda token=token: session.request(
-                    "GET",
-                    url,
-                    params=dict(params),
-                    headers={**headers, "Authorization": f"Bearer {token}"},
-                    timeout=self._timeout,
-                )
-            )
+            response = self._asked(session, url, params, headers, token)
             if response.status_code != _UNAUTHORIZED:
-                return _judged(response)
+                return self._judged(response, conditional="If-Modified-Since" in headers)
             # A token can end before its time; a second refusal is no accident.
             refused = token
         raise CredentialsError(
             "Blizzard refused the token twice (401). Check BLIZZARD_CLIENT_ID and BLIZZARD_CLIENT_SECRET; "
             "`ironforge config check` tries them."
         )
+
+    def _asked(
+        self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str], token: str
+    ) -> requests.Response:
+        """Ask through the cache, or without it where its file fails, as on a full disk."""
+
+        def ask(by: requests.Session) -> requests.Response:
+            return by.request(
+                "GET", url, params=dict(params), headers=dict(headers), auth=_Bearer(token), timeout=self._timeout
+            )
+
+        try:
+            return self._send(lambda: ask(session))
+        except sqlite3.Error as error:
+            log.warning("The HTTP cache can't be used (%s); Blizzard is asked without it", error)
+            return self._send(lambda: ask(self._plain))
 
     def _authorization(self, *, refused: str | None) -> str:
         """The bearer token; fetched once, and again when it is the one that was refused."""
@@ -202,19 +263,24 @@ class Transport:
                 allow_redirects=False,
             )
         )
-        if response.status_code in {400, _UNAUTHORIZED, _FORBIDDEN}:
+        status = response.status_code
+        if status in {_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN}:
             raise CredentialsError(
-                f"Blizzard refused the API client ({response.status_code}). Check BLIZZARD_CLIENT_ID and "
+                f"Blizzard refused the API client ({status}). Check BLIZZARD_CLIENT_ID and "
                 "BLIZZARD_CLIENT_SECRET at https://develop.battle.net/access/clients."
             )
         _raise_passing(response)
+        if status != _OK:
+            raise ConfigurationError(
+                f"{_shown(self._oauth_url)} answered {status} instead of a token. Check IRONFORGE_OAUTH_URL."
+            )
+        # The body can hold a token: it is never quoted.
         try:
             token = msgspec.json.decode(response.content, type=_Token).access_token
-        except msgspec.MsgspecError as error:
-            # The body can hold a token: it is not quoted.
-            raise _PassingFault(f"the token endpoint answered {response.status_code} without a token") from error
-        if not token:
-            raise _PassingFault("the token endpoint answered an empty token")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise _PassingFault("the token endpoint answered without a token") from None
+        if not _TOKEN.fullmatch(token):
+            raise _PassingFault("the token endpoint answered a token that no header can hold")
         return token
 
     def _send(self, send: Callable[[], requests.Response]) -> requests.Response:
@@ -234,32 +300,47 @@ class Transport:
                 f"The request could not be made ({_cause(error)}). Check IRONFORGE_API_URL and IRONFORGE_OAUTH_URL."
             ) from error
 
+    def _judged(self, response: requests.Response, *, conditional: bool) -> Answer:
+        _raise_passing(response)
+        status = response.status_code
+        if status in {_OK, _NO_CONTENT} or (status == _NOT_MODIFIED and conditional):
+            return self._answer(response, from_cache=bool(getattr(response, "from_cache", False)))
+        said = payloads.fault_detail(response.content)
+        what = f"{status}, {said}" if said else str(status)
+        if status in {_FORBIDDEN, _NOT_FOUND}:
+            raise NotThereError(
+                f"Blizzard answered {what} for {_shown(response.url)}: it is not there, or not shown to this API "
+                "client. Check IRONFORGE_API_URL.",
+                is_forbidden=status == _FORBIDDEN,
+            )
+        raise UnavailableError(
+            f"Blizzard answered {what} for {_shown(response.url)}, which asking again would not change. "
+            "Check IRONFORGE_API_URL and IRONFORGE_LOCALE."
+        )
+
+    def _answer(self, response: requests.Response, *, from_cache: bool) -> Answer:
+        headers = CaseInsensitiveDict(response.headers)
+        if http_time(headers.get("Date", "")) is None:
+            # Whoever receives an answer without a time notes its own (RFC 9110, section 6.6.1).
+            headers["Date"] = format_datetime(datetime.fromtimestamp(self._now(), tz=UTC), usegmt=True)
+        return Answer(status=response.status_code, body=response.content, headers=headers, from_cache=from_cache)
+
+    def _wait(self, state: RetryCallState) -> float:
+        """How long to wait: what Blizzard asked for, else exponentially longer, with jitter."""
+        fault = state.outcome.exception() if state.outcome else None
+        asked = fault.retry_after if isinstance(fault, _PassingFault) else None
+        longer = min(LONGEST_BACKOFF_SECONDS, 2.0 ** (state.attempt_number - 1))
+        return asked or longer * (1 + self._jitter() / 2)
+
 
 class _Token(msgspec.Struct):
     access_token: str
 
 
-def _answer(response: requests.Response, *, from_cache: bool) -> Answer:
-    return Answer(status=response.status_code, body=response.content, headers=response.headers, from_cache=from_cache)
-
-
-def _judged(response: requests.Response) -> Answer:
-    _raise_passing(response)
-    status = response.status_code
-    if status in {_FORBIDDEN, _NOT_FOUND}:
-        raise NotThereError(
-            f"Blizzard answered {status} for {response.url}: it is not there, or not shown to this API client. "
-            "Check IRONFORGE_API_URL."
-        )
-    if status == _NOT_MODIFIED or _OK <= status < 300:  # noqa: PLR2004 - HTTP's range of success
-        return _answer(response, from_cache=bool(getattr(response, "from_cache", False)))
-    raise _PassingFault(f"it answered {status}")
-
-
 def _raise_passing(response: requests.Response) -> None:
     status = response.status_code
-    if status == _TOO_MANY or status >= _SERVER_ERROR:
-        reason = "too many requests" if status == _TOO_MANY else "a server error"
+    if status in _OVER_SOON or status >= _SERVER_ERROR:
+        reason = "too many requests" if status == _TOO_MANY else (response.reason or "a server error")
         raise _PassingFault(f"it answered {status}, {reason}", retry_after=_retry_after(response))
 
 
@@ -272,12 +353,8 @@ def _retry_after(response: requests.Response) -> float | None:
         return max(0.0, float(given))
     except ValueError:
         pass
-    try:
-        until = parsedate_to_datetime(given)
-        asked_at = parsedate_to_datetime(response.headers.get("Date", ""))
-        return max(0.0, (until - asked_at).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    until, asked_at = http_time(given), http_time(response.headers.get("Date", ""))
+    return max(0.0, (until - asked_at).total_seconds()) if until and asked_at else None
 
 
 def _worth_waiting(error: BaseException) -> bool:
@@ -290,16 +367,6 @@ def _tried(retrying: Retrying) -> str:
     return "tried once" if attempts == 1 else f"tried {attempts} times"
 
 
-_backoff = wait_random_exponential(multiplier=1, max=30)
-
-
-def _wait(state: RetryCallState) -> float:
-    """How long to wait: what Blizzard asked for, else exponentially longer, with jitter."""
-    fault = state.outcome.exception() if state.outcome else None
-    asked = fault.retry_after if isinstance(fault, _PassingFault) else None
-    return _backoff(state) if asked is None else asked
-
-
 def _say(state: RetryCallState) -> None:
     fault = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
@@ -307,10 +374,13 @@ def _say(state: RetryCallState) -> None:
 
 
 def _is_newer(response: requests.Response, than: datetime) -> bool:
-    try:
-        return parsedate_to_datetime(response.headers.get("Last-Modified", "")) > than
-    except (ValueError, TypeError):
-        return False
+    modified = http_time(response.headers.get("Last-Modified", ""))
+    return modified is not None and modified > than
+
+
+def _shown(text: str) -> str:
+    """A text as it may be said: without the name and the password that a URL in it can hold."""
+    return _USER_OF_URL.sub("//", text)
 
 
 def _cause(error: BaseException) -> str:
@@ -318,5 +388,5 @@ def _cause(error: BaseException) -> str:
     while True:
         inner = error.__cause__ or error.__context__
         if inner is None:
-            return " ".join(str(error).split()) or type(error).__name__
+            return _shown(" ".join(str(error).split())) or type(error).__name__
         error = inner

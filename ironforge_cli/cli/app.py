@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ironforge_cli.cli import collect, config, db, demo, sandbox
+from ironforge_cli.cli import collect, config, db, demo, sandbox, spool, status
 from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 app = typer.Typer(
@@ -50,7 +50,9 @@ def root(
 
 
 app.command("collect")(collect.collect)
+app.command("status")(status.status)
 app.command("demo")(demo.demo)
+app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")
 app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")
 app.add_typer(sandbox.app, name="sandbox", help="The stand-in for Blizzard's API, to try the tool with.")

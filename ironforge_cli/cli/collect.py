@@ -66,7 +66,7 @@ def collect(
         collected = job.collect(
             regions, market=run.client, storage=storage, clock=run.clock, progress=run.progress(), force=force
         )
-    return _report(collected, format_)
+    return report(collected, format_)
 
 
 def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: Any, force: bool) -> Collected:
@@ -99,7 +99,8 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
     )
 
 
-def _report(collected: Collected, format_: Format) -> Report:
+def report(collected: Collected, format_: Format) -> Report:
+    """What a collection, or the replay of bodies, has to say."""
     from ironforge_cli.cli.render import Report  # noqa: PLC0415
 
     failures = [

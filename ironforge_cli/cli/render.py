@@ -100,6 +100,19 @@ def count(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 
+def size(number: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> size(999), size(2_500_000), size(31_000_000_000)
+    ('999 B', '2.5 MB', '31.0 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:  # noqa: PLR2004 - the step between units
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
 def gold(copper: float | None) -> str:
     """Copper as a person reads it: gold, with silver and copper where the price is small.
 

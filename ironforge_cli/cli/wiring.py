@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.blizzard.client import BlizzardClient
+    from ironforge_cli.blizzard.spool import Shelves
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.cli.options import Shared
     from ironforge_cli.config import LoadedSettings, Settings
@@ -177,7 +178,8 @@ class Invocation:
 
         server = self.server(home=home)
         self._closing.enter_context(server)
-        database = self._opened(server.url)
+        # Unlike the URL it says that no TCP address is meant, whatever PGHOSTADDR says.
+        database = self._opened(server.conninfo)
         schema.upgrade(database)
         return database
 
@@ -187,6 +189,13 @@ class Invocation:
         database = Database(url)
         self._closing.callback(database.close)
         return database
+
+    @property
+    def shelves(self) -> Shelves:
+        """The spool and the quarantine of the settings' home."""
+        from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
+
+        return Shelves.of(self.home)
 
     def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
         """Where what is collected goes; a database that is away is found out by who works with it."""

@@ -166,13 +166,13 @@ def _require_sound(column: Column | LabelColumn, rows: int) -> None:
         _require_length(column.name, column.nulls, rows)
     values, native = column.values, column.kind.native
     if not isinstance(values, np.ndarray):
-        wanted = {"M": datetime, "f": (int, float)}.get(native.kind, int)
-        if not isinstance(values, wanted):
+        wanted: dict[str, tuple[type, ...]] = {"M": (datetime,), "f": (int, float), "i": (int,)}
+        if not isinstance(values, wanted[native.kind]):
             raise TypeError(f"the column {column.name} wants {native}, not {values!r}")
         return
     _require_length(column.name, values, rows)
     # An assignment between arrays would cut silently what does not fit.
-    if not np.can_cast(values.dtype, native, casting="safe") or (values.dtype.kind == "M") != (native.kind == "M"):
+    if not np.can_cast(values.dtype, native, casting="safe"):
         raise TypeError(f"the column {column.name} wants {native}, not {values.dtype}")
     if native.kind == "M" and not ((values >= _FIRST) | (column.nulls if column.nulls is not None else False)).all():
         raise ValueError(f"the column {column.name} holds a time that is none, or before 4713 BC")
@@ -275,7 +275,7 @@ def _array(binary: bytes | None, kind: Kind) -> NDArray[Any]:
     elements = np.frombuffer(binary, dtype=[("length", ">i4"), ("value", kind.wire)], offset=20)["value"]
     if kind is not Kind.TIMESTAMPTZ:
         return elements.astype(kind.native)
-    if (np.abs(elements) > _LAST).any():
+    if ((elements > _LAST) | (elements < -_LAST)).any():
         raise psycopg.DataError("a column holds a time that has no end, or is too far off")
     return _NUMPY_EPOCH + elements.astype("m8[us]")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ironforge_cli.errors import ConfigurationError, DatabaseError, IronforgeError
 
@@ -17,53 +19,112 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CursorResult
 
-CONNECT_TIMEOUT_SECONDS: Final = 10
+OLDEST_SERVER: Final = 14
 _SLICE: Final = "ironforge_slice"
+_LARGEST_PORT: Final = 65_535
+_SCHEME: Final = re.compile(r"(postgres|postgresql)(\+\w+)?", re.IGNORECASE)
+_HARMLESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
+
+# A peer that vanished is noticed within a minute, not after the two hours that are usual.
+_DEFAULTS: Final = {
+    "connect_timeout": 10,
+    "application_name": "ironforge",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+# Roles and databases can be set up in ways under which times are read wrongly, a lock is waited for without end, or a
+# session that holds an advisory lock and waits for a download is ended.
+_SESSION: Final = (
+    "/* ironforge session */ SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET lock_timeout = '60s';"
+    " SET default_transaction_isolation = 'read committed'; SET idle_session_timeout = 0"
+)
 
 # What a person can do about an error, by SQLSTATE or its class.
 _ADVICE: Final = {
-    "08": "Check that the server runs and that IRONFORGE_DATABASE_URL names it",
+    "08": "Check that the server runs and that the database URL names it; its log says more",
+    "23": "What is stored already contradicts it; run the command again, and report it if that does not help",
     "25006": "The server is read-only: a standby, or default_transaction_read_only is on; use the primary",
+    "25P03": "Raise idle_in_transaction_session_timeout for this user",
+    "25P04": "Raise transaction_timeout for this user",
     "28": "Check user and password in IRONFORGE_DATABASE_URL",
     "3D": "Create the database first, or correct IRONFORGE_DATABASE_URL",
-    "42501": "Grant this user the rights on ironforge's tables, or use their owner",
+    "3F": "Create the schema that this user's search_path names, or set another search_path",
+    "40": "Another session did conflicting work at the same moment; run the command again",
+    "42501": "Grant this user the rights on ironforge's schema and tables, or use their owner",
+    "42P07": "The database holds what ironforge did not make; give ironforge a database of its own",
+    "42710": "The database holds what ironforge did not make; give ironforge a database of its own",
     "53100": "The server's disk is full; make room",
     "53200": "The server is out of memory; lower work_mem or the number of connections",
     "53300": "The server has no connection left; raise max_connections or stop what holds them",
     "55P03": "Another session holds a lock on the table; see pg_stat_activity",
     "57014": "An operator or statement_timeout cancelled the statement; raise the limit for this user",
-    "57P": "The server is stopping or restarting; try again when it is back",
+    "57P": "The server is stopping, restarting or recovering; try again when it is back",
 }
-_SCHEMA_STATES: Final = {"42P01", "42703", "42704", "3F000"}
+_SCHEMA_STATES: Final = {"42P01", "42703", "42704"}
+
+# libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
+_REFUSALS: Final = (
+    (re.compile(r'password authentication failed|no password supplied|no pg_hba\.conf entry|role "[^"]*"'), "28"),
+    (re.compile(r'database "[^"]*" does not exist'), "3D"),
+    (re.compile(r"too many clients already|remaining connection slots are|too many connections for"), "53300"),
+    (re.compile(r"the database system is "), "57P"),
+)
 
 
 def conninfo(url: str) -> str:
     """The libpq connection string of a PostgreSQL URL, SQLAlchemy's and Heroku's spellings included.
 
-    Raises `ConfigurationError` for anything else.
+    A key=value string of libpq's is taken, too. Raises `ConfigurationError` for anything else; the message holds
+    nothing of the URL that can be a password.
 
     >>> conninfo("postgresql+psycopg://me@db.example/prices")
     'user=me dbname=prices host=db.example'
     """
     scheme, separator, rest = url.partition("://")
-    if not separator and "=" in url:
-        plain = url
-    elif scheme in {"postgres", "postgresql", "postgresql+psycopg"} and separator:
+    if separator and _SCHEME.fullmatch(scheme):
         plain = f"postgresql://{rest}"
+        # Of an @ or a / that is not percent-encoded, libpq would make a piece of the password a host or a database.
+        if not {"@", "/"}.isdisjoint(rest.partition("?")[0].rpartition("@")[0]):
+            raise _unreadable()
+    elif re.match(r"\s*\w+\s*=", url):
+        plain = url
     else:
-        raise ConfigurationError(
-            f"The database URL begins with {scheme!r}, but ironforge keeps its data in PostgreSQL alone. "
-            "Give IRONFORGE_DATABASE_URL as postgresql://user:password@host:5432/database, "
-            "or leave it unset to use the embedded server."
-        )
+        raise _foreign(scheme if separator else "")
     try:
-        return make_conninfo(**conninfo_to_dict(plain))  # pyright: ignore[reportArgumentType] - libpq's own keys
-    except psycopg.Error as error:
-        # libpq quotes the offending part, which can hold the password.
-        raise ConfigurationError(
-            "The database URL can't be read. Give IRONFORGE_DATABASE_URL as "
-            "postgresql://user:password@host:5432/database, with special characters percent-encoded."
-        ) from error
+        parts = (_by_sqlalchemy(url) if "+" in scheme and separator else None) or conninfo_to_dict(plain)
+        ports = [port for port in str(parts.get("port") or "").split(",") if port]
+        if not all(port.isdecimal() and 0 < int(port) <= _LARGEST_PORT for port in ports):
+            raise _unreadable()
+        return make_conninfo(**parts)  # pyright: ignore[reportArgumentType] - libpq's own keys
+    except psycopg.Error:
+        # libpq quotes the offending part, which can hold the password: not even the cause may be shown.
+        raise _unreadable() from None
+
+
+def _by_sqlalchemy(url: str) -> dict[str, Any] | None:
+    """The parts of a URL by SQLAlchemy's rules, which has its own for several hosts; None where it can't read it."""
+    try:
+        return PGDialect_psycopg().create_connect_args(make_url(url))[1]  # pyright: ignore[reportUnknownMemberType] - SQLAlchemy leaves the parameter's type out
+    except (ArgumentError, ValueError):
+        return None
+
+
+def _unreadable() -> ConfigurationError:
+    return ConfigurationError(
+        "The database URL can't be read. Give IRONFORGE_DATABASE_URL as postgresql://user:password@host:5432/database, "
+        "with special characters percent-encoded (@ is %40, / is %2F, : is %3A)."
+    )
+
+
+def _foreign(scheme: str) -> ConfigurationError:
+    begins = f"begins with {scheme!r}" if _HARMLESS.fullmatch(scheme) else "does not begin with postgresql://"
+    return ConfigurationError(
+        f"The database URL {begins}, but ironforge keeps its data in PostgreSQL alone. "
+        "Give IRONFORGE_DATABASE_URL as postgresql://user:password@host:5432/database, "
+        "or leave it unset to use the embedded server."
+    )
 
 
 def described(url: str) -> str:
@@ -71,33 +132,61 @@ def described(url: str) -> str:
 
     >>> described("postgresql://me:secret@db.example:6432/prices")
     'prices at db.example:6432'
+    >>> described("postgresql:///prices?host=/run/postgresql")
+    'prices at /run/postgresql'
     """
-    parts = conninfo_to_dict(conninfo(url))
-    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
-    port = f":{parts['port']}" if parts.get("port") and not str(host).startswith("/") else ""
-    return f"{parts.get('dbname') or parts.get('user') or 'postgres'} at {host}{port}"
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo(url)).items() if value}
+    name = parts.get("dbname") or "(default)"
+    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
+    ports = parts.get("port", "").split(",")
+    if len(ports) != len(hosts):
+        ports = ports[:1] * len(hosts)
+    if "service" in parts and hosts == [""]:
+        return f"{name} of the service {parts['service']}"
+    return f"{name} at {', '.join(_address(host, port) for host, port in zip(hosts, ports, strict=True))}"
+
+
+def _address(host: str, port: str) -> str:
+    if not host or host.startswith(("/", "@")):
+        return host or "the local socket"
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for any URL that libpq or SQLAlchemy understand; it speaks psycopg 3 and UTC."""
-    target = conninfo(url)
-    defaults: dict[str, Any] = {
-        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        "application_name": "ironforge",
-        "keepalives_idle": 30,
-    }
-    options: dict[str, Any] = defaults | conninfo_to_dict(target)
+    """An engine for any URL that libpq or SQLAlchemy understand; it speaks psycopg 3, UTC and UTF-8.
+
+    Connecting raises `ConfigurationError` where the server is older than `OLDEST_SERVER`.
+    """
+    options: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(conninfo(url)), "client_encoding": "utf8"}
 
     def connect() -> psycopg.Connection[Any]:
         connection = psycopg.connect(**options)
-        connection.autocommit = True
-        connection.execute("/* ironforge session */ SET TIME ZONE 'UTC'")
-        connection.autocommit = False
+        try:
+            require_supported(connection.info.server_version)
+            connection.autocommit = True
+            connection.execute(_SESSION)
+            connection.autocommit = False
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     engine = create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     return engine
+
+
+def require_supported(server_version: int) -> None:
+    """Raise `ConfigurationError` where libpq's number of a server's version is too low for ironforge.
+
+    >>> require_supported(140_000)
+    """
+    major, minor = divmod(server_version, 10_000)
+    if major < OLDEST_SERVER:
+        raise ConfigurationError(
+            f"The server is PostgreSQL {major}.{minor}; ironforge needs {OLDEST_SERVER} or newer. "
+            "Upgrade it, or leave IRONFORGE_DATABASE_URL unset to use the embedded server."
+        )
 
 
 def _name_statement(
@@ -169,18 +258,20 @@ class Database:
 
     def _explained(self, error: Exception) -> IronforgeError:
         state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+        reason = reason.rstrip(".") or type(error).__name__
         if state in _SCHEMA_STATES:
             return ConfigurationError(
                 f"The schema of the database {self.description} does not fit this version of ironforge ({reason}). "
                 "Run `ironforge db upgrade`."
             )
-        advice = next(
-            (text for key, text in _ADVICE.items() if state and state.startswith(key)),
-            "Check that the server runs and what its log says; `ironforge config check` tries the connection",
-        )
         if not state:
-            return DatabaseError(f"The database {self.description} can't be reached: {reason}. {advice}.")
+            refused = next((key for pattern, key in _REFUSALS if pattern.search(reason)), "08")
+            stop = "" if reason.endswith("?") else "."
+            return DatabaseError(
+                f"The database {self.description} can't be reached: {reason}{stop} {_ADVICE[refused]}."
+            )
+        advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")
         return DatabaseError(
             f"The database {self.description} refused the work: {reason} (SQLSTATE {state}). {advice}."
         )

@@ -104,9 +104,12 @@ class Run:
 
 
 class Evidence:
-    """Writes the rows of one command's runs. Safe to share between threads."""
+    """Writes the rows of one command's runs. Safe to share between threads.
 
-    def __init__(self, database: Database, *, pending: PendingRows, command: str, clock: Clock) -> None:
+    `pending` takes what the database can't; without it such rows are let go, as by a command that changes nothing.
+    """
+
+    def __init__(self, database: Database, *, pending: PendingRows | None, command: str, clock: Clock) -> None:
         self._database = database
         self._pending = pending
         self._command = command
@@ -201,7 +204,7 @@ class Evidence:
     def settle(self) -> None:
         """Write what earlier runs could not; a failure is said, and tried again by the next run."""
         try:
-            settled = self._pending.settle(self._database)
+            settled = self._pending.settle(self._database) if self._pending is not None else 0
         except IronforgeError:
             log.exception("Log rows of earlier runs could not be written")
         else:
@@ -225,7 +228,8 @@ class Evidence:
                 write(connection)
         except (DatabaseError, ConfigurationError):
             try:
-                self._pending.add(row)
+                if self._pending is not None:
+                    self._pending.add(row)
             except IronforgeError:
                 log.exception("A row of %s could not be written", self._command)
 

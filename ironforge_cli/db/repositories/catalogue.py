@@ -23,7 +23,7 @@ _execute = executor("catalogue")
 
 
 def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None:
-    """Write items, over what was known of them, in the caller's transaction."""
+    """Write items, over what was known of them, in the caller's transaction; of one that comes twice, the last."""
     if not items:
         return
     statement = insert(Item)
@@ -43,7 +43,8 @@ def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None
                 "is_stackable": item.is_stackable,
                 "quality": item.quality,
             }
-            for item in items
+            # Two who write the same items in one order wait for each other, and in two orders deadlock.
+            for item in sorted(items, key=lambda item: item.id)
         ],
     )
 

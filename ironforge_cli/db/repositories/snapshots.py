@@ -61,7 +61,7 @@ class Body:
 
 def newest(connection: Connection, region: Region) -> Registered | None:
     """The newest stored snapshot of a region."""
-    return _first(connection, region, Snapshot.region == region, descending=True)
+    return _first(connection, region, descending=True)
 
 
 def at(connection: Connection, region: Region, moment: datetime) -> Registered | None:
@@ -118,7 +118,7 @@ def trailing_median(connection: Connection, region: Region, moment: datetime) ->
 def load(connection: Connection, region: Region, moment: datetime) -> Book | None:
     """Read a stored snapshot back; None where its raw rows have left (or never were)."""
     query = sql.SQL(
-        "/* ironforge snapshots */ SELECT auction_id, unit_price, item_id, quantity,"
+        "SELECT auction_id, unit_price, item_id, quantity,"
         " CASE time_left {} END::smallint, expires_after_min, expires_before_min FROM {} WHERE snapshot_time = %s"
     ).format(
         sql.SQL(" ").join(
@@ -128,7 +128,9 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
         sql.Identifier(SNAPSHOTS[region].__tablename__),
     )
     kinds = (Kind.INT8, Kind.INT8, Kind.INT4, Kind.INT4, Kind.INT2, Kind.INT2, Kind.INT2)
-    ids, prices, items, quantities, codes, earliest, latest = fetch_columns(connection, query, [moment], kinds)
+    ids, prices, items, quantities, codes, earliest, latest = fetch_columns(
+        connection, query, [moment], kinds, slice_name="snapshots"
+    )
     if not len(ids):
         return None
     # Rows come nearly in order, as they were stored; one sort serves all columns.

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.bulk import Column, Kind, copy_in
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES, Item
+from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES, Item, Snapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +38,7 @@ class ItemSales:
     estimated_sales: int
     sales_high: int
     hourly_sales: tuple[int, ...]
-    """One estimate a snapshot, oldest first; 0 where the item was not for sale."""
+    """One estimate a snapshot, oldest first; 0 where the item was not for sale, and in a region's first."""
 
 
 def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
@@ -98,7 +98,11 @@ def newest_token_price(connection: Connection, region: Region) -> tuple[datetime
 
 
 def busiest(connection: Connection, region: Region, *, since: datetime, limit: int) -> list[ItemSales]:
-    """The items that sold for most gold since a time, the dearest turnover first."""
+    """The items that sold for most gold in the snapshots since a time, the dearest turnover first.
+
+    Turnover is the units sold times the item's mean market value in these snapshots: the price of a unit that sold
+    between two of them is not known, and there is none where the item sold out.
+    """
     table = PRICE_STATS[region]
     sold = func.sum(table.estimated_sales)
     ranked = _execute(
@@ -110,15 +114,13 @@ def busiest(connection: Connection, region: Region, *, since: datetime, limit: i
         .order_by((sold * func.avg(table.market_value)).desc().nulls_last(), table.item_id)
         .limit(limit),
     ).all()
-    moments = _execute(
-        connection, select(table.timestamp).where(table.timestamp >= since).distinct().order_by(table.timestamp)
-    ).scalars()
-    wanted = table.item_id.in_([row[0] for row in ranked])
+    registered = select(Snapshot.snapshot_time).where(Snapshot.region == region, Snapshot.snapshot_time >= since)
+    hours = _execute(connection, registered.order_by(Snapshot.snapshot_time)).scalars().all()
+    theirs = table.item_id.in_([row[0] for row in ranked]), table.timestamp >= since
     hourly = {
         (item_id, moment): estimate or 0
         for item_id, moment, estimate in _execute(
-            connection,
-            select(table.item_id, table.timestamp, table.estimated_sales).where(wanted, table.timestamp >= since),
+            connection, select(table.item_id, table.timestamp, table.estimated_sales).where(*theirs)
         )
     }
     newest = {
@@ -126,14 +128,13 @@ def busiest(connection: Connection, region: Region, *, since: datetime, limit: i
         for item_id, *prices in _execute(
             connection,
             select(table.item_id, table.min_price, table.market_value, table.total_quantity)
-            .where(wanted)
+            .where(*theirs)
             .distinct(table.item_id)
             .order_by(table.item_id, table.timestamp.desc()),
         )
     }
-    named = select(Item.id, Item.item_name).where(Item.id.in_(newest))
+    named = select(Item.id, Item.item_name).where(Item.id.in_(list(newest)))
     names: dict[int, str | None] = {row[0]: row[1] for row in _execute(connection, named)}
-    hours = list(moments)
     return [
         ItemSales(
             item_id=item_id,
