@@ -49,9 +49,9 @@ class TestServer:
         return head.rpartition("/")[0] + "/" + name + (f"?{query}" if query else "")
 
     @contextmanager
-    def empty_database(self) -> Generator[str]:
+    def empty_database(self, *, encoding: str = "UTF8") -> Generator[str]:
         """The URL of a database without a schema."""
-        with self._made(template=None) as url:
+        with self._made(template=None, encoding=encoding) as url:
             yield url
 
     @contextmanager
@@ -65,18 +65,21 @@ class TestServer:
         self._admin.close()
 
     @contextmanager
-    def _made(self, *, template: str | None) -> Generator[str]:
+    def _made(self, *, template: str | None, encoding: str = "UTF8") -> Generator[str]:
         name = f"t_{uuid4().hex[:12]}"
-        self._create(name, template=template)
+        self._create(name, template=template, encoding=encoding)
         try:
             yield self.url_of(name)
         finally:
             self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _create(self, name: str, *, template: str | None = None) -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(name), sql.Identifier(template or "template0")
+    def _create(self, name: str, *, template: str | None = None, encoding: str = "UTF8") -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {}").format(
+            sql.Identifier(name), sql.Identifier(template or "template0"), sql.Literal(encoding)
         )
+        if encoding != "UTF8":
+            # Only the locale C goes with every encoding.
+            statement += sql.SQL(" LOCALE_PROVIDER libc LOCALE 'C'")
         self._admin.execute(statement)
 
 

@@ -6,11 +6,13 @@ They are held by a session of the server and end with it, whatever killed their 
 from __future__ import annotations
 
 import fcntl
+import logging
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.errors import ConfigurationError, LockedError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
 
 MIGRATION_LOCK: Final = "migrate"
 
@@ -74,6 +78,15 @@ def is_held(connection: Connection, name: str) -> bool:
     return bool(held.scalar_one())
 
 
+def give_back(connection: Connection, name: str) -> None:
+    """Release a lock; a session that has ended meanwhile has released it already, which is no failure of the work."""
+    try:
+        release(connection, name)
+    except DBAPIError as error:
+        connection.invalidate(error)
+        log.warning("The session that held the lock %s had ended: the server was restarted or cut it off.", name)
+
+
 @contextmanager
 def storing_in(folder: Path, region: Region) -> Generator[None]:
     """Be the only one who spools snapshots of a region, while there is no database to hold a lock.
@@ -114,4 +127,4 @@ def storing(database: Database, region: Region) -> Generator[None]:
         try:
             yield
         finally:
-            release(connection, name)
+            give_back(connection, name)

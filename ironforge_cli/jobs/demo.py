@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from ironforge_cli.db.repositories import snapshots, stats
 from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.jobs.collect import Market, collect
-from ironforge_cli.jobs.seed import ItemSource, store_found_items
+from ironforge_cli.jobs.seed import ItemSource, store_found_items, store_single_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ironforge_cli.db.engine import Database
@@ -25,6 +25,15 @@ class Api(Market, ItemSource, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class BusyItem:
+    """One of the items that sold for most gold, over all hours."""
+
+    sales: stats.ItemSales
+    by_hour: tuple[int | None, ...]
+    """Units sold by each snapshot, oldest first; None where there was none before to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """What the hours of one region show."""
 
@@ -34,11 +43,9 @@ class Shown:
     snapshots: int
     auctions: int
     """Stored over all hours."""
-    seconds: float
-    """That collecting took, over all hours."""
     token_price: int | None
     """Copper."""
-    busiest: tuple[stats.ItemSales, ...]
+    busiest: tuple[BusyItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class Demonstrated:
 
     items: int
     """Whose names were found."""
+    seconds: float
+    """That collecting took, over all hours and regions."""
     regions: tuple[Shown, ...]
     failed: Collected | None
     """The cycle that failed, which ended the demonstration; None where none did."""
@@ -74,24 +83,27 @@ def demonstrate(
     """
     database = storage.database
     items = store_found_items(regions[0], source=api, database=database)
-    seconds: dict[Region, float] = dict.fromkeys(regions, 0.0)
+    seconds = 0.0
     for hour in range(hours):
         if hour:
             publish()
         clock.check()
+        began = clock.monotonic()
         collected = collect(regions, market=api, storage=storage, clock=clock, progress=progress)
-        for region in collected.regions:
-            seconds[region.region] += sum(region.steps.values())
+        seconds += clock.monotonic() - began
         if collected.status is not ExitStatus.DONE:
-            return Demonstrated(items=items, regions=(), failed=collected)
-    return Demonstrated(
-        items=items,
-        regions=tuple(_shown(region, database=database, seconds=seconds, limit=items_shown) for region in regions),
-        failed=None,
-    )
+            return Demonstrated(items=items, seconds=seconds, regions=(), failed=collected)
+
+    def shown() -> tuple[Shown, ...]:
+        return tuple(_shown(region, database=database, limit=items_shown) for region in regions)
+
+    found = shown()
+    nameless = {busy.sales.item_id for region in found for busy in region.busiest if busy.sales.name is None}
+    named = store_single_items(regions[0], sorted(nameless), source=api, database=database)
+    return Demonstrated(items=items + named, seconds=seconds, regions=shown() if named else found, failed=None)
 
 
-def _shown(region: Region, *, database: Database, seconds: Mapping[Region, float], limit: int) -> Shown:
+def _shown(region: Region, *, database: Database, limit: int) -> Shown:
     with database.connect() as connection:
         span = snapshots.span(connection, region)
         token = stats.newest_token_price(connection, region)
@@ -103,7 +115,10 @@ def _shown(region: Region, *, database: Database, seconds: Mapping[Region, float
             until=span.until,
             snapshots=span.snapshots,
             auctions=span.auctions,
-            seconds=seconds[region],
             token_price=token[1] if token else None,
-            busiest=tuple(stats.busiest(connection, region, since=span.since, limit=limit)),
+            busiest=tuple(
+                # The first hour has nothing before it to compare with: what sold then is unknown, not zero.
+                BusyItem(sales=sales, by_hour=(None, *sales.hourly_sales[1:]))
+                for sales in stats.busiest(connection, region, since=span.since, limit=limit)
+            ),
         )

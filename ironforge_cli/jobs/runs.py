@@ -215,8 +215,11 @@ class Evidence:
         """Write a running row and own it until `owning` ends; None where the database is away."""
         try:
             connection = owning.enter_context(self._database.connect(autocommit=True))
-            log_id = runs.start(connection, row)
-            locks.acquire(connection, locks.run_lock(log_id))
+            # The context above only ends, and explains errors, when the attempt does.
+            with self._database.errors():
+                log_id = runs.start(connection, row)
+                locks.acquire(connection, locks.run_lock(log_id))
+            owning.callback(locks.give_back, connection, locks.run_lock(log_id))
         except (DatabaseError, ConfigurationError) as error:
             log.debug("The attempt's row waits for the database: %s", error)
             return None
