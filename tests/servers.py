@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -35,8 +36,9 @@ class TestServer:
 
     __test__ = False
 
-    def __init__(self, admin_url: str) -> None:
+    def __init__(self, admin_url: str, *, embedded: EmbeddedServer | None = None) -> None:
         self.admin_url = admin_url
+        self._embedded = embedded
         self._admin: psycopg.Connection[Any] = psycopg.connect(conninfo(admin_url), autocommit=True)
         self._create(TEMPLATE)
         database = Database(self.url_of(TEMPLATE))
@@ -59,6 +61,18 @@ class TestServer:
         """The URL of a database with the newest schema and nothing in it."""
         with self._made(template=TEMPLATE) as url:
             yield url
+
+    def kill_and_restart(self) -> None:
+        """End the embedded server as a power cut does, and start it again."""
+        if self._embedded is None:
+            raise TypeError("only the embedded server can be killed")
+        pid = int((self._embedded.data_folder / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        self._admin.close()
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.01)
+        self._embedded.start()
+        self._admin = psycopg.connect(conninfo(self.admin_url), autocommit=True)
 
     def close(self) -> None:
         """Let the server go."""
@@ -109,7 +123,7 @@ def embedded_server() -> Generator[TestServer]:
                         sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
                     )
                 connection.execute("SELECT pg_reload_conf()")
-            tests = TestServer(server.url)
+            tests = TestServer(server.url, embedded=server)
             try:
                 yield tests
             finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.engine import Database, MissingDatabase, conninfo
@@ -90,7 +91,7 @@ class Patient:
 
     def let_in(self, *, allowed: bool) -> None:
         """Close the database to everybody, or open it again."""
-        name = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(conninfo(self.url))["dbname"]))
+        name = sql.Identifier(str(conninfo_to_dict(conninfo(self.url))["dbname"]))
         with psycopg.connect(conninfo(self.server.admin_url), autocommit=True) as admin:
             admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.Literal(allowed)))
 

@@ -1,0 +1,142 @@
+"""Runs that are killed, and many at once: what is stored is as if nothing had happened, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.db.repositories import health
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.regions import Region
+from tests.jobs import stored
+from tests.jobs.one_run import process_context, start
+from tests.servers import embedded_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.jobs.conftest import Collector
+
+_KILLS = 50
+_A_YEAR = timedelta(days=365)
+
+
+def _options(sandbox: Sandbox, url: str, home: Path) -> dict[str, Any]:
+    return {
+        "url": url,
+        "api_url": sandbox.api_url,
+        "oauth_url": sandbox.oauth_url,
+        "credentials": (sandbox.client_id, sandbox.client_secret),
+        "home": str(home),
+    }
+
+
+def _left_over(home: Path) -> list[Path]:
+    return [path for path in home.rglob("*") if ".tmp-" in path.name or path.suffix == ".body"]
+
+
+def _assert_undisturbed(collector: Collector, database: Database) -> None:
+    for region in Region:
+        expected = collector.expected(region)
+        assert stored.auctions(database, region) == expected.auctions
+        assert stored.statistics(database, region) == expected.statistics
+        assert stored.registry(database, region) == expected.registry
+
+
+def test_runs_killed_at_fifty_moments_leave_nothing_behind(
+    make_collector: Callable[..., Collector], database: Database, tmp_path: Path
+) -> None:
+    collector = make_collector(database, auctions=300, items=40)
+    context, home = process_context(), tmp_path / "home"
+    options = _options(collector.sandbox, database.url, home)
+    # The first runs show how long one takes here; the moments of the others are spread over it and a bit more.
+    began = time.monotonic()
+    for _ in range(2):
+        began = time.monotonic()
+        run = start(context, **options)
+        run.join()
+        assert run.exitcode == ExitStatus.DONE
+    usual = time.monotonic() - began
+    chance = random.Random(20_260_114)  # noqa: S311 - reproducible moments are wanted
+    killed = 0
+    for _ in range(_KILLS):
+        collector.publish()
+        run = start(context, **options)
+        run.join(chance.uniform(0, 1.5 * usual))
+        if run.is_alive():
+            os.kill(run.pid or 0, signal.SIGKILL)
+            killed += 1
+        run.join()
+        good = start(context, **options)
+        good.join()
+        assert good.exitcode == ExitStatus.DONE
+    assert killed > _KILLS // 3
+    _assert_undisturbed(collector, database)
+    assert stored.held_locks(database) == 0
+    assert _left_over(home) == []
+    with database.connect() as connection:
+        crashed = health.crashed(connection, since=collector.sandbox.now - _A_YEAR)
+    # Every row tells the truth: it ended well, or its owner is gone; a run has two under way at most.
+    statuses = [row[0] for row in stored.attempts(database)]
+    assert set(statuses) <= {"success", "no_change", "running"}
+    assert statuses.count("running") == len(crashed) <= 2 * killed
+    assert statuses.count("success") <= len(Region) * (_KILLS + 1)
+
+
+def test_a_server_killed_at_ten_moments_costs_no_hour(make_collector: Callable[..., Collector], tmp_path: Path) -> None:
+    context, home = process_context(), tmp_path / "home"
+    chance = random.Random(7)  # noqa: S311 - reproducible moments are wanted
+    with embedded_server() as server, server.migrated_database() as url:
+        database = Database(url)
+        collector = make_collector(database, auctions=300, items=40)
+        options = _options(collector.sandbox, url, home)
+        for kill in range(10):
+            if kill:
+                collector.publish()
+            run = start(context, **options)
+            time.sleep(chance.uniform(0, 0.5))
+            server.kill_and_restart()
+            run.join()
+            assert run.exitcode in {ExitStatus.DONE, ExitStatus.DATABASE, ExitStatus.PARTIAL}
+            good = start(context, **options)
+            good.join()
+            assert good.exitcode == ExitStatus.DONE
+        _assert_undisturbed(collector, database)
+        assert stored.held_locks(database) == 0
+        assert _left_over(home) == []
+        database.close()
+
+
+@pytest.mark.parametrize("at_once", [2, 8])
+def test_collects_at_the_same_instant_store_each_hour_once(
+    make_collector: Callable[..., Collector], database: Database, tmp_path: Path, at_once: int
+) -> None:
+    collector = make_collector(database, auctions=300, items=40)
+    context = process_context()
+    options = _options(collector.sandbox, database.url, tmp_path / "home")
+    for hour in range(3):
+        if hour:
+            collector.publish()
+        runs = [start(context, **options) for _ in range(at_once)]
+        for run in runs:
+            run.join()
+        codes = {run.exitcode for run in runs}
+        assert codes <= {ExitStatus.DONE, ExitStatus.LOCKED, ExitStatus.PARTIAL}
+        for region in Region:
+            assert len(stored.times(database, region)) == hour + 1
+    _assert_undisturbed(collector, database)
+    for region in Region:
+        statuses = [row[0] for row in stored.attempts(database, region)]
+        assert statuses.count("success") == 3
+        assert set(statuses) <= {"success", "no_change", "locked"}
+    assert stored.held_locks(database) == 0
+    assert _left_over(tmp_path / "home") == []
