@@ -1,37 +1,38 @@
 """How migrations run: one at a time, never waiting long for a lock, and blind to tables that they don't know.
 
 `ironforge db upgrade` hands over its open connection; on Alembic's own command line the URL comes from
-`IRONFORGE_DATABASE_URL` or `DATABASE_URL`.
+`IRONFORGE_DATABASE_URL` or `DATABASE_URL`, and `alembic upgrade head --sql` prints the statements instead.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from ironforge_cli.db.engine import open_engine
 from ironforge_cli.db.locks import MIGRATION_LOCK, advisory_key
-from ironforge_cli.db.models import Base
+from ironforge_cli.db.models import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Mapping
 
     from alembic.operations import MigrationScript
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
-    from sqlalchemy.sql.schema import SchemaItem
 
 TURN_TIMEOUT = "60s"
 LOCK_TIMEOUT = "10s"
 
 
-def _is_ours(_: SchemaItem, name: str | None, kind: str, reflected: bool, __: SchemaItem | None) -> bool:  # noqa: FBT001 - Alembic's signature
-    """Partitions and an operator's own tables are none of the migrations' business."""
-    return not (kind == "table" and reflected and name not in Base.metadata.tables)
+def _is_ours(name: str | None, kind: str, _: Mapping[Any, str | None]) -> bool:
+    """Partitions and an operator's own tables are none of the migrations' business, and are not even read."""
+    return kind != "table" or name in METADATA.tables
 
 
 def _dated_revision(
@@ -42,33 +43,72 @@ def _dated_revision(
         script.rev_id = datetime.now(tz=UTC).strftime("%Y%m%d_%H%M")
 
 
+@contextmanager
+def _turn(connection: Connection) -> Generator[None]:
+    """Let one migrate at a time. What it does may take its time; what it waits for may not, since others wait for it.
+
+    The session is left as it was found. Raises `DBAPIError`.
+    """
+    key = advisory_key(MIGRATION_LOCK)
+    found = connection.execute(text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"))
+    before = tuple(found.one())
+    _set_timeouts(connection, TURN_TIMEOUT, "0")
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+    _set_timeouts(connection, LOCK_TIMEOUT, "0")
+    connection.commit()
+
+    def give_back() -> None:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        _set_timeouts(connection, *before)
+        connection.commit()
+
+    try:
+        yield
+    except BaseException:
+        # A connection that broke can't be tidied, and what broke it has more to say.
+        with suppress(DBAPIError):
+            give_back()
+        raise
+    give_back()
+
+
+def _set_timeouts(connection: Connection, lock: str, statement: str) -> None:
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :lock, false), set_config('statement_timeout', :statement, false)"),
+        {"lock": lock, "statement": statement},
+    )
+
+
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
-        include_object=_is_ours,
+        target_metadata=METADATA,
+        include_name=_is_ours,
         compare_type=True,
         compare_server_default=True,
         process_revision_directives=_dated_revision,
         transaction_per_migration=True,
     )
-    key = advisory_key(MIGRATION_LOCK)
-    connection.execute(text(f"SET lock_timeout = '{TURN_TIMEOUT}'"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.commit()
-    try:
-        with context.begin_transaction():
-            context.run_migrations()
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-        connection.execute(text("SET lock_timeout = DEFAULT"))
-        connection.commit()
+    with _turn(connection), context.begin_transaction():
+        context.run_migrations()
+
+
+def _print() -> None:
+    context.configure(
+        dialect_name="postgresql",
+        target_metadata=METADATA,
+        literal_binds=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 given: Connection | None = context.config.attributes.get("connection")
-if given is not None:
+if context.is_offline_mode():
+    _print()
+elif given is not None:
     _migrate(given)
 else:
     url = os.environ.get("IRONFORGE_DATABASE_URL") or os.environ.get("DATABASE_URL")

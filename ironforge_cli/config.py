@@ -20,7 +20,6 @@ from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -37,8 +36,11 @@ ROOT_HOME: Final = Path("/var/lib/ironforge")
 CONFIG_VARIABLE: Final = "IRONFORGE_CONFIG"
 PREFIX: Final = "IRONFORGE_"
 _REGION_MARK: Final = "{region}"
-# The password of a URL, or of a `key=value` connection string.
-_PASSWORD: Final = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
+_POSTGRESQL: Final = {"postgres", "postgresql"}
+# What is secret in the query of a URL, and in a `key=value` connection string with libpq's quoting.
+_IN_QUERY: Final = re.compile(r"(?i)((?:[?&]|^)\w*(?:password|secret)=)[^&#]*")
+_IN_WORDS: Final = re.compile(r"(?ais)(\w*(?:password|secret)\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)*)")
+_WORDS: Final = re.compile(r"\s*\w+\s*=")
 
 
 class LogLevel(StrEnum):
@@ -69,8 +71,16 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _lower(value: Any) -> Any:
+    """Words are the same in capitals."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _two_timeouts(value: Any) -> HttpTimeout:
-    parts = [float(part) for part in _split(value)]
+    try:
+        parts = [float(part) for part in _split(value)]
+    except (TypeError, ValueError):
+        parts = []
     if len(parts) != len(HttpTimeout._fields) or not all(0 < part < float("inf") for part in parts):
         raise ValueError("give connect and read seconds, such as 10,60")
     return HttpTimeout(*parts)
@@ -80,6 +90,26 @@ def _distinct_regions(value: tuple[Region, ...]) -> tuple[Region, ...]:
     if not value:
         raise ValueError("name at least one region, such as eu,us")
     return tuple(dict.fromkeys(value))
+
+
+def _region_names(value: Any) -> Any:
+    names = _split(value)
+    return [_lower(name) for name in names] if isinstance(names, list) else names  # pyright: ignore[reportUnknownVariableType] - whatever the file holds
+
+
+def _postgresql_url(value: SecretStr) -> SecretStr:
+    given = value.get_secret_value()
+    scheme, separator, _ = given.partition("://")
+    is_url = bool(separator) and scheme.partition("+")[0] in _POSTGRESQL
+    if not is_url and not _WORDS.match(given):
+        raise ValueError("give a PostgreSQL URL such as postgresql://user:password@host:5432/database")
+    return value
+
+
+def _locale(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2}_[A-Z]{2}", value):
+        raise ValueError("give one of Blizzard's locales, such as en_US or de_DE")
+    return value
 
 
 def _http_url(value: str) -> str:
@@ -107,7 +137,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=PREFIX, env_ignore_empty=True)
 
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
         default=None, description="PostgreSQL to keep the data in; unset: the embedded server"
     )
     home: Folder = Field(
@@ -120,10 +150,10 @@ class Settings(BaseSettings):
         default="https://{region}.api.blizzard.com", description="`{region}` becomes eu or us, in host or path"
     )
     oauth_url: HttpUrl = Field(default="https://oauth.battle.net/token", description="token endpoint")
-    regions: Annotated[tuple[Region, ...], NoDecode, BeforeValidator(_split), AfterValidator(_distinct_regions)] = (
-        Field(default=tuple(Region), description="regions of commands without --region")
-    )
-    locale: str = Field(default="en_US", pattern=r"^[a-z]{2}_[A-Z]{2}$", description="locale of names")
+    regions: Annotated[
+        tuple[Region, ...], NoDecode, BeforeValidator(_region_names), AfterValidator(_distinct_regions)
+    ] = Field(default=tuple(Region), description="regions of commands without --region")
+    locale: Annotated[str, AfterValidator(_locale)] = Field(default="en_US", description="locale of names")
     http_timeout: Annotated[HttpTimeout, NoDecode, BeforeValidator(_two_timeouts)] = Field(
         default=HttpTimeout(10, 60), description="connect, read seconds"
     )
@@ -136,8 +166,12 @@ class Settings(BaseSettings):
     pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
     log_retention_days: int = Field(default=400, ge=1, description="older rows of scraper_logs and benchmarks go")
     ping_url: HttpUrl | None = Field(default=None, description="health check to GET around cron commands")
-    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error")
-    log_format: LogFormat = Field(default=LogFormat.TEXT, description="text, or json: one object a line, on stderr")
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
+        default=LogLevel.INFO, description="debug, info, warning or error"
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
+        default=LogFormat.TEXT, description="text, or json: one object a line, on stderr"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -164,6 +198,11 @@ class Settings(BaseSettings):
                     f"BLIZZARD_CLIENT_SECRET_FILE names {self.client_secret_file}, which can't be read ({reason}). "
                     "Correct the path or its permissions."
                 ) from error
+            if not secret:
+                raise ConfigurationError(
+                    f"BLIZZARD_CLIENT_SECRET_FILE names {self.client_secret_file}, which is empty. "
+                    "Write the API client's secret into it."
+                )
         missing = [
             name
             for name, value in (("BLIZZARD_CLIENT_ID", self.client_id), ("BLIZZARD_CLIENT_SECRET", secret))
@@ -186,6 +225,9 @@ _VARIABLES: Final = {
 }
 
 
+_SECRETS: Final = {"database_url", "client_secret"}
+
+
 def variable_names(setting: str) -> tuple[str, ...]:
     """The environment variables of a setting, the strongest first.
 
@@ -200,7 +242,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
     value = getattr(settings, setting)
     match value:
         case SecretStr() if setting == "database_url":
-            return _PASSWORD.sub(r"\1:****@", value.get_secret_value())
+            return masked(value.get_secret_value())
         case SecretStr():
             return "****"
         case HttpTimeout(connect, read):
@@ -210,7 +252,25 @@ def shown(settings: Settings, setting: str) -> str | int | None:
         case None | int():
             return value
         case _:
-            return str(value)
+            return masked(str(value))
+
+
+def masked(url: str) -> str:
+    """A URL, or a `key=value` connection string, without its passwords; rather too much is hidden than too little.
+
+    >>> masked("postgresql://me:p@ss/w?rd@db.example/prices")
+    'postgresql://me:****@db.example/prices'
+    >>> masked("host=db.example password='my secret' dbname=prices")
+    'host=db.example password=**** dbname=prices'
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or _WORDS.match(url):
+        return _IN_WORDS.sub(r"\1****", url)
+    # Passwords are often written with the characters that a URL should have percent-encoded.
+    user, at, host = rest.rpartition("@")
+    name, colon, _ = user.partition(":")
+    password = "****" if colon else ""
+    return f"{scheme}://{name}{colon}{password}{at}" + _IN_QUERY.sub(r"\1****", host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +284,13 @@ class LoadedSettings:
     """The config file that was read, if there is one."""
 
 
-class _Environment(EnvSettingsSource):
-    """The environment as a parameter: no code below the top reads the process's own."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self._environment.items() if value}
-
-    def of(self, setting: str) -> tuple[str, str] | None:
-        """The strongest variable of a setting that is set, and its value."""
-        for name in variable_names(setting):
-            value = self.env_vars.get(name.lower())
-            if value:
-                return name, value
-        return None
+def _variable(environment: Mapping[str, str], setting: str) -> tuple[str, str] | None:
+    """The strongest variable of a setting that is set, and its value; an empty one counts as not set."""
+    for name in variable_names(setting):
+        value = environment.get(name, "").strip()
+        if value:
+            return name, value
+    return None
 
 
 def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> LoadedSettings:
@@ -250,11 +300,10 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
     `ConfigurationError`, which names every value that is wrong, with its source and what it should look like.
     """
     file, in_file = _read_file(environment)
-    variables = _Environment(environment)
     given: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for setting in Settings.model_fields:
-        variable = variables.of(setting)
+        variable = _variable(environment, setting)
         if options.get(setting) is not None:
             given[setting], sources[setting] = options[setting], f"--{setting.replace('_', '-')}"
         elif variable is not None:
@@ -263,6 +312,10 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
             given[setting], sources[setting] = in_file[setting], str(file)
         else:
             sources[setting] = "default"
+    # A secret in the file must not win over a file of secrets that the environment names.
+    if sources["client_secret"] == str(file) and sources["client_secret_file"] not in {str(file), "default"}:
+        del given["client_secret"]
+        sources |= {"client_secret": "default"}
     try:
         settings = Settings(**InitSettingsSource(Settings, given)())
     except ValidationError as error:
@@ -295,16 +348,16 @@ def _explained(error: ValidationError, sources: Mapping[str, str]) -> str:
         setting = str(problem["loc"][0])
         source = sources[setting]
         where = f"{setting} in {source}" if source.startswith("/") else source
-        secret = Settings.model_fields[setting].annotation == SecretStr | None
-        value = "" if secret else f" ({problem['input']!r})"
+        value = "" if setting in _SECRETS else f" ({masked(repr(problem['input']))})"
         lines.append(f"{where}{value}: {problem['msg'].removeprefix('Value error, ')}")
-    return "A setting is wrong. " + "; ".join(lines) + ". `ironforge config show` lists all of them."
+    number = "A setting is" if len(lines) == 1 else f"{len(lines)} settings are"
+    return f"{number} wrong: {'; '.join(lines)}. Correct or remove {'it' if len(lines) == 1 else 'them'}."
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
     known = {CONFIG_VARIABLE, *(name for setting in Settings.model_fields for name in variable_names(setting))}
     return [
-        f"The variable {name} is not one of ironforge's and does nothing{_suggestion(name, known)}."
+        f"The variable {name} is not one of ironforge's and does nothing{_suggestion(name, known)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known
     ]
@@ -313,16 +366,18 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
 def _file_oddities(file: Path | None, in_file: Mapping[str, Any]) -> list[str]:
     known = set(Settings.model_fields)
     found = [
-        f"The key {key!r} in {file} is not one of ironforge's and does nothing{_suggestion(key, known)}."
+        f"The key {key!r} in {file} is not one of ironforge's and does nothing{_suggestion(key, known)}"
         for key in sorted(in_file)
         if key not in known
     ]
-    secret_keys = {"client_secret", "database_url"} & set(in_file)
+    secret_keys = _SECRETS & set(in_file)
     if file is not None and secret_keys and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         found.append(f"{file} holds {' and '.join(sorted(secret_keys))} and others can read it: chmod 600 {file}.")
     return found
 
 
 def _suggestion(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    # What all variables begin with makes none of them likely.
+    by_end = {one.removeprefix(PREFIX): one for one in known}
+    close = get_close_matches(name.removeprefix(PREFIX), by_end, n=1)
+    return f"; did you mean {by_end[close[0]]}?" if close else "."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,16 +15,20 @@ from requests_cache import CachedSession, SerializerPipeline, SQLiteCache
 from requests_cache.serializers.cattrs import CattrStage
 from requests_cache.serializers.pipeline import Stage
 
+from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _OK: Final = 200
 _BUSY_MILLISECONDS: Final = 10_000
+_END_OF_LABEL: Final = b"\n"
+_LONGEST_LABEL: Final = 64
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # What an answer's `Vary` can name; the rest of a request, its token first of all, has no place in a file.
 _KEPT_OF_A_REQUEST: Final = {"accept", "accept-encoding"}
@@ -48,21 +53,40 @@ def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> Cache
 
 
 def fresh_response(
-    session: CachedSession, url: str, params: Mapping[str, str], *, at: float, longest: int | None = None
+    session: CachedSession,
+    url: str,
+    params: Mapping[str, str],
+    *,
+    at: float,
+    longest: int | None = None,
+    newer_than: datetime | None = None,
 ) -> requests.Response | None:
     """The cached answer to a GET, if it has not expired `at` that time (seconds since the epoch).
 
-    One that has more than `longest` seconds left was stored before the clock was set back, and is not fresh. Only the
-    expiry is read first: most looks find nothing fresh, and must not cost the reading of a 30 MB body.
+    One that has more than `longest` seconds left was stored before the clock was set back, and is not fresh; one whose
+    `Last-Modified` is not `newer_than` (aware UTC) is of no use. Only the expiry and the first bytes are read until
+    then: most looks find nothing, and must not cost the reading of a 30 MB body.
     """
     cache: Any = session.cache
     key = _key(session, url, params)
     with cache.responses.connection() as connection:
-        row = connection.execute("SELECT expires FROM responses WHERE key = ?", (key,)).fetchone()
-    if row is None or row[0] is None or row[0] <= at:
-        return None
-    # Expiries are rounded to the second.
-    return cache.get_response(key) if longest is None or row[0] <= at + longest + 1 else None
+        row = connection.execute("SELECT rowid, expires FROM responses WHERE key = ?", (key,)).fetchone()
+        if row is None or row[1] is None or row[1] <= at:
+            return None
+        # Expiries are rounded to the second.
+        if longest is not None and row[1] > at + longest + 1:
+            return None
+        if newer_than is not None and not _is_newer(connection, row[0], newer_than):
+            return None
+    return cache.get_response(key)
+
+
+def _is_newer(connection: sqlite3.Connection, row: int, than: datetime) -> bool:
+    """Whether an entry's label says that it was modified after a time."""
+    with connection.blobopen("responses", "value", row, readonly=True) as entry:
+        label = entry.read(_LONGEST_LABEL).partition(_END_OF_LABEL)[0]
+    modified = http_time(label.decode("ascii", "replace"))
+    return modified is not None and modified > than
 
 
 def forget(session: CachedSession, url: str, params: Mapping[str, str]) -> None:
@@ -115,18 +139,23 @@ def _try_writing(file: Path) -> None:
 
 
 def _packed(response: Any) -> bytes:
+    """An entry: a line with its `Last-Modified`, then all of it, compressed."""
     # requests-cache redacts the last request alone: those before a redirect would keep their tokens.
     kept = {key: value for key, value in response.items() if key not in {"history", "_next"}}
     request: dict[str, Any] = dict(kept.get("request") or {})
     headers: dict[str, str] = request.get("headers") or {}
     request["headers"] = {name: value for name, value in headers.items() if name.lower() in _KEPT_OF_A_REQUEST}
+    modified = http_time(header(kept.get("headers") or {}, "Last-Modified") or "")
+    label = b"" if modified is None else format_datetime(modified, usegmt=True).encode()
     # Compressors are not safe to share between threads, and cost nothing to make.
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode({**kept, "request": request}))
+    packed = zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode({**kept, "request": request}))
+    return label + _END_OF_LABEL + packed
 
 
 def _unpacked(stored: bytes) -> Any:
     try:
-        return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(stored))
+        packed = stored[stored.index(_END_OF_LABEL) + 1 :]
+        return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(packed), type=dict[str, Any])
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         # requests-cache takes a ValueError for an answer that it does not hold.
         raise ValueError(f"not written by this version: {error}") from error

@@ -85,6 +85,14 @@ class BlizzardClient:
                 )
             last = highest
 
+    def item(self, region: Region, item_id: int) -> Item | None:
+        """One item; None where Blizzard has none of that number, or doesn't show it (404, 403). Raises as above."""
+        try:
+            answer = self._static(region, f"item/{item_id}", {"locale": self._locale})
+        except NotThereError:
+            return None
+        return payloads.item(answer.body, locale=self._locale)
+
     def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
         return self._transport.get_dynamic(self._url(region, path), self._dynamic_params(region), newer_than=newer_than)
 

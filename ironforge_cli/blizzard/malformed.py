@@ -25,8 +25,9 @@ def not_json(body: bytes, text: bytes, error: Exception) -> str:
         return "Blizzard's answer is nested deeper than any of its answers is."
     offset = _offset(body, text, error)
     kind = "not JSON" if body[offset:].strip() or "trailing" in str(error) else "cut off"
-    reason = "it is not UTF-8." if isinstance(error, UnicodeDecodeError) else sentence(error)
-    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {reason}"
+    # Its own offset counts from behind the byte order mark.
+    reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).partition(" (byte ")[0]
+    return f"Blizzard's answer is {kind} at byte {offset:,} of {len(body):,}: {reason}."
 
 
 def _offset(body: bytes, text: bytes, error: Exception) -> int:

@@ -90,7 +90,7 @@ class _Professions(Struct):
 
 class _Profession(Struct):
     id: _Id
-    name: _Name = None
+    name: _Name
     skill_tiers: list[_NamedLink] = []
 
 
@@ -100,7 +100,7 @@ class _Category(Struct):
 
 class _Tier(Struct):
     id: _Id
-    name: _Name = None
+    name: _Name
     categories: list[_Category] = []
 
 
@@ -111,7 +111,9 @@ class _Reagent(Struct):
 
 class _Recipe(Struct):
     id: _Id
-    name: _Name = None
+    name: _Name
+    media: msgspec.Raw
+    """Not read, but every recipe has it, and no other answer that looks like one."""
     crafted_item: _NamedLink | None = None
     alliance_crafted_item: _NamedLink | None = None
     horde_crafted_item: _NamedLink | None = None
@@ -121,9 +123,9 @@ class _Recipe(Struct):
 
 class _Item(Struct):
     id: _Id
-    name: _Name = None
+    name: _Name
+    item_class: _Typed | None
     level: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
-    item_class: _Typed | None = None
     item_subclass: _Typed | None = None
     inventory_type: _Typed | None = None
     quality: _Typed | None = None

@@ -1,7 +1,7 @@
 """Sessions to Blizzard's API: cache, token, rate limit, retries and time-outs; HTTP status in, bodies or errors out.
 
 Two cached sessions, since obeying Blizzard's `Cache-Control` (static data) would override the 60 seconds of dynamic
-data. Neither stores tokens, and their files hold plain data, never code (`docs/decisions/0003`).
+data. Neither stores tokens, and their files hold plain data, never code (`docs/decisions/0002`).
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class Transport:
         Blizzard is asked, and a 304 costs neither a look at the cached body nor a write. Raises `UnavailableError`,
         `CredentialsError` or `NotThereError`.
         """
-        response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS)
-        if response is not None and (newer_than is None or _is_newer(response, newer_than)):
+        response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS, newer_than=newer_than)
+        if response is not None:
             return self._answer(response, from_cache=True)
         # `no-cache` keeps requests-cache from reading the cached body in order to revalidate it on its own.
         headers = {"Cache-Control": "no-cache"}
@@ -163,7 +163,7 @@ class Transport:
 
     def get_static(self, url: str, params: Mapping[str, str]) -> Answer:
         """Ask for what changes with a patch; answers are kept for as long as Blizzard allows. Raises as above."""
-        response = self._fresh(self._static, url, params, longest=None)
+        response = self._fresh(self._static, url, params)
         if response is not None:
             return self._answer(response, from_cache=True)
         return self._get(self._static, url, params, {})
@@ -186,13 +186,22 @@ class Transport:
             session.cache.close()
 
     def _fresh(
-        self, session: CachedSession, url: str, params: Mapping[str, str], *, longest: int | None
+        self,
+        session: CachedSession,
+        url: str,
+        params: Mapping[str, str],
+        *,
+        longest: int | None = None,
+        newer_than: datetime | None = None,
     ) -> requests.Response | None:
         """A cached answer that is still good; a cache that fails costs an answer from Blizzard, never the run."""
         try:
-            return fresh_response(session, url, params, at=self._now(), longest=longest)
+            return fresh_response(session, url, params, at=self._now(), longest=longest, newer_than=newer_than)
         except sqlite3.Error as error:
             log.warning("The HTTP cache can't be read (%s); Blizzard is asked instead", error)
+            return None
+        except requests.exceptions.RequestException:
+            # An address that can't be asked is told by whoever asks.
             return None
 
     def _get(self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str]) -> Answer:
@@ -371,11 +380,6 @@ def _say(state: RetryCallState) -> None:
     fault = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
     log.warning("Blizzard: %s; attempt %d of %d, again in %.1f s", fault, state.attempt_number, ATTEMPTS, seconds)
-
-
-def _is_newer(response: requests.Response, than: datetime) -> bool:
-    modified = http_time(response.headers.get("Last-Modified", ""))
-    return modified is not None and modified > than
 
 
 def _shown(text: str) -> str:

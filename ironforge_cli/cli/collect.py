@@ -198,4 +198,4 @@ def show(collected: Collected, console: Console) -> None:
     console.print(table)
     for region in collected.regions:
         if region.message and region.status is ExitStatus.DONE:
-            console.print(f"{region.region.label}: {region.message}", soft_wrap=True)
+            console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)

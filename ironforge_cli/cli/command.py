@@ -48,7 +48,7 @@ def command(function: Callable[..., Report | None]) -> Callable[..., None]:
         for name, (annotation, default) in SHARED.items()
     ]
     parameters = [first, *own, *added]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] - functions take any attribute
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 

@@ -9,7 +9,7 @@ import typer
 
 from ironforge_cli.cli.command import command
 from ironforge_cli.cli.options import Format, FormatOption
-from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
+from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     Example: ironforge config show --format json
     """
     from ironforge_cli import config  # noqa: PLC0415 - pydantic takes long to import
-    from ironforge_cli.cli.render import Report  # noqa: PLC0415
+    from ironforge_cli.cli.render import Report, plain  # noqa: PLC0415
 
     loaded = run.loaded
     records: list[dict[str, Any]] = [
@@ -50,10 +50,10 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
         for column in ("variable", "value", "source"):
             grid.add_column(column, overflow="fold")
         for record in records:
-            value = "[dim]not set[/]" if record["value"] is None else record["value"]
-            grid.add_row(record["variable"], str(value), record["source"])
+            value = "[dim]not set[/]" if record["value"] is None else plain(record["value"])
+            grid.add_row(record["variable"], value, plain(record["source"]))
         console.print(grid)
-        console.print(f"Config file: {loaded.file or 'none'}", soft_wrap=True)
+        console.print(f"Config file: {loaded.file or 'none'}", soft_wrap=True, markup=False)
 
     return Report(records=records, show=table, format=format_)
 
@@ -73,10 +73,10 @@ def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
     Example: ironforge config check
     """
-    from ironforge_cli.cli.render import Report  # noqa: PLC0415
+    from ironforge_cli.cli.render import Report, plain  # noqa: PLC0415
 
     def settings() -> str:
-        return f"{run.loaded.file or 'no config file'}; {len(run.loaded.warnings)} warnings"
+        return f"{run.loaded.file or 'no config file'}; {len(run.loaded.warnings) or 'no'} warnings"
 
     def folders() -> str:
         return f"{run.home} can be written"
@@ -109,7 +109,7 @@ def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
         grid.add_column(overflow="fold")
         for tried in checks:
             mark = "[green]ok[/]" if tried.status is ExitStatus.DONE else "[red]failed[/]"
-            grid.add_row(tried.name, mark, tried.message)
+            grid.add_row(tried.name, mark, plain(tried.message))
         console.print(grid)
 
     return Report(
@@ -125,6 +125,8 @@ def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 def _tried(name: str, attempt: Callable[[], str]) -> _Check:
     try:
         return _Check(name, ExitStatus.DONE, attempt())
+    except InterruptedRunError:
+        raise
     except IronforgeError as error:
         return _Check(name, error.status, str(error))
 

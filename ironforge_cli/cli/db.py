@@ -29,22 +29,14 @@ def upgrade(run: Invocation) -> None:
 
     Example: ironforge db upgrade
     """
+    from ironforge_cli.cli.output import say  # noqa: PLC0415
     from ironforge_cli.db import schema  # noqa: PLC0415 - help must not wait for SQLAlchemy
 
-    url = run.settings.database_url
-    if url is None:
-        # Opening the embedded database upgrades it.
-        database = run.database
-        before = None
-    else:
-        database = run.database
-        before = schema.upgrade(database)
-    with database.connect() as connection:
-        now = schema.version(connection)
-    typer.echo(
-        f"{database.description}: the schema is {now.current}"
-        + (", as it was." if before is None or before.is_current else f"; it was {before.current or 'not there'}.")
-    )
+    # Opened as it is: the embedded one is upgraded by all other commands alone.
+    database = run.database_as_it_is
+    before = schema.upgrade(database)
+    had = "as it was" if before.is_current else f"it was {before.current or 'not there'}"
+    say(f"{database.description}: the schema is {before.head}; {had}.")
 
 
 @command
@@ -79,12 +71,10 @@ def url(run: Invocation) -> None:
 
     Example: psql "$(ironforge db url)"
     """
+    from ironforge_cli.cli.output import say  # noqa: PLC0415
+
     given = run.settings.database_url
-    if given is not None:
-        typer.echo(given.get_secret_value())
-        return
-    # A plain libpq URL, since psql does not know SQLAlchemy's names of drivers.
-    typer.echo(run.server().url.replace("postgresql+psycopg://", "postgresql://", 1))
+    say(_for_libpq(run.server().url if given is None else given.get_secret_value()))
 
 
 @command
@@ -96,6 +86,7 @@ def start(run: Invocation) -> None:
     Example: ironforge db start && psql "$(ironforge db url)"
     """
     _require_embedded(run)
+    from ironforge_cli.cli.output import say  # noqa: PLC0415
     from ironforge_cli.db import schema  # noqa: PLC0415
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
 
@@ -103,7 +94,7 @@ def start(run: Invocation) -> None:
     database = Database(server.url)
     run.close_with(_closing(database))
     schema.upgrade(database)
-    typer.echo(f"The embedded server runs: {server.url.replace('postgresql+psycopg://', 'postgresql://', 1)}")
+    say(f"The embedded server runs: {_for_libpq(server.url)}")
 
 
 @command
@@ -113,8 +104,10 @@ def stop(run: Invocation, *, force: Force = False) -> None:
     Example: ironforge db stop
     """
     _require_embedded(run)
+    from ironforge_cli.cli.output import say  # noqa: PLC0415
+
     stopped = run.server().stop(force=force)
-    typer.echo("The embedded server has stopped." if stopped else "The embedded server was not running.")
+    say("The embedded server has stopped." if stopped else "The embedded server was not running.")
 
 
 def _require_embedded(run: Invocation) -> None:
@@ -123,6 +116,12 @@ def _require_embedded(run: Invocation) -> None:
             f"The database is an external one (by {run.loaded.sources['database_url']}); its own service starts and "
             "stops it. Unset that to use the embedded server."
         )
+
+
+def _for_libpq(url: str) -> str:
+    """A URL as psql takes it: without SQLAlchemy's name of a driver."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
 
 
 def _closing(resource: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import shutil
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,22 +14,30 @@ import typer
 
 from ironforge_cli.cli.command import command
 from ironforge_cli.cli.options import Format, FormatOption
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import LockedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rich.console import Console
 
     from ironforge_cli.cli.render import Report
     from ironforge_cli.cli.wiring import Invocation
-    from ironforge_cli.jobs.demo import Demonstrated, Shown
+    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
 
 _MARK = "this-is-a-demo"
 _CATALOGUE = 1_500
+_CLIENTS = "https://develop.battle.net/access/clients"
+# What an earlier demo left outside of its database, and what would be taken for this one's.
+_LEFT_OVER = ("http", "spool", "quarantine")
+_FEWEST_HOURS, _MOST_HOURS = 8, 24
+_SHORTEST_NAME, _LONGEST_NAME = 14, 28
+_INDENT, _GAP = "    ", 2
 
 Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
 Hours = Annotated[int, typer.Option("--hours", min=2, max=168, help="Published hours to collect.")]
 Items = Annotated[int, typer.Option("--items", min=1, max=100, help="Items to show of each region.")]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same market.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same market.")]
 Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
@@ -59,23 +70,22 @@ def demo(
     from ironforge_cli.regions import Region  # noqa: PLC0415
     from ironforge_cli.sandbox.stand_in import Sandbox  # noqa: PLC0415
 
+    began = run.clock.monotonic()
     own = default_home()
     folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
-    sandbox: Sandbox = run.close_with(
-        Sandbox(
-            seed=seed,
-            auctions=auctions,
-            items=_CATALOGUE,
-            starts_at=run.clock.now() - timedelta(hours=hours),
-        )
-    )
+    starts_at = run.clock.now() - timedelta(hours=hours)
+    sandbox: Sandbox = run.close_with(Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at))
     database = run.embedded_database(home=folder)
     schema.start_anew(database)
     transport = run.transport_to(
         home=folder,
         credentials=lambda: (sandbox.client_id, sandbox.client_secret),
         oauth_url=sandbox.oauth_url,
+        # Its hours pass in less than a minute, for which an answer counts as fresh.
+        now=lambda: (run.clock.now() + (sandbox.now - starts_at)).timestamp(),
     )
+    if not run.shared.verbose:
+        run.close_with(_without_a_line_for_each_snapshot())
     demonstrated = demonstrate(
         tuple(Region),
         hours=hours,
@@ -86,10 +96,12 @@ def demo(
         progress=run.progress(),
         items_shown=items,
     )
+    seconds = run.clock.monotonic() - began
+    hindrance = run.loaded.sources["database_url"] if run.settings.database_url else None
     failed = demonstrated.failed
     return Report(
         records=_records(demonstrated),
-        show=lambda console: _show(demonstrated, folder=folder, console=console),
+        show=lambda console: _show(demonstrated, folder=folder, seconds=seconds, hindrance=hindrance, console=console),
         format=format_,
         status=demonstrated.status,
         failures=tuple(piece.message for piece in (*failed.regions, *failed.tokens) if piece.message) if failed else (),
@@ -97,18 +109,41 @@ def demo(
 
 
 def _fresh(run: Invocation, folder: Path) -> Path:
-    """Make the demo's folder, or empty what an earlier demo cached; anybody else's folder is refused."""
+    """Make the demo's folder its own until the command ends, without what an earlier demo left beside its database.
+
+    Anybody else's folder is refused.
+    """
+    # Only Unix has it, and only this command needs it.
+    import fcntl  # noqa: PLC0415
+
+    folder = folder.expanduser().absolute()
     mark = folder / _MARK
-    if folder.exists() and not mark.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} holds something that is no demo: give another --home.")
-    run.server(home=folder).make_home()
     try:
-        mark.touch()
-        # Answers of an earlier demo's stand-in must not stand in for this one's.
-        shutil.rmtree(folder / "http", ignore_errors=True)
+        if folder.exists() and not mark.exists() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds something that is no demo: give another --home.")
+        run.server(home=folder).make_home()
+        stream = run.close_with(mark.open("ab"))
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in _LEFT_OVER:
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+    except BlockingIOError as error:
+        raise LockedError(f"Another demo runs in {folder}: wait for its end, or give another --home.") from error
     except OSError as error:
         raise UsageError(f"The folder {folder} can't be used ({error.strerror}): give another --home.") from error
     return folder
+
+
+@contextmanager
+def _without_a_line_for_each_snapshot() -> Generator[None]:
+    """Leave out what collecting says of every snapshot: here it is shown at the end, all at once."""
+    jobs = logging.getLogger("ironforge_cli.jobs")
+    before = jobs.level
+    jobs.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        jobs.setLevel(before)
 
 
 def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
@@ -116,66 +151,96 @@ def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
         {
             "region": shown.region,
             "rank": rank,
-            "item_id": item.item_id,
-            "item_name": item.name,
-            "min_price": item.min_price,
-            "market_value": item.market_value,
-            "total_quantity": item.total_quantity,
-            "sales_low": item.sales_low,
-            "estimated_sales": item.estimated_sales,
-            "sales_high": item.sales_high,
-            "hourly_sales": list(item.hourly_sales),
+            "item_id": busy.sales.item_id,
+            "item_name": busy.sales.name,
+            "min_price": busy.sales.min_price,
+            "market_value": busy.sales.market_value,
+            "total_quantity": busy.sales.total_quantity,
+            "sales_low": busy.sales.sales_low,
+            "estimated_sales": busy.sales.estimated_sales,
+            "sales_high": busy.sales.sales_high,
+            "hourly_sales": list(busy.by_hour),
         }
         for shown in demonstrated.regions
-        for rank, item in enumerate(shown.busiest, start=1)
+        for rank, busy in enumerate(shown.busiest, start=1)
     ]
 
 
-def _show(demonstrated: Demonstrated, *, folder: Path, console: Console) -> None:
+def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance: str | None, console: Console) -> None:
+    """Show it all to a person; `hindrance` is the setting that leads the tool to another database."""
     if demonstrated.failed is not None:
         return
     for shown in demonstrated.regions:
         _show_region(shown, console)
-    console.print(
-        f"The names of {demonstrated.items:,} items were seeded. All of it stands in {folder}:", soft_wrap=True
-    )
-    command = f"IRONFORGE_HOME={folder} ironforge"
-    for line in (f"  {command} db start", f'  psql "$({command} db url)"', f"  {command} db stop"):
-        console.print(line, soft_wrap=True, markup=False)
-    console.print()
-    console.print("The market above is simulated. For the real one, with an API client of your own:")
-    for line in ("  export BLIZZARD_CLIENT_ID=… BLIZZARD_CLIENT_SECRET=…", "  ironforge collect"):
+    snapshots = sum(shown.snapshots for shown in demonstrated.regions)
+    auctions = sum(shown.auctions for shown in demonstrated.regions)
+    collecting, names = f"{demonstrated.seconds:.1f} s", f"{demonstrated.items:,} names of items"
+    place = shlex.quote(str(folder))
+    lines = [
+        f"{snapshots} snapshots with {auctions:,} auctions were collected, compared and stored",
+        f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
+        "",
+        "All of it is kept until the next demo. To look into it:",
+        f"  demo={place}",
+        "  IRONFORGE_HOME=$demo ironforge db start",
+        '  psql "$(IRONFORGE_HOME=$demo ironforge db url)"',
+        "  IRONFORGE_HOME=$demo ironforge db stop",
+        *([f"  (with {hindrance} unset, which names a database of your own)"] if hindrance else []),
+        "",
+        "This market was simulated. For the real one, with an API client of your own",
+        f"from {_CLIENTS}:",
+        "  export BLIZZARD_CLIENT_ID=… BLIZZARD_CLIENT_SECRET=…",
+        "  ironforge collect",
+    ]
+    for line in lines:
         console.print(line, soft_wrap=True, markup=False)
 
 
 def _show_region(shown: Shown, console: Console) -> None:
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from ironforge_cli.cli.render import count, gold, iso, sparkline  # noqa: PLC0415
+    from ironforge_cli.cli.render import count, gold, iso, plain  # noqa: PLC0415
 
     console.print(
         f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
         soft_wrap=True,
     )
     console.print(
-        f"    {count(shown.auctions)} auctions stored in {shown.seconds:.1f} s; "
-        f"a token costs {gold(shown.token_price)}",
+        f"    {count(shown.auctions)} auctions; a token costs {gold(shown.token_price)}; sold for most gold:",
         soft_wrap=True,
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("    item", max_width=28, no_wrap=True)
-    for column in ("price", "for sale", "sold", "low", "high"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("by hour", no_wrap=True, max_width=24)
-    for item in shown.busiest:
-        table.add_row(
-            f"    {item.name or item.item_id}",
-            gold(item.min_price),
-            count(item.total_quantity),
-            count(item.estimated_sales),
-            count(item.sales_low),
-            count(item.sales_high),
-            sparkline(item.hourly_sales[-24:]),
+    names = [busy.sales.name or f"item {busy.sales.item_id}" for busy in shown.busiest]
+    figures = [
+        (
+            gold(busy.sales.min_price),
+            count(busy.sales.total_quantity),
+            count(busy.sales.sales_low),
+            count(busy.sales.estimated_sales),
+            count(busy.sales.sales_high),
         )
+        for busy in shown.busiest
+    ]
+    headings = ("price", "for sale", "at least", "sold", "at most")
+    taken = sum(max(map(len, column)) + _GAP for column in zip(headings, *figures, strict=True))
+    left = console.width - len(_INDENT) - _GAP - taken
+    longest = min(max(map(cell_len, names), default=0), _LONGEST_NAME)
+    name_width = max(min(longest, left - _FEWEST_HOURS), _SHORTEST_NAME)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column(f"{_INDENT}item", width=len(_INDENT) + name_width, no_wrap=True, overflow="ellipsis")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("by hour", no_wrap=True)
+    for name, busy, cells in zip(names, shown.busiest, figures, strict=True):
+        table.add_row(f"{_INDENT}{plain(name)}", *cells, _bars(busy, hours=max(left - name_width, 1)))
     console.print(table)
     console.print()
+
+
+def _bars(busy: BusyItem, *, hours: int) -> str:
+    """The newest hours of an item, a bar each, and a gap where nothing is known."""
+    from ironforge_cli.cli.render import sparkline  # noqa: PLC0415
+
+    shown = busy.by_hour[-min(hours, _MOST_HOURS) :]
+    bars = iter(sparkline([units for units in shown if units is not None]))
+    return "".join(" " if units is None else next(bars) for units in shown)

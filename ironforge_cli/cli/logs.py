@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ironforge_cli.cli.options import LogFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
     from logging import LogRecord
 
+    from ironforge_cli.cli.options import Shared
+
 PACKAGE = "ironforge_cli"
+_LEVELS = ("debug", "info", "warning", "error")
 _TRACEBACKS_FROM = 2
 
 
@@ -53,16 +58,43 @@ def _time(record: LogRecord) -> str:
     return datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def set_up(stream: TextIO, *, level: str, form: LogFormat, verbose: int, quiet: bool) -> logging.Handler:
-    """Send the package's messages to a stream; `-v` and `-q` are stronger than the level of the settings.
+@contextmanager
+def written_to(stream: TextIO, shared: Shared, *, environment: Mapping[str, str]) -> Generator[None]:
+    """Send the package's messages to a stream while a command runs; afterwards all is as before.
 
+    The environment's level and format are known before any other setting, so that errors of those are written so, too.
     Libraries' messages stay out below a warning: some of theirs quote requests.
     """
-    handler = logging.StreamHandler(stream)
-    tracebacks = verbose >= _TRACEBACKS_FROM
-    handler.setFormatter(_JsonFormatter() if form is LogFormat.JSON else _TextFormatter(tracebacks=tracebacks))
     logger = logging.getLogger(PACKAGE)
-    logger.handlers[:] = [handler]
+    before = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers[:] = [logging.StreamHandler(stream)]
     logger.propagate = False
-    logger.setLevel("ERROR" if quiet else "DEBUG" if verbose else level.upper())
-    return handler
+    level, form = (environment.get(f"IRONFORGE_LOG_{name}", "").strip().lower() for name in ("LEVEL", "FORMAT"))
+    adjust(
+        shared, level=level if level in _LEVELS else "info", form=LogFormat(form if form in list(LogFormat) else "text")
+    )
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate, level_before = before
+        logger.setLevel(level_before)
+
+
+def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:
+    """Write messages as the settings say; the command line's own word is stronger."""
+    logger = logging.getLogger(PACKAGE)
+    logger.setLevel("ERROR" if shared.quiet else "DEBUG" if shared.verbose else level.upper())
+    formatter = (
+        _JsonFormatter()
+        if (shared.log_format or form) is LogFormat.JSON
+        else _TextFormatter(tracebacks=shared.verbose >= _TRACEBACKS_FROM)
+    )
+    for handler in logger.handlers:
+        handler.setFormatter(formatter)
+
+
+def form_in_force() -> LogFormat:
+    """How messages are written now."""
+    handlers = logging.getLogger(PACKAGE).handlers
+    is_json = any(isinstance(handler.formatter, _JsonFormatter) for handler in handlers)
+    return LogFormat.JSON if is_json else LogFormat.TEXT

@@ -55,7 +55,9 @@ SHARED: dict[str, tuple[Any, Any]] = {
 
 Regions = Annotated[
     list[Region] | None,
-    typer.Option("--region", help="Work on this region; repeat for more. Without it: IRONFORGE_REGIONS."),
+    typer.Option(
+        "--region", case_sensitive=False, help="Work on this region; repeat for more. Without it: IRONFORGE_REGIONS."
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 
@@ -92,9 +94,9 @@ def utc_time(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no ISO 8601 time such as 2024-01-15T03:48:02Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 SnapshotTime = Annotated[

@@ -113,6 +113,17 @@ def size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
+def plain(text: object) -> str:
+    r"""A text that goes into a table as it is: brackets in it are no markup.
+
+    >>> plain("[eu] refused")
+    '\\\\[eu] refused'
+    """
+    from rich.markup import escape  # noqa: PLC0415 - formats for programs don't need it
+
+    return escape(str(text))
+
+
 def gold(copper: float | None) -> str:
     """Copper as a person reads it: gold, with silver and copper where the price is small.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -9,20 +10,18 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from ironforge_cli.cli import logs
-from ironforge_cli.cli.options import Format, LogFormat
-from ironforge_cli.cli.render import PIPED_WIDTH, Report, written
+from ironforge_cli.cli import logs, output
+from ironforge_cli.cli.options import LogFormat
 from ironforge_cli.cli.wiring import Invocation
 from ironforge_cli.errors import ExitStatus, IronforgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from rich.console import Console
-
     from ironforge_cli.cli.options import Shared
+    from ironforge_cli.cli.render import Report
     from ironforge_cli.cli.wiring import Stop
 
 log = logging.getLogger(__name__)
@@ -35,20 +34,22 @@ def run_command(
 ) -> ExitStatus:
     """Run a command's function and return its exit code; what goes wrong is said on stderr."""
     invocation = Invocation(environment=os.environ, shared=shared, command=name)
-    form = shared.log_format or LogFormat(invocation.log_setting("log_format", LogFormat))
-    logs.set_up(
-        sys.stderr,
-        level=invocation.log_setting("log_level", str),
-        form=form,
-        verbose=shared.verbose,
-        quiet=shared.quiet,
-    )
+    stdout: TextIO = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper):
+        # Names come in every script there is, and a terminal's encoding may lack some of them.
+        stdout.reconfigure(errors="backslashreplace")
+    with logs.written_to(sys.stderr, shared, environment=os.environ):
+        return _run(function, options, invocation)
+
+
+def _run(function: Callable[..., Report | None], options: dict[str, Any], invocation: Invocation) -> ExitStatus:
+    shared, name = invocation.shared, invocation.command
     try:
         with _signals(invocation.stop), invocation:
             report = function(invocation, **options)
             if report is None:
                 return ExitStatus.DONE
-            _write(report, shared)
+            output.write(report, shared)
             for failure in report.failures:
                 log.error("%s", failure)
             return report.status
@@ -61,18 +62,15 @@ def run_command(
     except KeyboardInterrupt:
         log.error("Ended by SIGINT, at once.")  # noqa: TRY400 - nothing more is known
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.DONE
     except Exception as error:  # noqa: BLE001 - nothing above it could tell what to do
         # The last resort: an unexpected error is a bug, told with all that helps to mend it.
-        _report_bug(invocation, error, traces=shared.verbose > 1 or form is LogFormat.JSON)
+        _report_bug(invocation, error)
         return ExitStatus.BUG
 
 
-def _report_bug(invocation: Invocation, error: Exception, *, traces: bool) -> None:
-    if traces:
+def _report_bug(invocation: Invocation, error: Exception) -> None:
+    """Say that there is a bug, and keep its traceback: in the messages where they are JSON, else in a file."""
+    if logs.form_in_force() is LogFormat.JSON:
         log.error("An unexpected error in ironforge %s; please report it", invocation.command, exc_info=error)
         return
     where = "run it again with -vv for the traceback"
@@ -86,6 +84,8 @@ def _report_bug(invocation: Invocation, error: Exception, *, traces: bool) -> No
         where = f"the traceback is in {file}"
     except (OSError, IronforgeError) as also:
         log.warning("The traceback could not be kept: %s", also)
+    if invocation.shared.verbose > 1:
+        log.error("The traceback", exc_info=error)
     log.error(
         "An unexpected error in ironforge %s: %s: %s. Please report it; %s.",
         invocation.command,
@@ -95,36 +95,26 @@ def _report_bug(invocation: Invocation, error: Exception, *, traces: bool) -> No
     )
 
 
-def _write(report: Report, shared: Shared) -> None:
-    if report.format is Format.TABLE:
-        report.show(stdout_console(shared))
-    else:
-        sys.stdout.write(written(report))
-    sys.stdout.flush()
-
-
-def stdout_console(shared: Shared) -> Console:
-    """Where tables go: as wide as the terminal, or as a pipe can take."""
-    # Rich takes long to import, and formats for programs don't need it.
-    from rich.console import Console  # noqa: PLC0415
-
-    piped = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Console(file=sys.stdout, width=piped, no_color=shared.no_color or None, highlight=False, soft_wrap=False)
-
-
 @contextmanager
 def _signals(stop: Stop) -> Generator[None]:
-    """Let the first signal end the work after its step; a second Ctrl-C ends it at once."""
+    """Let the first signal end the work after its step; a second Ctrl-C ends it at once.
+
+    A signal that the caller has switched off, as nohup does, stays off.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def received(number: int, _: object) -> None:
         if stop.is_asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            # An exception would wait for every thread; what is not stored yet, the database rolls back.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
         stop.ask(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, received) for number in _SIGNALS}
+    previous = {
+        number: signal.signal(number, received) for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:

@@ -107,7 +107,7 @@ def drop(
 
 
 def _report(bodies: Sequence[Kept], format_: Format) -> Report:
-    from ironforge_cli.cli.render import Report, count, iso  # noqa: PLC0415
+    from ironforge_cli.cli.render import Report, count, iso, plain  # noqa: PLC0415
 
     def table(console: Console) -> None:
         from rich.table import Table  # noqa: PLC0415
@@ -120,7 +120,7 @@ def _report(bodies: Sequence[Kept], format_: Format) -> Report:
             grid.add_column(column, overflow="fold", justify="right" if column == "bytes" else "left")
         for body in bodies:
             time = iso(body.snapshot_time) if body.snapshot_time else "unknown"
-            grid.add_row(body.name, body.region.label, time, count(body.bytes), body.reason)
+            grid.add_row(body.name, body.region.label, time, count(body.bytes), plain(body.reason))
         console.print(grid)
 
     records: list[dict[str, Any]] = [

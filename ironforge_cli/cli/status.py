@@ -147,8 +147,10 @@ def _show(health: Health, console: Console) -> None:
         console.print()
         console.print(runs)
     console.print()
-    console.print(f"{health.database}: " + ", ".join(f"{kind} {size(number)}" for kind, number in health.sizes.items()))
-    console.print(f"disk of {health.disk.folder}: {size(health.disk.free)} of {size(health.disk.total)} free")
+    sizes = ", ".join(f"{kind} {size(number)}" for kind, number in health.sizes.items())
+    console.print(f"{health.database}: {sizes}", markup=False)
+    free = f"{size(health.disk.free)} of {size(health.disk.total)} free"
+    console.print(f"disk of {health.disk.folder}: {free}", markup=False)
 
 
 def _age(seconds: int) -> str:

@@ -110,8 +110,13 @@ class Invocation:
         import logging  # noqa: PLC0415 - beside config's own imports it costs nothing
 
         from ironforge_cli import config  # noqa: PLC0415 - takes a tenth of a second
+        from ironforge_cli.cli import logs  # noqa: PLC0415
+        from ironforge_cli.cli.options import LogFormat  # noqa: PLC0415
 
         loaded = config.load(options={}, environment=self.environment)
+        settings = loaded.settings
+        # Until now only the environment's word was known; the config file has one, too.
+        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format.value))
         for warning in loaded.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         return loaded
@@ -120,13 +125,6 @@ class Invocation:
     def settings(self) -> Settings:
         """The settings in force. Raises `ConfigurationError`."""
         return self.loaded.settings
-
-    def log_setting(self, name: str, kind: Callable[[str], _Value]) -> _Value:
-        """How to write messages, known before any other setting, so that their errors are written so too."""
-        defaults = {"log_level": "info", "log_format": "text"}
-        given = self.environment.get(f"IRONFORGE_{name.upper()}", "").lower()
-        allowed = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
-        return kind(given if given in allowed[name] else defaults[name])
 
     def regions(self, given: Sequence[Region] | None) -> tuple[Region, ...]:
         """The regions to work on: those of the option, else of the settings, each once."""
@@ -171,6 +169,16 @@ class Invocation:
         """
         given = self.settings.database_url
         return self.embedded_database() if given is None else self._opened(given.get_secret_value())
+
+    @cached_property
+    def database_as_it_is(self) -> Database:
+        """The same, with the schema that it has."""
+        given = self.settings.database_url
+        if given is not None:
+            return self._opened(given.get_secret_value())
+        server = self.server()
+        self._closing.enter_context(server)
+        return self._opened(server.conninfo)
 
     def embedded_database(self, *, home: Path | None = None) -> Database:
         """The embedded database of a home, started and migrated."""
@@ -223,13 +231,19 @@ class Invocation:
             home=self.home, credentials=self.settings.credentials, oauth_url=self.settings.oauth_url
         )
 
-    def transport_to(self, *, home: Path, credentials: Callable[[], tuple[str, str]], oauth_url: str) -> Transport:
-        """Sessions whose cache and rate limit are in a home."""
+    def transport_to(
+        self,
+        *,
+        home: Path,
+        credentials: Callable[[], tuple[str, str]],
+        oauth_url: str,
+        now: Callable[[], float] = time.time,
+    ) -> Transport:
+        """Sessions whose cache and rate limit are in a home; `now` says how old what is cached has become."""
         from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
         from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
 
         cache = home / "http"
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         limit = RateLimit(
             cache / "requests.sqlite",
             per_second=self.settings.requests_per_second,
@@ -243,7 +257,7 @@ class Invocation:
             oauth_url=oauth_url,
             timeout=self.settings.http_timeout,
             rate_limit=limit,
-            now=time.time,
+            now=now,
             sleep=self.clock.sleep,
         )
         self._closing.callback(transport.close)

@@ -85,8 +85,8 @@ def copy_in(
 ) -> None:
     """Append `rows` rows to a table, in the caller's transaction, in blocks of `BLOCK_ROWS`.
 
-    The order of the rows is kept between blocks; inside a block, rows of one pattern come together. Raises as
-    `packed`, and `psycopg.Error` where PostgreSQL refuses the rows; then none of them is there.
+    The order of the rows is kept. Raises as `packed`, and `psycopg.Error` where PostgreSQL refuses the rows; then
+    none of them is there.
     """
     blocks = packed(columns, rows=rows)
     statement = sql.SQL("{} COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
@@ -228,17 +228,23 @@ def _template(columns: Sequence[Column | LabelColumn], pattern: int) -> NDArray[
 def _blocks(
     columns: Sequence[Column | LabelColumn], patterns: NDArray[np.int64], templates: dict[int, NDArray[np.void]]
 ) -> Generator[bytes]:
+    known = np.array(sorted(templates), np.int64)
+    lengths = np.array([templates[int(pattern)].dtype.itemsize for pattern in known])
+    # Rows of different lengths are laid into lines of the longest; the mask takes the padding out again. So their order
+    # is kept exactly, without which the primary key's index is half as large again.
+    filled = np.arange(lengths.max(initial=0)) < lengths[:, None]
     for start in range(0, len(patterns), BLOCK_ROWS):
-        block = patterns[start : start + BLOCK_ROWS]
-        first = int(block[0])
-        if (block == first).all():
-            yield _pack(templates[first], columns, slice(start, start + len(block)), len(block))
+        code = np.searchsorted(known, patterns[start : start + BLOCK_ROWS])
+        first = int(code[0])
+        if (code == first).all():
+            yield _pack(templates[int(known[first])], columns, slice(start, start + len(code)), len(code))
             continue
-        pieces: list[bytes] = []
-        for pattern in np.unique(block):
-            chosen = start + np.flatnonzero(block == pattern)
-            pieces.append(_pack(templates[int(pattern)], columns, chosen, len(chosen)))
-        yield b"".join(pieces)
+        lines = np.zeros((len(code), filled.shape[1]), np.uint8)
+        for place in np.unique(code):
+            rows = np.flatnonzero(code == place)
+            records = _pack(templates[int(known[place])], columns, start + rows, len(rows))
+            lines[rows, : lengths[place]] = np.frombuffer(records, np.uint8).reshape(len(rows), -1)
+        yield lines[filled[code]].tobytes()
 
 
 def _pack(

@@ -58,7 +58,7 @@ _ADVICE: Final = {
     "53100": "The server's disk is full; make room",
     "53200": "The server is out of memory; lower work_mem or the number of connections",
     "53300": "The server has no connection left; raise max_connections or stop what holds them",
-    "55P03": "Another session holds a lock on the table; see pg_stat_activity",
+    "55P03": "Another session holds a lock that this needs; see pg_stat_activity",
     "57014": "An operator or statement_timeout cancelled the statement; raise the limit for this user",
     "57P": "The server is stopping, restarting or recovering; try again when it is back",
 }
@@ -66,7 +66,8 @@ _SCHEMA_STATES: Final = {"42P01", "42703", "42704"}
 
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
 _REFUSALS: Final = (
-    (re.compile(r'password authentication failed|no password supplied|no pg_hba\.conf entry|role "[^"]*"'), "28"),
+    (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
+    (re.compile(r'role "[^"]*" (does not exist|is not permitted)'), "28"),
     (re.compile(r'database "[^"]*" does not exist'), "3D"),
     (re.compile(r"too many clients already|remaining connection slots are|too many connections for"), "53300"),
     (re.compile(r"the database system is "), "57P"),
@@ -80,11 +81,12 @@ def conninfo(url: str) -> str:
     nothing of the URL that can be a password.
 
     >>> conninfo("postgresql+psycopg://me@db.example/prices")
-    'user=me dbname=prices host=db.example'
+    'host=db.example dbname=prices user=me'
     """
     scheme, separator, rest = url.partition("://")
     if separator and _SCHEME.fullmatch(scheme):
-        plain = f"postgresql://{rest}"
+        # SQLAlchemy writes spaces as they are, which libpq refuses.
+        plain = f"postgresql://{rest.replace(' ', '%20')}"
         # Of an @ or a / that is not percent-encoded, libpq would make a piece of the password a host or a database.
         if not {"@", "/"}.isdisjoint(rest.partition("?")[0].rpartition("@")[0]):
             raise _unreadable()
@@ -94,13 +96,18 @@ def conninfo(url: str) -> str:
         raise _foreign(scheme if separator else "")
     try:
         parts = (_by_sqlalchemy(url) if "+" in scheme and separator else None) or conninfo_to_dict(plain)
+        hosts = str(parts.get("host") or "").split(",")
         ports = [port for port in str(parts.get("port") or "").split(",") if port]
-        if not all(port.isdecimal() and 0 < int(port) <= _LARGEST_PORT for port in ports):
+        if any("@" in host[1:] for host in hosts) or not all(_is_port(port) for port in ports):
             raise _unreadable()
         return make_conninfo(**parts)  # pyright: ignore[reportArgumentType] - libpq's own keys
     except psycopg.Error:
         # libpq quotes the offending part, which can hold the password: not even the cause may be shown.
         raise _unreadable() from None
+
+
+def _is_port(port: str) -> bool:
+    return port.isdecimal() and 0 < int(port) <= _LARGEST_PORT
 
 
 def _by_sqlalchemy(url: str) -> dict[str, Any] | None:
@@ -161,6 +168,13 @@ def open_engine(url: str) -> Engine:
 
     def connect() -> psycopg.Connection[Any]:
         connection = psycopg.connect(**options)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            raise ConfigurationError(
+                f"The database {described(url)} has the encoding {encoding}, which can't hold the names of all items. "
+                "Create another one with ENCODING 'UTF8' TEMPLATE template0."
+            )
         try:
             require_supported(connection.info.server_version)
             connection.autocommit = True

@@ -6,10 +6,12 @@ serves both. Revisions are named for the minute they were written, so that their
 
 from __future__ import annotations
 
+import re
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
+
+_REVISION: Final = re.compile(r"\d{8}_\d{4}")
+# Alembic keeps the migration at work in variables of its modules. Processes take turns by a lock of the database.
+_alembic_in_use: Final = threading.Lock()
 
 _execute = executor("schema")
 
@@ -47,9 +53,15 @@ def migrations_folder() -> Path:
     raise IronforgeError(f"The migrations are missing beside {package}; install ironforge-cli again.")
 
 
+def revisions() -> list[str]:
+    """The revisions that this program brings, oldest first. Reads file names alone: Alembic takes long to import."""
+    names = (_REVISION.match(path.name) for path in (migrations_folder() / "versions").glob("*.py"))
+    return sorted(name[0] for name in names if name)
+
+
 def head() -> str:
-    """The newest revision that this program brings. Reads file names alone: Alembic takes long to import."""
-    return max(path.name[: len("YYYYMMDD_HHMM")] for path in (migrations_folder() / "versions").glob("2*.py"))
+    """The newest revision that this program brings."""
+    return revisions()[-1]
 
 
 def version(connection: Connection) -> SchemaVersion:
@@ -64,11 +76,7 @@ def require_current(connection: Connection) -> None:
     found = version(connection)
     if found.is_current:
         return
-    if found.current is not None and found.current > found.head:
-        raise ConfigurationError(
-            f"The database's schema ({found.current}) is newer than this ironforge ({found.head}). "
-            "Upgrade ironforge, as whoever upgraded the database did."
-        )
+    _require_upgradable(found)
     has = f"is older ({found.current})" if found.current else "is not there yet"
     raise ConfigurationError(
         f"The database's schema {has}; this ironforge needs {found.head}. Run `ironforge db upgrade`."
@@ -78,15 +86,14 @@ def require_current(connection: Connection) -> None:
 def upgrade(database: Database) -> SchemaVersion:
     """Run the migrations that a database lacks and return what it had before. Safe to run at the same time twice.
 
-    Raises `ConfigurationError` where the schema is newer than this program.
+    Raises `ConfigurationError` where the schema is newer than this program, or another program's.
     """
     with database.connect() as connection:
         before = version(connection)
         connection.rollback()
         if before.is_current:
             return before
-        if before.current is not None and before.current > before.head:
-            require_current(connection)
+        _require_upgradable(before)
         # Alembic takes as long to import as everything else together, and most runs have nothing to migrate.
         from alembic.command import upgrade as run_migrations  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
@@ -96,7 +103,8 @@ def upgrade(database: Database) -> SchemaVersion:
         config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
-        run_migrations(config, "head")
+        with _alembic_in_use:
+            run_migrations(config, "head")
     return before
 
 
@@ -106,3 +114,18 @@ def start_anew(database: Database) -> None:
         _execute(connection, text("DROP SCHEMA public CASCADE"))
         _execute(connection, text("CREATE SCHEMA public"))
     upgrade(database)
+
+
+def _require_upgradable(found: SchemaVersion) -> None:
+    """Raise `ConfigurationError` where no migration of this program leads on from what a database has."""
+    if found.current is None or found.current in revisions():
+        return
+    if _REVISION.fullmatch(found.current) and found.current > found.head:
+        raise ConfigurationError(
+            f"The database's schema ({found.current}) is newer than this ironforge ({found.head}). "
+            "Upgrade ironforge, as whoever upgraded the database did."
+        )
+    raise ConfigurationError(
+        f"The database's schema ({found.current}) is none of this ironforge's: another program, or another version, "
+        "made it. Give ironforge a database of its own."
+    )

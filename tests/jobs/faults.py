@@ -112,7 +112,9 @@ OF_THE_DATABASE: Sequence[Case] = (
         "cancelled", "statements take longer than statement_timeout allows", ExitStatus.DATABASE, "statement timeout"
     ),
     _spooled("disk_full", "the server's disk is full", ExitStatus.DATABASE, "disk is full"),
-    _spooled("overlap", "a partition attached by hand covers a part of the day", ExitStatus.DATABASE, "covers a part of"),
+    _spooled(
+        "overlap", "a partition attached by hand covers a part of the day", ExitStatus.DATABASE, "covers a part of"
+    ),
     _spooled("wrong_encoding", "the database is not UTF-8", ExitStatus.CONFIGURATION, "ENCODING 'UTF8'"),
     _spooled("schema_missing", "the database is empty", ExitStatus.CONFIGURATION, "ironforge db upgrade"),
     _spooled("schema_foreign", "the schema is another program's", ExitStatus.CONFIGURATION, "none of this ironforge"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import Item
+from ironforge_cli.db.models import ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.market import catalogue
 
-_DESCRIPTION: Final = tuple(column.name for column in inspect(Item).columns if not column.primary_key)
+_DESCRIPTION: Final = tuple(column.name for column in ITEMS.columns if not column.primary_key)
 
 _execute = executor("catalogue")
 
@@ -26,11 +26,11 @@ def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None
     """Write items, over what was known of them, in the caller's transaction; of one that comes twice, the last."""
     if not items:
         return
-    statement = insert(Item)
+    statement = insert(ITEMS)
     changes: dict[str, Any] = {name: statement.excluded[name] for name in _DESCRIPTION}
     _execute(
         connection,
-        statement.on_conflict_do_update(index_elements=[Item.id], set_=changes),
+        statement.on_conflict_do_update(index_elements=[ITEMS.c.id], set_=changes),
         [
             {
                 "id": item.id,
@@ -51,4 +51,4 @@ def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None
 
 def count_items(connection: Connection) -> int:
     """How many items are known."""
-    return int(_execute(connection, select(func.count()).select_from(Item)).scalar_one())
+    return int(_execute(connection, select(func.count()).select_from(ITEMS)).scalar_one())

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_STATS, SNAPSHOTS, TOKEN_PRICES, Benchmark, ScraperLog, Snapshot
+from ironforge_cli.db.models import BENCHMARKS, PRICE_STATS, REGISTRY, SCRAPER_LOGS, SNAPSHOTS, TOKEN_PRICES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,14 +69,14 @@ def newest(connection: Connection, region: Region) -> Newest | None:
     """The newest snapshot of a region, with its self-check."""
     statement = (
         select(
-            Snapshot.snapshot_time,
-            Snapshot.auctions,
-            Snapshot.items,
-            Snapshot.partly_sold,
-            Snapshot.partly_sold_above_cheaper,
+            REGISTRY.c.snapshot_time,
+            REGISTRY.c.auctions,
+            REGISTRY.c["items"],
+            REGISTRY.c.partly_sold,
+            REGISTRY.c.partly_sold_above_cheaper,
         )
-        .where(Snapshot.region == region)
-        .order_by(Snapshot.snapshot_time.desc())
+        .where(REGISTRY.c.region == region)
+        .order_by(REGISTRY.c.snapshot_time.desc())
         .limit(1)
     )
     row = _execute(connection, statement).one_or_none()
@@ -85,9 +85,9 @@ def newest(connection: Connection, region: Region) -> Newest | None:
 
 def gaps(connection: Connection, region: Region, *, since: datetime, longest_seconds: int) -> list[Gap]:
     """Pairs of snapshots that are further apart than they should be, newest first."""
-    time = Snapshot.snapshot_time
+    time = REGISTRY.c.snapshot_time
     previous = func.lag(time).over(order_by=time)
-    pairs = select(previous.label("since"), time.label("until")).where(Snapshot.region == region, time >= since)
+    pairs = select(previous.label("since"), time.label("until")).where(REGISTRY.c.region == region, time >= since)
     found = pairs.subquery()
     seconds = func.extract("epoch", found.c.until - found.c.since)
     statement = (
@@ -102,15 +102,15 @@ def crashed(connection: Connection, *, since: datetime) -> list[Attempt]:
     """Attempts that say `running` and whose owner is gone, newest first."""
     statement = (
         select(
-            ScraperLog.id,
-            ScraperLog.command,
-            ScraperLog.region,
-            ScraperLog.timestamp,
-            ScraperLog.status,
-            ScraperLog.error_message,
+            SCRAPER_LOGS.c.id,
+            SCRAPER_LOGS.c.command,
+            SCRAPER_LOGS.c.region,
+            SCRAPER_LOGS.c.timestamp,
+            SCRAPER_LOGS.c.status,
+            SCRAPER_LOGS.c.error_message,
         )
-        .where(ScraperLog.status == "running", ScraperLog.timestamp >= since)
-        .order_by(ScraperLog.timestamp.desc())
+        .where(SCRAPER_LOGS.c.status == "running", SCRAPER_LOGS.c.timestamp >= since)
+        .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
     running = [Attempt(*row) for row in _execute(connection, statement)]
     return [attempt for attempt in running if not locks.is_held(connection, locks.run_lock(attempt.id))]
@@ -120,15 +120,15 @@ def last_attempts(connection: Connection, region: Region, *, limit: int) -> list
     """The last attempts at a region, newest first."""
     statement = (
         select(
-            ScraperLog.id,
-            ScraperLog.command,
-            ScraperLog.region,
-            ScraperLog.timestamp,
-            ScraperLog.status,
-            ScraperLog.error_message,
+            SCRAPER_LOGS.c.id,
+            SCRAPER_LOGS.c.command,
+            SCRAPER_LOGS.c.region,
+            SCRAPER_LOGS.c.timestamp,
+            SCRAPER_LOGS.c.status,
+            SCRAPER_LOGS.c.error_message,
         )
-        .where(ScraperLog.region == region)
-        .order_by(ScraperLog.timestamp.desc())
+        .where(SCRAPER_LOGS.c.region == region)
+        .order_by(SCRAPER_LOGS.c.timestamp.desc())
         .limit(limit)
     )
     return [Attempt(*row) for row in _execute(connection, statement)]
@@ -138,15 +138,15 @@ def last_runs(connection: Connection, *, limit: int) -> list[LastRun]:
     """The last runs of commands, newest first, with what they did."""
     statement = (
         select(
-            Benchmark.operation_name,
-            Benchmark.start_time,
-            Benchmark.duration_seconds,
-            Benchmark.status,
-            Benchmark.record_count,
-            Benchmark.extra_data,
+            BENCHMARKS.c.operation_name,
+            BENCHMARKS.c.start_time,
+            BENCHMARKS.c.duration_seconds,
+            BENCHMARKS.c.status,
+            BENCHMARKS.c.record_count,
+            BENCHMARKS.c.extra_data,
         )
-        .where(Benchmark.operation_type == "command")
-        .order_by(Benchmark.start_time.desc())
+        .where(BENCHMARKS.c.operation_type == "command")
+        .order_by(BENCHMARKS.c.start_time.desc())
         .limit(limit)
     )
     return [LastRun(*row) for row in _execute(connection, statement)]
@@ -161,10 +161,10 @@ def sizes(connection: Connection, regions: tuple[Region, ...]) -> dict[str, int]
         " UNION SELECT CAST(root AS regclass)) AS tree"
     )
     roots = {
-        "raw snapshots": [SNAPSHOTS[region].__tablename__ for region in regions],
-        "statistics": [PRICE_STATS[region].__tablename__ for region in regions],
-        "token prices": [TOKEN_PRICES[region].__tablename__ for region in regions],
-        "logs and benchmarks": [ScraperLog.__tablename__, Benchmark.__tablename__],
+        "raw snapshots": [SNAPSHOTS[region].name for region in regions],
+        "statistics": [PRICE_STATS[region].name for region in regions],
+        "token prices": [TOKEN_PRICES[region].name for region in regions],
+        "logs and benchmarks": [SCRAPER_LOGS.name, BENCHMARKS.name],
     }
     found = {
         kind: int(_execute(connection, statement, {"roots": tables}).scalar_one()) for kind, tables in roots.items()

@@ -58,7 +58,7 @@ def create(connection: Connection, partition: DailyPartition) -> None:
     """
     if is_covered(connection, partition):
         return
-    parent = SNAPSHOTS[partition.region].__tablename__
+    parent = SNAPSHOTS[partition.region].name
     _execute(
         connection, text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"partitions:{partition.region}")}
     )
@@ -95,7 +95,7 @@ def create(connection: Connection, partition: DailyPartition) -> None:
 def _coverage(connection: Connection, partition: DailyPartition) -> tuple[bool, Sequence[str]]:
     """Whether a day is covered, and the names of the partitions that hold any of it."""
     parameters = {
-        "parent": SNAPSHOTS[partition.region].__tablename__,
+        "parent": SNAPSHOTS[partition.region].name,
         "starts_at": partition.starts_at,
         "ends_at": partition.ends_at,
     }
@@ -116,7 +116,7 @@ def _is_left_over(connection: Connection, partition: DailyPartition) -> bool:
     if found is None:
         return False
     comment, attached = found
-    parent = SNAPSHOTS[partition.region].__tablename__
+    parent = SNAPSHOTS[partition.region].name
     if attached:
         raise DatabaseError(
             f"{partition.name} is in the way: it is being detached, or is a partition of other bounds or another "

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, true, update
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import Benchmark, ScraperLog
+from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class BenchmarkRow:
 def start(connection: Connection, row: LogRow) -> int:
     """Write the row of an attempt that begins, and return its id."""
     statement = (
-        insert(ScraperLog)
+        insert(SCRAPER_LOGS)
         .values(
             command=row.command,
             region=row.region,
@@ -62,7 +62,7 @@ def start(connection: Connection, row: LogRow) -> int:
             status="running",
             poll_attempts=row.poll_attempts,
         )
-        .returning(ScraperLog.id)
+        .returning(SCRAPER_LOGS.c.id)
     )
     return int(_execute(connection, statement).scalar_one())
 
@@ -70,11 +70,11 @@ def start(connection: Connection, row: LogRow) -> int:
 def newest_repeated_time(connection: Connection, region: Region, *, since: datetime) -> datetime | None:
     """The newest Last-Modified after a time whose body was found to repeat the stored one."""
     # The rows' own times are this machine's, whose clock may differ; they only keep the look-up short.
-    statement = select(func.max(ScraperLog.last_modified)).where(
-        ScraperLog.region == region,
-        ScraperLog.timestamp >= since - timedelta(days=1),
-        ScraperLog.last_modified > since,
-        ScraperLog.status == "no_change",
+    statement = select(func.max(SCRAPER_LOGS.c.last_modified)).where(
+        SCRAPER_LOGS.c.region == region,
+        SCRAPER_LOGS.c.timestamp >= since - timedelta(days=1),
+        SCRAPER_LOGS.c.last_modified > since,
+        SCRAPER_LOGS.c.status == "no_change",
     )
     return _execute(connection, statement).scalar_one_or_none()
 
@@ -87,27 +87,25 @@ def add_log(connection: Connection, row: LogRow) -> None:
         "timestamp": row.timestamp,
         "status": row.status,
         "last_modified": row.last_modified,
-        "error_message": row.error_message,
+        "error_message": _storable(row.error_message),
         "poll_attempts": row.poll_attempts,
     }
-    begun = (
-        ScraperLog.id == row.id
-        if row.id is not None
-        else and_(
-            ScraperLog.timestamp == row.timestamp,
-            ScraperLog.command == row.command,
-            ScraperLog.region.is_not_distinct_from(row.region),
-        )
+    begun = and_(
+        SCRAPER_LOGS.c.region == row.region,
+        SCRAPER_LOGS.c.timestamp == row.timestamp,
+        SCRAPER_LOGS.c.command == row.command,
+        # An id alone could be another row's, where the database was made anew meanwhile.
+        true() if row.id is None else SCRAPER_LOGS.c.id == row.id,
     )
-    if not _execute(connection, update(ScraperLog).where(begun).values(**values)).rowcount:
-        _execute(connection, insert(ScraperLog).values(**values))
+    if not _execute(connection, update(SCRAPER_LOGS).where(begun).values(**values)).rowcount:
+        _execute(connection, insert(SCRAPER_LOGS).values(**values))
 
 
 def add_benchmark(connection: Connection, row: BenchmarkRow) -> None:
     """Write how long something took."""
     _execute(
         connection,
-        insert(Benchmark).values(
+        insert(BENCHMARKS).values(
             operation_type=row.operation_type,
             operation_name=row.operation_name,
             region=row.region,
@@ -116,7 +114,7 @@ def add_benchmark(connection: Connection, row: BenchmarkRow) -> None:
             duration_seconds=row.duration_seconds,
             record_count=row.record_count,
             status=row.status,
-            error_message=row.error_message,
+            error_message=_storable(row.error_message),
             extra_data=row.extra_data,
         ),
     )
@@ -124,10 +122,21 @@ def add_benchmark(connection: Connection, row: BenchmarkRow) -> None:
 
 def has_benchmark(connection: Connection, row: BenchmarkRow) -> bool:
     """Whether a benchmark of this operation and start is there already."""
-    statement = select(Benchmark.id).where(
-        Benchmark.start_time == row.start_time,
-        Benchmark.operation_type == row.operation_type,
-        Benchmark.operation_name == row.operation_name,
-        Benchmark.region.is_not_distinct_from(row.region),
+    statement = select(BENCHMARKS.c.id).where(
+        BENCHMARKS.c.start_time == row.start_time,
+        BENCHMARKS.c.operation_type == row.operation_type,
+        BENCHMARKS.c.operation_name == row.operation_name,
+        BENCHMARKS.c.region.is_not_distinct_from(row.region),
     )
     return _execute(connection, statement).first() is not None
+
+
+def _storable(message: str | None) -> str | None:
+    r"""A message as PostgreSQL takes it: no NUL, and no lone surrogates, which Python puts into odd file names.
+
+    >>> _storable("\x00 \udcff é")
+    '\\x00 \\udcff é'
+    """
+    if message is None:
+        return None
+    return message.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import SNAPSHOTS, Snapshot
+from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
@@ -66,26 +66,26 @@ def newest(connection: Connection, region: Region) -> Registered | None:
 
 def at(connection: Connection, region: Region, moment: datetime) -> Registered | None:
     """The stored snapshot of exactly a time."""
-    return _first(connection, region, Snapshot.snapshot_time == moment, descending=True)
+    return _first(connection, region, REGISTRY.c.snapshot_time == moment, descending=True)
 
 
 def before(connection: Connection, region: Region, moment: datetime) -> Registered | None:
     """The newest stored snapshot that is older than a time."""
-    return _first(connection, region, Snapshot.snapshot_time < moment, descending=True)
+    return _first(connection, region, REGISTRY.c.snapshot_time < moment, descending=True)
 
 
 def after(connection: Connection, region: Region, moment: datetime) -> Registered | None:
     """The oldest stored snapshot that is newer than a time."""
-    return _first(connection, region, Snapshot.snapshot_time > moment, descending=False)
+    return _first(connection, region, REGISTRY.c.snapshot_time > moment, descending=False)
 
 
 def _first(
     connection: Connection, region: Region, *conditions: ColumnElement[bool], descending: bool
 ) -> Registered | None:
-    time = Snapshot.snapshot_time
+    time = REGISTRY.c.snapshot_time
     statement = (
-        select(time, Snapshot.auctions, Snapshot.digest)
-        .where(Snapshot.region == region, *conditions)
+        select(time, REGISTRY.c.auctions, REGISTRY.c.digest)
+        .where(REGISTRY.c.region == region, *conditions)
         .order_by(time.desc() if descending else time.asc())
         .limit(1)
     )
@@ -95,9 +95,9 @@ def _first(
 
 def span(connection: Connection, region: Region) -> Span | None:
     """From when until when snapshots of a region are stored, and how many auctions they hold; None without any."""
-    time = Snapshot.snapshot_time
-    statement = select(func.min(time), func.max(time), func.count(), func.sum(Snapshot.auctions)).where(
-        Snapshot.region == region
+    time = REGISTRY.c.snapshot_time
+    statement = select(func.min(time), func.max(time), func.count(), func.sum(REGISTRY.c.auctions)).where(
+        REGISTRY.c.region == region
     )
     since, until, stored, auctions = _execute(connection, statement).one()
     return Span(since, until, int(stored), int(auctions)) if stored else None
@@ -106,9 +106,9 @@ def span(connection: Connection, region: Region) -> Span | None:
 def trailing_median(connection: Connection, region: Region, moment: datetime) -> tuple[float, int]:
     """The median number of auctions of the last snapshots before a time, and how many there are (24 at most)."""
     statement = (
-        select(Snapshot.auctions)
-        .where(Snapshot.region == region, Snapshot.snapshot_time < moment)
-        .order_by(Snapshot.snapshot_time.desc())
+        select(REGISTRY.c.auctions)
+        .where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time < moment)
+        .order_by(REGISTRY.c.snapshot_time.desc())
         .limit(TRAILING_SNAPSHOTS)
     )
     sizes = _execute(connection, statement).scalars().all()
@@ -125,7 +125,7 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
             sql.SQL("WHEN {} THEN {}").format(sql.Literal(label), sql.Literal(code))
             for code, label in enumerate(_LABELS)
         ),
-        sql.Identifier(SNAPSHOTS[region].__tablename__),
+        sql.Identifier(SNAPSHOTS[region].name),
     )
     kinds = (Kind.INT8, Kind.INT8, Kind.INT4, Kind.INT4, Kind.INT2, Kind.INT2, Kind.INT2)
     ids, prices, items, quantities, codes, earliest, latest = fetch_columns(
@@ -153,7 +153,7 @@ def store(connection: Connection, region: Region, book: Book) -> None:
     auctions, windows = book.auctions, book.windows
     copy_in(
         connection,
-        SNAPSHOTS[region].__tablename__,
+        SNAPSHOTS[region].name,
         [
             Column("snapshot_time", Kind.TIMESTAMPTZ, book.snapshot_time),
             Column("auction_id", Kind.INT8, auctions.auction_id),
@@ -172,7 +172,7 @@ def store(connection: Connection, region: Region, book: Book) -> None:
 def remove(connection: Connection, region: Region, moment: datetime) -> None:
     """Take a snapshot's rows out, to store them again with other windows in the same transaction."""
     table = SNAPSHOTS[region]
-    _execute(connection, delete(table).where(table.snapshot_time == moment))
+    _execute(connection, delete(table).where(table.c.snapshot_time == moment))
 
 
 def register(connection: Connection, region: Region, summary: Summary, body: Body) -> None:
@@ -187,15 +187,15 @@ def register(connection: Connection, region: Region, summary: Summary, body: Bod
         "digest": body.digest,
         "source": body.source,
     }
-    _execute(connection, insert(Snapshot).values(**values, **_compared(summary)))
+    _execute(connection, insert(REGISTRY).values(**values, **_compared(summary)))
 
 
 def reregister(connection: Connection, region: Region, summary: Summary) -> None:
     """Correct what the registry says of a snapshot's comparison after its previous snapshot changed."""
     _execute(
         connection,
-        update(Snapshot)
-        .where(Snapshot.region == region, Snapshot.snapshot_time == summary.book.snapshot_time)
+        update(REGISTRY)
+        .where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time == summary.book.snapshot_time)
         .values(**_compared(summary)),
     )
 

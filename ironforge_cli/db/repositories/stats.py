@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.bulk import Column, Kind, copy_in
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES, Item, Snapshot
+from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY, TOKEN_PRICES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +58,7 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
         ]
     copy_in(
         connection,
-        PRICE_STATS[region].__tablename__,
+        PRICE_STATS[region].name,
         [
             Column("item_id", Kind.INT4, statistics.item_id),
             Column("timestamp", Kind.TIMESTAMPTZ, at),
@@ -80,20 +80,22 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
 def remove(connection: Connection, region: Region, at: datetime) -> None:
     """Take a snapshot's statistics out, to store them anew in the same transaction."""
     table = PRICE_STATS[region]
-    _execute(connection, delete(table).where(table.timestamp == at))
+    _execute(connection, delete(table).where(table.c.timestamp == at))
 
 
 def store_token_price(connection: Connection, region: Region, *, at: datetime, price: int) -> bool:
     """Keep a token price, in the caller's transaction; False where that time is there already."""
     table = TOKEN_PRICES[region]
-    statement = insert(table).values(timestamp=at, price=price).on_conflict_do_nothing().returning(table.price)
+    statement = insert(table).values(timestamp=at, price=price).on_conflict_do_nothing().returning(table.c.price)
     return _execute(connection, statement).scalar_one_or_none() is not None
 
 
 def newest_token_price(connection: Connection, region: Region) -> tuple[datetime, int] | None:
     """The newest token price that is held: its time, and copper."""
     table = TOKEN_PRICES[region]
-    row = _execute(connection, select(table.timestamp, table.price).order_by(table.timestamp.desc()).limit(1)).first()
+    row = _execute(
+        connection, select(table.c.timestamp, table.c.price).order_by(table.c.timestamp.desc()).limit(1)
+    ).first()
     return None if row is None else (row[0], row[1])
 
 
@@ -104,36 +106,36 @@ def busiest(connection: Connection, region: Region, *, since: datetime, limit: i
     between two of them is not known, and there is none where the item sold out.
     """
     table = PRICE_STATS[region]
-    sold = func.sum(table.estimated_sales)
+    sold = func.sum(table.c.estimated_sales)
     ranked = _execute(
         connection,
-        select(table.item_id, sold, func.sum(table.sales_low), func.sum(table.sales_high))
-        .where(table.timestamp >= since)
-        .group_by(table.item_id)
+        select(table.c.item_id, sold, func.sum(table.c.sales_low), func.sum(table.c.sales_high))
+        .where(table.c.timestamp >= since)
+        .group_by(table.c.item_id)
         .having(sold > 0)
-        .order_by((sold * func.avg(table.market_value)).desc().nulls_last(), table.item_id)
+        .order_by((sold * func.avg(table.c.market_value)).desc().nulls_last(), table.c.item_id)
         .limit(limit),
     ).all()
-    registered = select(Snapshot.snapshot_time).where(Snapshot.region == region, Snapshot.snapshot_time >= since)
-    hours = _execute(connection, registered.order_by(Snapshot.snapshot_time)).scalars().all()
-    theirs = table.item_id.in_([row[0] for row in ranked]), table.timestamp >= since
+    registered = select(REGISTRY.c.snapshot_time).where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time >= since)
+    hours = _execute(connection, registered.order_by(REGISTRY.c.snapshot_time)).scalars().all()
+    theirs = table.c.item_id.in_([row[0] for row in ranked]), table.c.timestamp >= since
     hourly = {
         (item_id, moment): estimate or 0
         for item_id, moment, estimate in _execute(
-            connection, select(table.item_id, table.timestamp, table.estimated_sales).where(*theirs)
+            connection, select(table.c.item_id, table.c.timestamp, table.c.estimated_sales).where(*theirs)
         )
     }
+    newest_at = select(table.c.item_id, func.max(table.c.timestamp)).where(*theirs).group_by(table.c.item_id)
     newest = {
         item_id: prices
         for item_id, *prices in _execute(
             connection,
-            select(table.item_id, table.min_price, table.market_value, table.total_quantity)
-            .where(*theirs)
-            .distinct(table.item_id)
-            .order_by(table.item_id, table.timestamp.desc()),
+            select(table.c.item_id, table.c.min_price, table.c.market_value, table.c.total_quantity).where(
+                tuple_(table.c.item_id, table.c.timestamp).in_(newest_at)
+            ),
         )
     }
-    named = select(Item.id, Item.item_name).where(Item.id.in_(list(newest)))
+    named = select(ITEMS.c.id, ITEMS.c.item_name).where(ITEMS.c.id.in_(list(newest)))
     names: dict[int, str | None] = {row[0]: row[1] for row in _execute(connection, named)}
     return [
         ItemSales(

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.blizzard import payloads
+from ironforge_cli.blizzard.client import SEARCH_PAGE_SIZE, BlizzardClient
+from ironforge_cli.blizzard.transport import NotThereError
+from ironforge_cli.errors import CredentialsError, ExitStatus, RefusedAnswerError, UnavailableError
+from ironforge_cli.regions import Region
+from tests.blizzard.bodies import written
+from tests.blizzard.stub_server import Asked, Said, token_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ironforge_cli.blizzard.transport import Transport
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.blizzard.stub_server import Serve
+
+
+@pytest.fixture
+def client(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> BlizzardClient:
+    return BlizzardClient(make_transport(sandbox), api_url=sandbox.api_url, locale="en_US")
+
+
+@pytest.mark.parametrize("region", Region)
+def test_commodities_are_those_that_the_region_published(
+    sandbox: Sandbox, client: BlizzardClient, region: Region
+) -> None:
+    answer = client.commodities(region, newer_than=None)
+    published = sandbox.published(region)
+    assert payloads.published_at(answer.headers) == published.published_at
+    auctions = payloads.commodities(answer.body, region=region)
+    order = published.listings.auction_id.argsort()
+    assert auctions.auction_id.tolist() == published.listings.auction_id[order].tolist()
+    assert auctions.unit_price.tolist() == published.listings.unit_price[order].tolist()
+    assert auctions.quantity.tolist() == published.listings.quantity[order].tolist()
+    assert auctions.time_left.tolist() == published.listings.time_left[order].tolist()
+    assert client.commodities(region, newer_than=published.published_at).not_modified
+
+
+@pytest.mark.parametrize("region", Region)
+def test_requests_carry_namespace_and_locale(sandbox: Sandbox, client: BlizzardClient, region: Region) -> None:
+    client.token_price(region)
+    assert sandbox.requests[-1].query == {"namespace": f"dynamic-{region}", "locale": "en_US"}
+    assert sandbox.requests[-1].path == f"/{region}/data/wow/token/index"
+
+
+@pytest.mark.parametrize("region", Region)
+def test_the_token_price_is_that_of_the_region(sandbox: Sandbox, client: BlizzardClient, region: Region) -> None:
+    set_at, price = sandbox.world.token_price(region)
+    assert client.token_price(region) == (set_at.replace(microsecond=0), price)
+
+
+def test_a_forgotten_body_is_asked_for_again(sandbox: Sandbox, client: BlizzardClient) -> None:
+    client.commodities(Region.EU, newer_than=None)
+    assert client.commodities(Region.EU, newer_than=None).from_cache
+    client.forget_commodities(Region.EU)
+    assert not client.commodities(Region.EU, newer_than=None).from_cache
+    assert [one.status for one in sandbox.requests if one.endpoint == "commodities"] == [200, 200]
+
+
+def test_commodities_that_are_forbidden_are_a_matter_of_the_api_client(
+    sandbox: Sandbox, client: BlizzardClient
+) -> None:
+    sandbox.set_fault("forbidden", endpoint="commodities")
+    with pytest.raises(CredentialsError, match=r"develop\.battle\.net"):
+        client.commodities(Region.EU, newer_than=None)
+
+
+def test_commodities_that_are_not_there_are_unavailable(sandbox: Sandbox, client: BlizzardClient) -> None:
+    sandbox.set_fault("not_found", endpoint="commodities")
+    with pytest.raises(NotThereError, match="IRONFORGE_API_URL") as missing:
+        client.commodities(Region.EU, newer_than=None)
+    assert isinstance(missing.value, UnavailableError)
+    assert missing.value.status is ExitStatus.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["truncated", "garbage", "empty", "html", "negative_number", "huge_number", "fractional_number", "null_number"],
+)
+def test_a_token_price_that_makes_no_sense_is_refused(sandbox: Sandbox, client: BlizzardClient, fault: str) -> None:
+    sandbox.set_fault(fault, endpoint="token")
+    with pytest.raises(RefusedAnswerError):
+        client.token_price(Region.EU)
+
+
+def test_a_token_price_of_the_future_is_refused(serve: Serve, make_transport: Callable[..., Transport]) -> None:
+    price = written({"last_updated_timestamp": 1_601_759_284_000, "price": 1_894_280_000})
+    set_at, _ = payloads.token_price(price)
+    asked_at = format_datetime(set_at - timedelta(hours=2), usegmt=True)
+    stub = serve(
+        lambda asked: token_answer() if asked.path == "/token" else Said(body=price, headers={"Date": asked_at})
+    )
+    client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
+    with pytest.raises(RefusedAnswerError, match="the price of the token was set"):
+        client.token_price(Region.EU)
+
+
+def test_a_region_in_the_host_is_replaced_and_other_braces_stay(
+    serve: Serve, make_transport: Callable[..., Transport]
+) -> None:
+    price = written({"last_updated_timestamp": 1, "price": 5})
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said(body=price))
+    port = stub.url.rpartition(":")[2]
+    client = BlizzardClient(
+        make_transport(oauth_url=f"{stub.url}/token"),
+        api_url=f"http://127.0.0.1:{port}/{{region}}/%7B0%7D",
+        locale="en_US",
+    )
+    assert client.token_price(Region.US)[1] == 5
+    assert stub.asked[-1].path.startswith("/us/%7B0%7D/data/wow/token/index?")
+
+
+@pytest.mark.parametrize("region", Region)
+def test_an_item_is_that_of_the_catalogue_and_one_that_was_removed_is_none(
+    sandbox: Sandbox, client: BlizzardClient, region: Region
+) -> None:
+    there = next(item for item in sandbox.catalogue.items.values() if not item.removed)
+    found = client.item(region, there.id)
+    assert found is not None
+    assert (found.id, found.name) == (there.id, there.name.english)
+    assert client.item(region, 999_999_999) is None
+    sandbox.set_fault("forbidden", endpoint="item")
+    assert client.item(region, there.id + 1) is None
+
+
+# The item search
+
+
+def test_the_search_walks_every_item_by_rising_id(
+    make_sandbox: Callable[..., Sandbox], make_transport: Callable[..., Transport]
+) -> None:
+    sandbox = make_sandbox(items=2_300, auctions=100)
+    client = BlizzardClient(make_transport(sandbox), api_url=sandbox.api_url, locale="de_DE")
+    pages = list(client.items(Region.EU))
+    assert [len(page) for page in pages[:-1]] == [SEARCH_PAGE_SIZE] * (len(pages) - 1)
+    items = [item for page in pages for item in page]
+    ids = [item.id for item in items]
+    assert ids == sorted(set(ids))
+    catalogue = sandbox.catalogue.items
+    assert set(ids) <= catalogue.keys()
+    assert len(ids) > 0.9 * len(catalogue)
+    assert {item.name for item in items} <= {
+        name for one in catalogue.values() for name in (one.name.in_locale("de_DE"), one.name.in_locale("en_US"))
+    }
+
+
+def searched(documents: list[dict[str, Any]]) -> Callable[[Asked], Said]:
+    """Answer the token, then these pages, the last of them for ever."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.path == "/token":
+            return token_answer()
+        document = documents.pop(0) if len(documents) > 1 else documents[0]
+        return Said(body=written(document))
+
+    return answer
+
+
+def page(ids: list[int], *, capped: bool) -> dict[str, Any]:
+    results = [{"data": {"id": number, "name": {"en_US": "x"}, "item_class": None}} for number in ids]
+    return {"results": results} | ({"resultCountCapped": True} if capped else {})
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [[page([1, 2], capped=True)], [page([1, 2], capped=True), page([], capped=True)]],
+    ids=["the same again", "nothing"],
+)
+def test_a_search_that_leads_nowhere_is_refused_instead_of_walked_for_ever(
+    serve: Serve, make_transport: Callable[..., Transport], pages: list[dict[str, Any]]
+) -> None:
+    stub = serve(searched(pages))
+    client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
+    with pytest.raises(RefusedAnswerError, match="follows item 2"):
+        list(client.items(Region.EU))
+
+
+def test_an_empty_search_is_no_items(serve: Serve, make_transport: Callable[..., Transport]) -> None:
+    stub = serve(searched([page([], capped=False)]))
+    client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
+    assert list(client.items(Region.EU)) == []

@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ironforge_cli.blizzard import payloads
+from ironforge_cli.errors import RefusedAnswerError
+from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent
+from ironforge_cli.regions import Region
+from tests.blizzard.bodies import auction, body_of, written
+
+INT32_MAX, INT64_MAX, DEAREST = 2**31 - 1, 2**63 - 1, 10**15
+NOON = datetime(2026, 3, 7, 12, 0, 5, tzinfo=UTC)
+
+
+def refusal(body: bytes, *, region: Region = Region.EU) -> str:
+    with pytest.raises(RefusedAnswerError) as refused:
+        payloads.commodities(body, region=region)
+    return str(refused.value)
+
+
+listings = st.lists(
+    st.builds(
+        auction,
+        st.integers(1, INT64_MAX),
+        item=st.fixed_dictionaries({"id": st.integers(1, INT32_MAX)}),
+        quantity=st.integers(1, INT32_MAX),
+        unit_price=st.integers(1, DEAREST),
+        time_left=st.sampled_from([left.name for left in TimeLeft]),
+    ),
+    min_size=1,
+    max_size=30,
+    unique_by=lambda one: one["id"],
+)
+
+
+@given(auctions=listings, mark=st.sampled_from([b"", b"\xef\xbb\xbf"]), region=st.sampled_from(Region))
+def test_any_list_of_valid_auctions_is_read_whole_and_sorted_by_id(
+    auctions: list[dict[str, Any]], mark: bytes, region: Region
+) -> None:
+    read = payloads.commodities(mark + body_of(auctions, region=region), region=region)
+    expected = sorted(auctions, key=lambda one: one["id"])
+    assert read.auction_id.tolist() == [one["id"] for one in expected]
+    assert read.item_id.tolist() == [one["item"]["id"] for one in expected]
+    assert read.unit_price.tolist() == [one["unit_price"] for one in expected]
+    assert read.quantity.tolist() == [one["quantity"] for one in expected]
+    assert [TimeLeft(code).name for code in read.time_left.tolist()] == [one["time_left"] for one in expected]
+
+
+@given(auctions=listings, indent=st.sampled_from([None, 1, "\t"]))
+def test_spaces_and_unknown_keys_change_nothing(auctions: list[dict[str, Any]], indent: int | str | None) -> None:
+    grown: list[Any] = [
+        {"seller": {"names": [[], {"é": None}]}, **one, "item": {**one["item"], "modifiers": [{"type": 9}]}}
+        for one in auctions
+    ]
+    document: dict[str, Any] = {"connected_realm": {"id": 1}, "auctions": grown, "later": ["auctions", {"auctions": 5}]}
+    read = payloads.commodities(json.dumps(document, indent=indent).encode(), region=Region.EU)
+    assert read.auction_id.tolist() == sorted(one["id"] for one in auctions)
+
+
+WRONG: dict[str, list[tuple[str, str]]] = {
+    "id": [
+        *(
+            (value, "`$.auctions[{at}].id`")
+            for value in ("0", "-1", "1.5", "1.0", "1e3", "1e400", '"1"', "null", "true", "[]", "{}")
+        ),
+        (str(INT64_MAX + 1), "`$.auctions[{at}].id`"),
+        ("9" * 40, "`$.auctions[{at}].id`"),
+    ],
+    "item": [
+        ("5", "`$.auctions[{at}].item`"),
+        ("null", "`$.auctions[{at}].item`"),
+        ("{}", "field `id` - at `$.auctions[{at}].item`"),
+        ('{"id":0}', "`$.auctions[{at}].item.id`"),
+        (f'{{"id":{INT32_MAX + 1}}}', "`$.auctions[{at}].item.id`"),
+        ('{"id":"x"}', "`$.auctions[{at}].item.id`"),
+    ],
+    "quantity": [
+        (value, "`$.auctions[{at}].quantity`") for value in ("0", "-5", "2.5", "null", str(INT32_MAX + 1), '"3"')
+    ],
+    "unit_price": [
+        (value, "`$.auctions[{at}].unit_price`")
+        for value in ("0", "-100", "1500.5", "null", '"1500"', str(DEAREST + 1), str(2**63), "false")
+    ],
+    "time_left": [
+        (value, "`$.auctions[{at}].time_left`") for value in ('"ETERNAL"', '""', '"short"', "null", "3", "[]")
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path"), [(field, value, path) for field, cases in WRONG.items() for value, path in cases]
+)
+def test_a_wrong_value_is_refused_with_its_path(field: str, value: str, path: str) -> None:
+    auctions = [auction(number) for number in range(1, 41)]
+    auctions[17][field] = "HERE"
+    body = body_of(auctions).replace(b'"HERE"', value.encode())
+    message = refusal(body)
+    assert path.format(at=17) in message
+    assert message.startswith("Blizzard's answer is malformed: ")
+
+
+@pytest.mark.parametrize("field", ["id", "item", "quantity", "unit_price", "time_left"])
+def test_a_missing_key_is_refused_with_its_place(field: str) -> None:
+    auctions = [auction(number) for number in range(1, 41)]
+    del auctions[39][field]
+    assert f"missing required field `{field}` - at `$.auctions[39]`" in refusal(body_of(auctions))
+
+
+@pytest.mark.parametrize("element", ["null", "7", '"x"', "[]"])
+def test_an_element_that_is_no_auction_is_refused_with_its_place(element: str) -> None:
+    body = body_of([auction(1), "HERE", auction(2)]).replace(b'"HERE"', element.encode())
+    assert "`$.auctions[1]`" in refusal(body)
+
+
+@given(at=st.integers(0, 29), cut=st.integers(1, 200))
+def test_a_wrong_value_is_named_even_where_the_body_is_cut_behind_it(at: int, cut: int) -> None:
+    auctions = [auction(number) for number in range(1, 41)]
+    auctions[at]["time_left"] = "NEVER"
+    whole = body_of(auctions)
+    assert f"`$.auctions[{at}].time_left`" in refusal(whole[:-cut])
+
+
+@given(auctions=listings)
+def test_a_duplicate_id_is_refused_and_named(auctions: list[dict[str, Any]]) -> None:
+    twice = [*auctions, auctions[0] | {"quantity": 1}]
+    assert f"auction {auctions[0]['id']} comes more than once" in refusal(body_of(twice))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["without", "with"])
+def test_a_body_cut_at_any_byte_is_refused_and_names_the_last_whole_auction(mark: bytes) -> None:
+    auctions = [auction(number, seller={"name": "Bärbel"}) for number in (71, 5, 113)]
+    body = mark + body_of(auctions)
+    head = len(mark) + len(body_of([])) - 2
+    ends: list[int] = []
+    for one in auctions:
+        ends.append((ends[-1] + 1 if ends else head) + len(written(one)))
+    assert body[: ends[-1]] + b"]}" == body
+    for cut in range(len(body)):
+        message = refusal(body[:cut])
+        whole = sum(end <= cut for end in ends)
+        if not body[:cut].removeprefix(b"\xef\xbb\xbf"):
+            assert "empty" in message
+        elif 0 < cut < len(mark):
+            assert "not JSON at byte 0" in message
+        else:
+            assert f"cut off at byte {cut:,} of {cut:,}" in message
+            if whole:
+                assert f"The last whole auction is {auctions[whole - 1]['id']} (number {whole})." in message
+            else:
+                assert message.endswith("No auction in it is whole.")
+
+
+@given(cut=st.integers(1, 2_000), garbage=st.binary(min_size=1, max_size=50))
+def test_bytes_that_are_no_json_are_always_refused(cut: int, garbage: bytes) -> None:
+    body = body_of([auction(number) for number in range(1, 25)])
+    refusal(body[: min(cut, len(body) - 1)] + b"\x00" + garbage)
+
+
+@given(body=st.binary(max_size=200))
+def test_no_bytes_at_all_bring_a_parser_down(body: bytes) -> None:
+    refusal(body)
+    for parse in (payloads.professions, payloads.skill_tiers, payloads.recipes, payloads.item, payloads.item_search):
+        with pytest.raises(RefusedAnswerError):
+            parse(body, locale="en_US")
+    with pytest.raises(RefusedAnswerError):
+        payloads.token_price(body)
+    assert payloads.fault_detail(body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "is empty"),
+        (b" \r\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"<html><body>Bad Gateway</body></html>", "a page of HTML"),
+        (b"\n <!DOCTYPE html>", "a page of HTML"),
+        (b"null", "Expected `object`, got `null`"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"{}", "missing required field `auctions`"),
+        (b'{"auctions":null}', "`$.auctions`"),
+        (b'{"auctions":{}}', "`$.auctions`"),
+        (b'{"auctions":[]}', "lists no auctions"),
+        (b'{"auctions":[]} x', "not JSON at byte"),
+        (b'{"auctions":[{"id":1}}', "`$.auctions[0]`"),
+        ("{}".encode("utf-16"), "not JSON at byte 0"),
+        (b'{"_links":{"self":{"href":"\xff"}},"auctions":[]}', "not JSON at byte 27 of 46: it is not UTF-8"),
+        (b'{"x":' + b"[" * 100_000, "nested deeper"),
+    ],
+)
+def test_what_is_no_list_of_auctions_is_refused_in_words(body: bytes, words: str) -> None:
+    assert words in refusal(body)
+
+
+def test_bad_utf8_in_an_auction_is_refused_at_its_byte_with_the_last_whole_auction() -> None:
+    body = body_of([auction(3), auction(4, time_left="HERE"), auction(5)])
+    at = body.index(b"HERE")
+    message = refusal(body.replace(b"HERE", b"\xffERE"))
+    assert f"not JSON at byte {at} of" in message
+    assert "The last whole auction is 3 (number 1)." in message
+
+
+@pytest.mark.parametrize("region", Region)
+@pytest.mark.parametrize("namespace", ["dynamic-eu", "dynamic-us", "dynamic-kr", "dynamic-classic-eu", "static-us"])
+def test_a_body_of_another_namespace_by_its_own_link_is_refused(region: Region, namespace: str) -> None:
+    body = body_of([auction(1)]).replace(b"namespace=dynamic-eu", f"namespace={namespace}&locale=en_US".encode())
+    if namespace == region.dynamic_namespace:
+        assert len(payloads.commodities(body, region=region)) == 1
+    else:
+        assert namespace in refusal(body, region=region)
+
+
+# Last-Modified
+
+
+@pytest.mark.parametrize(
+    ("given_as", "expected"),
+    [
+        ("Sat, 3 Oct 2020 21:08:05 GMT", datetime(2020, 10, 3, 21, 8, 5, tzinfo=UTC)),
+        ("Sat, 03 Oct 2020 21:08:05 GMT", datetime(2020, 10, 3, 21, 8, 5, tzinfo=UTC)),
+        ("3 Oct 2020 21:08:05 -0000", datetime(2020, 10, 3, 21, 8, 5, tzinfo=UTC)),
+        ("Sat, 3 Oct 2020 23:08:05 +0200", datetime(2020, 10, 3, 21, 8, 5, tzinfo=UTC)),
+        ("Sat, 3 Oct 2020 21:08:05", datetime(2020, 10, 3, 21, 8, 5, tzinfo=UTC)),
+    ],
+)
+@pytest.mark.parametrize("name", ["Last-Modified", "last-modified"])
+def test_a_snapshots_time_is_read_however_the_header_is_written(name: str, given_as: str, expected: datetime) -> None:
+    assert payloads.published_at({name: given_as}) == expected
+    assert payloads.published_at({name: given_as}).utcoffset() == timedelta()
+
+
+@given(moment=st.datetimes(datetime(2004, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis takes naive bounds
+def test_a_padded_and_an_unpadded_day_are_the_same_time(moment: datetime) -> None:
+    whole = moment.replace(microsecond=0)
+    padded = format_datetime(whole, usegmt=True)
+    unpadded = padded.replace(", 0", ", ")
+    assert payloads.published_at({"Last-Modified": padded}) == whole
+    assert payloads.published_at({"Last-Modified": unpadded}) == whole
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", "the day before yesterday", "Sat, 31 Feb 2020 21:08:05 GMT", "1601759285", "Fri, 31 Dec 9999 23:59:59 -0500"],
+)
+def test_a_last_modified_that_is_no_time_is_refused_and_quoted(odd: str) -> None:
+    with pytest.raises(RefusedAnswerError, match="no date") as refused:
+        payloads.published_at({"Last-Modified": odd})
+    assert repr(odd) in str(refused.value)
+
+
+@given(odd=st.text(max_size=40))
+def test_no_text_of_a_last_modified_brings_the_reader_down(odd: str) -> None:
+    try:
+        assert payloads.published_at({"Last-Modified": odd}).utcoffset() == timedelta()
+    except RefusedAnswerError as refused:
+        assert repr(odd) in str(refused)  # noqa: PT017 - either outcome is right, and this is the one's message
+
+
+def test_a_missing_last_modified_is_refused() -> None:
+    with pytest.raises(RefusedAnswerError, match="no Last-Modified"):
+        payloads.published_at({"Date": format_datetime(NOON, usegmt=True)})
+
+
+@pytest.mark.parametrize(("ahead", "refused"), [(-3600, False), (0, False), (300, False), (301, True), (7200, True)])
+def test_a_time_more_than_five_minutes_ahead_of_the_answer_is_refused(ahead: int, *, refused: bool) -> None:
+    headers = {
+        "date": format_datetime(NOON, usegmt=True),
+        "last-modified": format_datetime(NOON + timedelta(seconds=ahead), usegmt=True),
+    }
+    if refused:
+        with pytest.raises(RefusedAnswerError, match="but it was given at 2026-03-07T12:00:05"):
+            payloads.published_at(headers)
+    else:
+        assert payloads.published_at(headers) == NOON + timedelta(seconds=ahead)
+
+
+def test_an_answers_own_time_that_can_not_be_read_is_no_fault_of_last_modified() -> None:
+    headers = {"Last-Modified": format_datetime(NOON, usegmt=True), "Date": "soon"}
+    assert payloads.published_at(headers) == NOON
+
+
+# The token
+
+
+@given(milliseconds=st.integers(1, 253_402_300_799_999), price=st.integers(1, DEAREST))
+def test_a_token_price_keeps_its_millisecond_and_its_copper(milliseconds: int, price: int) -> None:
+    set_at, read = payloads.token_price(written({"last_updated_timestamp": milliseconds, "price": price}))
+    assert (set_at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1) == milliseconds
+    assert read == price
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("price", -100),
+        ("price", 0),
+        ("price", 2**63),
+        ("price", 1500.5),
+        ("price", "1500"),
+        ("price", None),
+        ("last_updated_timestamp", 0),
+        ("last_updated_timestamp", 2**63 - 1),
+        ("last_updated_timestamp", 253_402_300_800_000),
+        ("last_updated_timestamp", "now"),
+    ],
+)
+def test_a_wrong_token_price_is_refused_with_its_path(key: str, value: Any) -> None:
+    with pytest.raises(RefusedAnswerError) as refused:
+        payloads.token_price(
+            written({"last_updated_timestamp": 1_601_759_284_000, "price": 1_894_280_000} | {key: value})
+        )
+    assert f"`$.{key}`" in str(refused.value)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "locale", "expected"),
+    [
+        ("Mycobloom", "de_DE", "Mycobloom"),
+        (None, "de_DE", None),
+        ({"de_DE": "Myzelblüte", "en_US": "Mycobloom"}, "de_DE", "Myzelblüte"),
+        ({"de_DE": None, "en_US": "Mycobloom"}, "de_DE", "Mycobloom"),
+        ({"en_GB": "Placeholder"}, "ko_KR", "Placeholder"),
+        ({"fr_FR": "Seul"}, "ko_KR", None),
+        ({}, "ko_KR", None),
+    ],
+)
+def test_a_name_comes_in_the_locale_or_in_english(name: Any, locale: str, expected: str | None) -> None:
+    body = written({"professions": [{"key": {"href": "x"}, "name": name, "id": 171}]})
+    assert payloads.professions(body, locale=locale) == [Named(id=171, name=expected)]
+
+
+# Recipes, tiers and items
+
+
+def link(number: int) -> dict[str, Any]:
+    return {"key": {"href": "x"}, "name": f"item {number}", "id": number}
+
+
+def test_reagents_listed_twice_add_up_and_needed_ones_beat_optional_ones() -> None:
+    body = written(
+        {
+            "id": 5,
+            "name": "Potion",
+            "media": {},
+            "reagents": [
+                {"reagent": link(9), "quantity": 2},
+                {"reagent": link(7), "quantity": 0},
+                {"reagent": link(9), "quantity": 3},
+            ],
+            "optional_reagents": [{"reagent": link(9), "quantity": 50}, {"reagent": link(8), "quantity": 1}],
+        }
+    )
+    (recipe,) = payloads.recipes(body, locale="en_US")
+    assert recipe.reagents == (
+        Reagent(item_id=7, quantity=0, optional=False),
+        Reagent(item_id=8, quantity=1, optional=True),
+        Reagent(item_id=9, quantity=5, optional=False),
+    )
+    assert (recipe.faction, recipe.crafted_item_id) == (Faction.NEUTRAL, None)
+    assert recipe.answer == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("crafted", "expected"),
+    [
+        ({}, {Faction.NEUTRAL: None}),
+        ({"crafted_item": 3}, {Faction.NEUTRAL: 3}),
+        ({"alliance_crafted_item": 4, "horde_crafted_item": 5}, {Faction.ALLIANCE: 4, Faction.HORDE: 5}),
+        ({"horde_crafted_item": 5}, {Faction.HORDE: 5}),
+    ],
+)
+def test_a_recipe_comes_once_for_each_faction_that_crafts_it(
+    crafted: dict[str, int], expected: dict[Faction, int | None]
+) -> None:
+    document = {"id": 5, "name": None, "media": {}} | {key: link(number) for key, number in crafted.items()}
+    recipes = payloads.recipes(written(document), locale="en_US")
+    assert {recipe.faction: recipe.crafted_item_id for recipe in recipes} == expected
+
+
+@pytest.mark.parametrize("broken", [{"reagent": {"id": 3}}, {"quantity": 3}, {"reagent": {"id": 0}, "quantity": 1}])
+def test_a_reagent_without_item_or_quantity_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(RefusedAnswerError, match="reagents"):
+        payloads.recipes(written({"id": 5, "name": "x", "media": {}, "reagents": [broken]}), locale="en_US")
+
+
+def test_a_profession_without_tiers_and_a_tier_without_categories_are_no_fault() -> None:
+    assert payloads.skill_tiers(written({"id": 171, "name": "Alchemy"}), locale="en_US") == []
+    assert payloads.skill_tier(written({"id": 2823, "name": None}), locale="en_US").recipes == ()
+
+
+def test_a_recipe_that_stands_in_several_categories_is_listed_once_where_it_comes_first() -> None:
+    categories = [{"name": None, "recipes": [link(3), link(1)]}, {"recipes": [link(1), link(2)]}, {"name": "empty"}]
+    tier = payloads.skill_tier(written({"id": 2823, "name": "Dragon", "categories": categories}), locale="en_US")
+    assert [recipe.id for recipe in tier.recipes] == [3, 1, 2]
+
+
+def test_a_page_of_the_item_search_says_whether_more_follows() -> None:
+    found = {"id": 7, "name": {"en_US": "Ore"}, "item_class": {"name": {"en_US": "Metal"}, "id": 7}, "level": 3}
+    page = {"page": 1, "results": [{"key": {"href": "x"}, "data": found}]}
+    ore = Item(
+        id=7,
+        name="Ore",
+        level=3,
+        item_class="Metal",
+        item_subclass=None,
+        inventory_type=None,
+        is_equippable=None,
+        is_stackable=None,
+        quality=None,
+    )
+    assert payloads.item_search(written(page), locale="en_US") == ([ore], False)
+    assert payloads.item_search(written(page | {"resultCountCapped": True}), locale="en_US") == ([ore], True)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"code":404,"type":"BLZWEBAPI00000404","detail":"Not Found"}', "Not Found"),
+        (b'\xef\xbb\xbf{"detail":"Forbidden"}', "Forbidden"),
+        (b'{"error":"invalid_client"}', None),
+        (b'{"detail":5}', None),
+        (b"<html>Bad Gateway</html>", None),
+        (b"", None),
+    ],
+)
+def test_an_error_says_what_blizzard_says_of_it_where_it_says_anything(body: bytes, detail: str | None) -> None:
+    assert payloads.fault_detail(body) == detail

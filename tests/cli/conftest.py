@@ -1,0 +1,115 @@
+"""The program as a person calls it: in this process by Typer's runner, or as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import pytest
+from typer.testing import CliRunner
+
+from ironforge_cli.cli.app import app
+from tests.servers import open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+    from ironforge_cli.sandbox.stand_in import Sandbox
+
+OWN = ("IRONFORGE_", "BLIZZARD_", "DATABASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PG")
+
+
+class Result(Protocol):
+    """How a command ended."""
+
+    @property
+    def exit_code(self) -> int: ...
+
+    @property
+    def stdout(self) -> str: ...
+
+    @property
+    def stderr(self) -> str: ...
+
+
+class Run(Protocol):
+    """Runs the program with arguments and returns how it ended."""
+
+    def __call__(self, *arguments: str, stdin: str | bytes | None = None, **variables: str) -> Result: ...
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the caller's environment says to the program, and give it folders of its own."""
+    for name in list(os.environ):
+        if name.startswith(OWN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("IRONFORGE_HOME", str(tmp_path / "home"))
+    # Usage errors are drawn as wide as the terminal.
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run the program in this process; what it does not catch itself fails the test."""
+
+    def called(*arguments: str, stdin: str | bytes | None = None, **variables: str) -> Result:
+        return CliRunner().invoke(app, list(arguments), env=variables, input=stdin, catch_exceptions=False)
+
+    return called
+
+
+@pytest.fixture
+def start() -> Generator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the program as a process of its own, which ends with the test at the latest."""
+    with ExitStack() as running:
+
+        def started(
+            *arguments: str,
+            ignoring: tuple[signal.Signals, ...] = (),
+            stdout: int | IO[Any] = subprocess.PIPE,
+            **variables: str,
+        ) -> subprocess.Popen[bytes]:
+            # A shell that runs the tests in the background switches SIGINT off for all that they start.
+            program = (
+                "import signal\n"
+                f"for number in {[int(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]}:\n"
+                f"    ignored = number in {[int(number) for number in ignoring]}\n"
+                "    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL\n"
+                "    signal.signal(number, signal.SIG_IGN if ignored else default)\n"
+                "from ironforge_cli.__main__ import main\n"
+                "main()\n"
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-c", program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **variables},
+            )
+            running.enter_context(process)
+            running.callback(process.kill)
+            return process
+
+        yield started
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Mapping[str, str]:
+    """The variables that lead the program to a sandbox."""
+    return sandbox.address.environment
+
+
+@pytest.fixture
+def short_home(monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """A home for an embedded server: any account can reach it, and its path is short enough for a socket."""
+    with open_folder() as folder:
+        monkeypatch.setenv("IRONFORGE_HOME", str(folder / "home"))
+        yield folder / "home"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from ironforge_cli.db.repositories import catalogue
+from ironforge_cli.market.catalogue import Item
+
+if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
+
+ORE = Item(
+    id=2_770,
+    name="Copper Ore",
+    level=5,
+    item_class="Tradeskill",
+    item_subclass="Metal & Stone",
+    inventory_type="Non-equippable",
+    is_equippable=False,
+    is_stackable=True,
+    quality="Common",
+)
+UNKNOWN = Item(7, None, None, None, None, None, None, None, None)
+
+
+def stored(database: Database) -> list[Item]:
+    query = (
+        "SELECT id, item_name, item_level, item_class, item_subclass, inventory_type, is_equippable, is_stackable,"
+        " quality FROM items ORDER BY id"
+    )
+    with database.connect() as connection:
+        return [Item(*row) for row in connection.execute(text(query))]
+
+
+def store(database: Database, *items: Item) -> None:
+    with database.transaction() as connection:
+        catalogue.store_items(connection, items)
+
+
+def test_items_are_stored_as_they_are(any_database: Database) -> None:
+    polite = replace(ORE, id=8, name="Erz für 'Ærtha' \\ 鉱石 😀")
+    store(any_database, ORE, polite, UNKNOWN)
+    assert stored(any_database) == [UNKNOWN, polite, ORE]
+    with any_database.connect() as connection:
+        assert catalogue.count_items(connection) == 3
+
+
+def test_what_is_new_of_an_item_takes_the_place_of_what_was_known(any_database: Database) -> None:
+    store(any_database, ORE, UNKNOWN)
+    better = replace(UNKNOWN, name="Something", quality="Rare")
+    unnamed = replace(ORE, name=None)
+    store(any_database, unnamed, better)
+    assert stored(any_database) == [better, unnamed]
+
+
+def test_of_an_item_that_comes_twice_the_last_is_kept(any_database: Database) -> None:
+    store(any_database, UNKNOWN, ORE, replace(UNKNOWN, name="Later"))
+    assert stored(any_database) == [replace(UNKNOWN, name="Later"), ORE]
+
+
+def test_no_items_are_no_work(database: Database) -> None:
+    store(database)
+    with database.connect() as connection:
+        assert catalogue.count_items(connection) == 0

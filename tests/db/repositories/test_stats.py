@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, text
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.db.models import PRICE_STATS, Snapshot
+from ironforge_cli.db.repositories import catalogue, stats
+from ironforge_cli.errors import DatabaseError
+from ironforge_cli.market.catalogue import Item
+from ironforge_cli.market.statistics import Statistics, summarise_snapshot
+from ironforge_cli.regions import Region
+from tests.market.made_up import as_columns, later, whole_market
+from tests.market.reference import Auction
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sqlalchemy import Connection
+
+    from tests.servers import TestServer
+
+NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PRICES = (
+    "min_price",
+    "max_price",
+    "mean_price",
+    "median_price",
+    "market_value",
+    "cheapest_15_percent_price",
+)
+COUNTS = ("total_quantity", "num_auctions")
+SALES = ("estimated_sales", "sales_low", "sales_high", "new_listings", "new_auctions")
+
+
+@pytest.fixture(scope="module")
+def shared(any_server: TestServer) -> Generator[Database]:
+    """A database for many examples, each of which is rolled back."""
+    with any_server.migrated_database() as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def connection(shared: Database) -> Generator[Connection]:
+    """A connection whose work is rolled back after the test."""
+    with shared.connect() as opened:
+        yield opened
+
+
+def rows(connection: Connection, region: Region = Region.EU) -> list[dict[str, Any]]:
+    query = text(f"SELECT * FROM {region}_commodity_price_stats ORDER BY timestamp, item_id")
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def two_hours() -> tuple[Statistics, Statistics]:
+    """A first snapshot's statistics and the next one's, in which some items are sold out and some are new."""
+    random = np.random.default_rng(5)
+    market = whole_market(random, auctions=3_000, items=400)
+    first = summarise_snapshot(None, market, at=NOON)
+    return first.statistics, summarise_snapshot(first.book, later(random, market), at=NOON + HOUR).statistics
+
+
+def assert_stored(found: list[dict[str, Any]], statistics: Statistics, *, at: datetime) -> None:
+    assert [row["item_id"] for row in found] == statistics.item_id.tolist()
+    assert {row["timestamp"] for row in found} == {at}
+    priced = statistics.priced.tolist()
+    for name in PRICES:
+        values = getattr(statistics, name).tolist()
+        assert [row[name] for row in found] == [
+            value if there else None for value, there in zip(values, priced, strict=True)
+        ], name
+    for name in COUNTS:
+        assert [row[name] for row in found] == getattr(statistics, name).tolist(), name
+    for name in SALES:
+        values = [None] * len(found) if statistics.sales is None else getattr(statistics.sales, name).tolist()
+        assert [row[name] for row in found] == values, name
+    assert {row["interval_seconds"] for row in found} == {statistics.interval_seconds}
+
+
+def test_a_regions_first_statistics_have_nulls_for_what_can_not_be_known(connection: Connection) -> None:
+    first, _ = two_hours()
+    stats.store(connection, Region.EU, first, at=NOON)
+    assert first.sales is None
+    assert_stored(rows(connection), first, at=NOON)
+    assert rows(connection, Region.US) == []
+
+
+def test_statistics_are_stored_as_they_were_computed_with_nulls_where_sold_out(connection: Connection) -> None:
+    _, second = two_hours()
+    assert not second.priced.all()
+    stats.store(connection, Region.US, second, at=NOON + HOUR)
+    found = rows(connection, Region.US)
+    assert_stored(found, second, at=NOON + HOUR)
+    sold_out = [row for row in found if row["min_price"] is None]
+    assert sold_out
+    assert {(row["total_quantity"], row["num_auctions"], row["market_value"]) for row in sold_out} == {(0, 0, None)}
+
+
+def test_statistics_of_a_time_are_removed_and_stored_anew(connection: Connection) -> None:
+    first, second = two_hours()
+    for region in Region:
+        stats.store(connection, region, first, at=NOON)
+        stats.store(connection, region, second, at=NOON + HOUR)
+    before = rows(connection)
+    stats.remove(connection, Region.EU, NOON + HOUR)
+    assert_stored(rows(connection), first, at=NOON)
+    stats.store(connection, Region.EU, second, at=NOON + HOUR)
+    assert rows(connection) == before == rows(connection, Region.US)
+
+
+def test_statistics_of_a_time_are_not_stored_twice(shared: Database) -> None:
+    first, _ = two_hours()
+
+    def store_twice() -> None:
+        with shared.transaction() as connection:
+            stats.store(connection, Region.EU, first, at=NOON)
+            stats.store(connection, Region.EU, first, at=NOON)
+
+    with pytest.raises(DatabaseError, match="pk_eu_commodity_price_stats"):
+        store_twice()
+    with shared.connect() as connection:
+        assert rows(connection) == []
+
+
+def test_an_empty_hour_after_a_full_one_stores_only_sold_out_items(connection: Connection) -> None:
+    before = summarise_snapshot(None, as_columns({1: Auction(7, 100, 20, "SHORT")}), at=NOON)
+    now = summarise_snapshot(before.book, as_columns({}), at=NOON + HOUR)
+    stats.store(connection, Region.EU, now.statistics, at=NOON + HOUR)
+    (row,) = rows(connection)
+    assert (row["item_id"], row["min_price"], row["total_quantity"], row["sales_high"]) == (7, None, 0, 20)
+
+
+def test_a_token_price_is_kept_once_a_time_and_region(connection: Connection) -> None:
+    assert stats.newest_token_price(connection, Region.EU) is None
+    assert stats.store_token_price(connection, Region.EU, at=NOON, price=3_000_000_000)
+    assert not stats.store_token_price(connection, Region.EU, at=NOON, price=1)
+    assert stats.store_token_price(connection, Region.US, at=NOON, price=2_500_000_000)
+    assert stats.store_token_price(connection, Region.EU, at=NOON - HOUR, price=1)
+    assert stats.newest_token_price(connection, Region.EU) == (NOON, 3_000_000_000)
+    assert stats.newest_token_price(connection, Region.US) == (NOON, 2_500_000_000)
+
+
+def test_a_token_price_of_nothing_is_refused(shared: Database) -> None:
+    def store() -> None:
+        with shared.transaction() as connection:
+            stats.store_token_price(connection, Region.EU, at=NOON, price=0)
+
+    with pytest.raises(DatabaseError, match="ck_eu_token_price_price"):
+        store()
+
+
+# What one snapshot says of one item: market value (none: sold out), and sales (none: nothing was compared).
+Hour = dict[int, tuple[int | None, int]]
+
+
+def add_hours(connection: Connection, region: Region, hours: list[Hour]) -> None:
+    for number, hour in enumerate(hours):
+        moment = NOON + number * HOUR
+        registered = {
+            "region": region,
+            "snapshot_time": moment,
+            "auctions": len(hour),
+            "items": len(hour),
+            "bytes": 1,
+            "digest": "ab",
+            "source": "live",
+            "estimator_version": 1,
+        }
+        connection.execute(insert(REGISTRY).values(registered))
+        for item, (value, sold) in hour.items():
+            sales = {} if number == 0 else {"sales_low": sold // 2, "estimated_sales": sold, "sales_high": 2 * sold}
+            row = {
+                "item_id": item,
+                "timestamp": moment,
+                "min_price": value,
+                "market_value": value,
+                "total_quantity": 0 if value is None else item * 10 + number,
+                "num_auctions": 0 if value is None else 1,
+            }
+            connection.execute(insert(PRICE_STATS[region]).values({**row, **sales}))
+
+
+def plainly_busiest(hours: list[Hour], *, first: int, limit: int, names: dict[int, str]) -> list[stats.ItemSales]:
+    seen: defaultdict[int, dict[int, tuple[int | None, int]]] = defaultdict(dict)
+    for number, hour in enumerate(hours):
+        if number >= first:
+            for item, (value, sold) in hour.items():
+                seen[item][number] = value, 0 if number == 0 else sold
+    found: list[tuple[float, stats.ItemSales]] = []
+    for item, days in seen.items():
+        sold = sum(units for _, units in days.values())
+        values = [value for value, _ in days.values() if value is not None]
+        if not sold:
+            continue
+        newest = max(days)
+        compared = [units for number, (_, units) in days.items() if number]
+        sales = stats.ItemSales(
+            item_id=item,
+            name=names.get(item),
+            min_price=days[newest][0],
+            market_value=days[newest][0],
+            total_quantity=0 if days[newest][0] is None else item * 10 + newest,
+            sales_low=sum(units // 2 for units in compared),
+            estimated_sales=sold,
+            sales_high=2 * sold,
+            hourly_sales=tuple(days[number][1] if number in days else 0 for number in range(first, len(hours))),
+        )
+        found.append((sold * sum(values) / len(values) if values else -1.0, sales))
+    return [sales for _, sales in sorted(found, key=lambda pair: (-pair[0], pair[1].item_id))][:limit]
+
+
+# Values that are powers of two make every mean exact, so that ties are ties in both calculations.
+markets = st.lists(
+    st.dictionaries(
+        st.integers(1, 6), st.tuples(st.none() | st.sampled_from([64, 128, 256]), st.integers(0, 9)), max_size=6
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(hours=markets, first=st.integers(0, 3), limit=st.integers(1, 6))
+def test_the_busiest_items_are_those_of_a_plain_calculation(
+    shared: Database, hours: list[Hour], first: int, limit: int
+) -> None:
+    with shared.connect() as connection:
+        catalogue.store_items(connection, [Item(3, "Ore", None, None, None, None, None, None, None)])
+        add_hours(connection, Region.EU, hours)
+        add_hours(connection, Region.US, [{9: (64, 9)}] * 2)
+        found = stats.busiest(connection, Region.EU, since=NOON + first * HOUR, limit=limit)
+        assert found == plainly_busiest(hours, first=first, limit=limit, names={3: "Ore"})
+
+
+def test_nothing_is_busy_where_nothing_was_compared(connection: Connection) -> None:
+    first, _ = two_hours()
+    stats.store(connection, Region.EU, first, at=NOON)
+    assert stats.busiest(connection, Region.EU, since=NOON, limit=5) == []

@@ -1,0 +1,138 @@
+"""The job, ready to run against a sandbox and a database, hour after hour."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.blizzard.client import BlizzardClient
+from ironforge_cli.blizzard.ratelimit import RateLimit
+from ironforge_cli.blizzard.transport import Transport
+from ironforge_cli.jobs.collect import collect, ingest
+from ironforge_cli.regions import Region
+from tests.conftest import storage_in
+from tests.jobs.expected import Expected, expected_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime
+    from pathlib import Path
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.collect import Collected, Market, Storage
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.clocks import TickingClock
+
+
+@dataclass
+class Collector:
+    """One machine that collects from one sandbox into one database."""
+
+    sandbox: Sandbox
+    database: Database
+    client: BlizzardClient
+    clock: TickingClock
+    home: Path
+    """Where bodies and rows wait that the database can't take."""
+    published: dict[Region, list[tuple[datetime, bytes]]] = field(
+        default_factory=lambda: {region: [] for region in Region}
+    )
+    """Every hour that was published so far: its time and its body."""
+    token_prices: dict[Region, set[tuple[datetime, int]]] = field(
+        default_factory=lambda: {region: set[tuple["datetime", int]]() for region in Region}
+    )
+    """What the sandbox said of the token at every cycle so far."""
+
+    def __post_init__(self) -> None:
+        self.clock.turn_to(self.sandbox.now)
+        self._remember()
+
+    @property
+    def storage(self) -> Storage:
+        """Where what is collected goes."""
+        return storage_in(self.home, self.database)
+
+    def publish(self, *, hours: int = 1) -> None:
+        """Let every region publish, and the clock follow."""
+        for _ in range(hours):
+            self.sandbox.advance()
+            self.clock.turn_to(self.sandbox.now)
+            self._remember()
+
+    def collect(self, *regions: Region, force: bool = False, market: Market | None = None) -> Collected:
+        """Run one cycle; without regions, of all of them."""
+        for region in Region:
+            set_at, price = self.sandbox.world.token_price(region)
+            self.token_prices[region].add((set_at.replace(microsecond=0), price))
+        return collect(
+            regions or tuple(Region),
+            market=market or self.client,
+            storage=self.storage,
+            clock=self.clock,
+            force=force,
+        )
+
+    def ingest(self, region: Region, at: datetime, body: bytes, *, force: bool = False) -> Collected:
+        """Store a saved body."""
+        return ingest(
+            body,
+            region=region,
+            snapshot_time=at,
+            source="file",
+            storage=self.storage,
+            clock=self.clock,
+            force=force,
+        )
+
+    def newest(self, region: Region) -> tuple[datetime, bytes]:
+        """What a region published last."""
+        return self.published[region][-1]
+
+    def expected(self, region: Region, *, hours: list[int] | None = None) -> Expected:
+        """What has to be stored when those published hours were; all without `hours`."""
+        published = self.published[region]
+        return expected_after(published if hours is None else [published[hour] for hour in hours])
+
+    def _remember(self) -> None:
+        for region in Region:
+            publication = self.sandbox.published(region)
+            self.published[region].append((publication.published_at, publication.body))
+
+
+@pytest.fixture
+def make_collector(
+    make_sandbox: Callable[..., Sandbox], clock: TickingClock, tmp_path: Path
+) -> Generator[Callable[..., Collector]]:
+    """Make a collector for a database; other options are the sandbox's."""
+    with ExitStack() as open_transports:
+
+        def make(database: Database, *, sandbox: Sandbox | None = None, **options: Any) -> Collector:
+            sandbox = sandbox or make_sandbox(**{"auctions": 400, "items": 60, **options})
+            # requests-cache stamps what it keeps by the machine's clock: the sandbox's hours are added to it.
+            began, offset = time.time(), clock.monotonic()
+            transport = Transport(
+                cache_folder=tmp_path / "http",
+                credentials=lambda: (sandbox.client_id, sandbox.client_secret),
+                oauth_url=sandbox.oauth_url,
+                timeout=(5, 5),
+                rate_limit=RateLimit(
+                    tmp_path / "requests.sqlite", per_second=100, per_hour=36_000, now=time.time, sleep=clock.sleep
+                ),
+                now=lambda: began + clock.monotonic() - offset,
+                sleep=clock.sleep,
+            )
+            open_transports.callback(transport.close)
+            client = BlizzardClient(transport, api_url=sandbox.api_url, locale="en_US")
+            return Collector(sandbox=sandbox, database=database, client=client, clock=clock, home=tmp_path)
+
+        yield make
+
+
+@pytest.fixture
+def collector(make_collector: Callable[..., Collector], database: Database) -> Collector:
+    """A collector into the embedded server's database."""
+    return make_collector(database)

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from ironforge_cli.cli.app import app
+from ironforge_cli.db.embedded import EmbeddedServer
+from ironforge_cli.db.embedded.cluster import answering_pid
+from ironforge_cli.db.engine import Database
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.demo import demonstrate
+from ironforge_cli.jobs.runs import Silent
+from ironforge_cli.regions import Region
+from tests.db.embedded_playground import sockets_of
+from tests.jobs import stored
+from tests.servers import TestServer, open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.jobs.conftest import Collector
+
+HOURS, ITEMS = 12, 6
+FEW = ["--auctions", "400", "--hours", str(HOURS), "--items", str(ITEMS)]
+
+
+def run(*arguments: str, environment: dict[str, str]) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["demo", *arguments], env=environment)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def run_in_a_terminal(*arguments: str, columns: int, environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run the demo as a person does, and return its exit code, what the terminal showed, and stderr."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ironforge_cli", "demo", *arguments],
+        env={**inherited, **environment, "TERM": "xterm-256color"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+        os.close(ours)
+        _, said = process.communicate()
+    return process.returncode, shown.decode(), said
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        # So Linux says that nobody has the other end open any more.
+        return b""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What two demos in the same folder showed, beside a database and a home that are the user's own."""
+
+    home: Path
+    records: list[dict[str, Any]]
+    text: str
+    said: str
+    own_home: Path
+    own_url: str
+    threads_left: set[str]
+
+
+@pytest.fixture(scope="module")
+def seen(server: TestServer) -> Generator[Seen]:
+    with open_folder() as folder, server.migrated_database() as own_url:
+        home, own_home = folder / "demo", folder / "own"
+        own_home.mkdir()
+        (own_home / "kept").write_text("mine")
+        environment = {"IRONFORGE_HOME": str(own_home), "IRONFORGE_DATABASE_URL": own_url}
+        threads = set(threading.enumerate())
+        first, output, _ = run("--home", str(home), *FEW, "--format", "json", environment=environment)
+        left = {thread.name for thread in set(threading.enumerate()) - threads}
+        again = ("--home", str(home), *FEW, "--seed", "2")
+        second, text, said = run_in_a_terminal(*again, columns=80, environment=environment)
+        assert (first, second) == (ExitStatus.DONE, ExitStatus.DONE)
+        yield Seen(
+            home=home,
+            records=json.loads(output),
+            text=text,
+            said=said,
+            own_home=own_home,
+            own_url=own_url,
+            threads_left=left,
+        )
+
+
+def test_the_demo_shows_what_sold_in_each_region(seen: Seen) -> None:
+    assert [(record["region"], record["rank"]) for record in seen.records] == [
+        (region, rank) for region in ("eu", "us") for rank in range(1, ITEMS + 1)
+    ]
+    for record in seen.records:
+        assert record["sales_low"] <= record["estimated_sales"] <= record["sales_high"]
+        unknown, *hourly = record["hourly_sales"]
+        assert unknown is None
+        assert len(hourly) == HOURS - 1
+        assert sum(hourly) == record["estimated_sales"] > 0
+
+
+def test_a_second_demo_in_the_same_folder_begins_anew(seen: Seen) -> None:
+    with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
+        database = Database(server.url)
+        for region in Region:
+            assert len(stored.registry(database, region)) == HOURS
+            assert len(stored.token_prices(database, region)) == HOURS
+        assert {row[0] for row in stored.attempts(database)} == {"success"}
+        database.close()
+
+
+def test_the_users_own_home_and_database_stay_as_they_are(seen: Seen) -> None:
+    assert [path.name for path in seen.own_home.rglob("*")] == ["kept"]
+    own = Database(seen.own_url)
+    for table in ("snapshots", "scraper_logs", "benchmarks", "items", "eu_token_price"):
+        assert stored.rows(own, f"SELECT count(*) FROM {table}") == [(0,)]
+    own.close()
+
+
+def test_nothing_runs_after_the_demo(seen: Seen) -> None:
+    assert answering_pid(sockets_of(seen.home)) is None
+    assert seen.threads_left == set()
+
+
+def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen) -> None:
+    for expected in ("EU", "US", "a token costs", str(seen.home), "ironforge db start", "ironforge collect"):
+        assert expected in seen.text
+    assert "with IRONFORGE_DATABASE_URL unset" in seen.text
+    assert seen.said == ""
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone() -> None:
+    with open_folder() as folder:
+        (folder / "thesis.txt").write_text("years of work")
+        code, _, said = run("--home", str(folder), *FEW, environment={})
+        assert code == ExitStatus.USAGE
+        assert "holds something that is no demo" in said
+        assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+        code, _, said = run("--home", str(folder / "thesis.txt"), *FEW, environment={})
+        assert code == ExitStatus.USAGE
+        assert "can't be used" in said
+        assert (folder / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_second_demo_at_the_same_time_is_told_so() -> None:
+    with open_folder() as folder:
+        mark = folder / "this-is-a-demo"
+        with mark.open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            code, _, said = run("--home", str(folder), *FEW, environment={})
+        assert code == ExitStatus.LOCKED
+        assert "Another demo runs" in said
+        assert [path.name for path in folder.iterdir()] == [mark.name]
+
+
+def test_no_line_is_too_long_for_a_terminal_of_80_columns(seen: Seen) -> None:
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", seen.text).splitlines()
+    of_items = [line for line in lines if re.search("[▁▂▃▄▅▆▇█]", line)]
+    assert len(of_items) == 2 * ITEMS
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(of_items)
+
+
+def test_what_is_shown_is_what_was_stored(collector: Collector) -> None:
+    demonstrated = demonstrate(
+        tuple(Region),
+        hours=4,
+        publish=collector.publish,
+        api=collector.client,
+        storage=collector.storage,
+        clock=collector.clock,
+        progress=Silent(),
+        items_shown=5,
+    )
+    assert demonstrated.status is ExitStatus.DONE
+    for region, shown in zip(Region, demonstrated.regions, strict=True):
+        expected = collector.expected(region)
+        assert (shown.snapshots, shown.auctions) == (4, len(expected.auctions))
+        assert (shown.since, shown.until) == (expected.registry[0][0], expected.registry[-1][0])
+        assert shown.token_price == stored.token_prices(collector.database, region)[-1][1]
+        sold: dict[int, list[int]] = {}
+        for row in expected.statistics:
+            sold.setdefault(row[0], []).append(row[10] or 0)
+        assert len(shown.busiest) == 5
+        for busy in shown.busiest:
+            assert busy.by_hour[0] is None
+            assert sum(units or 0 for units in busy.by_hour) == busy.sales.estimated_sales
+            assert busy.sales.estimated_sales == sum(sold[busy.sales.item_id])
+            catalogued = collector.sandbox.catalogue.items[busy.sales.item_id]
+            assert busy.sales.name == (None if catalogued.removed else catalogued.name.english)
+
+
+def test_a_cycle_that_fails_ends_the_demonstration_with_its_code(collector: Collector) -> None:
+    collector.sandbox.set_fault("truncated", endpoint="commodities", region=Region.US)
+    demonstrated = demonstrate(
+        tuple(Region),
+        hours=4,
+        publish=collector.publish,
+        api=collector.client,
+        storage=collector.storage,
+        clock=collector.clock,
+        progress=Silent(),
+        items_shown=5,
+    )
+    assert demonstrated.status is ExitStatus.PARTIAL
+    assert demonstrated.regions == ()
+    assert len(stored.registry(collector.database, Region.EU)) == 1
+
+
+def test_the_server_of_a_demo_is_nobody_elses(seen: Seen) -> None:
+    with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
+        assert str(seen.home) in server.conninfo or "/ironforge-" in server.conninfo
+        with psycopg.connect(server.conninfo) as connection:
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
