@@ -9,7 +9,7 @@ from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import CredentialsError, RefusedAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from ironforge_cli.blizzard.transport import Answer, Transport
@@ -31,13 +31,16 @@ class BlizzardClient:
         self._api_url = api_url
         self._locale = locale
 
-    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+    def commodities(
+        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
+    ) -> Answer:
         """The body of a region's commodity auctions; with `newer_than`, only if it is newer.
 
-        The body is not parsed: who stores it needs it as it came. Raises `UnavailableError` or `CredentialsError`.
+        The body is not parsed: who stores it needs it as it came. `when_new` is called as soon as it is known that one
+        comes, before it does. Raises `UnavailableError` or `CredentialsError`.
         """
         try:
-            return self._dynamic(region, "auctions/commodities", newer_than=newer_than)
+            return self._dynamic(region, "auctions/commodities", newer_than=newer_than, when_new=when_new)
         except NotThereError as error:
             if not error.is_forbidden:
                 raise
@@ -93,8 +96,12 @@ class BlizzardClient:
             return None
         return payloads.item(answer.body, locale=self._locale)
 
-    def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
-        return self._transport.get_dynamic(self._url(region, path), self._dynamic_params(region), newer_than=newer_than)
+    def _dynamic(
+        self, region: Region, path: str, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
+    ) -> Answer:
+        return self._transport.get_dynamic(
+            self._url(region, path), self._dynamic_params(region), newer_than=newer_than, when_new=when_new
+        )
 
     def _dynamic_params(self, region: Region) -> dict[str, str]:
         return {"namespace": region.dynamic_namespace, "locale": self._locale}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ from ironforge_cli.market.auctions import Auctions, TimeLeft
 from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent, Recipe, SkillTier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -147,6 +148,7 @@ class _Fault(Struct):
 
 
 _Answer = TypeVar("_Answer")
+_CODES: Final = {bucket.name: int(bucket) for bucket in TimeLeft}
 _decode_commodities: Final = msgspec.json.Decoder(_Commodities).decode
 _decode_auction: Final = msgspec.json.Decoder(_Auction).decode
 
@@ -169,11 +171,11 @@ def commodities(body: bytes, *, region: Region) -> Auctions:
         raise RefusedAnswerError("Blizzard's answer lists no auctions, which no market of a region ever has.")
     try:
         return Auctions.from_columns(
-            auction_id=_column(listed, lambda auction: auction.id, np.int64),
-            item_id=_column(listed, lambda auction: auction.item.id, np.int32),
-            unit_price=_column(listed, lambda auction: auction.unit_price, np.int64),
-            quantity=_column(listed, lambda auction: auction.quantity, np.int32),
-            time_left=_column(listed, lambda auction: TimeLeft[auction.time_left], np.uint8),
+            auction_id=_column(map(attrgetter("id"), listed), len(listed), np.int64),
+            item_id=_column(map(attrgetter("item.id"), listed), len(listed), np.int32),
+            unit_price=_column(map(attrgetter("unit_price"), listed), len(listed), np.int64),
+            quantity=_column(map(attrgetter("quantity"), listed), len(listed), np.int32),
+            time_left=_column(map(_CODES.__getitem__, map(attrgetter("time_left"), listed)), len(listed), np.uint8),
         )
     except ValueError as error:
         raise RefusedAnswerError(f"Blizzard's answer is malformed: `$.auctions`: {error}.") from error
@@ -334,8 +336,8 @@ def _located(text: bytes, error: msgspec.ValidationError) -> str:
     return sentence(error)
 
 
-def _column(listed: list[_Auction], value: Callable[[_Auction], int], dtype: DTypeLike) -> NDArray[Any]:
-    return np.fromiter(map(value, listed), dtype=dtype, count=len(listed))
+def _column(values: Iterable[int], rows: int, dtype: DTypeLike) -> NDArray[Any]:
+    return np.fromiter(values, dtype=dtype, count=rows)
 
 
 def _localised(name: _Name, locale: str) -> str | None:

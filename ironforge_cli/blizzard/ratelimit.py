@@ -26,8 +26,6 @@ _SECOND: Final = 1.0 * _MARGIN
 _HOUR: Final = 3600.0
 _BUSY_SECONDS: Final = 30
 _WORTH_SAYING_SECONDS: Final = 10.0
-# Clocks of one machine are read in another order than the file is locked.
-_JUMP_SECONDS: Final = 1.0
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -89,8 +87,9 @@ class RateLimit:
     def _follow_clock(self, connection: sqlite3.Connection, now: float) -> None:
         """Forget what is over; where the clock was set back, set the reservations back with it."""
         (newest,) = connection.execute("SELECT max(made) FROM slots").fetchone()
-        if newest is not None and newest > now + _JUMP_SECONDS:
-            # They were made before this instant, whatever it is called: so early is as late as they can have been.
+        if newest is not None and newest > now:
+            # The clock is read under the file's lock: nothing else can have made a reservation later than now. All
+            # of them were made before this instant, whatever it is called; it is the latest that they can have been.
             connection.execute("UPDATE slots SET at = at - ?, made = made - ?", (newest - now, newest - now))
         connection.execute("DELETE FROM slots WHERE at < ?", (now - _HOUR,))
 

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import requests
@@ -25,6 +25,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.cache import cached_session, forget, fresh_response, prune
 from ironforge_cli.blizzard.headers import http_time
+from ironforge_cli.blizzard.patience import READS_AN_ANSWER, PatientAdapter
 from ironforge_cli.errors import ConfigurationError, CredentialsError, UnavailableError
 
 if TYPE_CHECKING:
@@ -136,26 +137,39 @@ class Transport:
             cache_folder / "dynamic.sqlite", expire_after=DYNAMIC_CACHE_SECONDS, obey_server=False
         )
         self._static = cached_session(cache_folder / "static.sqlite", expire_after=0, obey_server=True)
+        patient = PatientAdapter(longest=READS_AN_ANSWER * timeout[1])
         for session in (self._plain, self._dynamic, self._static):
             session.headers["User-Agent"] = USER_AGENT
+            session.mount("https://", patient)
+            session.mount("http://", patient)
         # Bodies of 30 MB must not pile up; static answers are small, and useful to an interrupted seeding.
         prune(self._dynamic)
 
-    def get_dynamic(self, url: str, params: Mapping[str, str], *, newer_than: datetime | None = None) -> Answer:
+    def get_dynamic(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        *,
+        newer_than: datetime | None = None,
+        when_new: Callable[[], None] | None = None,
+    ) -> Answer:
         """Ask for what changes by the hour; with `newer_than` (aware UTC), only for something newer.
 
         A body that any process received in the last 60 seconds and that is newer is taken from the cache; otherwise
-        Blizzard is asked, and a 304 costs neither a look at the cached body nor a write. Raises `UnavailableError`,
-        `CredentialsError` or `NotThereError`.
+        Blizzard is asked, and a 304 costs neither a look at the cached body nor a write. `when_new` is called as soon
+        as it is known that a body comes, before it does; again where it has to be asked for again. Raises
+        `UnavailableError`, `CredentialsError` or `NotThereError`.
         """
         response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS, newer_than=newer_than)
         if response is not None:
+            if when_new is not None:
+                when_new()
             return self._answer(response, from_cache=True)
         # `no-cache` keeps requests-cache from reading the cached body in order to revalidate it on its own.
         headers = {"Cache-Control": "no-cache"}
         if newer_than is not None:
             headers["If-Modified-Since"] = format_datetime(newer_than, usegmt=True)
-        return self._get(self._dynamic, url, params, headers)
+        return self._get(self._dynamic, url, params, headers, when_new=when_new)
 
     def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
         """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
@@ -204,7 +218,30 @@ class Transport:
             # An address that can't be asked is told by whoever asks.
             return None
 
-    def _get(self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str]) -> Answer:
+    def _get(
+        self,
+        session: CachedSession,
+        url: str,
+        params: Mapping[str, str],
+        headers: dict[str, str],
+        *,
+        when_new: Callable[[], None] | None = None,
+    ) -> Answer:
+        def answered(response: requests.Response, *_: Any, **__: Any) -> None:
+            if response.status_code == _OK and when_new is not None:
+                when_new()
+
+        def ask(by: requests.Session, token: str) -> requests.Response:
+            return by.request(
+                "GET",
+                url,
+                params=dict(params),
+                headers=dict(headers),
+                auth=_Bearer(token),
+                timeout=self._timeout,
+                hooks={"response": answered},
+            )
+
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
@@ -214,7 +251,7 @@ class Transport:
             reraise=True,
         )
         try:
-            return retrying(self._get_authorized, session, url, params, headers)
+            return retrying(self._get_authorized, session, ask, conditional="If-Modified-Since" in headers)
         except _PassingFault as fault:
             raise UnavailableError(
                 f"Blizzard's API is unavailable: {fault}, for {_shown(url)} ({_tried(retrying)}). "
@@ -222,14 +259,18 @@ class Transport:
             ) from fault
 
     def _get_authorized(
-        self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str]
+        self,
+        session: CachedSession,
+        ask: Callable[[requests.Session, str], requests.Response],
+        *,
+        conditional: bool,
     ) -> Answer:
         refused: str | None = None
         for _ in range(2):
             token = self._authorization(refused=refused)
-            response = self._asked(session, url, params, headers, token)
+            response = self._asked(session, ask, token)
             if response.status_code != _UNAUTHORIZED:
-                return self._judged(response, conditional="If-Modified-Since" in headers)
+                return self._judged(response, conditional=conditional)
             # A token can end before its time; a second refusal is no accident.
             refused = token
         raise CredentialsError(
@@ -238,20 +279,14 @@ class Transport:
         )
 
     def _asked(
-        self, session: CachedSession, url: str, params: Mapping[str, str], headers: dict[str, str], token: str
+        self, session: CachedSession, ask: Callable[[requests.Session, str], requests.Response], token: str
     ) -> requests.Response:
         """Ask through the cache, or without it where its file fails, as on a full disk."""
-
-        def ask(by: requests.Session) -> requests.Response:
-            return by.request(
-                "GET", url, params=dict(params), headers=dict(headers), auth=_Bearer(token), timeout=self._timeout
-            )
-
         try:
-            return self._send(lambda: ask(session))
+            return self._send(lambda: ask(session, token))
         except sqlite3.Error as error:
             log.warning("The HTTP cache can't be used (%s); Blizzard is asked without it", error)
-            return self._send(lambda: ask(self._plain))
+            return self._send(lambda: ask(self._plain, token))
 
     def _authorization(self, *, refused: str | None) -> str:
         """The bearer token; fetched once, and again when it is the one that was refused."""

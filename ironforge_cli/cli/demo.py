@@ -232,7 +232,7 @@ def _show_region(shown: Shown, console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("by hour", no_wrap=True)
     for name, busy, cells in zip(names, shown.busiest, figures, strict=True):
-        table.add_row(f"{_INDENT}{plain(name)}", *cells, _bars(busy, hours=max(left - name_width, 1)))
+        table.add_row(plain(f"{_INDENT}{name}"), *cells, _bars(busy, hours=max(left - name_width, 1)))
     console.print(table)
     console.print()
 

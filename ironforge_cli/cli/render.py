@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
 PIPED_WIDTH = 120
 """Columns of a table that nobody's terminal limits."""
@@ -113,15 +115,11 @@ def size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
-def plain(text: object) -> str:
-    r"""A text that goes into a table as it is: brackets in it are no markup.
+def plain(text: object) -> Text:
+    """A text that goes into a table as it is: brackets in it are no markup."""
+    from rich.text import Text  # noqa: PLC0415 - formats for programs don't need it
 
-    >>> plain("[eu] refused")
-    '\\\\[eu] refused'
-    """
-    from rich.markup import escape  # noqa: PLC0415 - formats for programs don't need it
-
-    return escape(str(text))
+    return Text(str(text))
 
 
 def gold(copper: float | None) -> str:
@@ -147,4 +145,4 @@ def sparkline(values: Sequence[float]) -> str:
     """
     top = max(values, default=0)
     steps = len(_BARS) - 1
-    return "".join(_BARS[-(-value * steps // top).__int__()] if top else _BARS[0] for value in values)
+    return "".join(_BARS[math.ceil(value / top * steps)] if top else _BARS[0] for value in values)

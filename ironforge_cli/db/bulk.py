@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from ironforge_cli.market.auctions import Bool, UInt8
+    from ironforge_cli.market.auctions import Bool, Int64, UInt8
 
 BLOCK_ROWS: Final = 5_000
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -229,17 +229,18 @@ def _blocks(
     columns: Sequence[Column | LabelColumn], patterns: NDArray[np.int64], templates: dict[int, NDArray[np.void]]
 ) -> Generator[bytes]:
     known = np.array(sorted(templates), np.int64)
-    lengths = np.array([templates[int(pattern)].dtype.itemsize for pattern in known])
+    lengths: Int64 = np.array([templates[int(pattern)].dtype.itemsize for pattern in known], np.int64)
     # Rows of different lengths are laid into lines of the longest; the mask takes the padding out again. So their order
     # is kept exactly, without which the primary key's index is half as large again.
-    filled = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    longest = int(lengths.max(initial=0))
+    filled: Bool = np.less.outer(np.arange(longest), lengths).T
     for start in range(0, len(patterns), BLOCK_ROWS):
         code = np.searchsorted(known, patterns[start : start + BLOCK_ROWS])
         first = int(code[0])
         if (code == first).all():
             yield _pack(templates[int(known[first])], columns, slice(start, start + len(code)), len(code))
             continue
-        lines = np.zeros((len(code), filled.shape[1]), np.uint8)
+        lines = np.zeros((len(code), longest), np.uint8)
         for place in np.unique(code):
             rows = np.flatnonzero(code == place)
             records = _pack(templates[int(known[place])], columns, start + rows, len(rows))

@@ -122,7 +122,9 @@ def _price_stats(region: Region) -> Table:
             BigInteger,
             comment="units sold since the previous snapshot, best estimate; null in a region's first",
         ),
-        Column("sales_low", BigInteger, comment="units seen or very likely to be sold; cancelled lots can be among them"),
+        Column(
+            "sales_low", BigInteger, comment="units seen or very likely to be sold; cancelled lots can be among them"
+        ),
         Column("sales_high", BigInteger, comment="units that can have been sold at most"),
         Column("new_listings", BigInteger, comment="units in auctions that are new"),
         Column("new_auctions", Integer, comment="auctions that are new"),

@@ -7,6 +7,7 @@ and Blizzard is asked once more, at once, since the next answer is usually whole
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,7 +24,8 @@ from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.runs import Attempt, Evidence
     from ironforge_cli.jobs.storing import Counts
-    from ironforge_cli.market.auctions import Auctions
+    from ironforge_cli.market.auctions import Auctions, Book
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ class Outcome(StrEnum):
 class CommoditySource(Protocol):
     """Where bodies come from: Blizzard's API, as `BlizzardClient` speaks it."""
 
-    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+    def commodities(
+        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
+    ) -> Answer:
         """The body of a region's commodity auctions, or word that nothing is newer."""
         ...
 
@@ -129,12 +133,15 @@ class RegionCycle:
         self._away = workplace.away
         self._replayed = 0
         self._has_received = False
+        # PostgreSQL sends the previous snapshot while Blizzard sends the new one.
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"previous-{region}")
+        self._previous: Future[Book | None] | None = None
 
     def run(self) -> CollectedRegion:
         """Do it all. Raises what went wrong; a body that was received is then in the spool or the quarantine."""
         if self._away is None:
             try:
-                with locks.storing(self._database, self._region):
+                with locks.storing(self._database, self._region), self._reading:
                     return self._with_database()
             except DatabaseError as error:
                 # What was received is in the spool already; there is nothing to ask for again.
@@ -168,6 +175,7 @@ class RegionCycle:
                 body=snapshots.Body(bytes=len(asked.answer.body), digest=asked.digest, source="live"),
                 database=self._database,
                 attempt=self._attempt,
+                previous=self._previous.result if self._previous else None,
             )
         stored = CollectedRegion(
             region=self._region,
@@ -220,7 +228,9 @@ class RegionCycle:
 
     def _asked_once(self, known: _Known | None, *, newer_than: datetime | None) -> _Received | CollectedRegion:
         with self._attempt.step("download"):
-            answer = self._source.commodities(self._region, newer_than=newer_than)
+            answer = self._source.commodities(
+                self._region, newer_than=newer_than, when_new=lambda: self._read_ahead(known)
+            )
         if answer.not_modified:
             self._attempt.last_modified = newer_than
             return unchanged(
@@ -252,6 +262,15 @@ class RegionCycle:
             with self._never_lost(received), self._database.connect() as connection:
                 require_plausible(connection, self._region, auctions, at=published)
         return received
+
+    def _read_ahead(self, known: _Known | None) -> None:
+        """Begin to read the newest stored snapshot: the one that is on its way will be compared with it."""
+        if self._away is None and self._previous is None and known is not None:
+            self._previous = self._reading.submit(self._load, known.snapshot_time)
+
+    def _load(self, moment: datetime) -> Book | None:
+        with self._database.connect() as connection:
+            return snapshots.load(connection, self._region, moment)
 
     def _replay(self) -> list[IronforgeError]:
         """Store what is in the spool, in order, and return what went wrong; no body hinders the next."""

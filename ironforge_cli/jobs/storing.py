@@ -12,6 +12,7 @@ from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -85,17 +86,18 @@ def store_snapshot(
     body: snapshots.Body,
     database: Database,
     attempt: Attempt,
+    previous: Callable[[], Book | None] | None = None,
 ) -> Counts:
     """Compare with the snapshot before, and store all of it in one transaction.
 
-    Who calls holds the region's lock. Raises `DatabaseError` or `ConfigurationError`; nothing is stored then.
+    Who calls holds the region's lock; `previous` gives the snapshot before where somebody has read it already. Raises
+    `DatabaseError` or `ConfigurationError`; nothing is stored then.
     """
     with database.connect() as connection:
         with attempt.step("read previous"):
-            registered = snapshots.before(connection, region, at)
-            previous = snapshots.load(connection, region, registered.snapshot_time) if registered else None
+            before = previous() if previous else _load_before(connection, region, at)
         with attempt.step("compare"):
-            summary = summarise_snapshot(previous, auctions, at=at)
+            summary = summarise_snapshot(before, auctions, at=at)
         with attempt.step("store"):
             partitions.create(connection, DailyPartition.holding(region, at))
             snapshots.store(connection, region, summary.book)
@@ -106,6 +108,11 @@ def store_snapshot(
             connection.commit()
     log.info("%s: stored %s, %d auctions", region.label, at.isoformat(), len(auctions))
     return Counts.of(summary)
+
+
+def _load_before(connection: Connection, region: Region, at: datetime) -> Book | None:
+    registered = snapshots.before(connection, region, at)
+    return snapshots.load(connection, region, registered.snapshot_time) if registered else None
 
 
 def _recompute_after(connection: Connection, region: Region, book: Book, *, attempt: Attempt) -> None:

@@ -1,10 +1,9 @@
-"""Tokens, retries, time-outs and statuses, over real sockets."""
+"""Retries, time-outs and statuses, over real sockets."""
 
 from __future__ import annotations
 
 import logging
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -14,165 +13,24 @@ import pytest
 from ironforge_cli.blizzard.transport import ATTEMPTS, USER_AGENT, NotThereError
 from ironforge_cli.errors import (
     ConfigurationError,
-    CredentialsError,
-    ExitStatus,
     InterruptedRunError,
     UnavailableError,
 )
 from ironforge_cli.regions import Region
-from tests.blizzard.stub_server import TOKEN, Asked, Said, Stub, token_answer
+from tests.blizzard.asking import api, ask, endpoints
+from tests.blizzard.stub_server import TOKEN, Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ironforge_cli.blizzard.transport import Answer, Transport
+    from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.blizzard.conftest import Ahead
     from tests.blizzard.stub_server import Serve
     from tests.clocks import TickingClock
 
 SECRET = "kept-from-everybody"  # noqa: S105 - it opens nothing
-
-
-def ask(transport: Transport, sandbox: Sandbox, *, path: str = "token/index", **more: str) -> Answer:
-    """Ask for something of EU; another value of a parameter of one's own makes another cache entry."""
-    params = {"namespace": "dynamic-eu", "locale": "en_US", **more}
-    return transport.get_dynamic(f"{sandbox.api_url.format(region='eu')}/data/wow/{path}", params)
-
-
-def endpoints(sandbox: Sandbox) -> list[str | None]:
-    return [exchange.endpoint for exchange in sandbox.requests]
-
-
-def api(stub: Stub) -> list[Asked]:
-    return [asked for asked in stub.asked if asked.path != "/token"]
-
-
-# Tokens
-
-
-def test_one_token_serves_many_requests_and_both_regions(
-    sandbox: Sandbox, make_transport: Callable[..., Transport]
-) -> None:
-    transport = make_transport(sandbox)
-    for number in range(5):
-        assert ask(transport, sandbox, number=str(number)).status == 200
-    for region in Region:
-        url = f"{sandbox.api_url.format(region=region)}/data/wow/auctions/commodities"
-        assert transport.get_dynamic(url, {"namespace": region.dynamic_namespace}).status == 200
-    assert endpoints(sandbox).count("oauth") == 1
-
-
-def test_threads_that_begin_together_fetch_one_token(
-    sandbox: Sandbox, make_transport: Callable[..., Transport]
-) -> None:
-    transport = make_transport(sandbox)
-
-    def asked(number: int) -> Answer:
-        return ask(transport, sandbox, number=str(number))
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(asked, range(24)))
-    assert {answer.status for answer in answers} == {200}
-    assert endpoints(sandbox).count("oauth") == 1
-    assert endpoints(sandbox).count("token") == 24
-
-
-def test_a_token_that_ended_is_renewed_once_and_the_request_repeated(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    transport = make_transport(sandbox)
-    ask(transport, sandbox, number="1")
-    sandbox.expire_tokens()
-    assert ask(transport, sandbox, number="2").status == 200
-    assert [(exchange.endpoint, exchange.status) for exchange in sandbox.requests[2:]] == [
-        (None, 401),
-        ("oauth", 200),
-        ("token", 200),
-    ]
-    assert clock.slept == []
-
-
-def test_a_second_refusal_of_the_token_is_a_matter_of_credentials(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    sandbox.set_fault("unauthorized")
-    with pytest.raises(CredentialsError, match="twice") as refused:
-        ask(make_transport(sandbox), sandbox)
-    assert refused.value.status is ExitStatus.CREDENTIALS
-    assert endpoints(sandbox) == ["oauth", "token", "oauth", "token"]
-    assert clock.slept == []
-
-
-def test_wrong_credentials_are_told_at_once_and_never_quoted(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    transport = make_transport(sandbox, credentials=lambda: ("somebody", SECRET))
-    for attempt in (lambda: ask(transport, sandbox), transport.check_credentials):
-        with pytest.raises(CredentialsError, match="BLIZZARD_CLIENT_SECRET") as refused:
-            attempt()
-        assert refused.value.status == 77
-        assert SECRET not in str(refused.value)
-    assert clock.slept == []
-
-
-def test_missing_credentials_are_asked_for_only_when_a_token_is_needed(
-    sandbox: Sandbox, make_transport: Callable[..., Transport]
-) -> None:
-    def missing() -> tuple[str, str]:
-        raise ConfigurationError("BLIZZARD_CLIENT_ID is not set")
-
-    with_token, without = make_transport(sandbox), make_transport(sandbox, credentials=missing)
-    static = (f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"})
-    with_token.get_static(*static)
-    first = ask(with_token, sandbox)
-    assert without.get_static(*static).from_cache
-    assert ask(without, sandbox).body == first.body
-    with pytest.raises(ConfigurationError, match="not set"):
-        ask(without, sandbox, number="1")
-
-
-@pytest.mark.parametrize(
-    ("said", "error", "words"),
-    [
-        (Said(status=503), UnavailableError, "503"),
-        (Said(status=429), UnavailableError, "429"),
-        (Said(body=b"<html>Log in to the hotel's network</html>"), UnavailableError, "without a token"),
-        (Said(body=b'{"access_token":""}'), UnavailableError, "no header can hold"),
-        (Said(body=b'{"access_token":"half\\r\\nX-Other: y"}'), UnavailableError, "no header can hold"),
-        (Said(status=404), ConfigurationError, "IRONFORGE_OAUTH_URL"),
-        (
-            Said(status=302, headers={"Location": "https://elsewhere.example/"}),
-            ConfigurationError,
-            "IRONFORGE_OAUTH_URL",
-        ),
-        (Said(status=400, body=b'{"error":"invalid_client"}'), CredentialsError, "BLIZZARD_CLIENT_ID"),
-        (Said(status=403), CredentialsError, "BLIZZARD_CLIENT_ID"),
-    ],
-)
-def test_whatever_the_token_endpoint_says_becomes_an_error_that_says_what_to_do(
-    serve: Serve, make_transport: Callable[..., Transport], said: Said, error: type[Exception], words: str
-) -> None:
-    stub = serve(lambda _: said)
-    transport = make_transport(oauth_url=f"{stub.url}/token")
-    for attempt in (transport.check_credentials, lambda: transport.get_dynamic(f"{stub.url}/x", {})):
-        with pytest.raises(error, match=words) as raised:
-            attempt()
-        assert "X-Other" not in str(raised.value)
-    assert not api(stub)
-
-
-def test_checking_credentials_against_nothing_is_unavailable_after_one_attempt(
-    make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    transport = make_transport(oauth_url=f"http://user:{SECRET}@127.0.0.1:{port}/token")
-    with pytest.raises(UnavailableError, match="refused") as unavailable:
-        transport.check_credentials()
-    assert SECRET not in str(unavailable.value)
-    assert clock.slept == []
 
 
 # Faults that pass

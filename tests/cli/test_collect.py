@@ -262,6 +262,30 @@ def test_a_saved_body_that_makes_no_sense_is_exit_code_65(run: Run, database_url
     assert rows(database_url, "SELECT count(*) FROM auction_snapshots_eu") == [(0,)]
 
 
+def test_the_recorded_commodities_are_refused_as_they_are_and_stored_when_trimmed(
+    run: Run, recorded: Path, database_url: str, tmp_path: Path
+) -> None:
+    whole = recorded / "koodattu" / "commodities_sample.json"
+    arguments = ("--region", "eu", "--snapshot-time", TIME, "--format", "json")
+    cut = run("collect", "--from", str(whole), *arguments, IRONFORGE_DATABASE_URL=database_url)
+    assert cut.exit_code == 65
+    assert "cut off at byte 102,403 of 102,404" in cut.stderr
+    assert "The last whole auction is 2080985473 (number 1,112)." in cut.stderr
+    text = whole.read_text(encoding="utf-8-sig")
+    trimmed = text[: text.rindex('},{"id"') + 1] + "]}"
+    (tmp_path / "trimmed.json").write_text(trimmed)
+    stored = run("collect", "--from", str(tmp_path / "trimmed.json"), *arguments, IRONFORGE_DATABASE_URL=database_url)
+    assert stored.exit_code == 0
+    assert json.loads(stored.stdout)[0]["auctions"] == 1_112
+    listed = rows(
+        database_url, "SELECT auction_id, item_id, unit_price, quantity, time_left FROM auction_snapshots_eu ORDER BY 1"
+    )
+    assert listed == sorted(
+        (one["id"], one["item"]["id"], one["unit_price"], one["quantity"], one["time_left"])
+        for one in json.loads(trimmed)["auctions"]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

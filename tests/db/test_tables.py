@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.models import PRICE_STATS, SNAPSHOTS, TOKEN_PRICES, METADATA
+from ironforge_cli.db.models import METADATA, PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.regions import Region
 

@@ -25,9 +25,11 @@ class Between:
     asked_for: list[tuple[Region, datetime | None]] = field(default_factory=list["tuple[Region, datetime | None]"])
     """Whose auctions were asked for, and newer than what."""
 
-    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+    def commodities(
+        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
+    ) -> Answer:
         self.asked_for.append((region, newer_than))
-        answer = self.client.commodities(region, newer_than=newer_than)
+        answer = self.client.commodities(region, newer_than=newer_than, when_new=when_new)
         self.meanwhile(region)
         return answer if answer.not_modified else replace(answer, body=self.rewrite(answer.body))
 

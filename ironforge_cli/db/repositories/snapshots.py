@@ -117,9 +117,12 @@ def trailing_median(connection: Connection, region: Region, moment: datetime) ->
 
 def load(connection: Connection, region: Region, moment: datetime) -> Book | None:
     """Read a stored snapshot back; None where its raw rows have left (or never were)."""
+    # PostgreSQL's time goes by the number of columns: seven as four take it half as long.
     query = sql.SQL(
-        "SELECT auction_id, unit_price, item_id, quantity,"
-        " CASE time_left {} END::smallint, expires_after_min, expires_before_min FROM {} WHERE snapshot_time = %s"
+        "SELECT auction_id, unit_price, (item_id::bigint << 32) | quantity,"
+        " (CASE time_left {} END::bigint << 32)"
+        " | ((expires_after_min & 65535)::bigint << 16) | (expires_before_min & 65535)"
+        " FROM {} WHERE snapshot_time = %s"
     ).format(
         sql.SQL(" ").join(
             sql.SQL("WHEN {} THEN {}").format(sql.Literal(label), sql.Literal(code))
@@ -127,23 +130,27 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
         ),
         sql.Identifier(SNAPSHOTS[region].name),
     )
-    kinds = (Kind.INT8, Kind.INT8, Kind.INT4, Kind.INT4, Kind.INT2, Kind.INT2, Kind.INT2)
-    ids, prices, items, quantities, codes, earliest, latest = fetch_columns(
-        connection, query, [moment], kinds, slice_name="snapshots"
-    )
+    kinds = (Kind.INT8, Kind.INT8, Kind.INT8, Kind.INT8)
+    ids, prices, lots, expiries = fetch_columns(connection, query, [moment], kinds, slice_name="snapshots")
     if not len(ids):
         return None
-    # Rows come nearly in order, as they were stored; one sort serves all columns.
-    order = ids.argsort(kind="stable")
+    if not (ids[1:] > ids[:-1]).all():
+        # Rows come as they were stored, in order, unless something was deleted among them.
+        order = ids.argsort(kind="stable")
+        ids, prices, lots, expiries = ids[order], prices[order], lots[order], expiries[order]
+    # Casting to fewer bits keeps the lowest ones.
     return Book(
         auctions=Auctions(
-            auction_id=ids[order],
-            item_id=items[order],
-            unit_price=prices[order],
-            quantity=quantities[order],
-            time_left=codes[order].astype("u1"),
+            auction_id=ids,
+            item_id=(lots >> 32).astype("i4"),
+            unit_price=prices,
+            quantity=lots.astype("i4"),
+            time_left=(expiries >> 32).astype("u1"),
         ),
-        windows=Windows(expires_after_min=earliest[order], expires_before_min=latest[order]),
+        windows=Windows(
+            expires_after_min=(expiries >> 16).astype("i2"),
+            expires_before_min=expiries.astype("i2"),
+        ),
         snapshot_time=moment,
     )
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.models import PRICE_STATS, Snapshot
+from ironforge_cli.db.models import PRICE_STATS, REGISTRY
 from ironforge_cli.db.repositories import catalogue, stats
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.market.catalogue import Item
