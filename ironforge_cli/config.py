@@ -378,6 +378,6 @@ def _file_oddities(file: Path | None, in_file: Mapping[str, Any]) -> list[str]:
 
 def _suggestion(name: str, known: set[str]) -> str:
     # What all variables begin with makes none of them likely.
-    by_end = {one.removeprefix(PREFIX): one for one in known}
+    by_end = {one.removeprefix(PREFIX): one for one in sorted(known)}
     close = get_close_matches(name.removeprefix(PREFIX), by_end, n=1)
     return f"; did you mean {by_end[close[0]]}?" if close else "."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli import config
@@ -14,12 +14,14 @@ PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_si
 )
 
 
+@settings(deadline=None)
 @given(password=PASSWORDS)
 def test_a_password_in_a_url_is_masked_whatever_its_characters(password: str) -> None:
     shown = config.masked(f"postgresql://me:{password}@db.example:6432/prices")
     assert shown == "postgresql://me:****@db.example:6432/prices"
 
 
+@settings(deadline=None)
 @given(password=PASSWORDS)
 def test_a_password_in_a_connection_string_is_masked_whatever_its_characters(password: str) -> None:
     quoted = password.replace("\\", "\\\\").replace("'", "\\'")

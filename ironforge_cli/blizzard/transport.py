@@ -227,8 +227,13 @@ class Transport:
         *,
         when_new: Callable[[], None] | None = None,
     ) -> Answer:
+        told: requests.Response | None = None
+
         def answered(response: requests.Response, *_: Any, **__: Any) -> None:
-            if response.status_code == _OK and when_new is not None:
+            nonlocal told
+            # Both requests and requests-cache call it: before the body is read, and when it is stored.
+            if response.status_code == _OK and when_new is not None and response is not told:
+                told = response
                 when_new()
 
         def ask(by: requests.Session, token: str) -> requests.Response:

@@ -77,12 +77,16 @@ def demo(
     sandbox: Sandbox = run.close_with(Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at))
     database = run.embedded_database(home=folder)
     schema.start_anew(database)
+
+    def its_time() -> float:
+        # Its hours pass in less than a minute, for which an answer counts as fresh.
+        return (run.clock.now() + (sandbox.now - starts_at)).timestamp()
+
     transport = run.transport_to(
         home=folder,
         credentials=lambda: (sandbox.client_id, sandbox.client_secret),
         oauth_url=sandbox.oauth_url,
-        # Its hours pass in less than a minute, for which an answer counts as fresh.
-        now=lambda: (run.clock.now() + (sandbox.now - starts_at)).timestamp(),
+        now=its_time,
     )
     if not run.shared.verbose:
         run.close_with(_without_a_line_for_each_snapshot())

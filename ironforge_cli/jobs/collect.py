@@ -23,16 +23,8 @@ from ironforge_cli.errors import (
     RefusedAnswerError,
     combined_status,
 )
-from ironforge_cli.jobs.cycle import (
-    CollectedRegion,
-    CommoditySource,
-    Outcome,
-    RegionCycle,
-    Workplace,
-    in_spool,
-    quarantined,
-    store_body,
-)
+from ironforge_cli.jobs.cycle import CommoditySource, RegionCycle, Workplace, quarantined, store_body
+from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, in_spool
 from ironforge_cli.jobs.runs import Evidence, Silent
 
 if TYPE_CHECKING:

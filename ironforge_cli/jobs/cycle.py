@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +18,7 @@ from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import partitions, runs, snapshots
 from ironforge_cli.errors import DatabaseError, ExitStatus, IronforgeError, RefusedAnswerError, UnavailableError
+from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, in_spool, repeated_body, unchanged
 from ironforge_cli.jobs.storing import ImplausibleAnswerError, require_plausible, store_snapshot
 from ironforge_cli.market.partitions import DailyPartition
 
@@ -33,22 +33,10 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.transport import Answer
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.runs import Attempt, Evidence
-    from ironforge_cli.jobs.storing import Counts
     from ironforge_cli.market.auctions import Auctions, Book
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
-
-
-class Outcome(StrEnum):
-    """How a piece of work ended; the failures bear the names of their rows in scraper_logs."""
-
-    STORED = "stored"
-    NO_CHANGE = "no_change"
-    SPOOLED = "spooled"
-    REJECTED = "rejected"
-    LOCKED = "locked"
-    FAILED = "failed"
 
 
 class CommoditySource(Protocol):
@@ -63,25 +51,6 @@ class CommoditySource(Protocol):
     def forget_commodities(self, region: Region) -> None:
         """Don't give a body that was received once more."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class CollectedRegion:
-    """How one region's collection ended."""
-
-    region: Region
-    outcome: Outcome
-    status: ExitStatus
-    snapshot_time: datetime | None
-    """Of the snapshot that was stored, or found to be stored already."""
-    counts: Counts | None
-    """None unless a snapshot was stored."""
-    message: str | None
-    """What went wrong and what to do, or why nothing was new."""
-    replayed: int = 0
-    """Spooled snapshots that were stored first."""
-    steps: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds of each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +105,7 @@ class RegionCycle:
         # PostgreSQL sends the previous snapshot while Blizzard sends the new one.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"previous-{region}")
         self._previous: Future[Book | None] | None = None
+        self._previous_time: datetime | None = None
 
     def run(self) -> CollectedRegion:
         """Do it all. Raises what went wrong; a body that was received is then in the spool or the quarantine."""
@@ -175,7 +145,7 @@ class RegionCycle:
                 body=snapshots.Body(bytes=len(asked.answer.body), digest=asked.digest, source="live"),
                 database=self._database,
                 attempt=self._attempt,
-                previous=self._previous.result if self._previous else None,
+                previous=self._previous_book if self._previous else None,
             )
         stored = CollectedRegion(
             region=self._region,
@@ -266,7 +236,17 @@ class RegionCycle:
     def _read_ahead(self, known: _Known | None) -> None:
         """Begin to read the newest stored snapshot: the one that is on its way will be compared with it."""
         if self._away is None and self._previous is None and known is not None:
+            self._previous_time = known.snapshot_time
             self._previous = self._reading.submit(self._load, known.snapshot_time)
+
+    def _previous_book(self) -> Book | None:
+        if self._previous is None or self._previous_time is None:
+            return None
+        try:
+            return self._previous.result()
+        except DatabaseError:
+            # A restart of the server while Blizzard's answer came: it can be back by now.
+            return self._load(self._previous_time)
 
     def _load(self, moment: datetime) -> Book | None:
         with self._database.connect() as connection:
@@ -431,31 +411,3 @@ def quarantined(
     except IronforgeError as error:
         return f"The body could not be kept: {error}"
     return f"The body is kept: `ironforge spool list --quarantine` shows it as {kept.name}."
-
-
-def in_spool(time: datetime) -> str:
-    """Where a snapshot is that could not be stored, and what becomes of it."""
-    return f"The snapshot of {time.isoformat()} is in the spool: the next run with a database stores it."
-
-
-def unchanged(attempt: Attempt, region: Region, time: datetime | None, why: str) -> CollectedRegion:
-    """Nothing was new, for a reason."""
-    attempt.status = Outcome.NO_CHANGE
-    return CollectedRegion(
-        region=region,
-        outcome=Outcome.NO_CHANGE,
-        status=ExitStatus.DONE,
-        snapshot_time=time,
-        counts=None,
-        message=why,
-        steps=attempt.steps,
-    )
-
-
-def repeated_body(attempt: Attempt, region: Region, time: datetime, original: datetime) -> CollectedRegion:
-    """The body is a stored one under a new time: nothing new, and worth telling."""
-    attempt.message = (
-        f"The body of {time.isoformat()} is that of {original.isoformat()} again: Blizzard gave it a new time alone."
-    )
-    log.warning("%s: %s", region.label, attempt.message)
-    return unchanged(attempt, region, time, attempt.message)

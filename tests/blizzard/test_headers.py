@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli.blizzard.headers import header, http_time
 
 
+@settings(deadline=None)
 @given(text=st.one_of(st.text(), st.from_regex(r"\w{3}, \d{1,3} \w{3} \d{1,5} \d\d?:\d\d?:\d\d?( [+-]\d{1,6}| GMT)?")))
 def test_any_text_is_an_aware_utc_time_or_none(text: str) -> None:
     moment = http_time(text)

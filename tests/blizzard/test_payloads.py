@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli.blizzard import payloads
@@ -41,6 +41,7 @@ listings = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(auctions=listings, mark=st.sampled_from([b"", b"\xef\xbb\xbf"]), region=st.sampled_from(Region))
 def test_any_list_of_valid_auctions_is_read_whole_and_sorted_by_id(
     auctions: list[dict[str, Any]], mark: bytes, region: Region
@@ -54,6 +55,7 @@ def test_any_list_of_valid_auctions_is_read_whole_and_sorted_by_id(
     assert [TimeLeft(code).name for code in read.time_left.tolist()] == [one["time_left"] for one in expected]
 
 
+@settings(deadline=None)
 @given(auctions=listings, indent=st.sampled_from([None, 1, "\t"]))
 def test_spaces_and_unknown_keys_change_nothing(auctions: list[dict[str, Any]], indent: int | str | None) -> None:
     grown: list[Any] = [
@@ -120,6 +122,7 @@ def test_an_element_that_is_no_auction_is_refused_with_its_place(element: str) -
     assert "`$.auctions[1]`" in refusal(body)
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, 29), cut=st.integers(1, 200))
 def test_a_wrong_value_is_named_even_where_the_body_is_cut_behind_it(at: int, cut: int) -> None:
     auctions = [auction(number) for number in range(1, 41)]
@@ -128,6 +131,7 @@ def test_a_wrong_value_is_named_even_where_the_body_is_cut_behind_it(at: int, cu
     assert f"`$.auctions[{at}].time_left`" in refusal(whole[:-cut])
 
 
+@settings(deadline=None)
 @given(auctions=listings)
 def test_a_duplicate_id_is_refused_and_named(auctions: list[dict[str, Any]]) -> None:
     twice = [*auctions, auctions[0] | {"quantity": 1}]
@@ -158,12 +162,14 @@ def test_a_body_cut_at_any_byte_is_refused_and_names_the_last_whole_auction(mark
                 assert message.endswith("No auction in it is whole.")
 
 
+@settings(deadline=None)
 @given(cut=st.integers(1, 2_000), garbage=st.binary(min_size=1, max_size=50))
 def test_bytes_that_are_no_json_are_always_refused(cut: int, garbage: bytes) -> None:
     body = body_of([auction(number) for number in range(1, 25)])
     refusal(body[: min(cut, len(body) - 1)] + b"\x00" + garbage)
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=200))
 def test_no_bytes_at_all_bring_a_parser_down(body: bytes) -> None:
     refusal(body)
@@ -237,6 +243,7 @@ def test_a_snapshots_time_is_read_however_the_header_is_written(name: str, given
     assert payloads.published_at({name: given_as}).utcoffset() == timedelta()
 
 
+@settings(deadline=None)
 @given(moment=st.datetimes(datetime(2004, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis takes naive bounds
 def test_a_padded_and_an_unpadded_day_are_the_same_time(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
@@ -256,6 +263,7 @@ def test_a_last_modified_that_is_no_time_is_refused_and_quoted(odd: str) -> None
     assert repr(odd) in str(refused.value)
 
 
+@settings(deadline=None)
 @given(odd=st.text(max_size=40))
 def test_no_text_of_a_last_modified_brings_the_reader_down(odd: str) -> None:
     try:
@@ -290,6 +298,7 @@ def test_an_answers_own_time_that_can_not_be_read_is_no_fault_of_last_modified()
 # The token
 
 
+@settings(deadline=None)
 @given(milliseconds=st.integers(1, 253_402_300_799_999), price=st.integers(1, DEAREST))
 def test_a_token_price_keeps_its_millisecond_and_its_copper(milliseconds: int, price: int) -> None:
     set_at, read = payloads.token_price(written({"last_updated_timestamp": milliseconds, "price": price}))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli.blizzard.ratelimit import RateLimit
@@ -53,6 +53,7 @@ def reserved(file: Path) -> list[float]:
         return [at for (at,) in connection.execute("SELECT at FROM slots ORDER BY at")]
 
 
+@settings(deadline=None)
 @given(
     pauses=st.lists(st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 900)), min_size=1, max_size=60),
     per_second=st.integers(1, 6),
@@ -74,6 +75,7 @@ def test_no_second_and_no_hour_ever_sees_more_than_the_limit(
     assert most_in(left_at, 3_600 - 1e-3) <= per_hour
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.tuples(st.floats(0, 3), st.one_of(st.just(0.0), st.floats(0, 5_000))), min_size=1, max_size=40),
     per_second=st.integers(1, 4),
@@ -91,6 +93,7 @@ def test_a_clock_that_is_set_back_never_lets_more_through(steps: list[tuple[floa
     assert most_in(left_at, 1.0) <= per_second
 
 
+@settings(deadline=None)
 @given(before=st.integers(1, 30), back=st.floats(0, 5_000), per_second=st.integers(1, 4))
 def test_a_clock_that_is_set_back_does_not_hold_requests_up(before: int, back: float, per_second: int) -> None:
     machine = Machine()

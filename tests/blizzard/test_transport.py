@@ -141,6 +141,16 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
     assert clock.slept == waits
 
 
+def test_an_answer_that_trickles_is_broken_off_and_asked_for_again(
+    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
+) -> None:
+    # Twenty pieces, each in time for one read, that take longer together than an answer may.
+    set_one(sandbox, "slow_drip", 1, seconds=0.05)
+    assert ask(make_transport(sandbox, timeout=(2, 0.1)), sandbox).status == 200
+    assert endpoints(sandbox).count("token") == 2
+    assert len(clock.slept) == 1
+
+
 def test_a_refused_connection_is_retried_and_then_unavailable(
     sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
 ) -> None:
@@ -294,6 +304,24 @@ def test_a_condition_carries_the_time_that_is_known(serve: Serve, make_transport
     answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {}, newer_than=known)
     assert answer.not_modified
     assert api(stub)[0].headers["If-Modified-Since"] == format_datetime(known, usegmt=True)
+
+
+def test_whoever_waits_for_a_body_is_told_as_soon_as_one_comes_and_never_of_a_304(
+    sandbox: Sandbox, make_transport: Callable[..., Transport]
+) -> None:
+    transport, told = make_transport(sandbox), list[int]()
+    where = (f"{sandbox.api_url.format(region='eu')}/data/wow/auctions/commodities", {"namespace": "dynamic-eu"})
+    published = sandbox.published(Region.EU).published_at
+
+    def when_new() -> None:
+        told.append(len(sandbox.requests))
+
+    transport.get_dynamic(*where, when_new=when_new)
+    assert told == [2]
+    transport.get_dynamic(*where, newer_than=published, when_new=when_new)
+    assert told == [2]
+    assert transport.get_dynamic(*where, when_new=when_new).from_cache
+    assert told == [2, 3]
 
 
 def test_every_request_takes_its_turn_at_the_rate_limit(

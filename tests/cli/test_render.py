@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -74,6 +74,7 @@ def test_no_records_are_an_empty_result(form: Format, text: str) -> None:
     assert as_written([], form) == text
 
 
+@settings(deadline=None)
 @given(text=st.text())
 def test_any_text_stands_in_a_table_as_it_is(text: str) -> None:
     stream = io.StringIO()
@@ -100,6 +101,7 @@ def test_a_message_with_brackets_is_shown_as_it_is() -> None:
     assert "EU: [eu] nothing [/new] since [red]then\n" in stream.getvalue()
 
 
+@settings(deadline=None)
 @given(copper=st.integers(0, 10**15))
 def test_small_prices_are_shown_to_the_copper_and_large_ones_in_gold(copper: int) -> None:
     shown = gold(copper)
@@ -110,6 +112,7 @@ def test_small_prices_are_shown_to_the_copper_and_large_ones_in_gold(copper: int
         assert sum(int(part[:-1]) * coins[part[-1]] for part in shown.split()) == copper
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.floats(0, 1e12), max_size=50))
 def test_a_sparkline_has_a_bar_a_value_and_rises_with_it(values: list[float]) -> None:
     bars = sparkline(values)

@@ -18,11 +18,10 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from tests.servers import TestServer
 
 BEFORE_2000 = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 AFTER_2000 = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
@@ -65,15 +64,11 @@ def tables(*, nulls: bool) -> st.SearchStrategy[list[Row]]:
     return st.lists(row, max_size=30)
 
 
-@pytest.fixture(scope="module")
-def shared(any_server: TestServer) -> Generator[Database]:
-    """A database that lasts for many examples, with a table for every kind of column."""
-    with any_server.migrated_database() as url:
-        database = Database(url)
-        with database.transaction() as connection:
-            connection.execute(text(TABLE))
-        yield database
-        database.close()
+@pytest.fixture(scope="module", autouse=True)
+def packed_rows(shared: Database) -> None:
+    """A table for every kind of column, beside the others."""
+    with shared.transaction() as connection:
+        connection.execute(text(TABLE))
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column | LabelColumn]:

@@ -62,9 +62,9 @@ def test_a_missing_database_is_to_be_created(any_server: TestServer) -> None:
     )
 
 
-def test_a_server_without_a_connection_left_says_so(any_database: Database) -> None:
-    with plain_role(any_database, f"LOGIN CONNECTION LIMIT 0 PASSWORD '{SECRET}'") as role:
-        message = refusal(make_conninfo(conninfo(any_database.url), user=role, password=SECRET))
+def test_a_server_without_a_connection_left_says_so(shared: Database) -> None:
+    with plain_role(shared, f"LOGIN CONNECTION LIMIT 0 PASSWORD '{SECRET}'") as role:
+        message = refusal(make_conninfo(conninfo(shared.url), user=role, password=SECRET))
     assert "too many connections" in message
     assert message.endswith("raise max_connections or stop what holds them.")
 
@@ -98,44 +98,44 @@ def failure(database: Database, *statements: str) -> str:
     return str(failed.value)
 
 
-def test_a_read_only_server_is_said_to_be_one(any_database: Database) -> None:
+def test_a_read_only_server_is_said_to_be_one(shared: Database) -> None:
     insert = "INSERT INTO eu_token_price VALUES (now(), 1)"
-    message = failure(any_database, "SET TRANSACTION READ ONLY", insert)
+    message = failure(shared, "SET TRANSACTION READ ONLY", insert)
     assert "(SQLSTATE 25006). The server is read-only: a standby, or default_transaction_read_only is on" in message
 
 
-def test_a_statement_that_was_cut_off_names_its_limit(any_database: Database) -> None:
-    message = failure(any_database, "SET LOCAL statement_timeout = 1", "SELECT pg_sleep(60)")
+def test_a_statement_that_was_cut_off_names_its_limit(shared: Database) -> None:
+    message = failure(shared, "SET LOCAL statement_timeout = 1", "SELECT pg_sleep(60)")
     assert "(SQLSTATE 57014). An operator or statement_timeout cancelled the statement; raise the limit" in message
 
 
-def test_a_lock_that_another_session_holds_is_not_waited_for_without_end(any_database: Database) -> None:
-    with any_database.transaction() as holder:
+def test_a_lock_that_another_session_holds_is_not_waited_for_without_end(shared: Database) -> None:
+    with shared.transaction() as holder:
         holder.execute(text("LOCK TABLE items"))
-        message = failure(any_database, "SET LOCAL lock_timeout = 1", "SELECT FROM items")
+        message = failure(shared, "SET LOCAL lock_timeout = 1", "SELECT FROM items")
     assert "(SQLSTATE 55P03). Another session holds a lock that this needs; see pg_stat_activity." in message
 
 
-def test_missing_rights_are_to_be_granted(any_database: Database) -> None:
-    with plain_role(any_database, "NOLOGIN") as role:
-        message = failure(any_database, f"SET LOCAL ROLE {role}", "SELECT FROM items")
+def test_missing_rights_are_to_be_granted(shared: Database) -> None:
+    with plain_role(shared, "NOLOGIN") as role:
+        message = failure(shared, f"SET LOCAL ROLE {role}", "SELECT FROM items")
     assert "permission denied for table items (SQLSTATE 42501). Grant this user the rights on ironforge's" in message
 
 
-def test_a_search_path_to_nowhere_is_explained(any_database: Database) -> None:
-    message = failure(any_database, "SET LOCAL search_path = nowhere", "CREATE TABLE somewhere ()")
+def test_a_search_path_to_nowhere_is_explained(shared: Database) -> None:
+    message = failure(shared, "SET LOCAL search_path = nowhere", "CREATE TABLE somewhere ()")
     assert "(SQLSTATE 3F000). Create the schema that this user's search_path names" in message
 
 
-def test_tables_that_somebody_else_made_are_not_taken_for_ironforges(any_database: Database) -> None:
-    message = failure(any_database, "CREATE TABLE items ()")
+def test_tables_that_somebody_else_made_are_not_taken_for_ironforges(shared: Database) -> None:
+    message = failure(shared, "CREATE TABLE items ()")
     assert '"items" already exists (SQLSTATE 42P07). ' in message
     assert message.endswith("give ironforge a database of its own.")
 
 
-def test_what_contradicts_the_stored_rows_is_said(any_database: Database) -> None:
+def test_what_contradicts_the_stored_rows_is_said(shared: Database) -> None:
     insert = "INSERT INTO eu_token_price VALUES ('2026-01-14', 1)"
-    message = failure(any_database, insert, insert)
+    message = failure(shared, insert, insert)
     assert "pk_eu_token_price" in message
     assert "(SQLSTATE 23505). What is stored already contradicts it" in message
 
@@ -158,8 +158,8 @@ def test_what_contradicts_the_stored_rows_is_said(any_database: Database) -> Non
         ("P0001", "The server's log says more"),
     ],
 )
-def test_every_group_of_errors_has_its_advice(database: Database, state: str, advice: str) -> None:
-    message = failure(database, f"DO $$ BEGIN RAISE EXCEPTION 'as it happens.' USING ERRCODE = '{state}'; END $$")
+def test_every_group_of_errors_has_its_advice(shared: Database, state: str, advice: str) -> None:
+    message = failure(shared, f"DO $$ BEGIN RAISE EXCEPTION 'as it happens.' USING ERRCODE = '{state}'; END $$")
     assert "refused the work: as it happens. CONTEXT: PL/pgSQL function" in message
     assert f"(SQLSTATE {state}). " in message
     assert advice in message
@@ -168,9 +168,9 @@ def test_every_group_of_errors_has_its_advice(database: Database, state: str, ad
 @pytest.mark.parametrize(
     "statement", ["SELECT FROM auction_snapshots_of_mars", "SELECT colour FROM items", "SELECT 'LONG'::time_right"]
 )
-def test_a_schema_that_does_not_fit_is_to_be_upgraded(any_database: Database, statement: str) -> None:
+def test_a_schema_that_does_not_fit_is_to_be_upgraded(shared: Database, statement: str) -> None:
     def execute() -> None:
-        with any_database.connect() as connection:
+        with shared.connect() as connection:
             connection.execute(text(statement))
 
     with pytest.raises(
@@ -180,19 +180,19 @@ def test_a_schema_that_does_not_fit_is_to_be_upgraded(any_database: Database, st
     assert failed.value.status == 78
 
 
-def test_a_session_that_was_ended_is_reported_and_the_next_one_works(any_database: Database) -> None:
+def test_a_session_that_was_ended_is_reported_and_the_next_one_works(shared: Database) -> None:
     own = text("SELECT pg_backend_pid()")
 
     def be_ended() -> None:
-        with any_database.transaction() as connection:
+        with shared.transaction() as connection:
             process = connection.execute(own).scalar_one()
-            with any_database.connect(autocommit=True) as other:
+            with shared.connect(autocommit=True) as other:
                 other.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
             connection.execute(own)
 
     with pytest.raises(DatabaseError, match=r"SQLSTATE 57P01.*try again when it is back"):
         be_ended()
-    with any_database.connect() as connection:
+    with shared.connect() as connection:
         assert connection.execute(own).scalar_one()
 
 

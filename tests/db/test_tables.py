@@ -119,13 +119,13 @@ ADDED = {
 }
 
 
-def columns(database: Database, table: str) -> dict[str, str]:
+def columns(shared: Database, table: str) -> dict[str, str]:
     query = text("""
         SELECT attname, format_type(atttypid, atttypmod), attnotnull, attnum = ANY (coalesce(conkey, '{}'))
         FROM pg_attribute LEFT JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
         WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
     """)
-    with database.connect() as connection:
+    with shared.connect() as connection:
         return {
             name: kind + ("*" if key else "" if required else "?")
             for name, kind, required, key in connection.execute(query, {"table": table})
@@ -133,24 +133,24 @@ def columns(database: Database, table: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("table", PUBLISHED)
-def test_a_table_has_exactly_the_published_columns_and_those_of_the_estimator(database: Database, table: str) -> None:
+def test_a_table_has_exactly_the_published_columns_and_those_of_the_estimator(shared: Database, table: str) -> None:
     added = [extra for name, extra in ADDED.items() if name in table]
-    assert columns(database, table) == dict(ChainMap(*added, PUBLISHED[table]))
+    assert columns(shared, table) == dict(ChainMap(*added, PUBLISHED[table]))
 
 
-def test_the_tables_are_the_published_ones_and_the_registry(database: Database) -> None:
+def test_the_tables_are_the_published_ones_and_the_registry(shared: Database) -> None:
     query = text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
-    with database.connect() as connection:
+    with shared.connect() as connection:
         found = set(connection.execute(query).scalars())
     assert found == {*PUBLISHED, "snapshots", "alembic_version"}
     assert set(METADATA.tables) == {*PUBLISHED, "snapshots"}
 
 
-def definitions(database: Database, table: str, kind: str) -> list[str]:
+def definitions(shared: Database, table: str, kind: str) -> list[str]:
     query = text(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass(:table) AND contype = :kind"
     )
-    with database.connect() as connection:
+    with shared.connect() as connection:
         return list(connection.execute(query, {"table": table, "kind": kind}).scalars())
 
 
@@ -172,39 +172,37 @@ def definitions(database: Database, table: str, kind: str) -> list[str]:
         ("snapshots", "region, snapshot_time"),
     ],
 )
-def test_a_primary_key_has_its_columns_in_this_order(database: Database, table: str, key: str) -> None:
-    assert definitions(database, table, "p") == [f"PRIMARY KEY ({key})"]
+def test_a_primary_key_has_its_columns_in_this_order(shared: Database, table: str, key: str) -> None:
+    assert definitions(shared, table, "p") == [f"PRIMARY KEY ({key})"]
 
 
-def test_reagents_belong_to_a_recipe_of_their_faction(database: Database) -> None:
-    (key,) = definitions(database, "reagents", "f")
+def test_reagents_belong_to_a_recipe_of_their_faction(shared: Database) -> None:
+    (key,) = definitions(shared, "reagents", "f")
     assert key == "FOREIGN KEY (recipe_id, faction) REFERENCES recipes(id, faction) ON DELETE CASCADE"
 
 
-def test_time_left_has_blizzards_labels_soonest_first(any_database: Database) -> None:
-    with any_database.connect() as connection:
+def test_time_left_has_blizzards_labels_soonest_first(shared: Database) -> None:
+    with shared.connect() as connection:
         labels = connection.execute(text("SELECT unnest(enum_range(NULL::time_left))::text")).scalars().all()
     assert labels == ["SHORT", "MEDIUM", "LONG", "VERY_LONG"]
 
 
 @pytest.mark.parametrize("region", Region)
-def test_raw_snapshots_are_partitioned_by_their_time_and_no_partition_is_made(
-    any_database: Database, region: Region
-) -> None:
+def test_raw_snapshots_are_partitioned_by_their_time_and_no_partition_is_made(shared: Database, region: Region) -> None:
     table = f"auction_snapshots_{region}"
     query = text("SELECT pg_get_partkeydef(to_regclass(:table))")
-    with any_database.connect() as connection:
+    with shared.connect() as connection:
         assert connection.execute(query, {"table": table}).scalar_one() == "RANGE (snapshot_time)"
         assert connection.execute(text("SELECT count(*) FROM pg_inherits")).scalar_one() == 0
 
 
-def test_every_table_and_column_is_explained(any_database: Database) -> None:
+def test_every_table_and_column_is_explained(shared: Database) -> None:
     query = text("""
         SELECT relname, obj_description(pg_class.oid, 'pg_class'), attname, col_description(attrelid, attnum)
         FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
         WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
     """)
-    with any_database.connect() as connection:
+    with shared.connect() as connection:
         found = {(table, column): (about, what) for table, about, column, what in connection.execute(query)}
     assert found == {
         (table.name, column.name): (table.comment, column.comment)
@@ -242,9 +240,9 @@ STATISTICS = (
         ("INSERT INTO reagents VALUES (1, 'Horde', 1, 1)", "fk_reagents_recipes"),
     ],
 )
-def test_what_can_not_be_true_is_refused(database: Database, statement: str, constraint: str) -> None:
+def test_what_can_not_be_true_is_refused(shared: Database, statement: str, constraint: str) -> None:
     def insert() -> None:
-        with database.transaction() as connection:
+        with shared.transaction() as connection:
             connection.exec_driver_sql(statement)
 
     with pytest.raises(DatabaseError, match=constraint):
@@ -252,7 +250,7 @@ def test_what_can_not_be_true_is_refused(database: Database, statement: str, con
 
 
 @pytest.mark.parametrize("status", ["running", "success", "no_change", "rejected", "failed", "locked", "spooled"])
-def test_every_published_status_of_a_log_row_is_taken(database: Database, status: str) -> None:
-    with database.transaction() as connection:
+def test_every_published_status_of_a_log_row_is_taken(shared: Database, status: str) -> None:
+    with shared.connect() as connection:
         connection.exec_driver_sql(LOG.format("us", status))
         assert connection.execute(text("SELECT poll_attempts FROM scraper_logs")).scalar_one() == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.db import locks
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.collect import Outcome
+from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.db.embedded_playground import eventually
 from tests.jobs import stored

@@ -57,6 +57,7 @@ def test_the_lower_bound_is_above_the_truth_only_by_cancelled_lots(hourly: Accur
     assert with_gaps.all_days.low_explained == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a lot in reach that is cancelled and not listed again looks like a sale")
-def test_the_truth_is_within_the_bounds_whenever_nothing_was_sold_unseen(hourly: Accuracy) -> None:
-    assert hourly.seen_days.within == 1
+def test_the_truth_is_within_the_bounds_on_most_days_with_nothing_unseen(hourly: Accuracy, with_gaps: Accuracy) -> None:
+    # Not on all: a lot in reach that is cancelled and not listed again looks sold (docs/decisions/0005).
+    assert hourly.seen_days.within >= 0.70
+    assert with_gaps.seen_days.within >= 0.70

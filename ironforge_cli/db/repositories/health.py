@@ -84,11 +84,13 @@ def newest(connection: Connection, region: Region) -> Newest | None:
 
 
 def gaps(connection: Connection, region: Region, *, since: datetime, longest_seconds: int) -> list[Gap]:
-    """Pairs of snapshots that are further apart than they should be, newest first."""
+    """Pairs of snapshots that are further apart than they should be and end after a time, newest first."""
     time = REGISTRY.c.snapshot_time
     previous = func.lag(time).over(order_by=time)
-    pairs = select(previous.label("since"), time.label("until")).where(REGISTRY.c.region == region, time >= since)
-    found = pairs.subquery()
+    pairs = select(previous.label("since"), time.label("until")).where(REGISTRY.c.region == region)
+    # A gap that ends after the time can have begun before it.
+    last_before = select(func.max(time)).where(REGISTRY.c.region == region, time < since).scalar_subquery()
+    found = pairs.where(time >= func.coalesce(last_before, since)).subquery()
     seconds = func.extract("epoch", found.c.until - found.c.since)
     statement = (
         select(found.c.since, found.c.until, func.round(seconds / 3600) - 1)

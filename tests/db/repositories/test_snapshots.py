@@ -27,20 +27,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.servers import TestServer
 
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BODY = snapshots.Body(bytes=12_345, digest="ab" * 32, source="live")
-
-
-@pytest.fixture(scope="module")
-def shared(any_server: TestServer) -> Generator[Database]:
-    """A database for many examples, each of which is rolled back."""
-    with any_server.migrated_database() as url:
-        database = Database(url)
-        yield database
-        database.close()
 
 
 @pytest.fixture
@@ -145,6 +135,14 @@ def test_a_market_of_several_blocks_loads_as_it_was_stored_and_in_order(connecti
     book = market_book(1, at=NOON)
     snapshots.store(connection, Region.US, book)
     assert_same(snapshots.load(connection, Region.US, NOON), book)
+
+
+def test_a_row_and_its_index_take_no_more_bytes_than_they_may(connection: Connection) -> None:
+    rows = 150_000
+    snapshots.store(connection, Region.EU, market_book(1, at=NOON, auctions=rows))
+    table = DailyPartition.holding(Region.EU, NOON).name
+    size = connection.execute(text("SELECT pg_total_relation_size(:table)"), {"table": table}).scalar_one()
+    assert size / rows <= 104
 
 
 def test_only_the_snapshot_of_that_time_and_region_is_loaded_and_removed(connection: Connection) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.servers import TestServer
 
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,15 +38,6 @@ PRICES = (
 )
 COUNTS = ("total_quantity", "num_auctions")
 SALES = ("estimated_sales", "sales_low", "sales_high", "new_listings", "new_auctions")
-
-
-@pytest.fixture(scope="module")
-def shared(any_server: TestServer) -> Generator[Database]:
-    """A database for many examples, each of which is rolled back."""
-    with any_server.migrated_database() as url:
-        database = Database(url)
-        yield database
-        database.close()
 
 
 @pytest.fixture

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, text
+
+from ironforge_cli.db import locks
+from ironforge_cli.db.engine import Database
+from ironforge_cli.db.models import REGISTRY
+from ironforge_cli.db.repositories import health, partitions, runs
+from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def register(connection: Connection, region: Region, moment: datetime, *, partly_sold: int | None = None) -> None:
+    row = {
+        "region": region,
+        "snapshot_time": moment,
+        "auctions": 10,
+        "items": 4,
+        "bytes": 1,
+        "digest": "ab",
+        "source": "live",
+        "estimator_version": 1,
+        "partly_sold": partly_sold,
+        "partly_sold_above_cheaper": partly_sold and 1,
+    }
+    connection.execute(insert(REGISTRY).values(row))
+
+
+def log(connection: Connection, *, status: str = "success", region: Region = Region.EU, minute: int = 0) -> int:
+    row = LogRow(
+        command="collect",
+        region=region,
+        timestamp=NOON + minute * MINUTE,
+        status=status,
+        last_modified=None,
+        error_message=None,
+        poll_attempts=1,
+    )
+    number = runs.start(connection, row)
+    if status != "running":
+        connection.execute(
+            text("UPDATE scraper_logs SET status = :status WHERE id = :id"), {"status": status, "id": number}
+        )
+    return number
+
+
+def test_the_newest_snapshot_comes_with_its_self_check(shared: Database) -> None:
+    with shared.connect() as connection:
+        assert health.newest(connection, Region.EU) is None
+        register(connection, Region.EU, NOON)
+        register(connection, Region.EU, NOON + MINUTE, partly_sold=7)
+        register(connection, Region.US, NOON + 2 * MINUTE)
+        found = health.newest(connection, Region.EU)
+        assert found == health.Newest(NOON + MINUTE, 10, 4, partly_sold=7, partly_sold_above_cheaper=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(minutes=st.lists(st.integers(0, 2_000), unique=True, max_size=12), since=st.integers(0, 2_000))
+def test_gaps_are_those_of_a_plain_search(shared: Database, minutes: list[int], since: int) -> None:
+    with shared.connect() as connection:
+        for minute in minutes:
+            register(connection, Region.EU, NOON + minute * MINUTE)
+        register(connection, Region.US, NOON)
+        found = health.gaps(connection, Region.EU, since=NOON + since * MINUTE, longest_seconds=5_400)
+    held = sorted(minutes)
+    plain = [(one, two) for one, two in pairwise(held) if two - one > 90 and two >= since]
+    assert [(gap.since, gap.until) for gap in found] == [
+        (NOON + one * MINUTE, NOON + two * MINUTE) for one, two in reversed(plain)
+    ]
+    assert [gap.missing_hours for gap in found] == [
+        max(1, (2 * (two - one) + 60) // 120 - 1) for one, two in reversed(plain)
+    ]
+
+
+def test_a_running_row_has_crashed_when_nobody_holds_its_lock(any_database: Database) -> None:
+    with any_database.transaction() as connection:
+        alive, dead = (log(connection, status="running", minute=minute) for minute in (1, 2))
+        log(connection, status="running", minute=-60)
+        log(connection, minute=3)
+    with any_database.connect(autocommit=True) as owner, any_database.connect() as connection:
+        assert locks.acquire(owner, locks.run_lock(alive))
+        assert [row.id for row in health.crashed(connection, since=NOON)] == [dead]
+        locks.release(owner, locks.run_lock(alive))
+        assert [row.id for row in health.crashed(connection, since=NOON)] == [dead, alive]
+
+
+def test_the_last_attempts_of_a_region_come_newest_first(shared: Database) -> None:
+    with shared.connect() as connection:
+        for minute in (2, 0, 1):
+            log(connection, minute=minute)
+            log(connection, region=Region.US, minute=minute + 10)
+        found = health.last_attempts(connection, Region.EU, limit=2)
+    assert [(row.region, row.timestamp) for row in found] == [("eu", NOON + 2 * MINUTE), ("eu", NOON + MINUTE)]
+
+
+def test_the_last_runs_of_commands_come_newest_first(shared: Database) -> None:
+    def row(operation: str, minute: int) -> BenchmarkRow:
+        return BenchmarkRow(
+            operation_type=operation,
+            operation_name="collect",
+            region=None,
+            start_time=NOON + minute * MINUTE,
+            end_time=NOON + minute * MINUTE,
+            duration_seconds=1.5,
+            record_count=3,
+            status="success",
+            error_message=None,
+            extra_data={"steps": {}},
+        )
+
+    with shared.connect() as connection:
+        for minute, operation in enumerate(("command", "command", "snapshot", "command")):
+            runs.add_benchmark(connection, row(operation, minute))
+        found = health.last_runs(connection, limit=2)
+    assert [run.started_at for run in found] == [NOON + 3 * MINUTE, NOON + MINUTE]
+    assert found[0] == health.LastRun("collect", NOON + 3 * MINUTE, 1.5, "success", 3, {"steps": {}})
+
+
+def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
+    with shared.connect() as connection:
+        before = health.sizes(connection, tuple(Region))
+        partitions.create(connection, DailyPartition.holding(Region.EU, NOON))
+        connection.execute(
+            text(
+                "INSERT INTO auction_snapshots_eu SELECT :noon, n, 1, 1, 1, 'LONG', 120, 720"
+                " FROM generate_series(1, 1000) AS n"
+            ),
+            {"noon": NOON},
+        )
+        after = health.sizes(connection, tuple(Region))
+        partition = text("SELECT pg_total_relation_size('auction_snapshots_eu_2024_01_15')")
+        grown = connection.execute(partition).scalar_one()
+        assert health.sizes(connection, (Region.US,))["raw snapshots"] == 0
+    assert set(after) == {"raw snapshots", "statistics", "token prices", "logs and benchmarks", "database"}
+    assert before["raw snapshots"] == 0
+    assert after["raw snapshots"] == grown > 1_000 * 68
