@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TEMPLATE = "ironforge_template"
 PASSWORD = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
 # A crash of the machine may lose what tests wrote.
-_FAST = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
+_FAST = "fsync = off\nfull_page_writes = off\n"
 
 
 class TestServer:

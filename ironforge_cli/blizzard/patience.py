@@ -38,15 +38,21 @@ class PatientAdapter(HTTPAdapter):
             alarm.start()
             try:
                 yield from read(*amount, **options)
-            except Exception as error:
+                # A body whose length nobody announced just ends where it is broken off.
                 if late.is_set():
-                    raise ReadTimeout(f"the body took longer than {self._longest:g} s") from error
+                    raise self._too_late()
+            except Exception as error:
+                if late.is_set() and not isinstance(error, ReadTimeout):
+                    raise self._too_late() from error
                 raise
             finally:
                 alarm.cancel()
 
         raw.stream = stream
         return response
+
+    def _too_late(self) -> ReadTimeout:
+        return ReadTimeout(f"the body took longer than {self._longest:g} s")
 
 
 def _break_off(raw: Any, late: threading.Event) -> None:

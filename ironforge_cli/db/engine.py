@@ -34,11 +34,13 @@ _DEFAULTS: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-# Roles and databases can be set up in ways under which times are read wrongly, a lock is waited for without end, or a
-# session that holds an advisory lock and waits for a download is ended.
+# Roles and databases can be set up in ways under which times are read wrongly, a lock is waited for without end, a
+# session that holds an advisory lock and waits for a download is ended, or a crash of the server takes along what was
+# committed and reported as stored.
 _SESSION: Final = (
     "/* ironforge session */ SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET lock_timeout = '60s';"
-    " SET default_transaction_isolation = 'read committed'; SET idle_session_timeout = 0"
+    " SET default_transaction_isolation = 'read committed'; SET idle_session_timeout = 0;"
+    " SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
 
 # What a person can do about an error, by SQLSTATE or its class.

@@ -141,6 +141,7 @@ def test_a_session_is_the_same_whatever_the_database_is_set_to(any_server: TestS
                 "idle_session_timeout = '1s'",
                 "default_transaction_isolation = 'serializable'",
                 "client_encoding = 'LATIN1'",
+                "synchronous_commit = off",
             ):
                 connection.execute(text(f"ALTER DATABASE {name} SET {setting}"))
         database.close()
@@ -148,7 +149,7 @@ def test_a_session_is_the_same_whatever_the_database_is_set_to(any_server: TestS
         with database.connect() as connection:
             found = {setting: shown(connection, setting) for setting in (
                 "timezone", "datestyle", "idle_session_timeout", "transaction_isolation", "client_encoding",
-                "application_name", "lock_timeout",
+                "application_name", "lock_timeout", "synchronous_commit",
             )}  # fmt: skip
             moment = connection.execute(text("SELECT '2026-07-14 12:00+02'::timestamptz")).scalar_one()
             offset = moment.utcoffset()
@@ -162,6 +163,7 @@ def test_a_session_is_the_same_whatever_the_database_is_set_to(any_server: TestS
         "client_encoding": "UTF8",
         "application_name": "ironforge",
         "lock_timeout": "1min",
+        "synchronous_commit": "local",
     }
     assert (moment.isoformat(), offset.total_seconds()) == ("2026-07-14T10:00:00+00:00", 0)
     assert bounds == "2026-07-14 10:00:00+00"

@@ -94,14 +94,17 @@ OF_THE_API: Sequence[Case] = (
     _unavailable("tls_failure", "no secure connection can be made"),
     Case("unauthorized", "401 with a new token, too", Outcome.FAILED, ExitStatus.CREDENTIALS, Kept.NOWHERE, "401"),
     Case("forbidden", "403", Outcome.FAILED, ExitStatus.CREDENTIALS, Kept.NOWHERE, "403"),
-    Case("not_found", "404", Outcome.FAILED, ExitStatus.CREDENTIALS, Kept.NOWHERE, "404"),
+    _unavailable("not_found", "404", "404"),
     _no_change("stale", "the auctions of the hour before, with their time, as 200", "is the one that is known"),
-    _no_change("past_last_modified", "an older body and its time, as 200", "older than the newest"),
+    _no_change("past_last_modified", "an older body and its time, as 200", "known"),
     _no_change("stuck_last_modified", "new auctions under the time that is known", "is the one that is known"),
     _no_change("same_body_new_time", "the known body under a new time", "new time alone"),
     Case("bom", "a byte order mark before the JSON", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
     Case("extra_keys", "keys that nobody has seen before", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
 )
+
+SLOW = {"slow_drip", "hang"}
+"""Faults that last as long as the client waits."""
 
 OF_THE_DATABASE: Sequence[Case] = (
     _spooled("away", "the server is not running", ExitStatus.DATABASE, "can't be reached"),

@@ -10,7 +10,9 @@ import pytest
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.regions import Region
+from ironforge_cli.sandbox.faults import FAULTS
 from tests.jobs import stored
+from tests.jobs.faults import OF_THE_API, SLOW
 from tests.jobs.markets import Between, with_auctions
 
 if TYPE_CHECKING:
@@ -19,39 +21,11 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from tests.jobs.conftest import Collector
 
-REFUSED = {
-    "truncated": "cut off at byte .* The last whole auction is",
-    "garbage": "malformed|not JSON",
-    "empty": "is empty",
-    "no_content": "is empty",
-    "no_auctions": "`auctions`",
-    "empty_auctions": "lists no auctions",
-    "negative_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "zero_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "huge_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "fractional_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "textual_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "null_number": r"\$\.auctions\[\d+\]\.unit_price",
-    "duplicate_ids": "comes more than once",
-    "unknown_time_left": r"\$\.auctions\[\d+\]\.time_left",
-    "missing_key": "unit_price",
-    "html": "HTML",
-    "missing_last_modified": "no Last-Modified",
-    "unparseable_last_modified": "no date",
-    "future_last_modified": "was given at",
-}
-FAILED = {
-    "html_5xx": ExitStatus.UNAVAILABLE,
-    "server_error": ExitStatus.UNAVAILABLE,
-    "rate_limited": ExitStatus.UNAVAILABLE,
-    "cut_connection": ExitStatus.UNAVAILABLE,
-    "unauthorized": ExitStatus.CREDENTIALS,
-    "forbidden": ExitStatus.CREDENTIALS,
-    "not_found": ExitStatus.UNAVAILABLE,
-}
+# Those that the sandbox answers with at once; the others are tried in test_api_faults.py.
 ENDS = {
-    **{fault: (Outcome.REJECTED, ExitStatus.REFUSED, told) for fault, told in REFUSED.items()},
-    **{fault: (Outcome.FAILED, status, "Blizzard") for fault, status in FAILED.items()},
+    case.name: (case.outcome, case.status, case.told)
+    for case in OF_THE_API
+    if case.outcome in {Outcome.REJECTED, Outcome.FAILED} and case.name in set(FAULTS) - SLOW
 }
 
 
