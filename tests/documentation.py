@@ -24,6 +24,7 @@ from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
+from tests.jobs.faults import as_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -277,6 +278,10 @@ def _decisions_part() -> str:
     return "\n".join(lines)
 
 
+def _fault_cases_part() -> str:
+    return as_markdown()
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": _commands_part,
     "settings": _settings_part,
@@ -284,6 +289,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "tables": _tables_part,
     "faults": _faults_part,
     "endpoints": _endpoints_part,
+    "fault-cases": _fault_cases_part,
     "decisions": _decisions_part,
 }
 """Every generated part by its name."""

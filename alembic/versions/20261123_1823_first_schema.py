@@ -123,7 +123,12 @@ def _create_price_stats(region: str) -> None:
             nullable=True,
             comment="units sold since the previous snapshot, best estimate; null in a region's first",
         ),
-        sa.Column("sales_low", sa.BigInteger(), nullable=True, comment="units seen or very likely to be sold; cancelled lots can be among them"),
+        sa.Column(
+            "sales_low",
+            sa.BigInteger(),
+            nullable=True,
+            comment="units seen or very likely to be sold; cancelled lots can be among them",
+        ),
         sa.Column("sales_high", sa.BigInteger(), nullable=True, comment="units that can have been sold at most"),
         sa.Column("new_listings", sa.BigInteger(), nullable=True, comment="units in auctions that are new"),
         sa.Column("new_auctions", sa.Integer(), nullable=True, comment="auctions that are new"),
@@ -195,7 +200,9 @@ def _create_registry() -> None:
         sa.Column(
             "estimated_sales", sa.BigInteger(), nullable=True, comment="units sold, best estimate, over all items"
         ),
-        sa.Column("sales_low", sa.BigInteger(), nullable=True, comment="units seen or very likely to be sold, over all items"),
+        sa.Column(
+            "sales_low", sa.BigInteger(), nullable=True, comment="units seen or very likely to be sold, over all items"
+        ),
         sa.Column("sales_high", sa.BigInteger(), nullable=True, comment="units sold at most, over all items"),
         sa.Column("expired_units", sa.BigInteger(), nullable=True, comment="units in auctions that ran out"),
         sa.Column(

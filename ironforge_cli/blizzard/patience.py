@@ -38,13 +38,14 @@ class PatientAdapter(HTTPAdapter):
             alarm.start()
             try:
                 yield from read(*amount, **options)
+            except Exception as error:
+                if late.is_set():
+                    raise self._too_late() from error
+                raise
+            else:
                 # A body whose length nobody announced just ends where it is broken off.
                 if late.is_set():
                     raise self._too_late()
-            except Exception as error:
-                if late.is_set() and not isinstance(error, ReadTimeout):
-                    raise self._too_late() from error
-                raise
             finally:
                 alarm.cancel()
 

@@ -225,7 +225,7 @@ def _show_region(shown: Shown, console: Console) -> None:
         )
         for busy in shown.busiest
     ]
-    headings = ("price", "for sale", "at least", "sold", "at most")
+    headings = ("price", "for sale", "low", "sold", "high")
     taken = sum(max(map(len, column)) + _GAP for column in zip(headings, *figures, strict=True))
     left = console.width - len(_INDENT) - _GAP - taken
     longest = min(max(map(cell_len, names), default=0), _LONGEST_NAME)

@@ -40,6 +40,7 @@ METADATA = MetaData(
     }
 )
 Time = TIMESTAMP(timezone=True)
+_Real: Double[float] = Double()
 
 REGION_NAMES = tuple(region.value for region in Region)
 FACTIONS = ("Neutral", "Alliance", "Horde")
@@ -103,11 +104,11 @@ def _price_stats(region: Region) -> Table:
         Column("timestamp", Time, primary_key=True, comment="the snapshot's time"),
         Column("min_price", BigInteger, comment="cheapest unit, copper; null: sold out"),
         Column("max_price", BigInteger, comment="dearest unit, copper"),
-        Column("mean_price", Double, comment="mean over units, copper"),
-        Column("median_price", Double, comment="median over units, copper"),
+        Column("mean_price", _Real, comment="mean over units, copper"),
+        Column("median_price", _Real, comment="median over units, copper"),
         Column(
             "market_value",
-            Double,
+            _Real,
             comment="mean of the cheapest 15 to 30% of the units without outliers, copper (TradeSkillMaster's)",
         ),
         Column(
@@ -286,7 +287,7 @@ BENCHMARKS = Table(
     Column("region", Text, comment="null for a whole command run"),
     Column("start_time", Time, nullable=False, comment="by this machine's clock"),
     Column("end_time", Time, nullable=False, comment="by this machine's clock"),
-    Column("duration_seconds", Double, nullable=False, comment="by a clock that never jumps"),
+    Column("duration_seconds", _Real, nullable=False, comment="by a clock that never jumps"),
     Column("record_count", BigInteger, comment="rows that were written"),
     Column("status", Text, nullable=False, comment="success, partial or failed"),
     Column("error_message", Text, comment="what went wrong and what to do"),
