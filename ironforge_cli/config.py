@@ -159,12 +159,16 @@ class Settings(BaseSettings):
     )
     requests_per_second: int = Field(default=40, ge=1, le=100, description="client-side limit (Blizzard: 100)")
     requests_per_hour: int = Field(default=30_000, ge=1, le=36_000, description="client-side limit (Blizzard: 36,000)")
-    raw_retention_days: int = Field(default=30, ge=0, description="older raw partitions are dropped; 0 keeps all")
+    raw_retention_days: int = Field(
+        default=30, ge=0, le=36_500, description="older raw partitions are dropped; 0 keeps all"
+    )
     archive_uri: str | None = Field(default=None, description="folder or s3://… for raw days before they are dropped")
     partitions_ahead: int = Field(default=7, ge=0, le=366, description="daily partitions kept ready ahead of today")
     pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")
     pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
-    log_retention_days: int = Field(default=400, ge=1, description="older rows of scraper_logs and benchmarks go")
+    log_retention_days: int = Field(
+        default=400, ge=1, le=36_500, description="older rows of scraper_logs and benchmarks go"
+    )
     ping_url: HttpUrl | None = Field(default=None, description="health check to GET around cron commands")
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         default=LogLevel.INFO, description="debug, info, warning or error"

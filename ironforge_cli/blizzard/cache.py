@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sqlite3
 from email.utils import format_datetime
@@ -12,6 +13,8 @@ import msgspec
 import requests
 import zstandard
 from requests_cache import CachedSession, SerializerPipeline, SQLiteCache
+from requests_cache.backends.base import BaseCache
+from requests_cache.backends.sqlite import SQLiteDict
 from requests_cache.serializers.cattrs import CattrStage
 from requests_cache.serializers.pipeline import Stage
 
@@ -19,7 +22,7 @@ from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -29,6 +32,7 @@ _OK: Final = 200
 _BUSY_MILLISECONDS: Final = 10_000
 _END_OF_LABEL: Final = b"\n"
 _LONGEST_LABEL: Final = 64
+_OUT_OF_ROOM: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # What an answer's `Vary` can name; the rest of a request, its token first of all, has no place in a file.
 _KEPT_OF_A_REQUEST: Final = {"accept", "accept-encoding"}
@@ -37,15 +41,18 @@ _KEPT_OF_A_REQUEST: Final = {"accept", "accept-encoding"}
 def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> CachedSession:
     """A session that keeps answers of status 200 for `expire_after` seconds, or as Blizzard's headers say.
 
-    The file is made private (0600), and made anew where it is damaged. Of a request only its address is stored.
-    Raises `ConfigurationError` where the file can't be written.
+    The file is made private (0600), and made anew where it is damaged. Of a request only its address is stored. On a
+    full disk the answers are kept in memory: a cache must not cost an hour. Raises `ConfigurationError` where the file
+    can't be written for another reason.
     """
-    _require_usable(file)
+    in_memory = not _is_usable(file)
     serializer = SerializerPipeline(
         [CattrStage(), Stage(dumps=_packed, loads=_unpacked)], name="msgpack+zstd", is_binary=True
     )
     return CachedSession(
-        backend=SQLiteCache(file, serializer=serializer, wal=True, busy_timeout=_BUSY_MILLISECONDS),
+        backend=_File(
+            file, serializer=serializer, wal=not in_memory, busy_timeout=_BUSY_MILLISECONDS, use_memory=in_memory
+        ),
         expire_after=expire_after,
         cache_control=obey_server,
         allowable_codes=(_OK,),
@@ -106,8 +113,46 @@ def _key(session: CachedSession, url: str, params: Mapping[str, str]) -> str:
     return cache.create_key(session.prepare_request(requests.Request("GET", url, params=dict(params))))
 
 
-def _require_usable(file: Path) -> None:
-    """See that a cache file can be written: requests-cache would wait for ever for one that can't."""
+class _Rows(SQLiteDict):
+    """A table of a cache file that says when the file can't be written: the library would try for ever."""
+
+    @contextlib.contextmanager
+    def _acquire_sqlite_lock(self) -> Generator[None]:
+        connection: Any = self._connection
+        library: Any = self
+        with library._lock:
+            connection.execute("BEGIN IMMEDIATE")
+            self._active_transaction = True
+            try:
+                yield
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+            finally:
+                self._active_transaction = False
+
+
+class _File(SQLiteCache):
+    """A cache file made of such tables."""
+
+    def __init__(self, file: Path, *, serializer: SerializerPipeline, **options: Any) -> None:
+        library: Any = BaseCache
+        library.__init__(self, cache_name=str(file))
+        self.responses = _Rows(file, table_name="responses", serializer=serializer, **options)
+        self.redirects = _Rows(file, table_name="redirects", serializer=None, **options)
+
+
+def is_out_of_room(error: Exception) -> bool:
+    """Whether a file could not be written for want of room on its disk."""
+    if isinstance(error, sqlite3.Error):
+        # Extended codes carry the plain one in their lowest byte.
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _OUT_OF_ROOM
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _is_usable(file: Path) -> bool:
+    """Whether a cache file can be written; not on a full disk. Raises `ConfigurationError` for any other reason."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
@@ -122,10 +167,14 @@ def _require_usable(file: Path) -> None:
             file.touch(mode=0o600)
             _try_writing(file)
     except (OSError, sqlite3.Error) as error:
+        if is_out_of_room(error):
+            log.warning("The disk of %s is full (%s): the run goes on without a cache", file, error)
+            return False
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(
             f"The cache {file} can't be used ({reason}). Make its folder writable for this user, or delete the file."
         ) from error
+    return True
 
 
 def _try_writing(file: Path) -> None:
@@ -133,6 +182,7 @@ def _try_writing(file: Path) -> None:
         sqlite3.connect(file, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
     ) as connection:
         # A write that is rolled back: beginning one does not touch a damaged page.
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("ROLLBACK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -61,4 +62,6 @@ def _break_off(raw: Any, late: threading.Event) -> None:
     late.set()
     connection = raw.connection
     if connection is not None and connection.sock is not None:
-        connection.sock.shutdown(socket.SHUT_RDWR)
+        # It may have been closed meanwhile, which serves as well.
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)

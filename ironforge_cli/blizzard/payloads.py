@@ -33,6 +33,8 @@ INT64_MAX: Final = 2**63 - 1
 DEAREST_UNIT: Final = 10**15
 """Copper. Ten thousand times what a character can own; sums over a whole market still fit 64 bits as floats do."""
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+FIRST_TIME: Final = datetime(2004, 11, 23, tzinfo=UTC)
+"""The game's first day: nothing of it was published before."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -201,6 +203,8 @@ def published_at(headers: Mapping[str, str]) -> datetime:
     if published is None:
         raise RefusedAnswerError(f"Blizzard's answer has a Last-Modified that is no date: {given!r}.")
     require_past(published, headers, what="it was last modified")
+    if published < FIRST_TIME:
+        raise RefusedAnswerError(f"Blizzard's answer has a Last-Modified before the game was: {given!r}.")
     return published
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from ironforge_cli.blizzard.cache import is_out_of_room
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,9 +44,15 @@ class RateLimit:
         self._windows = ((per_second, _SECOND), (per_hour, _HOUR))
         self._now = now
         self._sleep = sleep
+        self._in_memory: sqlite3.Connection | None = None
+        self._memory_lock = threading.Lock()
 
     def wait(self) -> None:
-        """Return when a request may be sent. Raises `ConfigurationError` where the file can't be written."""
+        """Return when a request may be sent.
+
+        On a full disk this process counts for itself alone. Raises `ConfigurationError` where the file can't be written
+        for another reason.
+        """
         delay = self._reserved() - self._now()
         if delay > _WORTH_SAYING_SECONDS:
             log.warning("The limit of requests an hour is reached: the next one leaves in %.0f s", delay)
@@ -63,6 +71,8 @@ class RateLimit:
                 self._file.unlink(missing_ok=True)
                 return self._reserve()
         except (OSError, sqlite3.Error) as error:
+            if is_out_of_room(error):
+                return self._reserve_in_memory(error)
             raise ConfigurationError(
                 f"The request counter {self._file} can't be used ({error}). "
                 "Make its folder writable for this user, or delete the file."
@@ -73,15 +83,25 @@ class RateLimit:
         # A connection per request costs a fraction of a millisecond and is safe in every thread and after a fork.
         with closing(sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE IF NOT EXISTS slots (at REAL NOT NULL, made REAL NOT NULL)")
-            connection.execute("CREATE INDEX IF NOT EXISTS slots_at ON slots (at)")
-            connection.execute("CREATE INDEX IF NOT EXISTS slots_made ON slots (made)")
-            now = self._now()
-            self._follow_clock(connection, now)
-            slot = self._earliest(connection, now)
-            connection.execute("INSERT INTO slots VALUES (?, ?)", (slot, now))
-            connection.execute("COMMIT")
+            return self._reserve_on(connection)
+
+    def _reserve_in_memory(self, error: Exception) -> float:
+        with self._memory_lock:
+            if self._in_memory is None:
+                log.warning("The disk of %s is full (%s): requests are counted for this run alone", self._file, error)
+                self._in_memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            return self._reserve_on(self._in_memory)
+
+    def _reserve_on(self, connection: sqlite3.Connection) -> float:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE IF NOT EXISTS slots (at REAL NOT NULL, made REAL NOT NULL)")
+        connection.execute("CREATE INDEX IF NOT EXISTS slots_at ON slots (at)")
+        connection.execute("CREATE INDEX IF NOT EXISTS slots_made ON slots (made)")
+        now = self._now()
+        self._follow_clock(connection, now)
+        slot = self._earliest(connection, now)
+        connection.execute("INSERT INTO slots VALUES (?, ?)", (slot, now))
+        connection.execute("COMMIT")
         return slot
 
     def _follow_clock(self, connection: sqlite3.Connection, now: float) -> None:

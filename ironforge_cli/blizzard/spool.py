@@ -11,7 +11,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,8 @@ _LEVEL: Final = 3
 _DROP: Final = "ironforge spool drop"
 # Longer than any label is: a file whose first line is longer is not one of these.
 _LONGEST_LABEL: Final = 65_536
+_LONGEST_REASON: Final = 2_000
+_KEPT_HEADERS: Final = {"last-modified", "date", "content-type"}
 
 
 class _Label(msgspec.Struct):
@@ -96,21 +98,25 @@ class Shelf:
             digest=digest,
             bytes=len(body),
             received_at=received_at,
-            reason=reason,
-            headers=dict(headers),
+            reason=reason[:_LONGEST_REASON],
+            headers={name: value for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
         )
         stamp = f"{snapshot_time:%Y%m%dT%H%M%SZ}-" if snapshot_time and not self._once else ""
         with self._writing(region) as folder:
             path = folder / f"{stamp}{digest[:32]}{_SUFFIX}"
             if not path.exists():
                 temporary = folder / f"{_TEMPORARY}{os.getpid()}"
-                with temporary.open("wb") as stream:
-                    os.fchmod(stream.fileno(), 0o600)
-                    stream.write(msgspec.json.encode(label) + b"\n")
-                    stream.write(zstandard.ZstdCompressor(level=_LEVEL).compress(body))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.rename(path)
+                try:
+                    with temporary.open("wb") as stream:
+                        os.fchmod(stream.fileno(), 0o600)
+                        stream.write(msgspec.json.encode(label) + b"\n")
+                        stream.write(zstandard.ZstdCompressor(level=_LEVEL).compress(body))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+                    temporary.rename(path)
+                finally:
+                    # Gone already, unless the disk had no room for it.
+                    temporary.unlink(missing_ok=True)
                 _flush_folder(folder)
         return _kept(path, label)
 
@@ -118,7 +124,8 @@ class Shelf:
         """Every body that is here, or those of one region: by time, then by when they came."""
         folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
         with _explained(self.folder):
-            found = [_read_label(path) for folder in folders for path in folder.glob(f"*{_SUFFIX}")]
+            labelled = [_read_label(path) for folder in folders for path in folder.glob(f"*{_SUFFIX}")]
+        found = [kept for kept in labelled if kept is not None]
         return sorted(found, key=lambda kept: (kept.snapshot_time or kept.received_at, kept.received_at, kept.digest))
 
     def newest_time(self, region: Region) -> datetime | None:
@@ -127,8 +134,12 @@ class Shelf:
 
     def body(self, kept: Kept) -> bytes:
         """Read a body back; raises `RefusedAnswerError` where the file is damaged."""
-        with _explained(self.folder):
+        try:
             stored = kept.path.read_bytes()
+        except FileNotFoundError as error:
+            raise RefusedAnswerError(f"{kept.path} is gone: somebody stored or dropped it.") from error
+        except OSError as error:
+            raise ConfigurationError(f"{kept.path} can't be read ({error.strerror or error}).") from error
         try:
             body = zstandard.ZstdDecompressor().decompress(stored.partition(b"\n")[2])
         except zstandard.ZstdError as error:
@@ -170,13 +181,26 @@ class Shelf:
                 os.close(descriptor)
 
 
-def _read_label(path: Path) -> Kept:
-    with path.open("rb") as stream:
-        line = stream.readline(_LONGEST_LABEL)
+def _read_label(path: Path) -> Kept | None:
+    """What a file says of itself; None for one that is gone meanwhile, and a label without a time for a damaged one."""
+    try:
+        with path.open("rb") as stream:
+            line = stream.readline(_LONGEST_LABEL)
+            changed_at = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, tz=UTC)
+    except FileNotFoundError:
+        return None
     try:
         return _kept(path, msgspec.json.decode(line, type=_Label))
-    except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"{path} is not a file of ironforge's, or damaged ({error}). Remove it.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Kept(
+            path=path,
+            region=Region(path.parent.name),
+            snapshot_time=None,
+            digest=path.stem,
+            bytes=0,
+            received_at=changed_at,
+            reason=f"damaged, or not a file of ironforge's ({error})",
+        )
 
 
 def _kept(path: Path, label: _Label) -> Kept:
@@ -223,6 +247,19 @@ class Shelves:
         """The shelves of a home; nothing is made before something is kept."""
         return cls(spool=Shelf(home / "spool", once=False), quarantine=Shelf(home / "quarantine", once=True))
 
-    def quarantine_spooled(self, kept: Kept) -> None:
-        """Take a body out of the spool that was refused when it should have been stored."""
-        self.quarantine.adopt(kept)
+    def quarantine_spooled(self, kept: Kept, *, reason: str) -> None:
+        """Take a body out of the spool that was refused when it should have been stored, and say why."""
+        try:
+            body = self.spool.body(kept)
+        except RefusedAnswerError:
+            self.quarantine.adopt(kept)
+            return
+        self.quarantine.keep(
+            body,
+            region=kept.region,
+            snapshot_time=kept.snapshot_time,
+            headers={},
+            received_at=kept.received_at,
+            reason=reason,
+        )
+        self.spool.drop(kept)

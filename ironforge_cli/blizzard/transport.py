@@ -143,7 +143,10 @@ class Transport:
             session.mount("https://", patient)
             session.mount("http://", patient)
         # Bodies of 30 MB must not pile up; static answers are small, and useful to an interrupted seeding.
-        prune(self._dynamic)
+        try:
+            prune(self._dynamic)
+        except sqlite3.Error as error:
+            log.warning("The HTTP cache could not be pruned (%s)", error)
 
     def get_dynamic(
         self,
@@ -173,7 +176,10 @@ class Transport:
 
     def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
         """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
-        forget(self._dynamic, url, params)
+        try:
+            forget(self._dynamic, url, params)
+        except sqlite3.Error as error:
+            log.warning("A refused answer stays in the HTTP cache for a minute (%s)", error)
 
     def get_static(self, url: str, params: Mapping[str, str]) -> Answer:
         """Ask for what changes with a patch; answers are kept for as long as Blizzard allows. Raises as above."""

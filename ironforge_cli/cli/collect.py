@@ -70,8 +70,6 @@ def collect(
 
 
 def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: Any, force: bool) -> Collected:
-    from datetime import timedelta  # noqa: PLC0415
-
     from ironforge_cli.jobs import collect as job  # noqa: PLC0415
 
     if region is None or len(set(region)) != 1:
@@ -81,8 +79,6 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
             "--from needs --snapshot-time: the Last-Modified that Blizzard gave with the body, such as "
             "2024-01-15T03:48:02Z."
         )
-    if snapshot_time > run.clock.now() + timedelta(minutes=5):
-        raise UsageError(f"--snapshot-time {snapshot_time.isoformat()} is in the future: Blizzard gives no such times.")
     try:
         body = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
     except OSError as error:
@@ -169,6 +165,7 @@ def show(collected: Collected, console: Console) -> None:
     stored = [region.counts for region in collected.regions]
     row("", [region.outcome.replace("_", " ") for region in collected.regions])
     row("snapshot", [iso(region.snapshot_time) if region.snapshot_time else "" for region in collected.regions])
+    row("from the spool", [count(region.replayed) if region.replayed else "" for region in collected.regions])
     row("auctions", [count(counts.auctions) if counts else "" for counts in stored])
     row("items", [count(counts.items) if counts else "" for counts in stored])
     row("new", [count(counts.new_auctions) if counts else "" for counts in stored])

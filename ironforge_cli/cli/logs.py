@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ironforge_cli.cli.options import LogFormat
+from ironforge_cli.errors import IronforgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from logging import LogRecord
 
     from ironforge_cli.cli.options import Shared
@@ -78,6 +80,25 @@ def written_to(stream: TextIO, shared: Shared, *, environment: Mapping[str, str]
     finally:
         logger.handlers[:], logger.propagate, level_before = before
         logger.setLevel(level_before)
+
+
+class _Bugs(logging.Handler):
+    """Hands on the tracebacks of unexpected errors that were met below a command, and logged there."""
+
+    def __init__(self, keep: Callable[[str], object]) -> None:
+        super().__init__(logging.ERROR)
+        self._keep = keep
+
+    def emit(self, record: LogRecord) -> None:
+        """Keep a traceback, unless its error is one that tells people what to do."""
+        if record.exc_info and record.exc_info[1] and not isinstance(record.exc_info[1], IronforgeError):
+            self._keep("".join(traceback.format_exception(record.exc_info[1])))
+
+
+def keep_tracebacks(keep: Callable[[str], object]) -> None:
+    """Hand tracebacks of bugs to `keep` while a command runs, where messages show one line of them."""
+    if form_in_force() is LogFormat.TEXT:
+        logging.getLogger(PACKAGE).addHandler(_Bugs(keep))
 
 
 def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:

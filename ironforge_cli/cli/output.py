@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from ironforge_cli.cli.render import Report
 
 
+log = logging.getLogger(__name__)
+
+
 def write(report: Report, shared: Shared) -> None:
     """Write a report in its format."""
     try:
@@ -25,6 +29,10 @@ def write(report: Report, shared: Shared) -> None:
             sys.stdout.write(written(report))
         sys.stdout.flush()
     except BrokenPipeError:
+        _write_to_nobody()
+    except OSError as error:
+        # The work is done and its exit code stands, whatever became of its report.
+        log.error("The result could not be written (%s).", error.strerror or error)  # noqa: TRY400 - it is said whole
         _write_to_nobody()
 
 

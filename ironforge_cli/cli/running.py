@@ -34,11 +34,15 @@ def run_command(
 ) -> ExitStatus:
     """Run a command's function and return its exit code; what goes wrong is said on stderr."""
     invocation = Invocation(environment=os.environ, shared=shared, command=name)
+    # A daemon may have closed them; what nobody reads must not cost the work.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
     stdout: TextIO = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         # Names come in every script there is, and a terminal's encoding may lack some of them.
         stdout.reconfigure(errors="backslashreplace")
     with logs.written_to(sys.stderr, shared, environment=os.environ):
+        logs.keep_tracebacks(lambda trace: _kept_traceback(invocation, trace))
         return _run(function, options, invocation)
 
 
@@ -73,17 +77,7 @@ def _report_bug(invocation: Invocation, error: Exception) -> None:
     if logs.form_in_force() is LogFormat.JSON:
         log.error("An unexpected error in ironforge %s; please report it", invocation.command, exc_info=error)
         return
-    where = "run it again with -vv for the traceback"
-    try:
-        file = invocation.settings.home / "errors.log"
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(f"{invocation.clock.now().isoformat()} ironforge {invocation.command}\n")
-            stream.write("".join(traceback.format_exception(error)))
-        where = f"the traceback is in {file}"
-    except (OSError, IronforgeError) as also:
-        log.warning("The traceback could not be kept: %s", also)
+    where = _kept_traceback(invocation, "".join(traceback.format_exception(error)))
     if invocation.shared.verbose > 1:
         log.error("The traceback", exc_info=error)
     log.error(
@@ -93,6 +87,20 @@ def _report_bug(invocation: Invocation, error: Exception) -> None:
         error,
         where,
     )
+
+
+def _kept_traceback(invocation: Invocation, trace: str) -> str:
+    """Append a traceback to the log file of errors, and say where it can be found."""
+    try:
+        file = invocation.settings.home / "errors.log"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{invocation.clock.now().isoformat()} ironforge {invocation.command}\n{trace}")
+    except (OSError, IronforgeError) as error:
+        log.warning("The traceback could not be kept: %s", error)
+        return "run it again with -vv for the traceback"
+    return f"the traceback is in {file}"
 
 
 @contextmanager

@@ -67,6 +67,8 @@ def replay(
         raise UsageError("Refused bodies are stored by name: `ironforge spool list --quarantine` shows them.")
     storage = run.storage(lambda: run.database, home=run.home)
     bodies = job.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
+    if not bodies:
+        return _report(bodies, format_)
     replayed = job.replay(
         bodies,
         storage=storage,

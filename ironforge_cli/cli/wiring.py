@@ -216,6 +216,12 @@ class Invocation:
             found = database()
         except DatabaseError as error:
             found = MissingDatabase(error)
+        except ConfigurationError as error:
+            # A setting that is wrong stops everything; an embedded server that can't start only sends bodies to the
+            # spool.
+            if self.settings.database_url is not None:
+                raise
+            found = MissingDatabase(error)
         return Storage(
             database=found,
             shelves=Shelves.of(home),
@@ -274,7 +280,7 @@ class Invocation:
         """Progress bars where a person watches, else nothing; they end with the command."""
         from ironforge_cli.jobs.runs import Silent  # noqa: PLC0415
 
-        if self.shared.quiet or not sys.stderr.isatty():
+        if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
             return Silent()
         from ironforge_cli.cli.progress import Bars  # noqa: PLC0415 - Rich takes long to import
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import stats
 from ironforge_cli.errors import (
@@ -21,9 +22,11 @@ from ironforge_cli.errors import (
     ExitStatus,
     IronforgeError,
     RefusedAnswerError,
+    UsageError,
     combined_status,
 )
-from ironforge_cli.jobs.cycle import CommoditySource, RegionCycle, Workplace, quarantined, store_body
+from ironforge_cli.jobs.bodies import Workplace, quarantined, store_body
+from ironforge_cli.jobs.cycle import CommoditySource, RegionCycle
 from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, in_spool
 from ironforge_cli.jobs.runs import Evidence, Silent
 
@@ -138,15 +141,20 @@ def ingest(
     """Store a saved body as the snapshot of a time, also between others: those after it are then computed again.
 
     `source` is one of SNAPSHOT_SOURCES. Failures are in the result, as those of `collect`; a refused body is kept in
-    the quarantine, and one that the database could not take in the spool.
+    the quarantine, and one that the database could not take in the spool. Raises `UsageError` for a time that Blizzard
+    can't have given.
     """
+    if snapshot_time > clock.now() + payloads.FUTURE_TOLERANCE:
+        raise UsageError(f"--snapshot-time {snapshot_time.isoformat()} is in the future: Blizzard gives no such times.")
+    if snapshot_time < payloads.FIRST_TIME:
+        raise UsageError(f"--snapshot-time {snapshot_time.isoformat()} is before the game was: give another.")
     with _working(storage, clock=clock) as (workplace, run):
 
         def cycle(attempt: Attempt) -> CollectedRegion:
-            if workplace.away is not None:
-                raise workplace.away
             attempt.last_modified = snapshot_time
             try:
+                if workplace.away is not None:
+                    raise workplace.away
                 with locks.storing(storage.database, region):
                     result = store_body(
                         body,
@@ -168,6 +176,19 @@ def ingest(
                     attempt=attempt,
                 )
                 raise type(error)(f"{error} {kept}") from error
+            except (DatabaseError, ConfigurationError) as error:
+                if source == "file":
+                    # What came through a pipe can't be read again.
+                    storage.shelves.spool.keep(
+                        body,
+                        region=region,
+                        snapshot_time=snapshot_time,
+                        headers={},
+                        received_at=clock.now(),
+                        reason=str(error),
+                    )
+                    attempt.spooled_time = snapshot_time
+                raise
             if result.outcome is Outcome.NO_CHANGE:
                 # A time that a person gave says nothing of what Blizzard answered, and must not be asked with.
                 attempt.last_modified = None

@@ -10,29 +10,34 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import partitions, runs, snapshots
-from ironforge_cli.errors import DatabaseError, ExitStatus, IronforgeError, RefusedAnswerError, UnavailableError
+from ironforge_cli.errors import (
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    IronforgeError,
+    RefusedAnswerError,
+    UnavailableError,
+)
+from ironforge_cli.jobs.bodies import quarantined, store_body
 from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, in_spool, repeated_body, unchanged
-from ironforge_cli.jobs.storing import ImplausibleAnswerError, require_plausible, store_snapshot
+from ironforge_cli.jobs.storing import GAP, require_plausible, store_snapshot
 from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
     from datetime import datetime
-    from pathlib import Path
 
-    from ironforge_cli.blizzard.spool import Kept, Shelves
+    from ironforge_cli.blizzard.spool import Kept
     from ironforge_cli.blizzard.transport import Answer
-    from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.runs import Attempt, Evidence
+    from ironforge_cli.jobs.bodies import Workplace
+    from ironforge_cli.jobs.runs import Attempt
     from ironforge_cli.market.auctions import Auctions, Book
     from ironforge_cli.regions import Region
 
@@ -51,22 +56,6 @@ class CommoditySource(Protocol):
     def forget_commodities(self, region: Region) -> None:
         """Don't give a body that was received once more."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What cycles of every region work with."""
-
-    database: Database
-    away: IronforgeError | None
-    """Why the database can't be worked with, where that is known before a cycle begins."""
-    shelves: Shelves
-    locks_folder: Path
-    retention: timedelta | None
-    """How long raw bodies may be kept; None for ever."""
-    evidence: Evidence
-    decoding: threading.Lock
-    """Held while a body is decoded: decoded bodies are most of the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +126,7 @@ class RegionCycle:
         asked = self._asked(known, newer_than=repeated or (known and known.snapshot_time))
         if isinstance(asked, CollectedRegion):
             return self._with_replay(asked, problems)
-        with self._never_lost(asked):
+        with self._never_lost(asked.answer, asked.snapshot_time):
             counts = store_snapshot(
                 asked.auctions,
                 region=self._region,
@@ -146,6 +135,12 @@ class RegionCycle:
                 database=self._database,
                 attempt=self._attempt,
                 previous=self._previous_book if self._previous else None,
+            )
+        if counts.interval_seconds is not None and counts.interval_seconds > GAP.total_seconds():
+            log.warning(
+                "%s: nothing is stored of the %.1f hours before this snapshot",
+                self._region.label,
+                counts.interval_seconds / 3600,
             )
         stored = CollectedRegion(
             region=self._region,
@@ -173,8 +168,8 @@ class RegionCycle:
             raise type(away)(f"{away} Nor could Blizzard be asked: {error}") from error
         if isinstance(asked, CollectedRegion):
             return replace(asked, status=away.status, message=f"{away} Nothing is lost: {asked.message}")
-        with self._attempt.step("spool"):
-            self._spool(asked, reason=str(away))
+        # No step: a signal may end the run only when the body is on disk.
+        self._spool(asked.answer, asked.snapshot_time, reason=str(away))
         return CollectedRegion(
             region=self._region,
             outcome=Outcome.SPOOLED,
@@ -210,9 +205,8 @@ class RegionCycle:
             return self._read(answer, known)
         except RefusedAnswerError as error:
             kept = self._quarantined(answer, str(error))
-            if not isinstance(error, ImplausibleAnswerError):
-                # Whoever asks within the next minute must not be given the same bytes from the cache.
-                self._source.forget_commodities(self._region)
+            # Whoever asks within the next minute must not be given the same bytes from the cache.
+            self._source.forget_commodities(self._region)
             raise type(error)(f"{error} {kept}") from error
 
     def _read(self, answer: Answer, known: _Known | None) -> _Received | CollectedRegion:
@@ -224,14 +218,14 @@ class RegionCycle:
         digest = sha256(answer.body).hexdigest()
         if known is not None and digest == known.digest:
             return repeated_body(self._attempt, self._region, published, known.snapshot_time)
-        with self._attempt.step("decode"), self._workplace.decoding:
-            auctions = payloads.commodities(answer.body, region=self._region)
-        received = _Received(answer, published, digest, auctions)
         self._has_received = True
-        if self._away is None and not self._force:
-            with self._never_lost(received), self._database.connect() as connection:
-                require_plausible(connection, self._region, auctions, at=published)
-        return received
+        with self._never_lost(answer, published):
+            with self._attempt.step("decode"), self._workplace.decoding:
+                auctions = payloads.commodities(answer.body, region=self._region)
+            if self._away is None and not self._force:
+                with self._database.connect() as connection:
+                    require_plausible(connection, self._region, auctions, at=published)
+        return _Received(answer, published, digest, auctions)
 
     def _read_ahead(self, known: _Known | None) -> None:
         """Begin to read the newest stored snapshot: the one that is on its way will be compared with it."""
@@ -260,16 +254,26 @@ class RegionCycle:
                 with self._attempt.step("replay"):
                     self._replay_one(kept)
             except RefusedAnswerError as error:
-                self._workplace.shelves.quarantine_spooled(kept)
+                self._workplace.shelves.quarantine_spooled(kept, reason=str(error))
+                problems.append(
+                    RefusedAnswerError(
+                        f"{error} It is kept: `ironforge spool replay --quarantine {kept.name}` stores it."
+                    )
+                )
+            except (DatabaseError, ConfigurationError) as error:
                 problems.append(error)
-            except DatabaseError as error:
-                problems.append(error)
+        # What became of the spool says nothing of the hour that is asked for now.
+        self._attempt.status, self._attempt.message = "success", None
         return problems
 
     def _replay_one(self, kept: Kept) -> None:
         spool = self._workplace.shelves.spool
+        if not kept.path.exists():
+            # Somebody dropped or stored it meanwhile.
+            return
         if kept.snapshot_time is None:
-            raise RefusedAnswerError(f"The spooled body {kept.name} has no time.")
+            raise RefusedAnswerError(f"The spooled body {kept.name} can't be read, or has no time.")
+        started_at, started = self._attempt.clock.now(), self._attempt.clock.monotonic()
         result = store_body(
             spool.body(kept),
             region=self._region,
@@ -279,13 +283,25 @@ class RegionCycle:
             attempt=self._attempt,
             force=self._force,
         )
+        if not result.is_held:
+            raise RefusedAnswerError(str(result.message))
         # Stored, or there already: a process can be killed between the commit and this line.
         spool.drop(kept)
         if result.counts is not None:
             self._replayed += 1
+            self._workplace.evidence.benchmark(
+                "snapshot",
+                region=self._region,
+                started_at=started_at,
+                seconds=self._attempt.clock.monotonic() - started,
+                record_count=result.counts.auctions,
+                extra={"snapshot_time": kept.snapshot_time.isoformat(), "source": "spool"},
+            )
 
     def _with_replay(self, collected: CollectedRegion, problems: list[IronforgeError]) -> CollectedRegion:
         """Add what became of the spool: a snapshot that still waits there makes a success partial."""
+        if self._replayed and self._attempt.status == Outcome.NO_CHANGE:
+            self._attempt.status = "success"
         collected = replace(collected, replayed=self._replayed)
         if not problems:
             return collected
@@ -298,11 +314,15 @@ class RegionCycle:
         retention = self._workplace.retention
         before = self._attempt.clock.now() - retention if retention else None
         for shelf in (self._workplace.shelves.spool, self._workplace.shelves.quarantine):
-            for kept in shelf.sweep(self._region, before=before):
-                log.warning("%s: removed the body %s, older than raw data may be kept", self._region.label, kept.path)
+            try:
+                for kept in shelf.sweep(self._region, before=before):
+                    log.warning("%s: removed %s: raw data may not be kept longer", self._region.label, kept.path)
+            except ConfigurationError:
+                # A full disk or a folder of somebody else's must not cost the hour.
+                log.exception("%s: the folder %s could not be tidied", self._region.label, shelf.folder)
 
     @contextmanager
-    def _never_lost(self, received: _Received) -> Generator[None]:
+    def _never_lost(self, answer: Answer, time: datetime) -> Generator[None]:
         """Put a body into the spool when anything but a refusal keeps it from being stored: an hour never returns."""
         try:
             yield
@@ -310,21 +330,21 @@ class RegionCycle:
             raise
         except BaseException as error:
             try:
-                self._spool(received, reason=str(error) or type(error).__name__)
+                self._spool(answer, time, reason=str(error) or type(error).__name__)
             except IronforgeError:
                 log.exception("%s: the body could not be kept either", self._region.label)
             raise
 
-    def _spool(self, received: _Received, *, reason: str) -> None:
+    def _spool(self, answer: Answer, time: datetime, *, reason: str) -> None:
         self._workplace.shelves.spool.keep(
-            received.answer.body,
+            answer.body,
             region=self._region,
-            snapshot_time=received.snapshot_time,
-            headers=received.answer.headers,
+            snapshot_time=time,
+            headers=answer.headers,
             received_at=self._attempt.clock.now(),
             reason=reason,
         )
-        self._attempt.spooled_time = received.snapshot_time
+        self._attempt.spooled_time = time
         self._attempt.status = Outcome.SPOOLED
 
     def _quarantined(self, answer: Answer, reason: str) -> str:
@@ -338,76 +358,3 @@ class RegionCycle:
             workplace=self._workplace,
             attempt=self._attempt,
         )
-
-
-def store_body(
-    body: bytes,
-    *,
-    region: Region,
-    snapshot_time: datetime,
-    source: str,
-    workplace: Workplace,
-    attempt: Attempt,
-    force: bool,
-) -> CollectedRegion:
-    """Store a saved body as the snapshot of a time, also between others, unless that time is stored already.
-
-    Who calls holds the region's lock. `source` is one of SNAPSHOT_SOURCES. Raises as the storing does, and
-    `RefusedAnswerError`; nothing is stored then.
-    """
-    digest = sha256(body).hexdigest()
-    with workplace.database.connect() as connection:
-        stored = snapshots.at(connection, region, snapshot_time)
-        before = snapshots.before(connection, region, snapshot_time)
-    if stored is not None:
-        same = "this body" if stored.digest == digest else "another body, which stays"
-        return unchanged(attempt, region, snapshot_time, f"That time is stored already, with {same}.")
-    if before is not None and before.digest == digest:
-        return repeated_body(attempt, region, snapshot_time, before.snapshot_time)
-    with attempt.step("decode"), workplace.decoding:
-        auctions = payloads.commodities(body, region=region)
-    if not force:
-        with workplace.database.connect() as connection:
-            require_plausible(connection, region, auctions, at=snapshot_time)
-    counts = store_snapshot(
-        auctions,
-        region=region,
-        at=snapshot_time,
-        body=snapshots.Body(bytes=len(body), digest=digest, source=source),
-        database=workplace.database,
-        attempt=attempt,
-    )
-    return CollectedRegion(
-        region=region,
-        outcome=Outcome.STORED,
-        status=ExitStatus.DONE,
-        snapshot_time=snapshot_time,
-        counts=counts,
-        message=None,
-        steps=attempt.steps,
-    )
-
-
-def quarantined(
-    body: bytes,
-    *,
-    headers: Mapping[str, str],
-    snapshot_time: datetime | None,
-    region: Region,
-    reason: str,
-    workplace: Workplace,
-    attempt: Attempt,
-) -> str:
-    """Keep a refused body and say where; that it can't be kept is said too, and hides nothing."""
-    try:
-        kept = workplace.shelves.quarantine.keep(
-            body,
-            region=region,
-            snapshot_time=snapshot_time,
-            headers=headers,
-            received_at=attempt.clock.now(),
-            reason=reason,
-        )
-    except IronforgeError as error:
-        return f"The body could not be kept: {error}"
-    return f"The body is kept: `ironforge spool list --quarantine` shows it as {kept.name}."

@@ -44,6 +44,8 @@ class CollectedRegion:
     """None unless a snapshot was stored."""
     message: str | None
     """What went wrong and what to do, or why nothing was new."""
+    is_held: bool = True
+    """False where its time is stored with another body, so that this one is in no table."""
     replayed: int = 0
     """Spooled snapshots that were stored first."""
     steps: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -217,8 +217,10 @@ class Evidence:
             connection = owning.enter_context(self._database.connect(autocommit=True))
             # The context above only ends, and explains errors, when the attempt does.
             with self._database.errors():
-                log_id = runs.start(connection, row)
+                # Nobody may see a running row whose lock is not held yet: it would count as crashed.
+                log_id = runs.next_log_id(connection)
                 locks.acquire(connection, locks.run_lock(log_id))
+                runs.start(connection, replace(row, id=log_id))
             owning.callback(locks.give_back, connection, locks.run_lock(log_id))
         except (DatabaseError, ConfigurationError) as error:
             log.debug("The attempt's row waits for the database: %s", error)

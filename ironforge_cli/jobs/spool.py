@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.collect import Collected, ingest
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ def replay(
 ) -> Collected:
     """Store bodies, each as a snapshot of its time or of `snapshot_time`; what is stored is dropped.
 
-    Raises `UsageError` where a body has no time and none is given, before anything is stored.
+    Raises `UsageError` where a body has no time and none is given, or one is given for several, before anything is
+    stored.
     """
+    if snapshot_time is not None and len(bodies) != 1:
+        raise UsageError("--snapshot-time is the time of one body: name that one.")
     timed = [(body, snapshot_time or body.snapshot_time) for body in bodies]
     if any(time is None for _, time in timed):
         raise UsageError(
@@ -73,7 +77,10 @@ def replay(
             progress=progress,
             force=force,
         )
-        if not result.status:
+        (region,) = result.regions
+        if not region.is_held:
+            result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))
+        elif not result.status:
             shelf.drop(body)
         results.append(result)
     return Collected(regions=tuple(region for result in results for region in result.regions), tokens=())

@@ -11,6 +11,7 @@ from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.runs import Evidence, Silent
+from ironforge_cli.jobs.storing import GAP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 COMMAND: Final = "status"
-GAP_SECONDS: Final = 5_400
-"""Blizzard publishes every hour; snapshots further apart than an hour and a half lack one between them."""
 LEAST_FREE_SHARE: Final = 0.05
 """Of a disk; with less left it is told as a problem."""
 _CRASHES_OF: Final = timedelta(days=7)
+_TOLD_FOR: Final = timedelta(hours=24)
+"""A missed hour is a problem for a day; then it is history, and told by the gaps alone."""
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,10 @@ def _found(
                         region,
                         newest=newest,
                         gaps=health.gaps(
-                            connection, region, since=now - timedelta(days=days), longest_seconds=GAP_SECONDS
+                            connection,
+                            region,
+                            since=now - timedelta(days=days),
+                            longest_seconds=int(GAP.total_seconds()),
                         ),
                         attempts=health.last_attempts(connection, region, limit=5),
                         storage=storage,
@@ -140,7 +145,7 @@ def _found(
             _region_health(region, newest=None, gaps=[], attempts=[], storage=storage, now=now) for region in regions
         ]
     disk = _disk(home)
-    problems = _problems(states, away=away, crashed=crashed, disk=disk, max_age=max_age)
+    problems = _problems(states, away=away, crashed=crashed, disk=disk, max_age=max_age, now=now)
     unasked = away.status if away else ExitStatus.DONE
     return Health(
         database=storage.database.description,
@@ -193,6 +198,7 @@ def _problems(
     crashed: Sequence[health.Attempt],
     disk: Disk,
     max_age: timedelta,
+    now: datetime,
 ) -> list[str]:
     found = [str(away)] if away else []
     for state in regions:
@@ -202,13 +208,31 @@ def _problems(
         elif state.age_seconds is not None and state.age_seconds > max_age.total_seconds():
             age = timedelta(seconds=state.age_seconds)
             found.append(f"{label}: the newest snapshot is {age} old. Does cron run `ironforge collect`?")
+        elif state.age_seconds is not None and state.age_seconds < -_CLOCKS_DIFFER.total_seconds():
+            found.append(f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored.")
+        found += [
+            f"{label}: {gap.missing_hours} h are missing between {gap.since.isoformat()} and {gap.until.isoformat()}."
+            for gap in state.gaps
+            if gap.until > now - _TOLD_FOR
+        ]
         if state.spooled:
             found.append(f"{label}: {state.spooled} bodies wait in the spool: `ironforge spool list`.")
     found += [
         f"The run {attempt.id} ({attempt.command}{f' {attempt.region}' if attempt.region else ''}) "
         f"of {attempt.timestamp.isoformat()} crashed."
         for attempt in crashed
+        if not _has_recovered(attempt, regions)
     ]
     if disk.free < LEAST_FREE_SHARE * disk.total:
         found.append(f"The disk of {disk.folder} is nearly full: {disk.free / 1e9:.1f} GB are left.")
     return found
+
+
+def _has_recovered(crashed: health.Attempt, regions: Sequence[RegionHealth]) -> bool:
+    """Whether a later attempt at the same region ended well."""
+    return any(
+        attempt.timestamp > crashed.timestamp and attempt.status in {"success", "no_change"}
+        for state in regions
+        if state.region.value == crashed.region
+        for attempt in state.last_attempts
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.repositories import partitions, snapshots, stats
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 PLAUSIBLE_SHARE: Final = 0.5
 """A body with fewer auctions than this share of the trailing median is refused."""
 FEWEST_FOR_PLAUSIBILITY: Final = 3
+GAP: Final = timedelta(minutes=90)
+"""Blizzard publishes every hour; snapshots further apart than this lack one between them."""
 
 
 class ImplausibleAnswerError(RefusedAnswerError):
@@ -93,13 +96,15 @@ def store_snapshot(
     Who calls holds the region's lock; `previous` gives the snapshot before where somebody has read it already. Raises
     `DatabaseError` or `ConfigurationError`; nothing is stored then.
     """
+    with database.transaction() as connection:
+        # In a transaction of its own, so that the parent's lock does not last through the work.
+        partitions.create(connection, DailyPartition.holding(region, at))
     with database.connect() as connection:
         with attempt.step("read previous"):
             before = previous() if previous else _load_before(connection, region, at)
         with attempt.step("compare"):
             summary = summarise_snapshot(before, auctions, at=at)
         with attempt.step("store"):
-            partitions.create(connection, DailyPartition.holding(region, at))
             snapshots.store(connection, region, summary.book)
             stats.store(connection, region, summary.statistics, at=at)
             snapshots.register(connection, region, summary, body)

@@ -1,6 +1,6 @@
 """What storing a snapshot takes beside the usual way: SQLAlchemy's insert() in batches, statistics in plain Python.
 
-Run it with `uv run python -m tests.benchmarks.alternatives`; it takes about two minutes.
+Run it with `uv run python -m tests.benchmarks.alternatives`; it takes about half a minute.
 
 Both begin with the same decoded snapshot and the one before, and end with the same rows committed: the auctions with
 their windows, and a row of statistics an item. One is what `collect` does. The other computes prices and sales by the

@@ -41,13 +41,14 @@ def _collect(collector: Collector, url: str, home: Path, *, room: int | None) ->
             "IRONFORGE_HOME": str(home),
             "IRONFORGE_DATABASE_URL": url,
         },
-        preexec_fn=fill,  # noqa: PLW1509 - nothing else runs in this process's threads that could be holding a lock
+        preexec_fn=fill,
+        timeout=120,
     )
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["from the start", "later on"])
 def test_a_full_home_costs_no_hour_while_the_database_has_room(
-    make_collector: Callable[..., Collector], database: Database, tmp_path: Path, first: bool
+    make_collector: Callable[..., Collector], database: Database, tmp_path: Path, *, first: bool
 ) -> None:
     collector = make_collector(database, auctions=400, items=40)
     home = tmp_path / "home"

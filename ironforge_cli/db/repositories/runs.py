@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, select, true, update
+from sqlalchemy import and_, func, insert, select, text, true, update
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
@@ -51,11 +51,19 @@ class BenchmarkRow:
     extra_data: dict[str, Any]
 
 
+def next_log_id(connection: Connection) -> int:
+    """Draw the id of a row of scraper_logs that is about to be written."""
+    drawn = _execute(connection, text("SELECT nextval(pg_get_serial_sequence('scraper_logs', 'id'))"))
+    return int(drawn.scalar_one())
+
+
 def start(connection: Connection, row: LogRow) -> int:
-    """Write the row of an attempt that begins, and return its id."""
+    """Write the row of an attempt that begins, under its id if it has one, and return that."""
+    drawn = {} if row.id is None else {"id": row.id}
     statement = (
         insert(SCRAPER_LOGS)
         .values(
+            **drawn,
             command=row.command,
             region=row.region,
             timestamp=row.timestamp,
