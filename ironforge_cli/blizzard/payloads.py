@@ -33,8 +33,8 @@ INT64_MAX: Final = 2**63 - 1
 DEAREST_UNIT: Final = 10**15
 """Copper. Ten thousand times what a character can own; sums over a whole market still fit 64 bits as floats do."""
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
-FIRST_TIME: Final = datetime(2004, 11, 23, tzinfo=UTC)
-"""The game's first day: nothing of it was published before."""
+FIRST_TIME: Final = datetime(2004, 1, 1, tzinfo=UTC)
+"""The game's first year: nothing of it was published before."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -77,7 +77,8 @@ class Collector:
         )
 
     def ingest(self, region: Region, at: datetime, body: bytes, *, force: bool = False) -> Collected:
-        """Store a saved body."""
+        """Store a saved body, at its time or later."""
+        self.clock.turn_to(max(at, self.clock.now()))
         return ingest(
             body,
             region=region,
