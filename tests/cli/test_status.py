@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from ironforge_cli.db.engine import conninfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.cli.conftest import Run
+
+NOBODY = "postgresql://127.0.0.1:1/x"
+KEYS = [
+    "region",
+    "snapshot_time",
+    "age_seconds",
+    "auctions",
+    "items",
+    "self_check",
+    "gaps",
+    "last_attempts",
+    "spooled",
+    "quarantined",
+    "crashed",
+    "database",
+    "database_error",
+    "bytes",
+    "disk_free",
+    "problems",
+]
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A sandbox whose newest hour is this one."""
+    return make_sandbox(starts_at=datetime.now(tz=UTC) - timedelta(hours=1))
+
+
+@pytest.fixture
+def database(database_url: str) -> Mapping[str, str]:
+    """The variable that names a migrated database."""
+    return {"IRONFORGE_DATABASE_URL": database_url}
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return json.loads(text)
+
+
+def test_an_empty_database_is_told_and_fails_the_check_alone(run: Run, database: Mapping[str, str]) -> None:
+    shown = run("status", **database)
+    assert shown.exit_code == 0
+    assert "EU: no snapshot is stored" in shown.stderr
+    assert run("status", "--check", **database).exit_code == 4
+
+
+def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    checked = run("status", "--check", "--format", "json", **database)
+    assert checked.exit_code == 0
+    eu, us = records(checked.stdout)
+    assert list(eu) == KEYS
+    assert (eu["region"], us["region"]) == ("eu", "us")
+    assert 0 <= eu["age_seconds"] < 7_200
+    assert eu["gaps"] == eu["crashed"] == eu["problems"] == []
+    assert [attempt["status"] for attempt in eu["last_attempts"]] == ["success"]
+    assert eu["bytes"]["raw snapshots"] > 0
+    table = run("status", **database).stdout
+    assert "collect" in table
+    assert "free" in table
+
+
+def test_a_stale_region_fails_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    stale = run("status", "--check", "--max-age", "1s", **database)
+    assert stale.exit_code == 4
+    assert "Does cron run `ironforge collect`?" in stale.stderr
+
+
+def test_a_missed_hour_is_a_problem_for_a_day(
+    run: Run, database: Mapping[str, str], sandbox: Sandbox, make_sandbox: Callable[..., Sandbox]
+) -> None:
+    earlier = make_sandbox(starts_at=datetime.now(tz=UTC) - timedelta(hours=5))
+    assert run("-q", "collect", **database, **earlier.address.environment).exit_code == 0
+    late = run("collect", **database, **sandbox.address.environment)
+    assert late.exit_code == 0
+    assert "nothing is stored of the" in late.stderr
+    checked = run("status", "--check", "--format", "json", **database)
+    assert checked.exit_code == 4
+    (gap,) = records(checked.stdout)[0]["gaps"]
+    assert gap["missing_hours"] in {3, 4}
+    assert "h are missing between" in checked.stderr
+
+
+def test_a_crash_is_a_problem_until_a_later_run_ends_well(
+    run: Run, database: Mapping[str, str], api: Mapping[str, str]
+) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    crash = "INSERT INTO scraper_logs (command, region, timestamp, status) VALUES ('collect', 'eu', now(), 'running')"
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        connection.execute(crash)
+    crashed = run("status", "--check", **database)
+    assert crashed.exit_code == 4
+    assert "crashed" in crashed.stderr
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    recovered = run("status", "--check", "--format", "json", **database)
+    assert recovered.exit_code == 0
+    assert len(records(recovered.stdout)[0]["crashed"]) == 1
+
+
+def test_without_a_database_it_says_what_it_can(run: Run, api: Mapping[str, str]) -> None:
+    away = run("collect", "--region", "eu", IRONFORGE_DATABASE_URL=NOBODY, **api)
+    assert away.exit_code == 74
+    shown = run("status", "--format", "json", IRONFORGE_DATABASE_URL=NOBODY)
+    assert shown.exit_code == 74
+    eu, us = records(shown.stdout)
+    assert (eu["spooled"], us["spooled"]) == (1, 0)
+    assert "can't be reached" in eu["database_error"]
+    assert run("status", "--check", IRONFORGE_DATABASE_URL=NOBODY).exit_code == 4
+
+
+def test_a_role_that_may_only_read_is_enough(run: Run, database_url: str) -> None:
+    with psycopg.connect(conninfo(database_url), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader_of_status")
+        connection.execute("CREATE ROLE reader_of_status LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_of_status")
+    url = database_url.replace("postgres@", "reader_of_status@")
+    shown = run("status", IRONFORGE_DATABASE_URL=url)
+    assert shown.exit_code == 0
+    assert "newest snapshot" in shown.stdout
+    with psycopg.connect(conninfo(database_url), autocommit=True) as connection:
+        connection.execute("DROP OWNED BY reader_of_status")
+        connection.execute("DROP ROLE reader_of_status")
+
+
+@pytest.mark.parametrize("span", ["2 hours", "99999999999d", "-1h", ""])
+def test_a_span_that_is_none_is_wrong_usage(run: Run, span: str) -> None:
+    assert run("status", "--max-age", span).exit_code == 2
