@@ -203,7 +203,8 @@ class Invocation:
         """The spool and the quarantine of the settings' home."""
         from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
 
-        return Shelves.of(self.home)
+        # Looking makes nothing, and asks no server for its account.
+        return Shelves.of(self.settings.home)
 
     def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
         """Where what is collected goes; a database that is away is found out by who works with it."""
