@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 TEMPLATE = "ironforge_template"
+_RESTARTS = 50
 PASSWORD = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
 # A crash of the machine may lose what tests wrote.
 _FAST = "fsync = off\nfull_page_writes = off\n"
@@ -71,8 +72,17 @@ class TestServer:
         self._admin.close()
         while Path(f"/proc/{pid}").exists():
             time.sleep(0.01)
-        self._embedded.start()
-        self._admin = psycopg.connect(conninfo(self.admin_url), autocommit=True)
+        # A backend that was just forked holds the listening socket for an instant longer than the server lives.
+        for attempt in range(_RESTARTS):
+            self._embedded.start()
+            try:
+                self._admin = psycopg.connect(conninfo(self.admin_url), autocommit=True)
+            except psycopg.OperationalError:
+                if attempt == _RESTARTS - 1:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def close(self) -> None:
         """Let the server go."""

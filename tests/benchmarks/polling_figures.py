@@ -30,8 +30,9 @@ from ironforge_cli.blizzard.transport import DYNAMIC_CACHE_SECONDS, Transport
 from ironforge_cli.cli.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.bodies import Workplace
 from ironforge_cli.jobs.collect import COMMAND, collect
-from ironforge_cli.jobs.cycle import RegionCycle, Workplace
+from ironforge_cli.jobs.cycle import RegionCycle
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.jobs.runs import Evidence, Silent
 from ironforge_cli.regions import Region
@@ -195,7 +196,13 @@ def main() -> None:
         )
     )
     if bytes_before is not None and bytes_after is not None:
-        sys.stdout.write(line("written to files", f"{(bytes_after - bytes_before) / asked.attempts:,.0f} bytes"))
+        sys.stdout.write(
+            line(
+                "written to files",
+                f"{(bytes_after - bytes_before) / asked.attempts:,.0f} bytes",
+                budget="the log row's",
+            )
+        )
     sys.stdout.write(
         line("the cached body, neither read nor written", f"{body:,} bytes")
         + f"files that changed meanwhile: {', '.join(changed) or 'none'}\n"
