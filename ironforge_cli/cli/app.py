@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import atexit
+import gc
+import os
+from typing import Annotated, Final
 
 import typer
 
@@ -25,6 +28,8 @@ def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
         typer.echo(f"ironforge {version('ironforge-cli')}")
         raise typer.Exit
 
+
+_OBJECTS_BETWEEN_LOOKS: Final = 100_000
 
 Version = Annotated[
     bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
@@ -60,4 +65,10 @@ app.add_typer(sandbox.app, name="sandbox", help="The stand-in for Blizzard's API
 
 def main() -> None:
     """Run the program."""
+    # Importing makes objects by the hundred thousand, which stay: looking for garbage among them finds none.
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
+    # Nor is there any to find in them at the end of the process, when Python would look through all once more.
+    atexit.register(gc.freeze)
+    # Numpy starts a thread for each core otherwise, for linear algebra that nothing here does.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app(prog_name="ironforge")
