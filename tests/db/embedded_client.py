@@ -57,6 +57,8 @@ def converse(words: TextIO, answers: TextIO, *, options: dict[str, Any]) -> None
         os.setgroups([])
         os.setgid(options["gid"])
         os.setuid(options["uid"])
+    # A shell that runs the tests in the background switches Ctrl-C off for all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = EmbeddedServer(
         home,
         environment=dict(os.environ),
