@@ -92,14 +92,16 @@ def test_runs_killed_at_fifty_moments_leave_nothing_behind(
     assert statuses.count("success") <= len(Region) * (_KILLS + 1)
 
 
-def test_a_server_killed_at_ten_moments_costs_no_hour(make_collector: Callable[..., Collector], tmp_path: Path) -> None:
+def test_a_server_killed_at_fifty_moments_costs_no_hour(
+    make_collector: Callable[..., Collector], tmp_path: Path
+) -> None:
     context, home = process_context(), tmp_path / "home"
     chance = random.Random(7)  # noqa: S311 - reproducible moments are wanted
     with embedded_server() as server, server.migrated_database() as url:
         database = Database(url)
         collector = make_collector(database, auctions=300, items=40)
         options = _options(collector.sandbox, url, home)
-        for kill in range(10):
+        for kill in range(_KILLS):
             if kill:
                 collector.publish()
             run = start(context, **options)
