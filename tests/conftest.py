@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ironforge_cli.blizzard.spool import Shelves
 from ironforge_cli.db.engine import Database
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 RECORDED = "RECORDED_ANSWERS"
+# How long an example takes says something of the machine alone.
+settings.register_profile("ironforge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ironforge")
 
 
 @pytest.fixture(scope="session")
