@@ -50,7 +50,8 @@ class PatientAdapter(HTTPAdapter):
         read = raw.stream
 
         def stream(*amount: Any, **options: Any) -> Generator[bytes]:
-            alarm = _Alarm(self._longest, getattr(raw, _SOCKET, None))
+            line: socket.socket | None = getattr(raw, _SOCKET, None)
+            alarm = _Alarm(self._longest, line)
             try:
                 with alarm:
                     yield from read(*amount, **options)
@@ -62,6 +63,10 @@ class PatientAdapter(HTTPAdapter):
                 # A body whose length nobody announced just ends where it is broken off.
                 if alarm.rang:
                     raise self._too_late()
+            finally:
+                if alarm.rang and line is not None:
+                    raw.close()
+                    line.close()
 
         raw.stream = stream
         return response
