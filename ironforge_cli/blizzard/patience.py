@@ -121,6 +121,8 @@ def _connection_of(kind: type[Any], longest: float) -> type[Any]:
                 raise
             # Headers that are broken off count as complete.
             if alarm.rang:
+                answer.close()
+                line.close()
                 raise _late_headers(told)
             setattr(answer, _SOCKET, line)
             return answer
