@@ -1,0 +1,125 @@
+"""When a region publishes: its rhythm, learned from the snapshots that are stored, and when to ask next.
+
+Blizzard publishes each region about once an hour, in steps of 3,598 to 3,602 seconds, so that the minute drifts over
+months; after maintenance it is another one at once. The newest snapshots therefore tell more than old ones, and what
+is learned says when to ask, never whether: a window asks even when nothing is expected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+FEWEST_STEPS: Final = 5
+"""Hours in a row that have to be stored before anything is said of the next."""
+LEARNED_FROM: Final = 48
+"""The newest snapshots that are looked at: two days of them."""
+USUAL_STEP: Final = timedelta(hours=1)
+_REGULAR: Final = timedelta(minutes=5)
+_LEAST_SPREAD: Final = timedelta(seconds=5)
+_LONGEST_LAG: Final = timedelta(minutes=5)
+_QUICK_SHARE: Final = 1 / 6
+_OFTEN_FOR: Final = timedelta(minutes=3)
+_RARELY: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A stored snapshot: the time that Blizzard gave it, and when it was stored. Both aware UTC."""
+
+    snapshot_time: datetime
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a region publishes at present."""
+
+    newest: datetime
+    """The time of the newest stored snapshot, from which is counted."""
+    step: timedelta
+    """From one publication to the next."""
+    spread: timedelta
+    """How far single steps stray from it."""
+    lag: timedelta
+    """From a snapshot's time until it can be fetched, as far as storing it soon after has shown."""
+
+    @property
+    def minute(self) -> int:
+        """The minute of the hour at which the region publishes at present."""
+        return self.newest.minute
+
+    def due_after(self, moment: datetime) -> datetime:
+        """The time that the next publication after a moment is expected to bear.
+
+        >>> from datetime import UTC, datetime
+        >>> noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
+        >>> rhythm = Rhythm(newest=noon, step=USUAL_STEP, spread=_LEAST_SPREAD, lag=timedelta(0))
+        >>> rhythm.due_after(noon + timedelta(minutes=150)).isoformat()
+        '2026-01-14T15:00:00+00:00'
+        """
+        steps = max(0, (moment - self.newest) // self.step) + 1
+        return self.newest + steps * self.step
+
+
+def learned(seen: Sequence[Seen]) -> Rhythm | None:
+    """The rhythm that stored snapshots show; None where too few of the newest ones follow each other by an hour.
+
+    >>> from datetime import UTC, datetime
+    >>> first = datetime(2026, 1, 14, 3, 48, 7, tzinfo=UTC)
+    >>> hours = [first + timedelta(seconds=3_601 * hour) for hour in range(8)]
+    >>> rhythm = learned([Seen(hour, stored_at=hour + timedelta(seconds=20)) for hour in hours])
+    >>> rhythm.due_after(rhythm.newest).isoformat(), rhythm.lag
+    ('2026-01-14T11:48:15+00:00', datetime.timedelta(seconds=20))
+    >>> learned([Seen(first, stored_at=first)]) is None
+    True
+    """
+    newest = sorted(seen, key=lambda one: one.snapshot_time)[-LEARNED_FROM:]
+    steps = [
+        step
+        for earlier, later in pairwise(newest)
+        if abs((step := later.snapshot_time - earlier.snapshot_time) - USUAL_STEP) <= _REGULAR
+    ]
+    if len(steps) < FEWEST_STEPS:
+        return None
+    step = median(steps)
+    strays = sorted(abs(one - step) for one in steps)
+    lags = sorted(max(timedelta(0), one.stored_at - one.snapshot_time) for one in newest)
+    return Rhythm(
+        newest=newest[-1].snapshot_time,
+        step=step,
+        spread=max(_LEAST_SPREAD, strays[int(len(strays) * 0.95)]),
+        # Who asks rarely stores late: the quickest tell how soon a snapshot can be fetched.
+        lag=min(_LONGEST_LAG, lags[int(len(lags) * _QUICK_SHARE)]),
+    )
+
+
+def pause(rhythm: Rhythm | None, *, now: datetime, interval: timedelta) -> timedelta:
+    """How long to wait before Blizzard is asked again: a third of the interval when a region is due, minutes before.
+
+    Without a rhythm, and when the region is overdue, it is the interval.
+
+    >>> from datetime import UTC, datetime
+    >>> noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    >>> rhythm = Rhythm(newest=noon, step=USUAL_STEP, spread=_LEAST_SPREAD, lag=timedelta(seconds=20))
+    >>> half = timedelta(seconds=30)
+    >>> [str(pause(rhythm, now=noon + timedelta(minutes=minutes), interval=half)) for minutes in (30, 57, 60, 70)]
+    ['0:05:00', '0:02:50', '0:00:10', '0:00:30']
+    """
+    if rhythm is None:
+        return interval
+    # The newest is what is known: a publication that was missed counts as due until another one is stored.
+    due = rhythm.newest + rhythm.step + rhythm.lag
+    begins = due - max(interval, 2 * rhythm.spread)
+    if now < begins:
+        return min(_RARELY, max(begins - now, interval / 3))
+    if now <= due + _OFTEN_FOR:
+        return interval / 3
+    return interval
