@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -82,14 +81,14 @@ def learned(seen: Sequence[Seen]) -> Rhythm | None:
     True
     """
     newest = sorted(seen, key=lambda one: one.snapshot_time)[-LEARNED_FROM:]
-    steps = [
+    steps = sorted(
         step
         for earlier, later in pairwise(newest)
         if abs((step := later.snapshot_time - earlier.snapshot_time) - USUAL_STEP) <= _REGULAR
-    ]
+    )
     if len(steps) < FEWEST_STEPS:
         return None
-    step = median(steps)
+    step = steps[len(steps) // 2]
     strays = sorted(abs(one - step) for one in steps)
     lags = sorted(max(timedelta(0), one.stored_at - one.snapshot_time) for one in newest)
     return Rhythm(
