@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -13,31 +13,12 @@ from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, repeated_body,
 from ironforge_cli.jobs.storing import require_plausible, store_snapshot
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
-    from pathlib import Path
+    from datetime import datetime
 
-    from ironforge_cli.blizzard.spool import Shelves
-    from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.runs import Attempt, Evidence
+    from ironforge_cli.jobs.runs import Attempt
+    from ironforge_cli.jobs.workplace import Workplace
     from ironforge_cli.regions import Region
-
-
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What cycles of every region work with."""
-
-    database: Database
-    away: IronforgeError | None
-    """Why the database can't be worked with, where that is known before a cycle begins."""
-    shelves: Shelves
-    locks_folder: Path
-    retention: timedelta | None
-    """How long raw bodies may be kept; None for ever."""
-    evidence: Evidence
-    decoding: threading.Lock
-    """Held while a body is decoded: decoded bodies are most of the memory."""
 
 
 def store_body(

@@ -5,96 +5,35 @@ EU, US and the token price are separate pieces of work: each succeeds or fails a
 
 from __future__ import annotations
 
-import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.blizzard import payloads
-from ironforge_cli.db import locks, schema
-from ironforge_cli.db.repositories import stats
-from ironforge_cli.errors import (
-    ConfigurationError,
-    DatabaseError,
-    ExitStatus,
-    IronforgeError,
-    RefusedAnswerError,
-    UsageError,
-    combined_status,
-)
-from ironforge_cli.jobs.bodies import Workplace, quarantined, store_body
+from ironforge_cli.db import locks
+from ironforge_cli.errors import ConfigurationError, DatabaseError, RefusedAnswerError, UsageError
+from ironforge_cli.jobs.attempts import TokenSource, attempted, collect_token, summarise, tell
+from ironforge_cli.jobs.bodies import quarantined, store_body
 from ironforge_cli.jobs.cycle import CommoditySource, RegionCycle
-from ironforge_cli.jobs.outcomes import CollectedRegion, Outcome, in_spool
-from ironforge_cli.jobs.runs import Evidence, Silent
+from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
+from ironforge_cli.jobs.runs import Silent
+from ironforge_cli.jobs.workplace import Storage, Workplace, evidence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
-    from ironforge_cli.blizzard.spool import Shelves
-    from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.pending import PendingRows
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress, Run
     from ironforge_cli.regions import Region
 
-log = logging.getLogger(__name__)
+__all__ = ["COMMAND", "Collected", "CollectedRegion", "CollectedToken", "Market", "Storage", "collect", "ingest"]
 
 COMMAND: Final = "collect"
 
 
-class Market(CommoditySource, Protocol):
+class Market(CommoditySource, TokenSource, Protocol):
     """Where answers come from: Blizzard's API, as `BlizzardClient` speaks it."""
-
-    def token_price(self, region: Region) -> tuple[datetime, int]:
-        """When the price of a token was set, and the price in copper."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Where what is collected goes: the database, and folders for what it can't take."""
-
-    database: Database
-    shelves: Shelves
-    pending: PendingRows
-    locks_folder: Path
-    retention_days: int
-    """How long raw bodies may be kept; 0 for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class CollectedToken:
-    """How one region's token price ended."""
-
-    region: Region
-    outcome: Outcome
-    status: ExitStatus
-    updated_at: datetime | None
-    price: int | None
-    """Copper."""
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """How a cycle ended, piece by piece."""
-
-    regions: tuple[CollectedRegion, ...]
-    tokens: tuple[CollectedToken, ...]
-
-    @property
-    def status(self) -> ExitStatus:
-        """The exit code: that of the regions, which a token price that failed makes partial.
-
-        A token price never makes up for a region: where every region failed, their code tells why.
-        """
-        regions = combined_status([collected.status for collected in self.regions])
-        tokens = combined_status([collected.status for collected in self.tokens])
-        return ExitStatus.PARTIAL if regions is ExitStatus.DONE and tokens is not ExitStatus.DONE else regions
 
 
 def collect(
@@ -117,13 +56,18 @@ def collect(
             def cycle(attempt: Attempt) -> CollectedRegion:
                 return RegionCycle(region, source=market, workplace=workplace, attempt=attempt, force=force).run()
 
-            return _attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
+            result = attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
+            tell(result)
+            return result
+
+        def token_work(region: Region) -> CollectedToken:
+            return collect_token(region, market=market, database=storage.database, clock=clock)
 
         with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
             collecting = [pool.submit(region_work, region) for region in regions]
-            pricing = pool.submit(_collect_tokens, regions, market=market, database=storage.database, clock=clock)
-            collected = Collected(regions=tuple(work.result() for work in collecting), tokens=tuple(pricing.result()))
-        _summarise(run, collected)
+            pricing = pool.submit(lambda: tuple(token_work(region) for region in regions))
+            collected = Collected(regions=tuple(work.result() for work in collecting), tokens=pricing.result())
+        summarise(run, collected)
     return collected
 
 
@@ -194,131 +138,16 @@ def ingest(
                 attempt.last_modified = None
             return result
 
-        result = _attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
+        result = attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
+        tell(result)
         collected = Collected(regions=(result,), tokens=())
-        _summarise(run, collected)
+        summarise(run, collected)
     return collected
 
 
 @contextmanager
 def _working(storage: Storage, *, clock: Clock) -> Generator[tuple[Workplace, Run]]:
     """Write evidence around a run, and find out whether there is a database to work with."""
-    evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
+    evidence = evidence_of(storage, command=COMMAND, clock=clock)
     with evidence.run() as run:
-        away: IronforgeError | None = None
-        try:
-            with storage.database.connect() as connection:
-                schema.require_current(connection)
-        except (DatabaseError, ConfigurationError) as error:
-            away = error
-        else:
-            evidence.settle()
-        yield (
-            Workplace(
-                database=storage.database,
-                away=away,
-                shelves=storage.shelves,
-                locks_folder=storage.locks_folder,
-                retention=timedelta(days=storage.retention_days) if storage.retention_days else None,
-                evidence=evidence,
-                decoding=threading.Lock(),
-            ),
-            run,
-        )
-
-
-def _attempted(
-    region: Region,
-    cycle: Callable[[Attempt], CollectedRegion],
-    *,
-    workplace: Workplace,
-    clock: Clock,
-    progress: Progress,
-) -> CollectedRegion:
-    """Run one region's cycle with its evidence; its failure is a result, so that it can't hinder another region."""
-    started_at, started = clock.now(), clock.monotonic()
-    attempt: Attempt | None = None
-    try:
-        with workplace.evidence.attempt(region, progress=progress) as attempt:
-            collected = cycle(attempt)
-    except IronforgeError as error:
-        return _failed(region, attempt, status=error.status, message=str(error))
-    except Exception as error:
-        # A bug that one region's data brings to light must not cost the other region its hour.
-        log.exception("%s: an unexpected error", region.label)
-        message = f"An unexpected error, please report it: {type(error).__name__}: {error}"
-        return _failed(region, attempt, status=ExitStatus.BUG, message=message)
-    if collected.counts is not None:
-        workplace.evidence.benchmark(
-            "snapshot",
-            region=region,
-            started_at=started_at,
-            seconds=clock.monotonic() - started,
-            record_count=collected.counts.auctions,
-            extra={
-                "steps": _rounded(collected),
-                "snapshot_time": collected.snapshot_time.isoformat() if collected.snapshot_time else None,
-            },
-        )
-    return collected
-
-
-def _failed(region: Region, attempt: Attempt | None, *, status: ExitStatus, message: str) -> CollectedRegion:
-    failed = CollectedRegion(
-        region=region,
-        outcome=Outcome(attempt.status) if attempt is not None else Outcome.FAILED,
-        status=status,
-        snapshot_time=None,
-        counts=None,
-        message=message,
-        steps=attempt.steps if attempt is not None else {},
-    )
-    if attempt is None or attempt.spooled_time is None:
-        return failed
-    return replace(failed, snapshot_time=attempt.spooled_time, message=f"{message} {in_spool(attempt.spooled_time)}")
-
-
-def _collect_tokens(
-    regions: Sequence[Region], *, market: Market, database: Database, clock: Clock
-) -> list[CollectedToken]:
-    return [_collect_token(region, market=market, database=database, clock=clock) for region in regions]
-
-
-def _collect_token(region: Region, *, market: Market, database: Database, clock: Clock) -> CollectedToken:
-    try:
-        clock.check()
-        updated_at, price = market.token_price(region)
-        with database.transaction() as connection:
-            new = stats.store_token_price(connection, region, at=updated_at, price=price)
-    except IronforgeError as error:
-        outcome = Outcome.REJECTED if isinstance(error, RefusedAnswerError) else Outcome.FAILED
-        return CollectedToken(region, outcome, error.status, updated_at=None, price=None, message=str(error))
-    except Exception as error:
-        # As with a region: a bug here must not hide what became of the snapshots.
-        log.exception("%s token price: an unexpected error", region.label)
-        message = f"An unexpected error, please report it: {type(error).__name__}: {error}"
-        return CollectedToken(region, Outcome.FAILED, ExitStatus.BUG, updated_at=None, price=None, message=message)
-    outcome = Outcome.STORED if new else Outcome.NO_CHANGE
-    return CollectedToken(region, outcome, ExitStatus.DONE, updated_at=updated_at, price=price, message=None)
-
-
-def _summarise(run: Run, collected: Collected) -> None:
-    run.status = collected.status
-    run.record_count = sum(region.counts.auctions for region in collected.regions if region.counts)
-    failures = [
-        f"{piece.region.label}{kind}: {piece.message}"
-        for kind, pieces in (("", collected.regions), (" token", collected.tokens))
-        for piece in pieces
-        if piece.status is not ExitStatus.DONE
-    ]
-    run.message = " ".join(failures) or None
-    run.extra = {
-        "regions": {
-            region.region: {"outcome": region.outcome, "steps": _rounded(region)} for region in collected.regions
-        },
-        "token": {token.region: token.outcome for token in collected.tokens},
-    }
-
-
-def _rounded(region: CollectedRegion) -> dict[str, float]:
-    return {name: round(seconds, 4) for name, seconds in region.steps.items()}
+        yield Workplace.at(storage, evidence=evidence, decoding=threading.Lock()), run

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.errors import ExitStatus, combined_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.runs import Attempt
     from ironforge_cli.jobs.storing import Counts
     from ironforge_cli.regions import Region
-
-log = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -48,8 +45,41 @@ class CollectedRegion:
     """False where its time is stored with another body, so that this one is in no table."""
     replayed: int = 0
     """Spooled snapshots that were stored first."""
+    is_odd: bool = False
+    """Whether somebody should look at it, though nothing failed."""
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds of each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedToken:
+    """How one region's token price ended."""
+
+    region: Region
+    outcome: Outcome
+    status: ExitStatus
+    updated_at: datetime | None
+    price: int | None
+    """Copper."""
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How a cycle ended, piece by piece."""
+
+    regions: tuple[CollectedRegion, ...]
+    tokens: tuple[CollectedToken, ...]
+
+    @property
+    def status(self) -> ExitStatus:
+        """The exit code: that of the regions, which a token price that failed makes partial.
+
+        A token price never makes up for a region: where every region failed, their code tells why.
+        """
+        regions = combined_status([collected.status for collected in self.regions])
+        tokens = combined_status([collected.status for collected in self.tokens])
+        return ExitStatus.PARTIAL if regions is ExitStatus.DONE and tokens is not ExitStatus.DONE else regions
 
 
 def in_spool(time: datetime) -> str:
@@ -76,5 +106,4 @@ def repeated_body(attempt: Attempt, region: Region, time: datetime, original: da
     attempt.message = (
         f"The body of {time.isoformat()} is that of {original.isoformat()} again: Blizzard gave it a new time alone."
     )
-    log.warning("%s: %s", region.label, attempt.message)
-    return unchanged(attempt, region, time, attempt.message)
+    return replace(unchanged(attempt, region, time, attempt.message), is_odd=True)

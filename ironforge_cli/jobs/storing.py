@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from ironforge_cli.market.auctions import Auctions, Book
     from ironforge_cli.market.statistics import Summary
     from ironforge_cli.regions import Region
-
-log = logging.getLogger(__name__)
 
 PLAUSIBLE_SHARE: Final = 0.5
 """A body with fewer auctions than this share of the trailing median is refused."""
@@ -111,7 +108,6 @@ def store_snapshot(
         _recompute_after(connection, region, summary.book, attempt=attempt)
         with attempt.step("commit"):
             connection.commit()
-    log.info("%s: stored %s, %d auctions", region.label, at.isoformat(), len(auctions))
     return Counts.of(summary)
 
 
