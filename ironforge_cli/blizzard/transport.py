@@ -25,6 +25,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.cache import cached_session, forget, fresh_response, prune
 from ironforge_cli.blizzard.headers import http_time
+from ironforge_cli.blizzard.passing import (
+    ATTEMPTS,
+    LONGEST_BACKOFF_SECONDS,
+    PassingFault,
+    cause,
+    raise_passing,
+    say,
+    shown,
+    tried,
+    worth_waiting,
+)
 from ironforge_cli.blizzard.patience import READS_AN_ANSWER, PatientAdapter
 from ironforge_cli.errors import ConfigurationError, CredentialsError, UnavailableError
 
@@ -39,10 +50,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DYNAMIC_CACHE_SECONDS: Final = 60
-ATTEMPTS: Final = 5
-LONGEST_WAIT_SECONDS: Final = 120.0
-"""A `Retry-After` beyond this is not slept through: the next run comes sooner."""
-LONGEST_BACKOFF_SECONDS: Final = 30.0
 USER_AGENT: Final = "ironforge (+https://pypi.org/project/ironforge-cli)"
 
 _OK: Final = 200
@@ -52,11 +59,6 @@ _BAD_REQUEST: Final = 400
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
-_TOO_MANY: Final = 429
-_SERVER_ERROR: Final = 500
-# What gateways answer when a request took too long, or came too early.
-_OVER_SOON: Final = {408, 425, _TOO_MANY}
-_USER_OF_URL: Final = re.compile(r"//[^/@\s]*@")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -69,6 +71,8 @@ class Answer:
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     from_cache: bool
+    is_stale: bool = False
+    """Whether it came whole though its time is not newer than what was asked for; its body was not received then."""
 
     @property
     def not_modified(self) -> bool:
@@ -85,12 +89,12 @@ class NotThereError(UnavailableError):
         """Whether it was a 403."""
 
 
-class _PassingFault(Exception):  # noqa: N818 - it never leaves this module
-    """Something that may be over at the next attempt; `retry_after` is what Blizzard asked for, in seconds."""
+class _StaleAnswer(Exception):  # noqa: N818 - it never leaves this module
+    """A whole answer whose headers say that it is not newer than what was asked for."""
 
-    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__("it is known")
+        self.headers = headers
 
 
 class _Bearer(AuthBase):
@@ -159,9 +163,10 @@ class Transport:
         """Ask for what changes by the hour; with `newer_than` (aware UTC), only for something newer.
 
         A body that any process received in the last 60 seconds and that is newer is taken from the cache; otherwise
-        Blizzard is asked, and a 304 costs neither a look at the cached body nor a write. `when_new` is called as soon
-        as it is known that a body comes, before it does; again where it has to be asked for again. Raises
-        `UnavailableError`, `CredentialsError` or `NotThereError`.
+        Blizzard is asked, and a 304 costs neither a look at the cached body nor a write; a 200 whose `Last-Modified` is
+        not newer is broken off before its body, of 30 MB, comes for nothing. `when_new` is called as soon as it is
+        known that a body comes, before it does; again where it has to be asked for again. Raises `UnavailableError`,
+        `CredentialsError` or `NotThereError`.
         """
         response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS, newer_than=newer_than)
         if response is not None:
@@ -172,7 +177,7 @@ class Transport:
         headers = {"Cache-Control": "no-cache"}
         if newer_than is not None:
             headers["If-Modified-Since"] = format_datetime(newer_than, usegmt=True)
-        return self._get(self._dynamic, url, params, headers, when_new=when_new)
+        return self._get(self._dynamic, url, params, headers, newer_than=newer_than, when_new=when_new)
 
     def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
         """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
@@ -192,9 +197,9 @@ class Transport:
         """Fetch a token, in one attempt; raises `CredentialsError`, `ConfigurationError` or `UnavailableError`."""
         try:
             self._authorization(refused=None)
-        except _PassingFault as fault:
+        except PassingFault as fault:
             raise UnavailableError(
-                f"Blizzard's token endpoint is unavailable: {fault}, for {_shown(self._oauth_url)}. Try again later; "
+                f"Blizzard's token endpoint is unavailable: {fault}, for {shown(self._oauth_url)}. Try again later; "
                 "if it stays so, check IRONFORGE_OAUTH_URL and the way to it."
             ) from fault
 
@@ -231,6 +236,7 @@ class Transport:
         params: Mapping[str, str],
         headers: dict[str, str],
         *,
+        newer_than: datetime | None = None,
         when_new: Callable[[], None] | None = None,
     ) -> Answer:
         told: requests.Response | None = None
@@ -238,8 +244,15 @@ class Transport:
         def answered(response: requests.Response, *_: Any, **__: Any) -> None:
             nonlocal told
             # Both requests and requests-cache call it: before the body is read, and when it is stored.
-            if response.status_code == _OK and when_new is not None and response is not told:
-                told = response
+            if response.status_code != _OK or response is told:
+                return
+            modified = http_time(response.headers.get("Last-Modified", ""))
+            if newer_than is not None and modified is not None and modified <= newer_than:
+                # What is on its way already is thrown away with the connection.
+                response.close()
+                raise _StaleAnswer(response.headers)
+            told = response
+            if when_new is not None:
                 when_new()
 
         def ask(by: requests.Session, token: str) -> requests.Response:
@@ -256,16 +269,18 @@ class Transport:
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
-            retry=retry_if_exception(_worth_waiting),
+            retry=retry_if_exception(worth_waiting),
             sleep=self._sleep,
-            before_sleep=_say,
+            before_sleep=say,
             reraise=True,
         )
         try:
             return retrying(self._get_authorized, session, ask, conditional="If-Modified-Since" in headers)
-        except _PassingFault as fault:
+        except _StaleAnswer as stale:
+            return Answer(status=_OK, body=b"", headers=self._dated(stale.headers), from_cache=False, is_stale=True)
+        except PassingFault as fault:
             raise UnavailableError(
-                f"Blizzard's API is unavailable: {fault}, for {_shown(url)} ({_tried(retrying)}). "
+                f"Blizzard's API is unavailable: {fault}, for {shown(url)} ({tried(retrying)}). "
                 "The next run tries again."
             ) from fault
 
@@ -324,18 +339,18 @@ class Transport:
                 f"Blizzard refused the API client ({status}). Check BLIZZARD_CLIENT_ID and "
                 "BLIZZARD_CLIENT_SECRET at https://develop.battle.net/access/clients."
             )
-        _raise_passing(response)
+        raise_passing(response)
         if status != _OK:
             raise ConfigurationError(
-                f"{_shown(self._oauth_url)} answered {status} instead of a token. Check IRONFORGE_OAUTH_URL."
+                f"{shown(self._oauth_url)} answered {status} instead of a token. Check IRONFORGE_OAUTH_URL."
             )
         # The body can hold a token: it is never quoted.
         try:
             token = msgspec.json.decode(response.content, type=_Token).access_token
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise _PassingFault("the token endpoint answered without a token") from None
+            raise PassingFault("the token endpoint answered without a token") from None
         if not _TOKEN.fullmatch(token):
-            raise _PassingFault("the token endpoint answered a token that no header can hold")
+            raise PassingFault("the token endpoint answered a token that no header can hold")
         return token
 
     def _send(self, send: Callable[[], requests.Response]) -> requests.Response:
@@ -343,20 +358,20 @@ class Transport:
         try:
             return send()
         except requests.exceptions.SSLError as error:
-            raise _PassingFault(f"no secure connection ({_cause(error)})") from error
+            raise PassingFault(f"no secure connection ({cause(error)})") from error
         except requests.exceptions.Timeout as error:
-            raise _PassingFault(f"no answer in time ({_cause(error)})") from error
+            raise PassingFault(f"no answer in time ({cause(error)})") from error
         except requests.exceptions.ConnectionError as error:
-            raise _PassingFault(f"no connection ({_cause(error)})") from error
+            raise PassingFault(f"no connection ({cause(error)})") from error
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-            raise _PassingFault(f"the connection broke in the middle of the answer ({_cause(error)})") from error
+            raise PassingFault(f"the connection broke in the middle of the answer ({cause(error)})") from error
         except requests.exceptions.RequestException as error:
             raise ConfigurationError(
-                f"The request could not be made ({_cause(error)}). Check IRONFORGE_API_URL and IRONFORGE_OAUTH_URL."
+                f"The request could not be made ({cause(error)}). Check IRONFORGE_API_URL and IRONFORGE_OAUTH_URL."
             ) from error
 
     def _judged(self, response: requests.Response, *, conditional: bool) -> Answer:
-        _raise_passing(response)
+        raise_passing(response)
         status = response.status_code
         if status in {_OK, _NO_CONTENT} or (status == _NOT_MODIFIED and conditional):
             return self._answer(response, from_cache=bool(getattr(response, "from_cache", False)))
@@ -364,79 +379,33 @@ class Transport:
         what = f"{status}, {said}" if said else str(status)
         if status in {_FORBIDDEN, _NOT_FOUND}:
             raise NotThereError(
-                f"Blizzard answered {what} for {_shown(response.url)}: it is not there, or not shown to this API "
+                f"Blizzard answered {what} for {shown(response.url)}: it is not there, or not shown to this API "
                 "client. Check IRONFORGE_API_URL.",
                 is_forbidden=status == _FORBIDDEN,
             )
         raise UnavailableError(
-            f"Blizzard answered {what} for {_shown(response.url)}, which asking again would not change. "
+            f"Blizzard answered {what} for {shown(response.url)}, which asking again would not change. "
             "Check IRONFORGE_API_URL and IRONFORGE_LOCALE."
         )
 
     def _answer(self, response: requests.Response, *, from_cache: bool) -> Answer:
-        headers = CaseInsensitiveDict(response.headers)
-        if http_time(headers.get("Date", "")) is None:
-            # Whoever receives an answer without a time notes its own (RFC 9110, section 6.6.1).
-            headers["Date"] = format_datetime(datetime.fromtimestamp(self._now(), tz=UTC), usegmt=True)
+        headers = self._dated(response.headers)
         return Answer(status=response.status_code, body=response.content, headers=headers, from_cache=from_cache)
+
+    def _dated(self, given: Mapping[str, str]) -> Mapping[str, str]:
+        """An answer's headers; whoever receives one without a time notes its own (RFC 9110, section 6.6.1)."""
+        headers = CaseInsensitiveDict(given)
+        if http_time(headers.get("Date", "")) is None:
+            headers["Date"] = format_datetime(datetime.fromtimestamp(self._now(), tz=UTC), usegmt=True)
+        return headers
 
     def _wait(self, state: RetryCallState) -> float:
         """How long to wait: what Blizzard asked for, else exponentially longer, with jitter."""
         fault = state.outcome.exception() if state.outcome else None
-        asked = fault.retry_after if isinstance(fault, _PassingFault) else None
+        asked = fault.retry_after if isinstance(fault, PassingFault) else None
         longer = min(LONGEST_BACKOFF_SECONDS, 2.0 ** (state.attempt_number - 1))
         return asked or longer * (1 + self._jitter() / 2)
 
 
 class _Token(msgspec.Struct):
     access_token: str
-
-
-def _raise_passing(response: requests.Response) -> None:
-    status = response.status_code
-    if status in _OVER_SOON or status >= _SERVER_ERROR:
-        reason = "too many requests" if status == _TOO_MANY else (response.reason or "a server error")
-        raise _PassingFault(f"it answered {status}, {reason}", retry_after=_retry_after(response))
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that `Retry-After` asks for; it comes as seconds or as a date, or not at all."""
-    given = response.headers.get("Retry-After")
-    if given is None:
-        return None
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        pass
-    until, asked_at = http_time(given), http_time(response.headers.get("Date", ""))
-    return max(0.0, (until - asked_at).total_seconds()) if until and asked_at else None
-
-
-def _worth_waiting(error: BaseException) -> bool:
-    """Whether another attempt in this run makes sense: retry is decided by type, and by Blizzard's own word."""
-    return isinstance(error, _PassingFault) and (error.retry_after or 0.0) <= LONGEST_WAIT_SECONDS
-
-
-def _tried(retrying: Retrying) -> str:
-    attempts = retrying.statistics.get("attempt_number", 1)
-    return "tried once" if attempts == 1 else f"tried {attempts} times"
-
-
-def _say(state: RetryCallState) -> None:
-    fault = state.outcome.exception() if state.outcome else None
-    seconds = state.next_action.sleep if state.next_action else 0.0
-    log.warning("Blizzard: %s; attempt %d of %d, again in %.1f s", fault, state.attempt_number, ATTEMPTS, seconds)
-
-
-def _shown(text: str) -> str:
-    """A text as it may be said: without the name and the password that a URL in it can hold."""
-    return _USER_OF_URL.sub("//", text)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, without the URL that libraries wrap around it."""
-    while True:
-        inner = error.__cause__ or error.__context__
-        if inner is None:
-            return _shown(" ".join(str(error).split())) or type(error).__name__
-        error = inner

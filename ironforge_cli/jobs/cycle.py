@@ -1,7 +1,7 @@
 """One region's collection cycle: what was spooled is stored first, then what is new, and no body is ever lost.
 
 Without a database the answer goes to the spool, checked as far as it can be; a refused answer goes to the quarantine
-and Blizzard is asked once more, at once, since the next answer is usually whole.
+and, by whoever has no later attempt, Blizzard is asked once more, at once, since the next answer is usually whole.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.blizzard import payloads
+from ironforge_cli.blizzard.headers import http_time
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import partitions, runs, snapshots
 from ironforge_cli.errors import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
+
+_OLDER: Final = "older than the newest that is known"
 
 
 class CommoditySource(Protocol):
@@ -77,10 +80,21 @@ class _Received:
 
 
 class RegionCycle:
-    """One cycle of one region."""
+    """One cycle of one region.
+
+    `force` asks for bodies that are not newer and takes one that is implausibly small; `asks_again` asks once more, at
+    once, where an answer was refused.
+    """
 
     def __init__(
-        self, region: Region, *, source: CommoditySource, workplace: Workplace, attempt: Attempt, force: bool
+        self,
+        region: Region,
+        *,
+        source: CommoditySource,
+        workplace: Workplace,
+        attempt: Attempt,
+        force: bool,
+        asks_again: bool = True,
     ) -> None:
         self._region = region
         self._source = source
@@ -88,6 +102,7 @@ class RegionCycle:
         self._database = workplace.database
         self._attempt = attempt
         self._force = force
+        self._asks_again = asks_again
         self._away = workplace.away
         self._replayed = 0
         self._has_received = False
@@ -183,11 +198,14 @@ class RegionCycle:
     def _asked(self, known: _Known | None, *, newer_than: datetime | None) -> _Received | CollectedRegion:
         """Ask Blizzard: what is new, decoded, or a result that says why there is nothing.
 
-        A refused answer is kept and asked for again at once; raises `RefusedAnswerError` when that is refused, too.
+        A refused answer is kept and asked for again at once, where that is wanted; raises `RefusedAnswerError` when
+        that is refused, too.
         """
         try:
             return self._asked_once(known, newer_than=None if self._force else newer_than)
         except RefusedAnswerError as error:
+            if not self._asks_again:
+                raise
             log.warning("%s: %s Asking again at once.", self._region.label, error)
         return self._asked_once(known, newer_than=None if self._force else newer_than)
 
@@ -196,11 +214,14 @@ class RegionCycle:
             answer = self._source.commodities(
                 self._region, newer_than=newer_than, when_new=lambda: self._read_ahead(known)
             )
-        if answer.not_modified:
+        self._tidy_by(answer)
+        if answer.not_modified or answer.is_stale:
             self._attempt.last_modified = newer_than
-            return unchanged(
-                self._attempt, self._region, known and known.snapshot_time, "Blizzard has published nothing since."
-            )
+            why = "Blizzard has published nothing since."
+            if answer.is_stale:
+                is_same = payloads.published_at(answer.headers) == newer_than
+                why = f"Blizzard's answer is {'the one that is known' if is_same else _OLDER}."
+            return unchanged(self._attempt, self._region, known and known.snapshot_time, why)
         try:
             return self._read(answer, known)
         except RefusedAnswerError as error:
@@ -213,7 +234,7 @@ class RegionCycle:
         published = self._attempt.last_modified = payloads.published_at(answer.headers)
         if known is not None and published <= known.snapshot_time:
             self._attempt.last_modified = known.snapshot_time
-            how = "the one that is known" if published == known.snapshot_time else "older than the newest that is known"
+            how = "the one that is known" if published == known.snapshot_time else _OLDER
             return unchanged(self._attempt, self._region, known.snapshot_time, f"Blizzard's answer is {how}.")
         digest = sha256(answer.body).hexdigest()
         if known is not None and digest == known.digest:
@@ -309,10 +330,8 @@ class RegionCycle:
         self._attempt.message = f"Not all of the spool could be stored: {told}"
         return replace(collected, status=ExitStatus.PARTIAL, message=self._attempt.message)
 
-    def _tidy(self) -> None:
-        """Remove what killed runs left, and raw bodies that are older than they may be."""
-        retention = self._workplace.retention
-        before = self._attempt.clock.now() - retention if retention else None
+    def _tidy(self, *, before: datetime | None = None) -> None:
+        """Remove what killed runs left half written, and raw bodies that were received before a time."""
         for shelf in (self._workplace.shelves.spool, self._workplace.shelves.quarantine):
             try:
                 for kept in shelf.sweep(self._region, before=before):
@@ -320,6 +339,15 @@ class RegionCycle:
             except ConfigurationError:
                 # A full disk or a folder of somebody else's must not cost the hour.
                 log.exception("%s: the folder %s could not be tidied", self._region.label, shelf.folder)
+
+    def _tidy_by(self, answer: Answer) -> None:
+        """Remove raw bodies that are older than they may be, by Blizzard's time.
+
+        By a clock of this machine that was set forward, hours would be removed that still wait to be stored.
+        """
+        retention, now = self._workplace.retention, http_time(answer.headers.get("Date", ""))
+        if retention is not None and now is not None:
+            self._tidy(before=min(now, self._attempt.clock.now()) - retention)
 
     @contextmanager
     def _never_lost(self, answer: Answer, time: datetime) -> Generator[None]:

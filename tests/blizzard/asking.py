@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ironforge_cli.regions import Region
+
 if TYPE_CHECKING:
     from ironforge_cli.blizzard.transport import Answer, Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
@@ -14,6 +16,12 @@ def ask(transport: Transport, sandbox: Sandbox, *, path: str = "token/index", **
     """Ask for something of EU; another value of a parameter of one's own makes another cache entry."""
     params = {"namespace": "dynamic-eu", "locale": "en_US", **more}
     return transport.get_dynamic(f"{sandbox.api_url.format(region='eu')}/data/wow/{path}", params)
+
+
+def commodities(sandbox: Sandbox, region: Region = Region.EU) -> tuple[str, dict[str, str]]:
+    """Where a region's auctions are, and what to ask with."""
+    url = f"{sandbox.api_url.format(region=region)}/data/wow/auctions/commodities"
+    return url, {"namespace": region.dynamic_namespace}
 
 
 def endpoints(sandbox: Sandbox) -> list[str | None]:

@@ -22,6 +22,7 @@ from ironforge_cli.cli import logs
 from ironforge_cli.cli.options import Shared
 from ironforge_cli.errors import ConfigurationError, IronforgeError
 from ironforge_cli.regions import Region
+from tests.blizzard import asking
 from tests.blizzard.stub_server import TOKEN, Asked, Said, token_answer
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ LONG_AGO = datetime(2004, 11, 23, tzinfo=UTC)
 def commodities(
     transport: Transport, sandbox: Sandbox, *, region: Region = Region.EU, newer_than: datetime | None = None
 ) -> Answer:
-    url = f"{sandbox.api_url.format(region=region)}/data/wow/auctions/commodities"
-    return transport.get_dynamic(url, {"namespace": region.dynamic_namespace}, newer_than=newer_than)
+    return transport.get_dynamic(*asking.commodities(sandbox, region), newer_than=newer_than)
 
 
 def asked_for_auctions(sandbox: Sandbox) -> list[int]:
