@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ironforge_cli.cli import collect, config, db, demo, sandbox, spool, status
+from ironforge_cli.cli import collect, config, db, demo, poll, sandbox, spool, status
 from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 app = typer.Typer(
@@ -55,6 +55,7 @@ def root(
 
 
 app.command("collect")(collect.collect)
+app.command("poll")(poll.poll)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")

@@ -13,11 +13,15 @@ from ironforge_cli.cli.options import Format, FormatOption, Regions, SnapshotTim
 from ironforge_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from ironforge_cli.cli.render import Report
     from ironforge_cli.cli.wiring import Invocation
     from ironforge_cli.jobs.collect import Collected
+    from ironforge_cli.jobs.poll import PolledRegion
+    from ironforge_cli.regions import Region
 
 _STDIN = Path("-")
 
@@ -95,8 +99,8 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
     )
 
 
-def report(collected: Collected, format_: Format) -> Report:
-    """What a collection, or the replay of bodies, has to say."""
+def report(collected: Collected, format_: Format, *, polled: Mapping[Region, PolledRegion] | None = None) -> Report:
+    """What a collection, a window of them or the replay of bodies has to say; `polled` tells of the window."""
     from ironforge_cli.cli.render import Report  # noqa: PLC0415
 
     failures = [
@@ -106,15 +110,15 @@ def report(collected: Collected, format_: Format) -> Report:
         if piece.status is not ExitStatus.DONE
     ]
     return Report(
-        records=records(collected),
-        show=lambda console: show(collected, console),
+        records=records(collected, polled=polled),
+        show=lambda console: show(collected, console, polled=polled),
         format=format_,
         status=collected.status,
         failures=tuple(failures),
     )
 
 
-def records(collected: Collected) -> list[dict[str, Any]]:
+def records(collected: Collected, *, polled: Mapping[Region, PolledRegion] | None = None) -> list[dict[str, Any]]:
     """One record a region, for programs."""
     tokens = {token.region: token for token in collected.tokens}
     found: list[dict[str, Any]] = []
@@ -141,12 +145,21 @@ def records(collected: Collected) -> list[dict[str, Any]]:
                 "token_updated_at": token and token.updated_at,
                 "message": region.message,
                 "steps": {name: round(seconds, 4) for name, seconds in region.steps.items()},
+                **(_window_record(polled[region.region]) if polled else {}),
             }
         )
     return found
 
 
-def show(collected: Collected, console: Console) -> None:
+def _window_record(polled: PolledRegion) -> dict[str, Any]:
+    return {
+        "attempts": polled.attempts,
+        "is_new": polled.is_new,
+        "delay_seconds": polled.delay and round(polled.delay.total_seconds(), 1),
+    }
+
+
+def show(collected: Collected, console: Console, *, polled: Mapping[Region, PolledRegion] | None = None) -> None:
     """A table with a column a region, for people."""
     from rich.table import Table  # noqa: PLC0415
 
@@ -165,6 +178,12 @@ def show(collected: Collected, console: Console) -> None:
     stored = [region.counts for region in collected.regions]
     row("", [region.outcome.replace("_", " ") for region in collected.regions])
     row("snapshot", [iso(region.snapshot_time) if region.snapshot_time else "" for region in collected.regions])
+    windows = [polled[region.region] for region in collected.regions] if polled else []
+    row("attempts", [count(window.attempts) for window in windows])
+    row(
+        "after it was published",
+        [f"{window.delay.total_seconds():,.0f} s" if window.delay else "" for window in windows],
+    )
     row("from the spool", [count(region.replayed) if region.replayed else "" for region in collected.regions])
     row("auctions", [count(counts.auctions) if counts else "" for counts in stored])
     row("items", [count(counts.items) if counts else "" for counts in stored])

@@ -119,6 +119,12 @@ def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:
         handler.setFormatter(formatter)
 
 
+def insist(text: str) -> None:
+    """Write a warning whatever the level in force: `-q` and IRONFORGE_LOG_LEVEL leave it in."""
+    logger = logging.getLogger(PACKAGE)
+    logger.handle(logger.makeRecord(logger.name, logging.WARNING, __file__, 0, text, (), None))
+
+
 def form_in_force() -> LogFormat:
     """How messages are written now."""
     handlers = logging.getLogger(PACKAGE).handlers

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -108,3 +109,20 @@ SnapshotTime = Annotated[
         help="With --from: the body's Last-Modified, ISO 8601, UTC unless it says otherwise.",
     ),
 ]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str) -> timedelta:
+    """A span of time of an option.
+
+    >>> duration("90m")
+    datetime.timedelta(seconds=5400)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 2h or 1d")
+    try:
+        return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} is longer than any time can be told") from None

@@ -40,6 +40,8 @@ class Report:
     status: ExitStatus = ExitStatus.DONE
     failures: tuple[str, ...] = ()
     """One line each, for stderr."""
+    warnings: tuple[str, ...] = ()
+    """The same for what did not fail, and has to be heard even by who wants to hear nothing."""
 
 
 def written(report: Report) -> str:

@@ -54,6 +54,8 @@ def _run(function: Callable[..., Report | None], options: dict[str, Any], invoca
             if report is None:
                 return ExitStatus.DONE
             output.write(report, shared)
+            for warning in report.warnings:
+                logs.insist(warning)
             for failure in report.failures:
                 log.error("%s", failure)
             return report.status

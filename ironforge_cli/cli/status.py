@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ironforge_cli.cli.command import command
-from ironforge_cli.cli.options import Format, FormatOption, Regions
+from ironforge_cli.cli.options import Format, FormatOption, Regions, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,24 +16,6 @@ if TYPE_CHECKING:
     from ironforge_cli.cli.render import Report
     from ironforge_cli.cli.wiring import Invocation
     from ironforge_cli.jobs.status import Health, RegionHealth
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def duration(text: str) -> timedelta:
-    """A span of time of an option.
-
-    >>> duration("90m")
-    datetime.timedelta(seconds=5400)
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 2h or 1d")
-    try:
-        return timedelta(**{_UNITS[found[2]]: float(found[1])})
-    except OverflowError:
-        raise typer.BadParameter(f"{text!r} is longer than any time can be told") from None
-
 
 Check = Annotated[bool, typer.Option("--check", help="Exit with 4 when anything is stale or unhealthy.")]
 MaxAge = Annotated[

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 _Value = TypeVar("_Value")
 
 
+def _seconds_passed() -> float:
+    # Linux's own monotonic clock stands still while the machine is asleep; macOS's does not.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Stop:
     """Whether the program has been asked to end, and by what."""
 
@@ -75,8 +80,8 @@ class SystemClock:
         return datetime.now(tz=UTC)
 
     def monotonic(self) -> float:
-        """Seconds by a clock that never jumps."""
-        return time.monotonic()
+        """Seconds by a clock that never jumps, and that goes on while the machine is asleep."""
+        return _seconds_passed()
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises `InterruptedRunError` where a signal comes meanwhile."""
@@ -97,6 +102,7 @@ class Invocation:
         self.stop = Stop()
         self.clock = SystemClock(self.stop)
         self._closing = ExitStack()
+        self._embedded: EmbeddedServer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +190,7 @@ class Invocation:
         """The embedded database of a home, started and migrated."""
         from ironforge_cli.db import schema  # noqa: PLC0415
 
-        server = self.server(home=home)
+        server = self._embedded = self.server(home=home)
         self._closing.enter_context(server)
         # Unlike the URL it says that no TCP address is meant, whatever PGHOSTADDR says.
         database = self._opened(server.conninfo)
@@ -230,6 +236,27 @@ class Invocation:
             locks_folder=home / "locks",
             retention_days=self.settings.raw_retention_days,
         )
+
+    def lasting_storage(self) -> Callable[[], Storage]:
+        """Storage for work that can outlast its server: each call starts the embedded one again where it has died.
+
+        Safe to call from several threads.
+        """
+        import logging  # noqa: PLC0415
+
+        one_at_a_time = threading.Lock()
+
+        def storage() -> Storage:
+            with one_at_a_time:
+                if self._embedded is not None:
+                    try:
+                        self._embedded.start()
+                    except (ConfigurationError, DatabaseError) as error:
+                        # Whoever connects is told the same, and keeps what it has on disk.
+                        logging.getLogger(__name__).debug("The embedded server can't be started: %s", error)
+                return self.storage(lambda: self.database, home=self.home)
+
+        return storage
 
     @cached_property
     def transport(self) -> Transport:

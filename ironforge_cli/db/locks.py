@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +19,7 @@ from ironforge_cli.errors import ConfigurationError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -36,6 +37,11 @@ _execute = executor("locks")
 def store_lock(region: Region) -> str:
     """Held for one cycle by whoever stores snapshots of a region: collect, poll, replay or recompute."""
     return f"store:{region}"
+
+
+def poll_lock(region: Region) -> str:
+    """Held for a window of attempts by whoever polls a region; a collect can run beside it."""
+    return f"poll:{region}"
 
 
 def run_lock(log_id: int) -> str:
@@ -88,15 +94,14 @@ def give_back(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def storing_in(folder: Path, region: Region) -> Generator[None]:
-    """Be the only one who spools snapshots of a region, while there is no database to hold a lock.
+def _locked_file(folder: Path, name: str, *, otherwise: str) -> Generator[None]:
+    """Hold a `flock` on a file in `folder`, which ends with its process.
 
-    The lock is a `flock` on a file in `folder`, which ends with its process. Raises `LockedError`, and
-    `ConfigurationError` where the folder refuses.
+    Raises `LockedError` that says `otherwise`, and `ConfigurationError` where the folder refuses.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stream = (folder / f"store-{region}.lock").open("ab")
+        stream = (folder / f"{name}.lock").open("ab")
     except OSError as error:
         raise ConfigurationError(
             f"The lock in {folder} can't be made ({error.strerror or error}). Make room or correct its permissions, "
@@ -106,8 +111,72 @@ def storing_in(folder: Path, region: Region) -> Generator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise LockedError(f"Another run is spooling {region.label} snapshots: nothing is lost.") from error
+            raise LockedError(otherwise) from error
         yield
+
+
+def storing_in(folder: Path, region: Region) -> AbstractContextManager[None]:
+    """Be the only one who spools snapshots of a region, while there is no database to hold a lock.
+
+    Entering raises `LockedError`, and `ConfigurationError` where the folder refuses.
+    """
+    return _locked_file(
+        folder, f"store-{region}", otherwise=f"Another run is spooling {region.label} snapshots: nothing is lost."
+    )
+
+
+class Polling:
+    """Being the only one who polls a region, on this machine by a `flock`, and anywhere by the database's lock.
+
+    The database's ends with its session, which a restart of the server ends, and is taken again by `hold`. One object
+    belongs to one thread.
+    """
+
+    def __init__(self, region: Region, *, folder: Path) -> None:
+        self._region = region
+        self._name = poll_lock(region)
+        self._told = (
+            f"Another run is polling {region.label} and does this work: nothing is lost. If that is said hour after "
+            "hour, see who holds the lock, in pg_locks, and end it."
+        )
+        self._file = _locked_file(folder, f"poll-{region}", otherwise=self._told)
+        self._session: tuple[ExitStack, Connection] | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lock of this machine. Raises `LockedError`, and `ConfigurationError` where the folder refuses."""
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        if self._session is not None:
+            stack, connection = self._session
+            self._session = None
+            with stack:
+                give_back(connection, self._name)
+        self._file.__exit__(None, None, None)
+
+    def hold(self, database: Database) -> None:
+        """Have the database's lock, too. Raises `LockedError` where somebody else has it, and as the database does."""
+        if self._session is not None and self._is_alive():
+            return
+        with ExitStack() as stack:
+            connection = stack.enter_context(database.connect(autocommit=True))
+            if not acquire(connection, self._name):
+                raise LockedError(self._told)
+            self._session = stack.pop_all(), connection
+
+    def _is_alive(self) -> bool:
+        if self._session is None:
+            return False
+        stack, connection = self._session
+        try:
+            _execute(connection, text("SELECT 1"))
+        except DBAPIError as error:
+            connection.invalidate(error)
+            self._session = None
+            stack.close()
+            return False
+        return True
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, fetch_colu
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
+from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
 if TYPE_CHECKING:
@@ -101,6 +102,15 @@ def span(connection: Connection, region: Region) -> Span | None:
     )
     since, until, stored, auctions = _execute(connection, statement).one()
     return Span(since, until, int(stored), int(auctions)) if stored else None
+
+
+def seen(connection: Connection, region: Region) -> list[Seen]:
+    """The newest snapshots of a region, as far as its rhythm is learned from: when they were published and stored."""
+    time = REGISTRY.c.snapshot_time
+    statement = (
+        select(time, REGISTRY.c.stored_at).where(REGISTRY.c.region == region).order_by(time.desc()).limit(LEARNED_FROM)
+    )
+    return [Seen(*row) for row in _execute(connection, statement)]
 
 
 def trailing_median(connection: Connection, region: Region, moment: datetime) -> tuple[float, int]:

@@ -1,0 +1,343 @@
+"""A window of attempts: it ends when every region has a snapshot newer than at its start, or when its time is over.
+
+Cron starts it once an hour. What a window misses, the next one finds: Blizzard's newest snapshot stays there for an
+hour. Each region has a thread and a pace of its own, so that none waits for another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.db import locks
+from ironforge_cli.db.repositories import snapshots
+from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, InterruptedRunError, LockedError
+from ironforge_cli.jobs.attempts import attempted, collect_token, summarise, tell
+from ironforge_cli.jobs.cycle import RegionCycle
+from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
+from ironforge_cli.jobs.runs import Silent
+from ironforge_cli.jobs.workplace import Storage, Workplace, evidence_of
+from ironforge_cli.market import rhythm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.collect import Market
+    from ironforge_cli.jobs.runs import Attempt, Clock, Progress
+    from ironforge_cli.market.rhythm import Rhythm
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+COMMAND: Final = "poll"
+LONGEST_PAUSE: Final = timedelta(minutes=8)
+"""Between attempts that were refused: their pauses double up to this."""
+TOKEN_EVERY: Final = timedelta(minutes=10)
+"""Blizzard sets the price of a token about every 20 minutes."""
+# Asking again soon does not help: a person has to do something, or the answer of the minute is what it is.
+_GROWING: Final = {ExitStatus.REFUSED, ExitStatus.CREDENTIALS, ExitStatus.CONFIGURATION}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How long to go on asking, and how often; `adaptive` asks often when a region is due, and rarely before."""
+
+    length: timedelta
+    interval: timedelta
+    adaptive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolledRegion:
+    """How one region's window ended."""
+
+    collected: CollectedRegion
+    """Its last attempt."""
+    attempts: int
+    is_new: bool
+    """Whether a snapshot newer than at the window's start is there now."""
+    delay: timedelta | None
+    """From the snapshot's own time until it was stored; None unless this window stored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """How a window ended, region by region."""
+
+    started_at: datetime
+    ended_at: datetime
+    regions: tuple[PolledRegion, ...]
+    tokens: tuple[CollectedToken, ...]
+
+    @property
+    def collected(self) -> Collected:
+        """The last attempt at every piece of work, by which the window is judged."""
+        return Collected(regions=tuple(polled.collected for polled in self.regions), tokens=self.tokens)
+
+    @property
+    def status(self) -> ExitStatus:
+        """The exit code."""
+        return self.collected.status
+
+    @property
+    def without_news(self) -> tuple[Region, ...]:
+        """The regions whose attempts ended well though Blizzard published nothing."""
+        return tuple(
+            polled.collected.region
+            for polled in self.regions
+            if polled.collected.status is ExitStatus.DONE and not polled.is_new
+        )
+
+
+def poll(
+    regions: Sequence[Region],
+    *,
+    window: Window,
+    market: Market,
+    storage: Callable[[], Storage],
+    clock: Clock,
+    progress: Progress | None = None,
+) -> Polled:
+    """Repeat the cycle of each region until it has a new snapshot or the window ends.
+
+    `storage` is asked before every attempt, since a database can go and come back within a window. What goes wrong is
+    in the result, by each region's last attempt. At least one attempt is made, however short the window.
+    """
+    started_at = clock.now()
+    with evidence_of(storage(), command=COMMAND, clock=clock).run() as run:
+        with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
+            tokens = _TokenPrices(regions, market=market, clock=clock, pool=pool)
+            shared = _Shared(
+                window=window,
+                market=market,
+                storage=storage,
+                clock=clock,
+                progress=progress or Silent(),
+                tokens=tokens,
+                decoding=threading.Lock(),
+            )
+            polling = [pool.submit(_RegionWindow(region, shared).run) for region in regions]
+            polled = Polled(
+                started_at=started_at,
+                regions=tuple(work.result() for work in polling),
+                tokens=tokens.newest(),
+                ended_at=clock.now(),
+            )
+        summarise(run, polled.collected)
+        run.extra["attempts"] = {one.collected.region.value: one.attempts for one in polled.regions}
+    return polled
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the windows of all regions have in common."""
+
+    window: Window
+    market: Market
+    storage: Callable[[], Storage]
+    clock: Clock
+    progress: Progress
+    tokens: _TokenPrices
+    decoding: threading.Lock
+
+
+class _TokenPrices:
+    """The prices of tokens, taken along while regions are polled, without holding up any of them."""
+
+    def __init__(self, regions: Sequence[Region], *, market: Market, clock: Clock, pool: ThreadPoolExecutor) -> None:
+        self._regions = regions
+        self._market = market
+        self._clock = clock
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._work: Future[tuple[CollectedToken, ...]] | None = None
+        self._began: float | None = None
+
+    def take_along(self, database: Database) -> None:
+        """Begin to collect the prices, unless that is going on, or was done a while ago."""
+        with self._lock:
+            if self._work is not None and not self._work.done():
+                return
+            if self._work is not None and self._began is not None and self._is_fresh(self._work.result(), self._began):
+                return
+            self._began = self._clock.monotonic()
+            self._work = self._pool.submit(self._collect, database)
+
+    def newest(self) -> tuple[CollectedToken, ...]:
+        """How the last collecting of the prices ended; none where no attempt came so far."""
+        return self._work.result() if self._work is not None else ()
+
+    def _is_fresh(self, prices: tuple[CollectedToken, ...], began: float) -> bool:
+        age = self._clock.monotonic() - began
+        return age < TOKEN_EVERY.total_seconds() and all(price.status is ExitStatus.DONE for price in prices)
+
+    def _collect(self, database: Database) -> tuple[CollectedToken, ...]:
+        return tuple(
+            collect_token(region, market=self._market, database=database, clock=self._clock) for region in self._regions
+        )
+
+
+class _RegionWindow:
+    """The attempts at one region."""
+
+    def __init__(self, region: Region, shared: _Shared) -> None:
+        self._region = region
+        self._window = shared.window
+        self._shared = shared
+        self._clock = shared.clock
+        self._started_at = shared.clock.now()
+        self._lock: locks.Polling | None = None
+        self._is_taken = False
+        self._since: datetime | None = None
+        self._is_since_known = False
+        self._has_begun = False
+        self._rhythm: Rhythm | None = None
+        self._refusals = 0
+        self._said: str | None = None
+
+    def run(self) -> PolledRegion:
+        """Make attempts until there is something new, somebody else polls the region, or the window ends."""
+        clock = self._clock
+        ends = clock.monotonic() + self._window.length.total_seconds()
+        number = 1
+        with contextlib.ExitStack() as held:
+            result = self._attempt(number, held)
+            while not self._is_over(result):
+                seconds = self._pause(result, left=ends - clock.monotonic())
+                if seconds is None:
+                    break
+                self._say(result, number, seconds)
+                try:
+                    self._shared.progress.step(self._region, "waiting")
+                    clock.sleep(seconds)
+                except InterruptedRunError as error:
+                    result = replace(result, status=error.status, message=str(error))
+                    break
+                number += 1
+                result = self._attempt(number, held)
+        return self._ended(result, number)
+
+    def _attempt(self, number: int, held: contextlib.ExitStack) -> CollectedRegion:
+        storage = self._shared.storage()
+        evidence = evidence_of(storage, command=COMMAND, clock=self._clock)
+        workplace = Workplace.at(storage, evidence=evidence, decoding=self._shared.decoding)
+
+        def cycle(attempt: Attempt) -> CollectedRegion:
+            self._be_the_only_one(workplace, held)
+            self._look_back(workplace)
+            self._shared.tokens.take_along(storage.database)
+            return RegionCycle(
+                self._region,
+                source=self._shared.market,
+                workplace=workplace,
+                attempt=attempt,
+                force=False,
+                asks_again=False,
+            ).run()
+
+        result = attempted(
+            self._region,
+            cycle,
+            workplace=workplace,
+            clock=self._clock,
+            progress=self._shared.progress,
+            number=number,
+        )
+        self._refusals = self._refusals + 1 if result.status in _GROWING else 0
+        return result
+
+    def _be_the_only_one(self, workplace: Workplace, held: contextlib.ExitStack) -> None:
+        """Hold the locks of a window; raises `LockedError` where another run polls the region."""
+        try:
+            if self._lock is None:
+                self._lock = held.enter_context(locks.Polling(self._region, folder=workplace.locks_folder))
+            if workplace.away is None:
+                # Where it has gone in this moment, the cycle finds out.
+                with contextlib.suppress(DatabaseError):
+                    self._lock.hold(workplace.database)
+        except LockedError:
+            self._is_taken = True
+            raise
+
+    def _look_back(self, workplace: Workplace) -> None:
+        """Find out once what was there at the window's start, and what the region's rhythm is."""
+        if self._is_since_known:
+            return
+        if not self._has_begun:
+            self._since = workplace.shelves.spool.newest_time(self._region)
+            self._has_begun = True
+        if workplace.away is not None:
+            return
+        try:
+            with workplace.database.connect() as connection:
+                newest = snapshots.newest(connection, self._region)
+                if self._window.adaptive:
+                    self._rhythm = rhythm.learned(snapshots.seen(connection, self._region))
+        except (DatabaseError, ConfigurationError) as error:
+            log.debug("%s: what was there before is not known yet: %s", self._region.label, error)
+            return
+        stored = newest.snapshot_time if newest else None
+        self._since = max((time for time in (stored, self._since) if time), default=None)
+        self._is_since_known = True
+
+    def _is_over(self, result: CollectedRegion) -> bool:
+        stopped = result.status in {ExitStatus.HANGUP, ExitStatus.INTERRUPTED, ExitStatus.TERMINATED}
+        return stopped or self._is_taken or self._is_new(result)
+
+    def _is_new(self, result: CollectedRegion) -> bool:
+        """Whether there is a snapshot that was not there at the window's start."""
+        time = result.snapshot_time
+        # A body that is repeated under a new time is in no table: the hour may still come.
+        if time is None or result.is_odd:
+            return False
+        if self._is_since_known:
+            return self._since is None or time > self._since
+        # What the database held then is not known, and may well be what is published still.
+        return result.outcome is Outcome.SPOOLED and time > self._started_at
+
+    def _pause(self, result: CollectedRegion, *, left: float) -> float | None:
+        """Seconds until the next attempt, which falls on the clock's grid; None where the window ends before."""
+        interval = self._window.interval
+        grid, wanted = interval, interval
+        if result.status in _GROWING:
+            wanted = min(interval * 2 ** (self._refusals - 1), max(interval, LONGEST_PAUSE))
+        elif self._rhythm is not None:
+            grid, wanted = interval / 3, rhythm.pause(self._rhythm, now=self._clock.now(), interval=interval)
+        now, step = self._clock.now().timestamp(), grid.total_seconds()
+        last_tick = math.floor(now / step) * step
+        ticks = max(1, round(wanted / grid))
+        # A long pause must not cost the window's last attempt.
+        ticks = min(ticks, max(1, math.floor((now + left - last_tick) / step)))
+        seconds = last_tick + ticks * step - now
+        return seconds if seconds <= left else None
+
+    def _say(self, result: CollectedRegion, number: int, seconds: float) -> None:
+        """Tell of what hinders the region, once for as long as it stays the same."""
+        if result.is_odd:
+            tell(result)
+        elif result.status is not ExitStatus.DONE and result.message != self._said:
+            log.warning(
+                "%s: attempt %d: %s Asking again in %.0f s.", self._region.label, number, result.message, seconds
+            )
+            self._said = result.message
+
+    def _ended(self, result: CollectedRegion, number: int) -> PolledRegion:
+        is_new = self._is_new(result)
+        delay: timedelta | None = None
+        if result.counts is not None and result.snapshot_time is not None:
+            delay = self._clock.now() - result.snapshot_time
+            tell(result, more=f", {delay.total_seconds():,.0f} s after it was published, attempt {number}")
+        elif is_new:
+            tell(replace(result, message=f"{result.snapshot_time} has been stored meanwhile, attempt {number}."))
+        elif result.is_odd:
+            tell(result)
+        return PolledRegion(collected=result, attempts=number, is_new=is_new, delay=delay)
