@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -35,3 +36,45 @@ class TickingClock:
     def turn_to(self, moment: datetime) -> None:
         """Set the clock."""
         self._now = moment
+
+
+class EventfulClock(TickingClock):
+    """A clock on which things happen while somebody waits; it can be set without seconds passing, or all but stop.
+
+    Safe to share between threads: two who wait move it on in turn.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self._passed = 0.0
+        self._events: list[tuple[float, Callable[[], object]]] = []
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.slept.append(seconds)
+            ends = self._passed + seconds
+            while self._events and self._events[0][0] <= ends:
+                due, event = self._events.pop(0)
+                self._pass(due - self._passed)
+                event()
+            self._pass(max(0.0, ends - self._passed))
+
+    def turn_to(self, moment: datetime) -> None:
+        """Set the clock; no time passes."""
+        self._now = moment
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass while nobody runs, as on a machine that is asleep."""
+        self._pass(seconds)
+
+    def after(self, seconds: float, event: Callable[[], object]) -> None:
+        """Let something happen so many seconds from now, as soon as somebody waits that long."""
+        self._events.append((self._passed + seconds, event))
+        self._events.sort(key=lambda one: one[0])
+
+    def _pass(self, seconds: float) -> None:
+        self._passed += seconds
+        self._now += timedelta(seconds=seconds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import sys
@@ -42,6 +44,33 @@ def say(line: str) -> None:
         print(line, flush=True)  # noqa: T201 - this is where printing happens
     except BrokenPipeError:
         _write_to_nobody()
+
+
+class LastingStderr(io.TextIOBase):
+    """stderr for what moves on a terminal: one that was closed meanwhile takes nothing, and fails nobody's work."""
+
+    def __init__(self) -> None:
+        # Rich puts a stream of its own in the place of sys.stderr while bars move.
+        self._stream = sys.stderr
+
+    def write(self, text: str, /) -> int:
+        """Write, or let it go."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or let it go."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person may be watching."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The number of the file behind it."""
+        return self._stream.fileno()
 
 
 def _write_to_nobody() -> None:

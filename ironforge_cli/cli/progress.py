@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ironforge_cli.cli.output import LastingStderr
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -25,7 +27,7 @@ class Bars:
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
-            console=Console(stderr=True, no_color=no_color or None),
+            console=Console(file=cast("IO[str]", LastingStderr()), no_color=no_color or None),
             transient=True,
         )
         self._tasks: dict[Region | None, TaskID] = {}

@@ -83,7 +83,8 @@ class RegionCycle:
     """One cycle of one region.
 
     `force` asks for bodies that are not newer and takes one that is implausibly small; `asks_again` asks once more, at
-    once, where an answer was refused.
+    once, where an answer was refused; `stored_time` is that of the newest snapshot that whoever starts the cycle knows
+    to be stored, for a cycle without a database.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class RegionCycle:
         attempt: Attempt,
         force: bool,
         asks_again: bool = True,
+        stored_time: datetime | None = None,
     ) -> None:
         self._region = region
         self._source = source
@@ -103,6 +105,7 @@ class RegionCycle:
         self._attempt = attempt
         self._force = force
         self._asks_again = asks_again
+        self._stored_time = stored_time
         self._away = workplace.away
         self._replayed = 0
         self._has_received = False
@@ -177,8 +180,9 @@ class RegionCycle:
             default=None,
         )
         known = _Known(newest.snapshot_time, newest.digest) if newest and newest.snapshot_time else None
+        times = [time for time in (known and known.snapshot_time, self._stored_time) if time]
         try:
-            asked = self._asked(known, newer_than=known and known.snapshot_time)
+            asked = self._asked(known, newer_than=max(times, default=None))
         except UnavailableError as error:
             raise type(away)(f"{away} Nor could Blizzard be asked: {error}") from error
         if isinstance(asked, CollectedRegion):

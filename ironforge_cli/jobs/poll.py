@@ -242,6 +242,7 @@ class _RegionWindow:
                 attempt=attempt,
                 force=False,
                 asks_again=False,
+                stored_time=self._since if self._is_since_known else None,
             ).run()
 
         result = attempted(

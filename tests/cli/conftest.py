@@ -75,6 +75,7 @@ def start() -> Generator[Callable[..., subprocess.Popen[bytes]]]:
             *arguments: str,
             ignoring: tuple[signal.Signals, ...] = (),
             stdout: int | IO[Any] = subprocess.PIPE,
+            stderr: int | IO[Any] = subprocess.PIPE,
             **variables: str,
         ) -> subprocess.Popen[bytes]:
             # A shell that runs the tests in the background switches SIGINT off for all that they start.
@@ -91,7 +92,7 @@ def start() -> Generator[Callable[..., subprocess.Popen[bytes]]]:
                 [sys.executable, "-c", program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 env={**os.environ, **variables},
             )
             running.enter_context(process)

@@ -18,6 +18,12 @@ def rows(database: Database, query: str, **parameters: Any) -> list[Row]:
         return [tuple(row) for row in connection.execute(text(query), parameters)]
 
 
+def change(database: Database, statement: str, **parameters: Any) -> None:
+    """Change what is stored."""
+    with database.transaction() as connection:
+        connection.execute(text(statement), parameters)
+
+
 def auctions(database: Database, region: Region) -> list[Row]:
     """Every raw row of a region."""
     return rows(

@@ -1,0 +1,98 @@
+"""A window that knows a region's rhythm: it asks rarely before the region is due, and often then."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.outcomes import Outcome
+from ironforge_cli.regions import Region
+from tests.clocks import EventfulClock
+from tests.jobs import stored
+from tests.jobs.polling import ATTEMPTS, STARTS, Poller, window
+from tests.jobs.test_poll import assert_undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ironforge_cli.db.engine import Database
+    from tests.jobs.conftest import Collector
+
+ADAPTIVE = window(adaptive=True)
+
+
+@pytest.fixture
+def clock() -> EventfulClock:
+    return EventfulClock(STARTS)
+
+
+@pytest.fixture
+def poller(make_collector: Callable[..., Collector], database: Database, clock: EventfulClock) -> Poller:
+    """A machine that has stored eight hours of EU, each 20 seconds after it was published; the newest is of 11:48."""
+    collector = make_collector(database, auctions=100, items=30, starts_at=STARTS - timedelta(hours=7))
+    for hour in range(8):
+        if hour:
+            collector.publish()
+        collector.collect(Region.EU)
+    for (time,) in stored.rows(database, "SELECT snapshot_time FROM snapshots"):
+        stored.change(
+            database,
+            "UPDATE snapshots SET stored_at = :at WHERE snapshot_time = :time",
+            time=time,
+            at=time + timedelta(seconds=20),
+        )
+    return Poller(collector, clock)
+
+
+def test_it_asks_every_five_minutes_until_the_region_is_due_and_then_every_ten_seconds(
+    poller: Poller, database: Database
+) -> None:
+    newest, _ = poller.collector.newest(Region.EU)
+    # A publication that is seen for the first time 20 seconds after its own time, as those before.
+    due = newest + timedelta(hours=1, seconds=20)
+    poller.clock.after((due - STARTS).total_seconds(), lambda: poller.publish(Region.EU))
+    poller.clock.slept.clear()
+    polled = poller.poll(Region.EU, window=ADAPTIVE)
+    (one,) = polled.regions
+    assert (one.collected.outcome, polled.status) == (Outcome.STORED, ExitStatus.DONE)
+    assert poller.clock.slept[:3] == [pytest.approx(295, abs=10), 300, 300]
+    assert one.attempts < 15
+    assert timedelta(0) <= polled.ended_at - due <= timedelta(seconds=10)
+    assert_undisturbed(poller, database, Region.EU)
+
+
+def test_a_region_that_is_overdue_is_asked_as_often_as_without_a_rhythm(poller: Poller) -> None:
+    poller.clock.turn_to(STARTS + timedelta(hours=5))
+    poller.clock.slept.clear()
+    (polled,) = poller.poll(Region.EU, window=ADAPTIVE).regions
+    assert polled.attempts == ATTEMPTS
+    assert set(poller.clock.slept[1:]) == {30}
+
+
+def test_it_keeps_the_contract_of_the_window_where_the_rhythm_is_wrong(poller: Poller, database: Database) -> None:
+    # Long before it is due, as after maintenance.
+    poller.publish_after(2, Region.EU)
+    polled = poller.poll(Region.EU, window=ADAPTIVE)
+    assert polled.regions[0].is_new
+    assert polled.ended_at - STARTS <= timedelta(minutes=5)
+    assert_undisturbed(poller, database, Region.EU)
+
+
+def test_without_a_rhythm_it_asks_as_ever(make_collector: Callable[..., Collector], database: Database) -> None:
+    poller = Poller(make_collector(database, auctions=100, items=30), EventfulClock(STARTS))
+    poller.collector.clock = poller.clock
+    poller.poll(Region.EU)
+    assert poller.poll(Region.EU, window=ADAPTIVE).regions[0].attempts == ATTEMPTS
+
+
+def test_the_last_attempt_falls_into_the_windows_end(poller: Poller) -> None:
+    newest, _ = poller.collector.newest(Region.EU)
+    # The region is due long after this window.
+    poller.clock.turn_to(newest + timedelta(minutes=2))
+    began = poller.clock.now()
+    polled = poller.poll(Region.EU, window=ADAPTIVE)
+    assert polled.regions[0].attempts <= 8
+    assert polled.ended_at - began >= timedelta(minutes=29)
