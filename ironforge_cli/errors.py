@@ -86,6 +86,10 @@ class DatabaseError(IronforgeError):
     exit_status = ExitStatus.DATABASE
 
 
+class BusyError(DatabaseError):
+    """Another session held a lock for longer than was waited for; the same work may succeed a moment later."""
+
+
 class LockedError(IronforgeError):
     """Another run does this work already; nothing has to be done."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.collect import Storage
+    from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Progress
     from ironforge_cli.regions import Region
 
@@ -257,6 +258,18 @@ class Invocation:
                 return self.storage(lambda: self.database, home=self.home)
 
         return storage
+
+    def housekeeping(self, *, ahead: int | None = None, retain: int | None = None) -> Housekeeping:
+        """What is kept, how long, and made how far ahead: by options, else by the settings."""
+        from ironforge_cli.jobs.housekeeping import Housekeeping  # noqa: PLC0415
+
+        settings = self.settings
+        return Housekeeping(
+            ahead=settings.partitions_ahead if ahead is None else ahead,
+            # Archiving comes next; until then no day leaves where one is asked for.
+            retention_days=0 if settings.archive_uri else settings.raw_retention_days if retain is None else retain,
+            log_retention_days=settings.log_retention_days,
+        )
 
     @cached_property
     def transport(self) -> Transport:

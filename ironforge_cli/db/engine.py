@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Executable, create_engine, event, mak
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ironforge_cli.errors import ConfigurationError, DatabaseError, IronforgeError
+from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -65,6 +65,7 @@ _ADVICE: Final = {
     "57P": "The server is stopping, restarting or recovering; try again when it is back",
 }
 _SCHEMA_STATES: Final = {"42P01", "42703", "42704"}
+_BUSY_STATES: Final = {"55P03", "40P01"}
 
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
 _REFUSALS: Final = (
@@ -288,9 +289,8 @@ class Database:
                 f"The database {self.description} can't be reached: {reason}{stop} {_ADVICE[refused]}."
             )
         advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")
-        return DatabaseError(
-            f"The database {self.description} refused the work: {reason} (SQLSTATE {state}). {advice}."
-        )
+        kind = BusyError if state in _BUSY_STATES else DatabaseError
+        return kind(f"The database {self.description} refused the work: {reason} (SQLSTATE {state}). {advice}.")
 
     def close(self) -> None:
         """Close every pooled connection."""

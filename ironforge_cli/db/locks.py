@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MIGRATION_LOCK: Final = "migrate"
+MAINTENANCE_LOCK: Final = "maintain"
+"""Held by whoever makes, archives, restores or drops partitions, of any region."""
 
 _execute = executor("locks")
 
@@ -197,3 +199,15 @@ def storing(database: Database, region: Region) -> Generator[None]:
             yield
         finally:
             give_back(connection, name)
+
+
+@contextmanager
+def maintaining(database: Database) -> Generator[None]:
+    """Be the only one who looks after partitions; raises `LockedError` where another run does."""
+    with database.connect(autocommit=True) as connection:
+        if not acquire(connection, MAINTENANCE_LOCK):
+            raise LockedError("Another run is looking after the partitions, and does this work.")
+        try:
+            yield
+        finally:
+            give_back(connection, MAINTENANCE_LOCK)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, select, text, true, update
+from sqlalchemy import and_, delete, func, insert, select, text, true, update
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, Connection, Table
 
+PRUNED_AT_ONCE: Final = 10_000
 _execute = executor("runs")
 
 
@@ -137,6 +138,27 @@ def has_benchmark(connection: Connection, row: BenchmarkRow) -> bool:
         BENCHMARKS.c.region.is_not_distinct_from(row.region),
     )
     return _execute(connection, statement).first() is not None
+
+
+def oldest(connection: Connection, table: Table) -> datetime | None:
+    """When the first row of `SCRAPER_LOGS` or `BENCHMARKS` began; rows are numbered as they come."""
+    return _execute(connection, select(_began(table)).order_by(table.c.id).limit(1)).scalar_one_or_none()
+
+
+def count_before(connection: Connection, table: Table, moment: datetime) -> int:
+    """How many rows of `SCRAPER_LOGS` or `BENCHMARKS` began before a time."""
+    statement = select(func.count()).select_from(table).where(_began(table) < moment)
+    return int(_execute(connection, statement).scalar_one())
+
+
+def prune(connection: Connection, table: Table, *, before: datetime) -> int:
+    """Delete rows of `SCRAPER_LOGS` or `BENCHMARKS` that began before a time, some thousands at most; how many."""
+    some = select(table.c.id).where(_began(table) < before).order_by(table.c.id).limit(PRUNED_AT_ONCE)
+    return _execute(connection, delete(table).where(table.c.id.in_(some))).rowcount
+
+
+def _began(table: Table) -> Column[Any]:
+    return table.c.timestamp if table is SCRAPER_LOGS else table.c.start_time
 
 
 def _storable(message: str | None) -> str | None:

@@ -1,0 +1,260 @@
+"""`ironforge partitions`: the days of raw snapshots, made ahead and dropped past their retention."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ironforge_cli.cli.command import command
+from ironforge_cli.cli.options import Format, FormatOption, Regions
+from ironforge_cli.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from ironforge_cli.cli.render import Report
+    from ironforge_cli.cli.wiring import Invocation
+    from ironforge_cli.jobs.days import ChangedDays
+    from ironforge_cli.jobs.housekeeping import Maintained
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def utc_day(text: str) -> date:
+    """A day of an option.
+
+    >>> utc_day("2024-01-15")
+    datetime.date(2024, 1, 15)
+    """
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day such as 2024-01-15") from None
+
+
+Ahead = Annotated[
+    int | None,
+    typer.Option(
+        "--ahead", min=0, max=366, help="Days to keep ready after today. Without it: IRONFORGE_PARTITIONS_AHEAD."
+    ),
+]
+Retain = Annotated[
+    int | None,
+    typer.Option(
+        "--retain",
+        min=0,
+        max=36_500,
+        metavar="DAYS",
+        help="Drop days that are older; 0 keeps all. Without it: IRONFORGE_RAW_RETENTION_DAYS.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Day = Annotated[date, typer.Option("--date", parser=utc_day, metavar="DAY", help="The UTC day, such as 2024-01-15.")]
+
+
+@command
+def maintain(
+    run: Invocation,
+    *,
+    region: Regions = None,
+    ahead: Ahead = None,
+    retain: Retain = None,
+    dry_run: DryRun = False,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
+
+    `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
+
+    Example: ironforge partitions maintain --ahead 14 --dry-run
+    """
+    from ironforge_cli.jobs import partitions as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
+
+    maintained = job.maintain(
+        run.regions(region),
+        storage=run.storage(lambda: run.database, home=run.home),
+        housekeeping=run.housekeeping(ahead=ahead, retain=retain),
+        clock=run.clock,
+        progress=run.progress(),
+        dry_run=dry_run,
+    )
+    return _maintenance(maintained, format_)
+
+
+@command
+def list_(run: Invocation, *, region: Regions = None, format_: FormatOption = Format.TABLE) -> Report:
+    """List the days that are held, with their rows and bytes, and what else is a part of the table.
+
+    Rows of tables above 256 MB are as the registry of stored snapshots says; smaller ones are counted.
+
+    Example: ironforge partitions list --region eu
+    """
+    from ironforge_cli.cli.render import Report, count, iso, size  # noqa: PLC0415
+    from ironforge_cli.jobs import days as job  # noqa: PLC0415
+
+    held = job.listed(run.regions(region), database=run.database)
+    records: list[dict[str, Any]] = [
+        {
+            "region": day.region,
+            "date": day.day and day.day.isoformat(),
+            "table": day.table,
+            "state": str(day.state),
+            "starts_at": day.starts_at,
+            "ends_at": day.ends_at,
+            "rows": day.rows,
+            "bytes": day.bytes,
+        }
+        for day in held
+    ]
+    rows = [
+        (
+            day.region.label,
+            day.day.isoformat() if day.day else f"{_bound(day.starts_at, iso)} to {_bound(day.ends_at, iso)}",
+            day.state,
+            count(day.rows),
+            size(day.bytes),
+            day.table,
+        )
+        for day in held
+    ]
+    heads = ("region", "date", "state", "rows", "bytes", "table")
+    return Report(records=records, show=lambda console: _grid(console, heads, rows), format=format_)
+
+
+@command
+def drop(
+    run: Invocation,
+    *,
+    date_: Day,
+    region: Regions = None,
+    dry_run: DryRun = False,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Drop one day's raw snapshots, restored ones too; statistics stay.
+
+    Example: ironforge partitions drop --date 2024-01-15 --region eu --dry-run
+    """
+    from ironforge_cli.jobs import days as job  # noqa: PLC0415
+
+    changed = job.drop(
+        run.regions(region),
+        date_,
+        storage=run.storage(lambda: run.database, home=run.home),
+        archive=run.housekeeping().archive,
+        clock=run.clock,
+        progress=run.progress(),
+        dry_run=dry_run,
+    )
+    return _changes(changed, format_)
+
+
+def _maintenance(maintained: Maintained, format_: Format) -> Report:
+    from ironforge_cli.cli.render import Report, count, size  # noqa: PLC0415
+    from ironforge_cli.jobs.housekeeping import described  # noqa: PLC0415
+
+    records: list[dict[str, Any]] = [
+        {
+            "action": str(result.action),
+            "region": result.region,
+            "date": result.day and result.day.isoformat(),
+            "table": result.table,
+            "outcome": result.outcome,
+            "rows": result.rows,
+            "bytes": result.bytes,
+            "message": result.message,
+        }
+        for result in maintained.results
+    ]
+    rows = [
+        (
+            result.action,
+            result.region.label if result.region else "",
+            result.table or "",
+            result.outcome,
+            count(result.rows) if result.rows is not None else "",
+            size(result.bytes) if result.bytes else "",
+        )
+        for result in maintained.results
+        if result.table
+    ]
+    heads = ("action", "region", "table", "outcome", "rows", "bytes")
+    return Report(
+        records=records,
+        show=lambda console: _grid(console, heads, rows, empty="There is nothing to do."),
+        format=format_,
+        status=maintained.status,
+        failures=tuple(
+            f"{result.region.label}: {described(result)}" if result.region else described(result)
+            for result in maintained.results
+            if result.status is not ExitStatus.DONE
+        ),
+    )
+
+
+def _changes(changed: ChangedDays, format_: Format) -> Report:
+    from ironforge_cli.cli.render import Report, count, size  # noqa: PLC0415
+
+    records: list[Mapping[str, Any]] = [
+        {
+            "region": day.region,
+            "date": day.day.isoformat(),
+            "table": day.table,
+            "outcome": day.outcome,
+            "rows": day.rows,
+            "bytes": day.bytes,
+            "message": day.message,
+        }
+        for day in changed.days
+    ]
+    rows = [
+        (
+            day.region.label,
+            day.day.isoformat(),
+            day.outcome,
+            count(day.rows) if day.rows is not None else "",
+            size(day.bytes) if day.bytes else "",
+            day.table,
+        )
+        for day in changed.days
+    ]
+    heads = ("region", "date", "outcome", "rows", "bytes", "table")
+    return Report(
+        records=records,
+        show=lambda console: _grid(console, heads, rows),
+        format=format_,
+        status=changed.status,
+        failures=tuple(
+            f"{day.region.label}: {day.message}" for day in changed.days if day.status is not ExitStatus.DONE
+        ),
+    )
+
+
+def _bound(moment: Any, written: Any) -> str:
+    return written(moment) if moment else "…"
+
+
+def _grid(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "There are none."
+) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    from ironforge_cli.cli.render import plain  # noqa: PLC0415
+
+    if not rows:
+        console.print(empty)
+        return
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        grid.add_column(head, overflow="fold", justify="right" if head in {"rows", "bytes"} else "left")
+    for row in rows:
+        grid.add_row(*(plain(cell) for cell in row))
+    console.print(grid)
+
+
+app.command("maintain")(maintain)
+app.command("list")(list_)
+app.command("drop")(drop)

@@ -1,0 +1,89 @@
+"""What looking after partitions and log rows is asked to do, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from ironforge_cli.errors import ExitStatus, combined_status
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.market.partitions import DailyPartition
+    from ironforge_cli.regions import Region
+
+
+class DayArchive(Protocol):
+    """Where days go before they are dropped."""
+
+    def keep(self, database: Database, partition: DailyPartition) -> int:
+        """Have a whole day of a table archived and read back, unless it is; how many rows. Raises where it can't be."""
+        ...
+
+    def require_kept(self, connection: Connection, partition: DailyPartition) -> None:
+        """Raise where the archive does not hold exactly the rows that the day's table has now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """What the settings say of partitions and log rows."""
+
+    ahead: int
+    """Days to keep ready after today."""
+    retention_days: int
+    """How long raw days are held; 0 for ever."""
+    log_retention_days: int
+    archive: DayArchive | None = None
+    """Where days go before they are dropped; None: nowhere."""
+
+
+class Outcome(StrEnum):
+    """What became of a step."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    POSTPONED = "postponed"
+    """Somebody used the table for longer than was waited for; the next run goes on."""
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """Not begun, since a step that it rests on was not done; or only a person can put it right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One step, and what became of it."""
+
+    action: str
+    """One of `Action`, `prune` or `report`."""
+    outcome: Outcome
+    region: Region | None = None
+    day: date | None = None
+    table: str | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    message: str | None = None
+    status: ExitStatus = ExitStatus.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """Everything that was planned, and what became of it."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def status(self) -> ExitStatus:
+        """The exit code: what was done beside what was not is partial."""
+        return combined_status([result.status for result in self.results if result.outcome is not Outcome.BLOCKED])
+
+
+def described(result: Result) -> str:
+    """A step that was not done, in a line."""
+    what = " ".join(part for part in (result.action, result.table) if part)
+    return f"{what} was {result.outcome}: {result.message}" if result.message else f"{what} was {result.outcome}."
