@@ -110,6 +110,9 @@ _BY_SIGNAL = {
     "SIGTERM": ExitStatus.TERMINATED,
 }
 
+STOPPED = frozenset(_BY_SIGNAL.values())
+"""Exit codes of commands that somebody asked to end."""
+
 # The first of these that occurred among several different failures is the command's exit code.
 _WORST_FIRST = (
     ExitStatus.CONFIGURATION,
@@ -136,7 +139,7 @@ def combined_status(outcomes: Sequence[ExitStatus]) -> ExitStatus:
     >>> combined_status([ExitStatus.DONE, ExitStatus.TERMINATED]).name
     'TERMINATED'
     """
-    stopped = [outcome for outcome in outcomes if outcome in _BY_SIGNAL.values()]
+    stopped = [outcome for outcome in outcomes if outcome in STOPPED]
     if stopped:
         return stopped[0]
     failures = [outcome for outcome in outcomes if outcome is not ExitStatus.DONE]

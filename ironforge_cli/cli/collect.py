@@ -68,7 +68,13 @@ def collect(
         run.settings.credentials()
         storage = run.storage(lambda: run.database, home=run.home)
         collected = job.collect(
-            regions, market=run.client, storage=storage, clock=run.clock, progress=run.progress(), force=force
+            regions,
+            market=run.client,
+            storage=storage,
+            clock=run.clock,
+            progress=run.progress(),
+            force=force,
+            housekeeping=run.housekeeping(),
         )
     return report(collected, format_)
 

@@ -71,6 +71,7 @@ def poll(
         storage=run.lasting_storage(),
         clock=run.clock,
         progress=run.progress(),
+        housekeeping=run.housekeeping(),
     )
     return _report(polled, format_)
 

@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.db.repositories import stats
-from ironforge_cli.errors import ExitStatus, IronforgeError, RefusedAnswerError
+from ironforge_cli.errors import STOPPED, ExitStatus, IronforgeError, RefusedAnswerError
 from ironforge_cli.jobs.outcomes import CollectedRegion, CollectedToken, Outcome, in_spool
+from ironforge_cli.jobs.partitions import upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.outcomes import Collected
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress, Run
-    from ironforge_cli.jobs.workplace import Workplace
+    from ironforge_cli.jobs.workplace import Storage, Workplace
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
@@ -142,3 +144,10 @@ def summarise(run: Run, collected: Collected) -> None:
 def rounded_steps(region: CollectedRegion) -> dict[str, float]:
     """Seconds of each step, as benchmarks keep them."""
     return {name: round(seconds, 4) for name, seconds in region.steps.items()}
+
+
+def look_after(collected: Collected, *, storage: Storage, housekeeping: Housekeeping | None, clock: Clock) -> None:
+    """Look after the partitions when a snapshot was stored, if that is due; whatever goes wrong hinders nothing."""
+    stored = [region.region for region in collected.regions if region.counts is not None or region.replayed]
+    if housekeeping is not None and stored and collected.status not in STOPPED:
+        upkeep(stored, storage=storage, housekeeping=housekeeping, clock=clock)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.errors import ConfigurationError, DatabaseError, RefusedAnswerError, UsageError
-from ironforge_cli.jobs.attempts import TokenSource, attempted, collect_token, summarise, tell
+from ironforge_cli.jobs.attempts import TokenSource, attempted, collect_token, look_after, summarise, tell
 from ironforge_cli.jobs.bodies import quarantined, store_body
 from ironforge_cli.jobs.cycle import CommoditySource, RegionCycle
 from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
 
+    from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress, Run
     from ironforge_cli.regions import Region
 
@@ -44,11 +45,13 @@ def collect(
     clock: Clock,
     progress: Progress | None = None,
     force: bool = False,
+    housekeeping: Housekeeping | None = None,
 ) -> Collected:
     """Store what each region and its token price have that is new.
 
-    `force` takes a body that is valid but implausibly small, and asks for bodies that are not newer. What goes wrong
-    is in the result, piece by piece; without a database, bodies and evidence wait in folders.
+    `force` takes a body that is valid but implausibly small, and asks for bodies that are not newer; what
+    `housekeeping` asks for is done after something was stored. What goes wrong is in the result, piece by piece;
+    without a database, bodies and evidence wait in folders.
     """
     with _working(storage, clock=clock) as (workplace, run):
 
@@ -68,6 +71,7 @@ def collect(
             pricing = pool.submit(lambda: tuple(token_work(region) for region in regions))
             collected = Collected(regions=tuple(work.result() for work in collecting), tokens=pricing.result())
         summarise(run, collected)
+    look_after(collected, storage=storage, housekeeping=housekeeping, clock=clock)
     return collected
 
 

@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import snapshots
-from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, InterruptedRunError, LockedError
-from ironforge_cli.jobs.attempts import attempted, collect_token, summarise, tell
+from ironforge_cli.errors import (
+    STOPPED,
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    InterruptedRunError,
+    LockedError,
+)
+from ironforge_cli.jobs.attempts import attempted, collect_token, look_after, summarise, tell
 from ironforge_cli.jobs.cycle import RegionCycle
 from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
 from ironforge_cli.jobs.runs import Silent
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.collect import Market
+    from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress
     from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
@@ -106,11 +114,13 @@ def poll(
     storage: Callable[[], Storage],
     clock: Clock,
     progress: Progress | None = None,
+    housekeeping: Housekeeping | None = None,
 ) -> Polled:
     """Repeat the cycle of each region until it has a new snapshot or the window ends.
 
     `storage` is asked before every attempt, since a database can go and come back within a window. What goes wrong is
-    in the result, by each region's last attempt. At least one attempt is made, however short the window.
+    in the result, by each region's last attempt. At least one attempt is made, however short the window. What
+    `housekeeping` asks for is done at the end, when something was stored.
     """
     started_at = clock.now()
     with evidence_of(storage(), command=COMMAND, clock=clock).run() as run:
@@ -134,6 +144,7 @@ def poll(
             )
         summarise(run, polled.collected)
         run.extra["attempts"] = {one.collected.region.value: one.attempts for one in polled.regions}
+    look_after(polled.collected, storage=storage(), housekeeping=housekeeping, clock=clock)
     return polled
 
 
@@ -291,8 +302,7 @@ class _RegionWindow:
         self._is_since_known = True
 
     def _is_over(self, result: CollectedRegion) -> bool:
-        stopped = result.status in {ExitStatus.HANGUP, ExitStatus.INTERRUPTED, ExitStatus.TERMINATED}
-        return stopped or self._is_taken or self._is_new(result)
+        return result.status in STOPPED or self._is_taken or self._is_new(result)
 
     def _is_new(self, result: CollectedRegion) -> bool:
         """Whether there is a snapshot that was not there at the window's start."""
