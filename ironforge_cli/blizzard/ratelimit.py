@@ -1,34 +1,40 @@
 """The client-side rate limit: one for all regions, threads and processes that share a folder.
 
 A request reserves the earliest instant at which sending it passes neither limit, then sleeps until then. Reservations
-are rows of a small SQLite file, so that processes queue fairly and none polls.
+are in a small file of fixed size (`ring.py`), used under a lock, so that requests queue fairly and none polls.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
-import sqlite3
+import os
 import threading
-from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ironforge_cli.blizzard.cache import is_out_of_room
+from ironforge_cli.blizzard.ring import DamagedRingError, Memory, OnDisk, Ring
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from ironforge_cli.blizzard.ring import Store
+
 log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 # A request leaves a little after its reserved instant, never before it; without this margin a late one followed by a
 # punctual one could put one too many into a second.
 _MARGIN: Final = 1.04
 _SECOND: Final = 1.0 * _MARGIN
 _HOUR: Final = 3600.0
-_BUSY_SECONDS: Final = 30
 _WORTH_SAYING_SECONDS: Final = 10.0
-_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# No setting allows more in an hour (Blizzard's own limit): rings are all alike, and one that was made under a low limit
+# knows what a high one asks for.
+_LEAST_CAPACITY: Final = 36_001
 
 
 class RateLimit:
@@ -42,83 +48,89 @@ class RateLimit:
     ) -> None:
         self._file = file
         self._windows = ((per_second, _SECOND), (per_hour, _HOUR))
+        self._capacity = max(_LEAST_CAPACITY, per_second + 1, per_hour + 1)
         self._now = now
         self._sleep = sleep
-        self._in_memory: sqlite3.Connection | None = None
+        self._in_memory: Memory | None = None
         self._memory_lock = threading.Lock()
 
     def wait(self) -> None:
         """Return when a request may be sent.
 
-        On a full disk this process counts for itself alone. Raises `ConfigurationError` where the file can't be written
-        for another reason.
+        On a full disk this process counts for itself alone, from then on. Raises `ConfigurationError` where the file
+        can't be written for another reason.
         """
-        delay = self._reserved() - self._now()
+        instant, delay = self._with_ring(self._reserve)
         if delay > _WORTH_SAYING_SECONDS:
             log.warning("The limit of requests an hour is reached: the next one leaves in %.0f s", delay)
         if delay > 0:
             self._sleep(delay)
+            # Unless that is known, a clock that was set back makes the next request wait for this time once more.
+            self._with_ring(lambda ring: ring.reach(instant, now=self._now()))
 
-    def _reserved(self) -> float:
-        try:
+    def _reserve(self, ring: Ring) -> tuple[float, float]:
+        """Reserve an instant: by the ring's clock, and the seconds until then."""
+        # Read while nobody else uses the ring: nothing can have been reserved at a later time.
+        now = self._now()
+        instant = ring.reserve(now, windows=self._windows)
+        return instant, instant - ring.ahead - now
+
+    def _with_ring(self, use: Callable[[Ring], _Result]) -> _Result:
+        if self._in_memory is None:
             try:
-                return self._reserve()
-            except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode not in _DAMAGED:
-                    raise
-                # What a power cut left must not stop every run from now on; the count begins anew.
-                log.warning("The request counter %s is damaged (%s); it is begun anew", self._file, error)
-                self._file.unlink(missing_ok=True)
-                return self._reserve()
-        except (OSError, sqlite3.Error) as error:
-            if is_out_of_room(error):
-                return self._reserve_in_memory(error)
-            raise ConfigurationError(
-                f"The request counter {self._file} can't be used ({error}). "
-                "Make its folder writable for this user, or delete the file."
-            ) from error
-
-    def _reserve(self) -> float:
-        self._file.touch(mode=0o600)
-        # A connection per request costs a fraction of a millisecond and is safe in every thread and after a fork.
-        with closing(sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-            # A new file's pages: each request writes a few of them.
-            connection.execute("PRAGMA page_size = 512")
-            connection.execute("PRAGMA synchronous = OFF")
-            return self._reserve_on(connection)
-
-    def _reserve_in_memory(self, error: Exception) -> float:
+                with _locked(self._file), closing(OnDisk(self._file)) as store:
+                    if not store.exists:
+                        Ring.begun(store, capacity=self._capacity)
+                    return self._used(store, use)
+            except OSError as error:
+                if not is_out_of_room(error):
+                    raise ConfigurationError(
+                        f"The request counter {self._file} can't be used ({error}). "
+                        "Make its folder writable for this user, or delete the file."
+                    ) from error
+                full = error
+        else:
+            full = None
         with self._memory_lock:
             if self._in_memory is None:
-                log.warning("The disk of %s is full (%s): requests are counted for this run alone", self._file, error)
-                self._in_memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            return self._reserve_on(self._in_memory)
+                log.warning("The disk of %s is full (%s): requests are counted for this run alone", self._file, full)
+                self._in_memory = self._known()
+            return self._used(self._in_memory, use)
 
-    def _reserve_on(self, connection: sqlite3.Connection) -> float:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE IF NOT EXISTS slots (at REAL NOT NULL, made REAL NOT NULL)")
-        connection.execute("CREATE INDEX IF NOT EXISTS slots_at ON slots (at)")
-        connection.execute("CREATE INDEX IF NOT EXISTS slots_made ON slots (made)")
-        now = self._now()
-        self._follow_clock(connection, now)
-        slot = self._earliest(connection, now)
-        connection.execute("INSERT INTO slots VALUES (?, ?)", (slot, now))
-        connection.execute("COMMIT")
-        return slot
+    def _known(self) -> Memory:
+        """What the file knows, as far as it can be read, for this process alone."""
+        with suppress(OSError, DamagedRingError):
+            memory = Memory(self._file.read_bytes())
+            Ring.read(memory).instants()
+            return memory
+        memory = Memory(b"")
+        Ring.begun(memory, capacity=self._capacity)
+        return memory
 
-    def _follow_clock(self, connection: sqlite3.Connection, now: float) -> None:
-        """Forget what is over; where the clock was set back, set the reservations back with it."""
-        (newest,) = connection.execute("SELECT max(made) FROM slots").fetchone()
-        if newest is not None and newest > now:
-            # The clock is read under the file's lock: nothing else can have made a reservation later than now. All
-            # of them were made before this instant, whatever it is called; it is the latest that they can have been.
-            connection.execute("UPDATE slots SET at = at - ?, made = made - ?", (newest - now, newest - now))
-        connection.execute("DELETE FROM slots WHERE at < ?", (now - _HOUR,))
+    def _used(self, store: Store, use: Callable[[Ring], _Result]) -> _Result:
+        try:
+            ring = Ring.read(store)
+            if ring.capacity < self._capacity:
+                ring.grow(self._capacity)
+            return use(ring)
+        except DamagedRingError as error:
+            # What a power cut left must not stop every run from now on; the count begins anew.
+            log.warning("The request counter %s is damaged (%s); it is begun anew", self._file, error)
+        return use(Ring.begun(store, capacity=self._capacity))
 
-    def _earliest(self, connection: sqlite3.Connection, now: float) -> float:
-        slot = now
-        for limit, seconds in self._windows:
-            row = connection.execute("SELECT at FROM slots ORDER BY at DESC LIMIT 1 OFFSET ?", (limit - 1,)).fetchone()
-            if row is not None:
-                slot = max(slot, float(row[0]) + seconds)
-        return slot
+
+@contextmanager
+def _locked(file: Path) -> Generator[None]:
+    """Keep every other thread and process away from a file."""
+    # A file of its own: the one that it guards is replaced now and then. Opened anew each time, since threads and
+    # forks that share a descriptor share its lock, too.
+    descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            # A process that was forked meanwhile holds the descriptor, too: closing it would not be enough.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)

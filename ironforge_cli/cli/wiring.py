@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -291,8 +291,12 @@ class Invocation:
         from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
 
         cache = home / "http"
+        for former in ("requests.sqlite", "requests.sqlite-journal"):
+            # What counted before there was a ring.
+            with suppress(OSError):
+                (cache / former).unlink()
         limit = RateLimit(
-            cache / "requests.sqlite",
+            cache / "requests.ring",
             per_second=self.settings.requests_per_second,
             per_hour=self.settings.requests_per_hour,
             now=time.time,

@@ -8,12 +8,14 @@ The stand-in runs in a process of its own, so that the CPU counted is the client
 after a real collection, and the cached ones are too old to be taken without asking.
 
 What is written is counted by Linux for the whole process (`wchar` of /proc/self/io: files; what goes to sockets is not
-among them), by file, and by the server's write-ahead log, in which the log rows are.
+among them), by file, and by the server's write-ahead log, in which the log rows are. What crosses the wire is counted
+by a relay between the two, after the rest: HTTP alone, without TLS and TCP around it.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import socket
 import sys
 import threading
 import time
@@ -21,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
@@ -41,6 +44,7 @@ from tests.conftest import storage_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from datetime import datetime
     from multiprocessing.connection import Connection
 
     from ironforge_cli.jobs.collect import Storage
@@ -106,6 +110,55 @@ class Polled:
         return region.outcome
 
 
+class Relay:
+    """Hands on what a client and a server on this machine say to each other, and counts it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self.asked = 0
+        """Bytes of the client's so far."""
+        self.answered = 0
+        """Bytes of the server's so far."""
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._listening.accept()
+            server = socket.create_connection(("127.0.0.1", self._port))
+            for ends, counter in (((client, server), "asked"), ((server, client), "answered")):
+                threading.Thread(target=self._hand_on, args=(*ends, counter), daemon=True).start()
+
+    def _hand_on(self, giving: socket.socket, taking: socket.socket, counter: str) -> None:
+        while piece := giving.recv(65_536):
+            setattr(self, counter, getattr(self, counter) + len(piece))
+            taking.sendall(piece)
+
+
+def on_the_wire(transport: Transport, *, api_url: str, newer_than: datetime) -> tuple[int, int]:
+    """Bytes of one more question that is answered with 304, and of that answer, over an open connection."""
+    port = urlsplit(api_url.replace("{region}", REGION)).port or 80
+    relay = Relay(port)
+    client = BlizzardClient(transport, api_url=api_url.replace(f":{port}", f":{relay.port}"), locale="en_US")
+    before = (0, 0)
+    for _ in range(2):
+        before = relay.asked, relay.answered
+        if not client.commodities(REGION, newer_than=newer_than).not_modified:
+            raise SystemExit("An answer was new where nothing was.")
+    return relay.asked - before[0], relay.answered - before[1]
+
+
+def counter_milliseconds(folder: Path, *, times: int) -> float:
+    """Milliseconds of CPU that the counter of requests takes for each, when many were made."""
+    limit = RateLimit(folder / "counter", per_second=times, per_hour=36_000, now=time.time, sleep=time.sleep)
+    limit.wait()
+    began = time.process_time()
+    for _ in range(times - 1):
+        limit.wait()
+    return (time.process_time() - began) * 1000 / (times - 1)
+
+
 def milliseconds(asking: Callable[[], Outcome], *, times: int) -> list[float]:
     """Milliseconds of CPU that each of so many questions takes this process, in all its threads."""
     taken: list[float] = []
@@ -158,9 +211,9 @@ def main() -> None:
             oauth_url=address.oauth_url,
             timeout=(10, 60),
             rate_limit=RateLimit(
-                home / "http" / "requests.sqlite",
+                home / "http" / "requests.ring",
                 per_second=10_000,
-                per_hour=10_000_000,
+                per_hour=36_000,
                 now=time.time,
                 sleep=time.sleep,
             ),
@@ -181,6 +234,11 @@ def main() -> None:
         cycles = milliseconds(polled.cycle, times=asked.attempts)
         bytes_after, wal_after, files_after = written(), wal(database), files_below(home)
         whole = milliseconds(polled.collect, times=asked.attempts)
+        newest = stored.regions[0].snapshot_time
+        if newest is None:
+            raise SystemExit(str(stored))
+        counting = counter_milliseconds(home, times=20_000)
+        question, answer = on_the_wire(transport, api_url=address.api_url, newer_than=newest)
         transport.close()
         database.close()
 
@@ -189,6 +247,7 @@ def main() -> None:
     sys.stdout.write(
         f"{asked.attempts} questions about {REGION.label}, {asked.auctions:,} auctions stored and cached; medians\n\n"
         + line("one more 304, its cycle and its log row", f"{median(cycles):.2f} ms CPU", budget=BUDGET)
+        + line("of it the counter of requests", f"{counting:.2f} ms CPU")
         + line("the whole of collect, token price and benchmark row too", f"{median(whole):.2f} ms CPU")
         + line(
             "the server's log of it (the log row, written twice)",
@@ -204,7 +263,8 @@ def main() -> None:
             )
         )
     sys.stdout.write(
-        line("the cached body, neither read nor written", f"{body:,} bytes")
+        line("on the wire, question and answer", f"{question:,} + {answer:,} bytes")
+        + line("the cached body, neither read nor written", f"{body:,} bytes")
         + f"files that changed meanwhile: {', '.join(changed) or 'none'}\n"
     )
 

@@ -55,7 +55,7 @@ def make_transport(tmp_path: Path, clock: TickingClock, wall: Ahead) -> Generato
                 "credentials": lambda: ("client", "secret"),
                 "timeout": (5, 5),
                 "rate_limit": RateLimit(
-                    tmp_path / "requests.sqlite",
+                    tmp_path / "requests.ring",
                     per_second=100,
                     per_hour=36_000,
                     now=clock.monotonic,

@@ -364,3 +364,15 @@ def wait_for_question(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> Non
     while not any(one.endpoint == "commodities" for one in sandbox.requests):
         assert process.poll() is None, process.communicate()
         pause.wait(0.02)
+
+
+def test_the_counter_of_requests_of_earlier_versions_is_removed(
+    run: Run, variables: dict[str, str], tmp_path: Path
+) -> None:
+    cache = tmp_path / "home" / "http"
+    cache.mkdir(parents=True, mode=0o700)
+    (cache / "requests.sqlite").write_bytes(b"SQLite format 3\0")
+    ended = run("collect", "-q", **variables)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert not (cache / "requests.sqlite").exists()
+    assert (cache / "requests.ring").exists()

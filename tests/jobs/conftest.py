@@ -121,7 +121,7 @@ def make_collector(
                 oauth_url=sandbox.oauth_url,
                 timeout=(5, 5),
                 rate_limit=RateLimit(
-                    tmp_path / "requests.sqlite", per_second=10_000, per_hour=36_000, now=time.time, sleep=clock.sleep
+                    tmp_path / "requests.ring", per_second=10_000, per_hour=36_000, now=time.time, sleep=clock.sleep
                 ),
                 now=lambda: began + clock.monotonic() - offset,
                 sleep=clock.sleep,

@@ -31,7 +31,7 @@ def one_run(*, url: str, api_url: str, oauth_url: str, credentials: tuple[str, s
         oauth_url=oauth_url,
         timeout=(5, 5),
         rate_limit=RateLimit(
-            folder / "http" / "requests.sqlite", per_second=100, per_hour=36_000, now=time.time, sleep=time.sleep
+            folder / "http" / "requests.ring", per_second=100, per_hour=36_000, now=time.time, sleep=time.sleep
         ),
         now=time.time,
         sleep=time.sleep,

@@ -70,7 +70,7 @@ def make_client(clock: TickingClock, tmp_path: Path) -> Generator[Callable[..., 
                 oauth_url=sandbox.oauth_url,
                 timeout=_IMPATIENT,
                 rate_limit=RateLimit(
-                    tmp_path / "impatient.sqlite", per_second=100, per_hour=36_000, now=time.time, sleep=clock.sleep
+                    tmp_path / "impatient.ring", per_second=100, per_hour=36_000, now=time.time, sleep=clock.sleep
                 ),
                 now=time.time,
                 sleep=clock.sleep,

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ironforge_cli.blizzard.ring import ENTRY_BYTES, HEADER_BYTES, DamagedRingError, Memory, OnDisk, Ring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOUR = 3_600.0
+
+
+class Plain:
+    """What a ring promises, with lists: every reservation is kept, and looked at, for ever."""
+
+    def __init__(self) -> None:
+        self.instants: list[float] = []
+        self.latest = 0.0
+        self.ahead = 0.0
+
+    def reserve(self, now: float, windows: list[tuple[int, float]]) -> float:
+        self.ahead = max(self.ahead, self.latest - now)
+        self.latest = now + self.ahead
+        instant = max(
+            [self.latest]
+            + [sorted(self.instants)[-limit] + seconds for limit, seconds in windows if limit <= len(self.instants)]
+        )
+        self.instants.append(instant)
+        return instant - self.ahead
+
+
+pauses = st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 2 * HOUR))
+jumps = st.one_of(st.just(0.0), st.just(0.0), st.floats(-10, 10), st.floats(-1e9, 1e9))
+
+
+@given(
+    steps=st.lists(st.tuples(pauses, jumps, st.booleans()), max_size=60),
+    limits=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    capacity=st.integers(21, 24),
+)
+def test_a_ring_reserves_what_a_list_of_everything_would(
+    steps: list[tuple[float, float, bool]], limits: tuple[int, int], capacity: int
+) -> None:
+    plain, ring = Plain(), Ring.begun(Memory(b""), capacity=capacity)
+    # Two programs with limits of their own share it.
+    programs = [[(limits[0], 1.0), (20, HOUR)], [(limits[1], 1.0), (limits[0] + limits[1], HOUR)]]
+    now = 1_800_000_000.0
+    for pause, jump, which in steps:
+        now += pause + jump
+        ring = Ring.read(ring.store)
+        reserved = ring.reserve(now, windows=programs[which]) - ring.ahead
+        assert reserved == pytest.approx(plain.reserve(now, programs[which]), abs=1e-3)
+    assert ring.store.size() == HEADER_BYTES + capacity * ENTRY_BYTES
+
+
+@given(before=st.integers(0, 30), after=st.integers(0, 30), capacity=st.integers(3, 20), larger=st.integers(21, 60))
+def test_a_ring_that_grows_keeps_what_it_knows(before: int, after: int, capacity: int, larger: int) -> None:
+    ring = Ring.begun(Memory(b""), capacity=capacity)
+    for number in range(before):
+        ring.reserve(float(number), windows=())
+    ring.grow(larger)
+    for number in range(before, before + after):
+        ring.reserve(float(number), windows=())
+    known = min(before, capacity) + after
+    everything = [float(number) for number in range(before + after)]
+    assert Ring.read(ring.store).instants() == everything[len(everything) - min(known, larger) :]
+
+
+@given(place=st.integers(0, HEADER_BYTES + 5 * ENTRY_BYTES - 1), bit=st.integers(0, 7))
+def test_no_bit_changes_unseen(place: int, bit: int) -> None:
+    ring = Ring.begun(Memory(b""), capacity=5)
+    for number in range(7):
+        ring.reserve(float(number), windows=())
+    (changed,) = ring.store.read(place, 1)
+    ring.store.write(place, bytes([changed ^ 1 << bit]))
+    with pytest.raises(DamagedRingError):
+        Ring.read(ring.store).instants()
+
+
+def test_a_page_of_before_is_told_from_one_that_was_written() -> None:
+    ring = Ring.begun(Memory(b""), capacity=5)
+    for number in range(9):
+        ring.reserve(float(number), windows=())
+    old = ring.store.read(HEADER_BYTES, 5 * ENTRY_BYTES)
+    ring.reserve(9.0, windows=())
+    ring.store.write(HEADER_BYTES, old)
+    with pytest.raises(DamagedRingError, match="missing"):
+        Ring.read(ring.store).instants()
+
+
+def test_a_replaced_file_is_the_old_one_until_it_is_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = OnDisk(tmp_path / "ring")
+    Ring.begun(store, capacity=5).reserve(1.0, windows=())
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pwrite", full)
+        with pytest.raises(OSError, match="No space"):
+            Ring.read(store).grow(10)
+    assert Ring.read(store).instants() == [1.0]
+    assert [file.name for file in tmp_path.iterdir()] == ["ring"]
+    store.close()
