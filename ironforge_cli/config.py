@@ -169,7 +169,9 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(
         default=400, ge=1, le=36_500, description="older rows of scraper_logs and benchmarks go"
     )
-    ping_url: HttpUrl | None = Field(default=None, description="health check to GET around cron commands")
+    ping_url: HttpUrl | None = Field(
+        default=None, description="health check to tell of cron commands; `{command}` becomes the command's name"
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         default=LogLevel.INFO, description="debug, info, warning or error"
     )
@@ -230,6 +232,7 @@ _VARIABLES: Final = {
 
 
 _SECRETS: Final = {"database_url", "client_secret"}
+_NEVER_QUOTED: Final = _SECRETS | {"ping_url"}
 
 
 def variable_names(setting: str) -> tuple[str, ...]:
@@ -245,10 +248,12 @@ def shown(settings: Settings, setting: str) -> str | int | None:
     """A setting's value as people may see it: secrets masked, the password of a URL too."""
     value = getattr(settings, setting)
     match value:
-        case SecretStr() if setting == "database_url":
-            return masked(value.get_secret_value())
         case SecretStr():
-            return "****"
+            return masked(value.get_secret_value()) if setting == "database_url" else "****"
+        case str() if setting == "ping_url":
+            # Whoever knows its path can say that all is well.
+            parts = urlsplit(value)
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/****"
         case HttpTimeout(connect, read):
             return f"{connect:g},{read:g}"
         case tuple():
@@ -352,7 +357,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str]) -> str:
         setting = str(problem["loc"][0])
         source = sources[setting]
         where = f"{setting} in {source}" if source.startswith("/") else source
-        value = "" if setting in _SECRETS else f" ({masked(repr(problem['input']))})"
+        value = "" if setting in _NEVER_QUOTED else f" ({masked(repr(problem['input']))})"
         lines.append(f"{where}{value}: {problem['msg'].removeprefix('Value error, ')}")
     number = "A setting is" if len(lines) == 1 else f"{len(lines)} settings are"
     return f"{number} wrong: {'; '.join(lines)}. Correct or remove {'it' if len(lines) == 1 else 'them'}."

@@ -63,12 +63,14 @@ def test_no_shown_value_holds_a_secret() -> None:
             "BLIZZARD_CLIENT_SECRET": "hidden",
             "IRONFORGE_API_URL": "https://me:hidden@proxy/{region}",
             "IRONFORGE_ARCHIVE_URI": "s3://key:hidden@bucket/a",
+            "IRONFORGE_PING_URL": "https://me:hidden@hc.example:8000/ping/hidden-uuid?key=hidden",
             "XDG_CONFIG_HOME": "/nowhere",
         },
     )
     shown = {setting: config.shown(loaded.settings, setting) for setting in Settings.model_fields}
     assert [shown["client_secret"]] == ["****"]
     assert shown["database_url"] == "postgresql://me:****@h/x"
+    assert shown["ping_url"] == "https://hc.example:8000/****"
     assert "hid" not in repr(shown)
     assert "hid" not in repr(loaded.settings.database_url)
     assert "hidden" not in repr(loaded.settings.client_secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 PACKAGE = "ironforge_cli"
 _LEVELS = ("debug", "info", "warning", "error")
 _TRACEBACKS_FROM = 2
+_LAST_LINES = 30
+_LONGEST_LINE = 1_000
 
 
 class _TextFormatter(logging.Formatter):
@@ -104,6 +107,27 @@ def keep_tracebacks(keep: Callable[[str], object]) -> None:
     """Hand tracebacks of bugs to `keep` while a command runs, where messages show one line of them."""
     if form_in_force() is LogFormat.TEXT:
         logging.getLogger(PACKAGE).addHandler(_Bugs(keep))
+
+
+class _LastLines(logging.Handler):
+    """Remembers the newest messages as they were written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def emit(self, record: LogRecord) -> None:
+        """Remember a message, of which a traceback is many lines."""
+        self.lines.extend(self.format(record).splitlines())
+
+
+def last_lines() -> Callable[[], str]:
+    """Remember what is written from now on; the returned function gives the last lines of it."""
+    logger = logging.getLogger(PACKAGE)
+    remembering = _LastLines()
+    remembering.setFormatter(logger.handlers[0].formatter)
+    logger.addHandler(remembering)
+    return lambda: "\n".join(line[:_LONGEST_LINE] for line in remembering.lines)
 
 
 def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:

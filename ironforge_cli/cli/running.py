@@ -12,7 +12,7 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from ironforge_cli.cli import logs, output
+from ironforge_cli.cli import logs, output, pings
 from ironforge_cli.cli.options import LogFormat
 from ironforge_cli.cli.wiring import Invocation
 from ironforge_cli.errors import ExitStatus, IronforgeError
@@ -43,13 +43,21 @@ def run_command(
         stdout.reconfigure(errors="backslashreplace")
     with logs.written_to(sys.stderr, shared, environment=os.environ):
         logs.keep_tracebacks(lambda trace: _kept_traceback(invocation, trace))
-        return _run(function, options, invocation)
+        last_lines = logs.last_lines()
+        with _signals(invocation.stop):
+            health_check = pings.health_check(invocation, options)
+            if health_check is None:
+                return _run(function, options, invocation)
+            health_check.begin()
+            status = _run(function, options, invocation)
+            health_check.end(status, said=last_lines())
+            return status
 
 
 def _run(function: Callable[..., Report | None], options: dict[str, Any], invocation: Invocation) -> ExitStatus:
     shared, name = invocation.shared, invocation.command
     try:
-        with _signals(invocation.stop), invocation:
+        with invocation:
             report = function(invocation, **options)
             if report is None:
                 return ExitStatus.DONE
