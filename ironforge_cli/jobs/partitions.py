@@ -216,7 +216,9 @@ class _RegionWork:
             raise
         except IronforgeError as error:
             return _result(step, Outcome.FAILED, message=str(error), status=error.status)
-        log.info("%s: %s %s", self._region.label, step.action, step.partition.name)
+        # That days are made ahead is nothing to be told of every day; that one leaves is.
+        level = logging.DEBUG if step.action is Action.CREATE else logging.INFO
+        log.log(level, "%s: %s %s", self._region.label, step.action, step.partition.name)
         return _result(step, Outcome.DONE, rows=rows)
 
     def _apply_with_patience(self, step: Step) -> int | None:
