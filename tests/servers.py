@@ -23,7 +23,7 @@ from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.engine import Database, conninfo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 TEMPLATE = "ironforge_template"
 _RESTARTS = 50
@@ -37,9 +37,16 @@ class TestServer:
 
     __test__ = False
 
-    def __init__(self, admin_url: str, *, embedded: EmbeddedServer | None = None) -> None:
+    def __init__(
+        self,
+        admin_url: str,
+        *,
+        embedded: EmbeddedServer | None = None,
+        restart: Callable[[], None] | None = None,
+    ) -> None:
         self.admin_url = admin_url
         self._embedded = embedded
+        self._restart = restart
         self._admin: psycopg.Connection[Any] = psycopg.connect(conninfo(admin_url), autocommit=True)
         self._create(TEMPLATE)
         database = Database(self.url_of(TEMPLATE))
@@ -63,10 +70,24 @@ class TestServer:
         with self._made(template=TEMPLATE) as url:
             yield url
 
+    def let_in(self, url: str, *, anybody: bool) -> None:
+        """Open a database of the server to everybody, or close it and cut off whoever is in it."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._admin.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(anybody))
+        )
+        if not anybody:
+            self._admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
     def kill_and_restart(self) -> None:
-        """End the embedded server as a power cut does, and start it again."""
+        """End the server as a power cut does, and start it again."""
+        if self._restart is not None:
+            self._admin.close()
+            self._restart()
+            self._admin = psycopg.connect(conninfo(self.admin_url), autocommit=True)
+            return
         if self._embedded is None:
-            raise TypeError("only the embedded server can be killed")
+            raise TypeError("this server can't be killed")
         pid = int((self._embedded.data_folder / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
         self._admin.close()
@@ -166,17 +187,29 @@ def external_server(programs: Path) -> Generator[TestServer]:
         taken.close()
         settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"unix_socket_directories={folder}"]
         fast = [part for line in _FAST.splitlines() for part in ("-c", line.replace(" ", ""))]
-        process = subprocess.Popen(
-            [programs / "postgres", "-D", cluster, *settings, *fast],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            **identity,
-        )
-        try:
-            url = f"postgresql://operator:{PASSWORD}@127.0.0.1:{port}/postgres"
+        url = f"postgresql://operator:{PASSWORD}@127.0.0.1:{port}/postgres"
+
+        def started() -> subprocess.Popen[Any]:
+            process = subprocess.Popen(
+                [programs / "postgres", "-D", cluster, *settings, *fast],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                **identity,
+            )
             _wait_for(url, process)
-            tests = TestServer(url)
+            return process
+
+        def restart() -> None:
+            nonlocal process
+            # An immediate shutdown: nothing is written, and the start recovers as after a crash.
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+            process = started()
+
+        process = started()
+        try:
+            tests = TestServer(url, restart=restart)
             try:
                 yield tests
             finally:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.regions import Region
 
-_STEPS: Final = ("prepare", "download", "decode", "read previous", "compare", "store", "commit")
+_STEPS: Final = ("prepare", "download", "decode", "read previous", "compare", "store", "commit", "done")
 
 
 class Bars:

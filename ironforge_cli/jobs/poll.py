@@ -342,6 +342,7 @@ class _RegionWindow:
             self._said = result.message
 
     def _ended(self, result: CollectedRegion, number: int) -> PolledRegion:
+        self._shared.progress.step(self._region, "done")
         is_new = self._is_new(result)
         delay: timedelta | None = None
         if result.counts is not None and result.snapshot_time is not None:

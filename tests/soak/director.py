@@ -1,0 +1,380 @@
+"""Directs a soak: lets simulated time pass, opens windows as cron does, and lets the weather strike."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from ironforge_cli.blizzard.spool import Shelves
+from ironforge_cli.db.engine import conninfo
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.regions import Region
+from ironforge_cli.sandbox.access import Limits
+from ironforge_cli.sandbox.stand_in import Sandbox
+from tests.soak.hours import RegionHours
+from tests.soak.weather import HARMLESS, HOUR, MINUTE, Event, Trouble
+from tests.soak.window import Ended, Place, RegionDone, Sleeps, Wake, one_collect, one_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from multiprocessing.connection import Connection, PipeConnection
+    from multiprocessing.process import BaseProcess
+
+    from tests.servers import TestServer
+
+    Wire = Connection[Any, Any] | PipeConnection[Any, Any]
+
+STEP = MINUTE
+PATIENCE = 120
+"""Real seconds after which a process that says nothing is taken for stuck."""
+ROOM = 4_096
+"""No file of a home on a full disk may grow beyond this."""
+
+
+@dataclass
+class Running:
+    """A window's process."""
+
+    process: BaseProcess
+    wire: Wire
+    regions: int = len(Region)
+
+
+class Director:
+    """A machine, its clock, its cron, its database and Blizzard, all in one hand. A context manager."""
+
+    def __init__(
+        self, *, server: TestServer, url: str, home: Path, starts_at: datetime, seed: int, adaptive: bool
+    ) -> None:
+        self.seconds = 0.0
+        self.happened: Counter[str] = Counter()
+        self.codes: Counter[ExitStatus] = Counter()
+        self._server = server
+        self._url = url
+        self._home = home
+        self._adaptive = adaptive
+        self.sandbox = Sandbox(
+            seed=seed,
+            auctions=300,
+            items=40,
+            recipes=5,
+            starts_at=starts_at,
+            speed=1.0,
+            monotonic=lambda: self.seconds,
+            limits=Limits(per_second=None, per_hour=None),
+        )
+        self._place = Place(
+            url=url,
+            api_url=self.sandbox.api_url,
+            oauth_url=self.sandbox.oauth_url,
+            credentials=(self.sandbox.client_id, self.sandbox.client_secret),
+            home=str(home),
+            epoch=starts_at,
+            real_epoch=time.time(),
+        )
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.soak.window"])
+        self._order = itertools.count()
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._faults: list[Event] = []
+        self._away = self._full = self._asleep = False
+        self._misses_start = False
+        self._offset = 0.0
+        self._running: Running | None = None
+        self.regions = {region: RegionHours(region) for region in Region}
+
+    def __enter__(self) -> Director:
+        self.sandbox.__enter__()
+        self._look()
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        if self._running is not None:
+            self._running.process.kill()
+            self._close()
+        self.sandbox.__exit__(None, None, None)
+
+    # What happens
+
+    def forecast(self, events: Iterable[Event]) -> None:
+        """Let all of this happen when its time comes."""
+        for event in events:
+            self._at(event.at, lambda event=event: self._begin(event))
+
+    def run(self, *, hours: int) -> None:
+        """Let cron start a window at each :30 of so many hours."""
+        first = (30 - self._place.epoch.minute) % 60 * MINUTE
+        for hour in range(hours):
+            start = first + hour * HOUR
+            if start < self.seconds:
+                # The machine slept, or the window before this was still open: cron starts none in the past.
+                continue
+            self._advance(start)
+            if self._misses_start:
+                self._misses_start = False
+                continue
+            self._window()
+
+    def calm(self) -> None:
+        """End whatever is still wrong, and let nothing more happen."""
+        self._events.clear()
+        self._faults.clear()
+        self.sandbox.clear_faults()
+        self._offset = 0.0
+        self._full = False
+        if self._away:
+            self._server.let_in(self._url, anybody=True)
+            self._away = False
+
+    def _at(self, seconds: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (seconds, next(self._order), event))
+
+    def _begin(self, event: Event) -> None:
+        if event.is_fault:
+            self._faults.append(event)
+            self.sandbox.set_fault(
+                event.what,
+                region=event.region,
+                endpoint="commodities",
+                retry_after=2 if event.what == "rate_limited" else None,
+            )
+            self.happened[event.what] += 1
+            self._at(self.seconds + event.seconds, lambda: self._clear(event))
+            return
+        begin, end = self._troubles(event)
+        if begin() is False:
+            return
+        self.happened[event.what] += 1
+        if end is not None:
+            self._at(self.seconds + event.seconds, end)
+
+    def _clear(self, event: Event) -> None:
+        if event in self._faults:
+            self._faults.remove(event)
+            self.sandbox.clear_faults(event.what, region=event.region)
+
+    def _troubles(self, event: Event) -> tuple[Callable[[], Any], Callable[[], Any] | None]:
+        """What a trouble does; where it returns False it had nothing to strike."""
+        return {
+            Trouble.DATABASE_AWAY: (lambda: self._let_in(anybody=False), lambda: self._let_in(anybody=True)),
+            Trouble.DATABASE_KILLED: (self._kill_database, None),
+            Trouble.WINDOW_KILLED: (lambda: self._signal(signal.SIGKILL), None),
+            Trouble.WORK_KILLED: (lambda: self._kill_soon(event.amount), None),
+            Trouble.TERMINATED: (lambda: self._signal(signal.SIGTERM), None),
+            Trouble.DISK_FULL: (lambda: self._fill(full=True), lambda: self._fill(full=False)),
+            Trouble.CLOCK_SET: (lambda: self._set_clock(event.amount), lambda: self._set_clock(0.0)),
+            Trouble.ASLEEP: (lambda: self._sleep(event.seconds), None),
+            Trouble.TOKEN_EXPIRED: (self.sandbox.expire_tokens, None),
+            Trouble.SECOND_WINDOW: (self._second_window, None),
+            Trouble.COLLECT_BESIDE: (self._collect_beside, None),
+            Trouble.WINDOW_MISSED: (self._miss_start, None),
+        }[Trouble(event.what)]
+
+    def _let_in(self, *, anybody: bool) -> bool:
+        if self._away is not anybody:
+            return False
+        self._server.let_in(self._url, anybody=anybody)
+        self._away = not anybody
+        return True
+
+    def _kill_database(self) -> bool:
+        self._server.kill_and_restart()
+        return True
+
+    def _signal(self, number: signal.Signals) -> bool:
+        if self._running is None or self._running.process.pid is None:
+            return False
+        os.kill(self._running.process.pid, number)
+        return True
+
+    def _kill_soon(self, after: float) -> bool:
+        if self._running is None or self._running.process.pid is None:
+            return False
+        killing = threading.Timer(after, self._running.process.kill)
+        killing.daemon = True
+        killing.start()
+        return True
+
+    def _fill(self, *, full: bool) -> bool:
+        self._full = full
+        if self._running is not None and self._running.process.pid is not None:
+            limits = (ROOM if full else resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            try:
+                resource.prlimit(self._running.process.pid, resource.RLIMIT_FSIZE, limits)
+            except ProcessLookupError:
+                return full
+        return True
+
+    def _set_clock(self, offset: float) -> None:
+        self._offset = offset
+
+    def _sleep(self, seconds: float) -> None:
+        self._asleep = True
+        self._at(self.seconds + seconds, self._wake_up)
+
+    def _wake_up(self) -> None:
+        self._asleep = False
+
+    def _miss_start(self) -> None:
+        self._misses_start = True
+
+    def _second_window(self) -> bool:
+        if self._running is None:
+            return False
+        status = self._beside(
+            one_window, seconds=self.seconds, offset=self._offset, length=0.0, adaptive=self._adaptive
+        )
+        # Where the first was killed in this moment, the second is the only one.
+        assert status in set(ExitStatus)
+        return True
+
+    def _collect_beside(self) -> None:
+        self._beside(one_collect, seconds=self.seconds, offset=self._offset)
+
+    def _beside(self, work: Any, **options: Any) -> int:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=work, args=(theirs, self._place), kwargs=options)
+        process.start()
+        theirs.close()
+        status = -1
+        while status < 0:
+            if not ours.poll(PATIENCE):
+                raise TimeoutError("a process beside the window says nothing")
+            message = ours.recv()
+            if isinstance(message, Sleeps):
+                ours.send(Wake(message.thread, self.seconds, self._offset))
+            elif isinstance(message, Ended):
+                status = message.status
+        process.join()
+        ours.close()
+        self.codes[ExitStatus(status)] += 1
+        return status
+
+    # Windows
+
+    def _window(self) -> None:
+        newest = self._newest_held()
+        for region, hours in self.regions.items():
+            hours.note(self._answers())
+            hours.open_window(newest[region])
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=one_window,
+            args=(theirs, self._place),
+            kwargs={
+                "seconds": self.seconds,
+                "offset": self._offset,
+                "length": 30 * MINUTE,
+                "adaptive": self._adaptive,
+            },
+        )
+        process.start()
+        theirs.close()
+        self._running = Running(process, ours)
+        if self._full:
+            self._fill(full=True)
+        self._attend()
+        self._close()
+
+    def _attend(self) -> None:
+        """Let time pass as the window's threads wait for it, until its process has ended, in whatever way."""
+        waiting: dict[int, Sleeps] = {}
+        while self._running is not None:
+            regions = sum(1 for one in waiting.values() if one.is_region)
+            if waiting and regions >= self._running.regions:
+                first = min(waiting.values(), key=lambda one: one.until)
+                self._advance(first.until)
+                del waiting[first.thread]
+                try:
+                    self._running.wire.send(Wake(first.thread, self.seconds, self._offset))
+                except OSError:
+                    # Killed while it waited.
+                    return
+            if not self._running.wire.poll(PATIENCE):
+                raise TimeoutError("the window says nothing")
+            try:
+                message = self._running.wire.recv()
+            except (EOFError, OSError):
+                return
+            match message:
+                case Sleeps():
+                    waiting[message.thread] = message
+                case RegionDone():
+                    self._running.regions -= 1
+                case Ended():
+                    self.codes[ExitStatus(message.status)] += 1
+                    return
+                case _:
+                    raise TypeError(f"the window says {message!r}")
+
+    def _close(self) -> None:
+        if self._running is not None:
+            self._running.process.join()
+            self._running.wire.close()
+            self._running = None
+
+    def _newest_held(self) -> dict[Region, datetime | None]:
+        """The newest hour that is stored or waits, by region, as far as it can be seen now."""
+        spool = Shelves.of(self._home).spool
+        found = {region: spool.newest_time(region) for region in Region}
+        if not self._away:
+            with psycopg.connect(conninfo(self._url)) as connection:
+                rows = connection.execute("SELECT region, max(snapshot_time) FROM snapshots GROUP BY region").fetchall()
+            for region, stored in rows:
+                found[Region(region)] = max(stored, found[Region(region)] or stored)
+        return found
+
+    # Time
+
+    def _advance(self, until: float) -> None:
+        """Let simulated time pass; at each step what is due is published, and what is due happens."""
+        while self.seconds < until or (self._events and self._events[0][0] <= self.seconds):
+            answers = self._answers()
+            for hours in self.regions.values():
+                hours.note(answers)
+            due = self._events[0][0] if self._events else until
+            step = max(0.0, min(until, due, self.seconds + STEP) - self.seconds)
+            for region, hours in self.regions.items():
+                hours.pass_time(step, undisturbed=self._running is not None and self._is_well(region))
+            self.seconds += step
+            self.sandbox.world.settle()
+            self._look()
+            while self._events and self._events[0][0] <= self.seconds:
+                heapq.heappop(self._events)[2]()
+            if self._asleep:
+                # Nobody's thread runs until the machine wakes up.
+                until = max(until, self.seconds + STEP)
+
+    def _is_well(self, region: Region) -> bool:
+        """Whether a window that asks for a region can get and keep it."""
+        struck = any(fault.region in {None, region} and fault.what not in HARMLESS for fault in self._faults)
+        return not (struck or self._asleep or (self._away and self._full))
+
+    def _look(self) -> None:
+        for hours in self.regions.values():
+            hours.look(self.sandbox)
+
+    def _answers(self) -> list[Any]:
+        """What the sandbox has answered since this was asked last."""
+        answers = self.sandbox.requests
+        self.sandbox.forget_requests()
+        return answers
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time."""
+        return self._place.epoch + timedelta(seconds=self.seconds)

@@ -1,0 +1,68 @@
+"""Every hour that was published in a soak, and whether there was a fair chance to store it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ironforge_cli.regions import Region
+from tests.soak.weather import HARMLESS, MINUTE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ironforge_cli.sandbox.stand_in import Exchange, Sandbox
+
+FAIR_CHANCE = 10 * MINUTE
+"""A window that asks a healthy API for that long has to store what is published: no pause is longer than 8 minutes."""
+
+
+@dataclass
+class Hour:
+    """One publication of a region."""
+
+    published_at: datetime
+    body: bytes
+    is_reachable: bool = False
+
+
+@dataclass
+class RegionHours:
+    """What one region published, and how long a window has been asking for the newest of it without hindrance."""
+
+    region: Region
+    hours: list[Hour] = field(default_factory=list[Hour])
+    asked_for: float = 0.0
+    newest_at_start: datetime | None = None
+    """The newest that was stored or spooled when the window was opened, as far as is known."""
+    is_done: bool = False
+    """Whether the open window got something newer, and asks no more."""
+
+    @property
+    def newest(self) -> Hour:
+        return self.hours[-1]
+
+    def look(self, sandbox: Sandbox) -> None:
+        """Take note of a new publication."""
+        publication = sandbox.published(self.region)
+        if not self.hours or self.newest.published_at != publication.published_at:
+            self.hours.append(Hour(publication.published_at, publication.body))
+            self.asked_for = 0.0
+
+    def note(self, answers: list[Exchange]) -> None:
+        """Take note of what was answered while the newest was the newest."""
+        for answer in answers:
+            whole = answer.status == 200 and (answer.fault is None or answer.fault in HARMLESS)
+            newer = self.newest_at_start is None or self.newest.published_at > self.newest_at_start
+            if answer.endpoint == "commodities" and answer.region is self.region and whole and newer:
+                self.is_done = True
+
+    def pass_time(self, seconds: float, *, undisturbed: bool) -> None:
+        """Let time pass in which a window asked undisturbed, or not."""
+        self.asked_for = self.asked_for + seconds if undisturbed and not self.is_done else 0.0
+        if self.asked_for >= FAIR_CHANCE:
+            self.newest.is_reachable = True
+
+    def open_window(self, newest: datetime | None) -> None:
+        """A window begins, where that is the newest that is stored or spooled."""
+        self.newest_at_start, self.is_done, self.asked_for = newest, False, 0.0

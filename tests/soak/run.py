@@ -1,0 +1,115 @@
+"""A soak: simulated days of both regions under faults, outages, kills, a full disk and clocks that jump.
+
+`uv run python -m tests.soak.run --seed 1 --days 7 --server embedded` lets a week pass in some minutes. Cron starts a
+window at each :30, as a process of its own; Blizzard, the database, the disk and the clock fail as the seed says. At
+the end every hour that could be had is stored exactly once, and what is stored equals a plain computation. Exits 1
+where anything is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.regions import Region
+from tests.jobs import stored
+from tests.servers import debian_programs, embedded_server, external_server
+from tests.soak.director import Director
+from tests.soak.verdict import RegionVerdict, judged
+from tests.soak.weather import weather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ironforge_cli.errors import ExitStatus
+    from tests.servers import TestServer
+
+STARTS = datetime(2026, 3, 27, 0, 10, tzinfo=UTC)
+CALM_HOURS = 3
+"""At the end, without any trouble: what waits is stored, and the newest hour too."""
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """How a soak ended."""
+
+    regions: tuple[RegionVerdict, ...]
+    happened: Mapping[str, int]
+    codes: Mapping[ExitStatus, int]
+    attempts: Mapping[str, int]
+    """Rows of scraper_logs by status."""
+
+    @property
+    def wrong(self) -> list[str]:
+        """What must not be."""
+        return [f"{verdict.region.label}: {one}" for verdict in self.regions for one in verdict.wrong]
+
+
+def soak(server: TestServer, *, seed: int, hours: int, home: Path, adaptive: bool = False) -> Soaked:
+    """Let so many hours of bad weather pass, then a few calm ones, and judge what is stored."""
+    with server.migrated_database() as url:
+        with Director(server=server, url=url, home=home, starts_at=STARTS, seed=seed, adaptive=adaptive) as director:
+            director.forecast(weather(seed, hours=hours))
+            director.run(hours=hours)
+            director.calm()
+            director.run(hours=hours + CALM_HOURS)
+        database = Database(url)
+        try:
+            attempts = stored.rows(
+                database, "SELECT status, count(*) FROM scraper_logs GROUP BY status ORDER BY status"
+            )
+            return Soaked(
+                regions=tuple(judged(database, director.regions[region], home=home) for region in Region),
+                happened=dict(director.happened),
+                codes=dict(director.codes),
+                attempts=dict(attempts),
+            )
+        finally:
+            database.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a soak and print how it ended."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--days", type=int, default=7)
+    parser.add_argument("--server", choices=("embedded", "external"), default="embedded")
+    parser.add_argument("--adaptive", action="store_true")
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        programs = debian_programs()
+        if given.server == "external" and programs is None:
+            parser.error("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
+        server = stack.enter_context(
+            external_server(programs) if given.server == "external" and programs else embedded_server()
+        )
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ironforge-soak-"))) / "home"
+        soaked = soak(server, seed=given.seed, hours=24 * given.days, home=home, adaptive=given.adaptive)
+    say = sys.stdout.write
+    say(f"{given.days} days of both regions on the {given.server} server, seed {given.seed}, ")
+    say(f"in {time.monotonic() - began:.0f} s\n\n")
+    say("| region | published | stored | out of reach | lost |\n| --- | --- | --- | --- | --- |\n")
+    for one in soaked.regions:
+        say(f"| {one.region.label} | {one.published} | {one.stored} | {one.out_of_reach} | {one.lost} |\n")
+    say("\n| what happened | times |\n| --- | --- |\n")
+    for what, times in sorted(soaked.happened.items()):
+        say(f"| {what} | {times} |\n")
+    say(f"\nwindows by exit code: {', '.join(f'{int(code)}: {n}' for code, n in sorted(soaked.codes.items()))}\n")
+    say(f"attempts by status: {', '.join(f'{status}: {n}' for status, n in soaked.attempts.items())}\n")
+    for wrong in soaked.wrong:
+        say(f"WRONG: {wrong}\n")
+    say("All that could be had is stored, once and as it was.\n" if not soaked.wrong else "")
+    return 1 if soaked.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

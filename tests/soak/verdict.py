@@ -1,0 +1,64 @@
+"""What a soak has to show at its end: nothing lost that could be had, nothing stored twice or wrong, all of it told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ironforge_cli.regions import Region
+from tests.jobs import stored
+from tests.jobs.expected import expected_after
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ironforge_cli.db.engine import Database
+    from tests.soak.hours import RegionHours
+
+
+@dataclass(frozen=True)
+class RegionVerdict:
+    """How one region's hours ended."""
+
+    region: Region
+    published: int
+    stored: int
+    out_of_reach: int
+    """Hours that are not stored, and that no window could ask for undisturbed."""
+    lost: int
+    """Hours that are not stored though a window could ask for them for long enough."""
+    wrong: tuple[str, ...]
+    """What must not be; empty where all is well."""
+
+
+def judged(database: Database, hours: RegionHours, *, home: Path) -> RegionVerdict:
+    """Hold what is stored of a region against what was published, and against plain recomputation."""
+    region = hours.region
+    bodies = {hour.published_at: hour.body for hour in hours.hours}
+    times = stored.times(database, region)
+    wrong: list[str] = []
+    lost = [hour.published_at for hour in hours.hours if hour.is_reachable and hour.published_at not in times]
+    wrong += [f"the hour of {time.isoformat()} could be had and is not stored" for time in lost]
+    wrong += [f"{time.isoformat()} was never published" for time in times if time not in bodies]
+    if len(set(times)) != len(times):
+        wrong.append("an hour is registered twice")
+    expected = expected_after((time, bodies[time]) for time in times if time in bodies)
+    if stored.auctions(database, region) != expected.auctions:
+        wrong.append("raw rows differ from the bodies")
+    if stored.statistics(database, region) != expected.statistics:
+        wrong.append("statistics differ from a plain computation")
+    if stored.registry(database, region) != expected.registry:
+        wrong.append("the registry differs from a plain computation")
+    wrong += [
+        f"{path.name} is left"
+        for path in home.rglob("*")
+        if ".tmp-" in path.name or (path.suffix == ".body" and path.parent.parent.name == "spool")
+    ]
+    return RegionVerdict(
+        region=region,
+        published=len(bodies),
+        stored=len(times),
+        out_of_reach=len(bodies) - len(times) - len(lost),
+        lost=len(lost),
+        wrong=tuple(wrong),
+    )

@@ -1,0 +1,188 @@
+"""One window of attempts as a process of its own, whose time is told to it by whoever directs the soak."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ironforge_cli.blizzard.client import BlizzardClient
+from ironforge_cli.blizzard.ratelimit import RateLimit
+from ironforge_cli.blizzard.transport import Transport
+from ironforge_cli.cli.wiring import Stop
+from ironforge_cli.db.engine import Database
+from ironforge_cli.jobs.collect import collect
+from ironforge_cli.jobs.housekeeping import Housekeeping
+from ironforge_cli.jobs.poll import Window, poll
+from ironforge_cli.regions import Region
+from tests.conftest import storage_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+HOUSEKEEPING = Housekeeping(ahead=2, retention_days=30, log_retention_days=400)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process works: picklable."""
+
+    url: str
+    api_url: str
+    oauth_url: str
+    credentials: tuple[str, str]
+    home: str
+    epoch: datetime
+    """When the simulated time began."""
+    real_epoch: float
+    """The same moment in this machine's seconds since the epoch, by which requests-cache stamps what it keeps."""
+
+
+@dataclass(frozen=True)
+class Sleeps:
+    """A thread waits until so many simulated seconds have passed."""
+
+    thread: int
+    until: float
+    is_region: bool
+
+
+@dataclass(frozen=True)
+class RegionDone:
+    """A region's window is over."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The process is about to end with this code."""
+
+    status: int
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A thread has waited long enough; it is that late now, and the clock is wrong by so much."""
+
+    thread: int
+    seconds: float
+    offset: float
+
+
+class DirectedClock:
+    """A clock whose time passes when the director says so. Safe to share between threads."""
+
+    def __init__(self, wire: Connection | None, *, epoch: datetime, seconds: float, offset: float, stop: Stop) -> None:
+        self._wire = wire
+        self._epoch = epoch
+        self._seconds = seconds
+        self._offset = offset
+        self._stop = stop
+        self._sending = threading.Lock()
+        self._waking: dict[int, threading.Event] = {}
+        self._regions: set[int] = set()
+        if wire is not None:
+            threading.Thread(target=self._listen, args=(wire,), daemon=True).start()
+
+    def now(self) -> datetime:
+        return self._epoch + timedelta(seconds=self._seconds + self._offset)
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def check(self) -> None:
+        self._stop.check()
+
+    def sleep(self, seconds: float) -> None:
+        if self._wire is not None:
+            thread = threading.get_ident()
+            event = self._waking[thread] = threading.Event()
+            self.send(Sleeps(thread, self._seconds + seconds, is_region=thread in self._regions))
+            event.wait()
+        self._stop.check()
+
+    def step(self, region: Region | None, name: str) -> None:
+        """Told by the job as its steps begin: so its threads are known, and when one has ended."""
+        if region is not None:
+            self._regions.add(threading.get_ident())
+        if name == "done":
+            self.send(RegionDone())
+
+    def send(self, message: Sleeps | RegionDone | Ended) -> None:
+        """Tell the director something."""
+        if self._wire is not None:
+            with self._sending:
+                self._wire.send(message)
+
+    def _listen(self, wire: Connection) -> None:
+        while True:
+            try:
+                message = wire.recv()
+            except (EOFError, OSError):
+                return
+            self._seconds, self._offset = message.seconds, message.offset
+            self._waking.pop(message.thread).set()
+
+
+def transport_of(place: Place, clock: DirectedClock) -> Transport:
+    """Sessions to the sandbox, whose cache ages by simulated time."""
+    folder = Path(place.home) / "http"
+    return Transport(
+        cache_folder=folder,
+        credentials=lambda: place.credentials,
+        oauth_url=place.oauth_url,
+        timeout=(5, 5),
+        rate_limit=RateLimit(
+            folder / "requests.ring", per_second=10_000, per_hour=1_000_000, now=time.time, sleep=time.sleep
+        ),
+        now=lambda: place.real_epoch + clock.monotonic(),
+        sleep=clock.sleep,
+    )
+
+
+def one_window(wire: Connection, place: Place, *, seconds: float, offset: float, length: float, adaptive: bool) -> None:
+    """Poll both regions for a window, and tell how it ended."""
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: stop.ask(signal.Signals(received).name))
+    clock = DirectedClock(wire, epoch=place.epoch, seconds=seconds, offset=offset, stop=stop)
+
+    def work(market: BlizzardClient, database: Database) -> int:
+        return poll(
+            tuple(Region),
+            window=Window(timedelta(seconds=length), timedelta(seconds=30), adaptive=adaptive),
+            market=market,
+            storage=lambda: storage_in(Path(place.home), database),
+            clock=clock,
+            progress=clock,
+            housekeeping=HOUSEKEEPING,
+        ).status
+
+    clock.send(Ended(_worked(place, clock, work)))
+
+
+def one_collect(wire: Connection, place: Place, *, seconds: float, offset: float) -> None:
+    """Collect both regions once; no time passes."""
+    clock = DirectedClock(None, epoch=place.epoch, seconds=seconds, offset=offset, stop=Stop())
+
+    def work(market: BlizzardClient, database: Database) -> int:
+        storage = storage_in(Path(place.home), database)
+        return collect(tuple(Region), market=market, storage=storage, clock=clock, housekeeping=HOUSEKEEPING).status
+
+    wire.send(Ended(_worked(place, clock, work)))
+
+
+def _worked(place: Place, clock: DirectedClock, work: Callable[[BlizzardClient, Database], int]) -> int:
+    # What the windows say is in their rows; thousands of lines of it would hide how the soak ends.
+    logging.getLogger("ironforge_cli").addHandler(logging.NullHandler())
+    transport, database = transport_of(place, clock), Database(place.url)
+    try:
+        return int(work(BlizzardClient(transport, api_url=place.api_url, locale="en_US"), database))
+    finally:
+        transport.close()
+        database.close()
