@@ -162,6 +162,12 @@ class Settings(BaseSettings):
     raw_retention_days: int = Field(
         default=30, ge=0, le=36_500, description="older raw partitions are dropped; 0 keeps all"
     )
+    spool_limit_mb: int = Field(
+        default=4096, ge=0, le=100_000_000, description="most that may wait in the spool; 0 for no limit"
+    )
+    quarantine_limit_mb: int = Field(
+        default=512, ge=0, le=100_000_000, description="most refused bodies that are kept; 0 for no limit"
+    )
     archive_uri: str | None = Field(default=None, description="folder or s3://… for raw days before they are dropped")
     partitions_ahead: int = Field(default=7, ge=0, le=366, description="daily partitions kept ready ahead of today")
     pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")

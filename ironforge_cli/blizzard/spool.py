@@ -2,7 +2,8 @@
 
 A body is one file: a line of JSON that says what it is, then the body, compressed. It is written beside its place,
 flushed to the disk and renamed, so that there is never half a file; what a killed process left is swept away by the
-next one. A lock on the folder keeps writers and sweepers apart, and ends with its process.
+next one. A lock on the folder keeps writers and sweepers apart, and ends with its process. What would pass a shelf's
+limit is not kept: the oldest bodies stay.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _TEMPORARY: Final = ".tmp-"
 _LOCK: Final = ".lock"
 _LEVEL: Final = 3
 _DROP: Final = "ironforge spool drop"
+_MEGABYTE: Final = 1_000_000
 # Longer than any label is: a file whose first line is longer is not one of these.
 _LONGEST_LABEL: Final = 65_536
 _LONGEST_REASON: Final = 2_000
@@ -70,15 +72,32 @@ class Kept:
         return self.digest[:12]
 
 
+class ShelfFullError(ConfigurationError):
+    """A body was not kept, since its shelf may not hold more; what is there has to go first, or the limit up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much a shelf may hold, in the words of those who set it."""
+
+    setting: str
+    megabytes: int
+    """As the files are on disk; 0 for no limit."""
+    advice: str
+    """What to do when it is reached, beside raising it."""
+
+
 class Shelf:
     """A folder of bodies, a folder a region in it. Raises `ConfigurationError` where the disk refuses.
 
-    With `once` the same body is kept once, whatever its time: a refused answer comes again and again.
+    With `once` the same body is kept once, whatever its time: a refused answer comes again and again. What would pass
+    the limit raises `ShelfFullError`.
     """
 
-    def __init__(self, folder: Path, *, once: bool) -> None:
+    def __init__(self, folder: Path, *, once: bool, limit: Limit) -> None:
         self.folder = folder
         self._once = once
+        self._limit = limit
 
     def keep(
         self,
@@ -105,19 +124,9 @@ class Shelf:
         with self._writing(region) as folder:
             path = folder / f"{stamp}{digest[:32]}{_SUFFIX}"
             if not path.exists():
-                temporary = folder / f"{_TEMPORARY}{os.getpid()}"
-                try:
-                    with temporary.open("wb") as stream:
-                        os.fchmod(stream.fileno(), 0o600)
-                        stream.write(msgspec.json.encode(label) + b"\n")
-                        stream.write(zstandard.ZstdCompressor(level=_LEVEL).compress(body))
-                        stream.flush()
-                        os.fsync(stream.fileno())
-                    temporary.rename(path)
-                finally:
-                    # Gone already, unless the disk had no room for it.
-                    temporary.unlink(missing_ok=True)
-                _flush_folder(folder)
+                content = msgspec.json.encode(label) + b"\n" + zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+                with self._room_for(_kept(path, label), len(content)):
+                    _put(content, path)
         return _kept(path, label)
 
     def kept(self, region: Region | None = None) -> list[Kept]:
@@ -149,8 +158,8 @@ class Shelf:
         return body
 
     def adopt(self, kept: Kept) -> None:
-        """Take over the file of another shelf as it is, damaged or not."""
-        with self._writing(kept.region) as folder:
+        """Take over the file of another shelf as it is, damaged or not; where it can't be, it stays there."""
+        with self._writing(kept.region) as folder, self._room_for(kept, kept.path.stat().st_size):
             kept.path.rename(folder / kept.path.name)
 
     def drop(self, kept: Kept) -> None:
@@ -173,12 +182,57 @@ class Shelf:
         folder = self.folder / region
         with _explained(self.folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with _locked(folder):
                 yield folder
-            finally:
-                os.close(descriptor)
+
+    @contextmanager
+    def _room_for(self, wanted: Kept, size: int) -> Generator[None]:
+        """See to it that a file of so many bytes may be added by the block, beside those that other regions add."""
+        with _locked(self.folder):
+            sizes = [_size(path) for region in Region for path in (self.folder / region).glob(f"*{_SUFFIX}")]
+            if self._limit.megabytes and sum(sizes) + size > self._limit.megabytes * _MEGABYTE:
+                when = f"of {wanted.snapshot_time:%Y-%m-%d %H:%M} UTC" if wanted.snapshot_time else "without a time"
+                raise ShelfFullError(
+                    f"{self.folder} is full: it holds {sum(sizes) / _MEGABYTE:,.1f} MB in {len(sizes)} bodies, and "
+                    f"{self._limit.setting} allows {self._limit.megabytes:,} MB. The body {wanted.name} of "
+                    f"{wanted.region.label} {when} ({size / _MEGABYTE:,.1f} MB) was NOT kept; the oldest are. "
+                    f"{self._limit.advice}, or raise {self._limit.setting}."
+                )
+            yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    """Bytes on disk; none of a file that somebody stored or dropped meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _put(content: bytes, path: Path) -> None:
+    """Write a file that is there whole, and for good, or not at all."""
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            os.fchmod(stream.fileno(), 0o600)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+    finally:
+        # Gone already, unless the disk had no room for it.
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def _read_label(path: Path) -> Kept | None:
@@ -243,9 +297,24 @@ class Shelves:
     quarantine: Shelf
 
     @classmethod
-    def of(cls, home: Path) -> Shelves:
-        """The shelves of a home; nothing is made before something is kept."""
-        return cls(spool=Shelf(home / "spool", once=False), quarantine=Shelf(home / "quarantine", once=True))
+    def of(cls, home: Path, *, spool_megabytes: int = 0, quarantine_megabytes: int = 0) -> Shelves:
+        """The shelves of a home and the most that each may hold; nothing is made before something is kept."""
+        in_spool = Limit(
+            "IRONFORGE_SPOOL_LIMIT_MB",
+            spool_megabytes,
+            "Its hour is lost, unless Blizzard still has it when there is room: bring the database back, so that the "
+            "next run stores what waits, give up the least wanted (`ironforge spool drop NAME`)",
+        )
+        in_quarantine = Limit(
+            "IRONFORGE_QUARANTINE_LIMIT_MB",
+            quarantine_megabytes,
+            "Look at those that are there (`ironforge spool list --quarantine`), replay or drop them (`ironforge spool "
+            "drop --quarantine`)",
+        )
+        return cls(
+            spool=Shelf(home / "spool", once=False, limit=in_spool),
+            quarantine=Shelf(home / "quarantine", once=True, limit=in_quarantine),
+        )
 
     def quarantine_spooled(self, kept: Kept, *, reason: str) -> None:
         """Take a body out of the spool that was refused when it should have been stored, and say why."""

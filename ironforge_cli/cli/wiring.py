@@ -208,14 +208,20 @@ class Invocation:
     @property
     def shelves(self) -> Shelves:
         """The spool and the quarantine of the settings' home."""
+        # Looking makes nothing, and asks no server for its account.
+        return self._shelves_of(self.settings.home)
+
+    def _shelves_of(self, home: Path) -> Shelves:
         from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
 
-        # Looking makes nothing, and asks no server for its account.
-        return Shelves.of(self.settings.home)
+        return Shelves.of(
+            home,
+            spool_megabytes=self.settings.spool_limit_mb,
+            quarantine_megabytes=self.settings.quarantine_limit_mb,
+        )
 
     def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
         """Where what is collected goes; a database that is away is found out by who works with it."""
-        from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
         from ironforge_cli.db.engine import MissingDatabase  # noqa: PLC0415
         from ironforge_cli.jobs.collect import Storage  # noqa: PLC0415
         from ironforge_cli.jobs.pending import PendingRows  # noqa: PLC0415
@@ -232,7 +238,7 @@ class Invocation:
             found = MissingDatabase(error)
         return Storage(
             database=found,
-            shelves=Shelves.of(home),
+            shelves=self._shelves_of(home),
             pending=PendingRows(home / "spool" / "log-rows.jsonl"),
             locks_folder=home / "locks",
             retention_days=self.settings.raw_retention_days,

@@ -188,7 +188,8 @@ class RegionCycle:
         if isinstance(asked, CollectedRegion):
             return replace(asked, status=away.status, message=f"{away} Nothing is lost: {asked.message}")
         # No step: a signal may end the run only when the body is on disk.
-        self._spool(asked.answer, asked.snapshot_time, reason=str(away))
+        with _both_said(away):
+            self._spool(asked.answer, asked.snapshot_time, reason=str(away))
         return CollectedRegion(
             region=self._region,
             outcome=Outcome.SPOOLED,
@@ -279,7 +280,11 @@ class RegionCycle:
                 with self._attempt.step("replay"):
                     self._replay_one(kept)
             except RefusedAnswerError as error:
-                self._workplace.shelves.quarantine_spooled(kept, reason=str(error))
+                try:
+                    self._workplace.shelves.quarantine_spooled(kept, reason=str(error))
+                except ConfigurationError as full:
+                    problems.append(RefusedAnswerError(f"{error} It stays in the spool: {full}"))
+                    continue
                 problems.append(
                     RefusedAnswerError(
                         f"{error} It is kept: `ironforge spool replay --quarantine {kept.name}` stores it."
@@ -360,10 +365,15 @@ class RegionCycle:
             yield
         except RefusedAnswerError:
             raise
+        except (DatabaseError, ConfigurationError) as error:
+            with _both_said(error):
+                self._spool(answer, time, reason=str(error))
+            raise
         except BaseException as error:
             try:
                 self._spool(answer, time, reason=str(error) or type(error).__name__)
             except IronforgeError:
+                # A signal, or a bug: that is how the cycle has to end.
                 log.exception("%s: the body could not be kept either", self._region.label)
             raise
 
@@ -390,3 +400,12 @@ class RegionCycle:
             workplace=self._workplace,
             attempt=self._attempt,
         )
+
+
+@contextmanager
+def _both_said(error: IronforgeError) -> Generator[None]:
+    """Where a body can't even be kept, say so together with why it had to be: its hour may be lost."""
+    try:
+        yield
+    except ConfigurationError as lost:
+        raise type(lost)(f"{error} {lost}") from error

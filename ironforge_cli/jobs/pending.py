@@ -6,7 +6,7 @@ import fcntl
 import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_MOST_BYTES: Final = 64_000_000
+# The last line of a file that holds as much as it may: what came later was left out.
+_FULL: Final = b'{"table":"full"}\n'
+
+
 class _Line(msgspec.Struct):
     """A row as the file holds it."""
 
@@ -32,18 +37,33 @@ class _Line(msgspec.Struct):
 
 
 class PendingRows:
-    """A file of rows, a line each. Several processes may use it at once."""
+    """A file of rows, a line each, at most so many bytes: the oldest stay. Several processes may use it at once."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, most_bytes: int = _MOST_BYTES) -> None:
         self._file = file
+        self._most_bytes = most_bytes
 
     def add(self, row: LogRow | BenchmarkRow) -> None:
-        """Keep a row; raises `ConfigurationError` where the disk refuses."""
+        """Keep a row; one for which there is no room is left out, and the first of them is said.
+
+        Raises `ConfigurationError` where the disk refuses.
+        """
         table = "scraper_logs" if isinstance(row, LogRow) else "benchmarks"
         line = msgspec.json.encode(_Line(table=table, row=msgspec.Raw(msgspec.json.encode(row))))
         with self._opened() as stream:
+            size, end = stream.tell(), _last_bytes(stream, len(_FULL))
+            if end == _FULL:
+                return
+            if size + len(line) + len(_FULL) + 2 > self._most_bytes:
+                log.error(
+                    "%s is full (%.0f MB): rows of scraper_logs and benchmarks are left out from now on, the oldest "
+                    "wait on. Bring the database back: the next run then writes them.",
+                    self._file,
+                    size / 1e6,
+                )
+                line = _FULL.rstrip()
             # A process that was killed while it wrote may have left half a line.
-            half = stream.tell() > 0 and _last_byte(stream) != b"\n"
+            half = bool(end) and not end.endswith(b"\n")
             stream.write((b"\n" if half else b"") + line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -57,7 +77,12 @@ class PendingRows:
             return 0
         with self._opened() as stream:
             stream.seek(0)
-            rows = [row for line in stream if (row := _parsed(line)) is not None]
+            rows: list[LogRow | BenchmarkRow] = []
+            for line in stream:
+                if line == _FULL:
+                    log.warning("Some rows of runs that had no database were left out, since %s was full", self._file)
+                elif (row := _parsed(line)) is not None:
+                    rows.append(row)
             with database.transaction() as connection:
                 for row in rows:
                     if isinstance(row, LogRow):
@@ -83,9 +108,10 @@ class PendingRows:
             ) from error
 
 
-def _last_byte(stream: BinaryIO) -> bytes:
-    stream.seek(-1, os.SEEK_END)
-    return stream.read(1)
+def _last_bytes(stream: BinaryIO, number: int) -> bytes:
+    """As many of the last bytes as there are."""
+    stream.seek(-min(number, stream.tell()), os.SEEK_END)
+    return stream.read(number)
 
 
 def _parsed(line: bytes) -> LogRow | BenchmarkRow | None:

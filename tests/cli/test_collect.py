@@ -315,6 +315,48 @@ def test_the_same_region_named_twice_is_one(run: Run, database_url: str) -> None
     assert ended.exit_code == 0
 
 
+def test_the_counter_of_requests_of_earlier_versions_is_removed(
+    run: Run, variables: dict[str, str], tmp_path: Path
+) -> None:
+    cache = tmp_path / "home" / "http"
+    cache.mkdir(parents=True, mode=0o700)
+    (cache / "requests.sqlite").write_bytes(b"SQLite format 3\0")
+    ended = run("collect", "-q", **variables)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert not (cache / "requests.sqlite").exists()
+    assert (cache / "requests.ring").exists()
+
+
+@pytest.mark.parametrize(
+    ("shelf", "variable", "fault", "status"),
+    [
+        ("spool", "IRONFORGE_SPOOL_LIMIT_MB", {"IRONFORGE_DATABASE_URL": NOBODY}, 78),
+        ("quarantine", "IRONFORGE_QUARANTINE_LIMIT_MB", {}, 65),
+    ],
+)
+def test_a_shelf_that_is_as_full_as_its_setting_allows_is_told_even_under_q(
+    run: Run,
+    variables: dict[str, str],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    *,
+    shelf: str,
+    variable: str,
+    fault: dict[str, str],
+    status: int,
+) -> None:
+    folder = tmp_path / "home" / shelf / "us"
+    folder.mkdir(parents=True, mode=0o700)
+    with (folder / "filling.body").open("wb") as filling:
+        filling.truncate(1_000_000)
+    if shelf == "quarantine":
+        sandbox.set_fault("truncated", endpoint="commodities")
+    ended = run("collect", "-q", "--region", "eu", **{**variables, **fault, variable: "1"})
+    assert ended.exit_code == status
+    assert f"raise {variable}" in ended.stderr
+    assert list((tmp_path / "home" / shelf).rglob("*.body")) == [folder / "filling.body"]
+
+
 # Signals
 
 
@@ -364,15 +406,3 @@ def wait_for_question(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> Non
     while not any(one.endpoint == "commodities" for one in sandbox.requests):
         assert process.poll() is None, process.communicate()
         pause.wait(0.02)
-
-
-def test_the_counter_of_requests_of_earlier_versions_is_removed(
-    run: Run, variables: dict[str, str], tmp_path: Path
-) -> None:
-    cache = tmp_path / "home" / "http"
-    cache.mkdir(parents=True, mode=0o700)
-    (cache / "requests.sqlite").write_bytes(b"SQLite format 3\0")
-    ended = run("collect", "-q", **variables)
-    assert (ended.exit_code, ended.stderr) == (0, "")
-    assert not (cache / "requests.sqlite").exists()
-    assert (cache / "requests.ring").exists()
