@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ironforge_cli.errors import ExitStatus
     from tests.servers import TestServer
 
-STARTS = datetime(2026, 3, 27, 0, 10, tzinfo=UTC)
+STARTS = datetime(2026, 3, 27, tzinfo=UTC)
 CALM_HOURS = 3
 """At the end, without any trouble: what waits is stored, and the newest hour too."""
 
