@@ -1,7 +1,8 @@
 """A window of attempts: it ends when every region has a snapshot newer than at its start, or when its time is over.
 
 Cron starts it once an hour. What a window misses, the next one finds: Blizzard's newest snapshot stays there for an
-hour. Each region has a thread and a pace of its own, so that none waits for another.
+hour. A region that is behind, so that the hour after the one it got is due within the window, goes on
+(docs/decisions/0011). Each region has a thread and a pace of its own, so that none waits for another.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class PolledRegion:
     """How one region's window ended."""
 
     collected: CollectedRegion
-    """Its last attempt."""
+    """Its last attempt, or the last that brought something new."""
     attempts: int
     is_new: bool
     """Whether a snapshot newer than at the window's start is there now."""
@@ -212,18 +213,20 @@ class _RegionWindow:
         self._is_since_known = False
         self._has_begun = False
         self._rhythm: Rhythm | None = None
+        self._ends = 0.0
+        self._got: PolledRegion | None = None
         self._refusals = 0
         self._said: str | None = None
 
     def run(self) -> PolledRegion:
         """Make attempts until there is something new, somebody else polls the region, or the window ends."""
         clock = self._clock
-        ends = clock.monotonic() + self._window.length.total_seconds()
+        self._ends = clock.monotonic() + self._window.length.total_seconds()
         number = 1
         with contextlib.ExitStack() as held:
             result = self._attempt(number, held)
             while not self._is_over(result):
-                seconds = self._pause(result, left=ends - clock.monotonic())
+                seconds = self._pause(result, left=self._ends - clock.monotonic())
                 if seconds is None:
                     break
                 self._say(result, number, seconds)
@@ -235,6 +238,7 @@ class _RegionWindow:
                     break
                 number += 1
                 result = self._attempt(number, held)
+        self._shared.progress.step(self._region, "done")
         return self._ended(result, number)
 
     def _attempt(self, number: int, held: contextlib.ExitStack) -> CollectedRegion:
@@ -265,6 +269,8 @@ class _RegionWindow:
             number=number,
         )
         self._refusals = self._refusals + 1 if result.status in _GROWING else 0
+        if self._is_new(result):
+            self._take(result, number)
         return result
 
     def _be_the_only_one(self, workplace: Workplace, held: contextlib.ExitStack) -> None:
@@ -292,8 +298,7 @@ class _RegionWindow:
         try:
             with workplace.database.connect() as connection:
                 newest = snapshots.newest(connection, self._region)
-                if self._window.adaptive:
-                    self._rhythm = rhythm.learned(snapshots.seen(connection, self._region))
+                self._rhythm = rhythm.learned(snapshots.seen(connection, self._region))
         except (DatabaseError, ConfigurationError) as error:
             log.debug("%s: what was there before is not known yet: %s", self._region.label, error)
             return
@@ -302,7 +307,19 @@ class _RegionWindow:
         self._is_since_known = True
 
     def _is_over(self, result: CollectedRegion) -> bool:
-        return result.status in STOPPED or self._is_taken or self._is_new(result)
+        if result.status in STOPPED or self._is_taken:
+            return True
+        return self._got is not None and not self._is_behind()
+
+    def _is_behind(self) -> bool:
+        """Whether the next hour is due within the window, too: one that was missed, or Blizzard's stale answer, came.
+
+        Who stopped here would be late hour after hour, with half the time to mend what goes wrong.
+        """
+        if self._rhythm is None:
+            return False
+        left = timedelta(seconds=self._ends - self._clock.monotonic())
+        return self._rhythm.due <= self._clock.now() + left
 
     def _is_new(self, result: CollectedRegion) -> bool:
         """Whether there is a snapshot that was not there at the window's start."""
@@ -321,7 +338,7 @@ class _RegionWindow:
         grid, wanted = interval, interval
         if result.status in _GROWING:
             wanted = min(interval * 2 ** (self._refusals - 1), max(interval, LONGEST_PAUSE))
-        elif self._rhythm is not None:
+        elif self._window.adaptive and self._rhythm is not None:
             grid, wanted = interval / 3, rhythm.pause(self._rhythm, now=self._clock.now(), interval=interval)
         now, step = self._clock.now().timestamp(), grid.total_seconds()
         last_tick = math.floor(now / step) * step
@@ -341,15 +358,24 @@ class _RegionWindow:
             )
             self._said = result.message
 
-    def _ended(self, result: CollectedRegion, number: int) -> PolledRegion:
-        self._shared.progress.step(self._region, "done")
-        is_new = self._is_new(result)
+    def _take(self, result: CollectedRegion, number: int) -> None:
+        """Remember and tell of what is new."""
+        time = result.snapshot_time
+        if time is None or (self._got is not None and self._got.collected.snapshot_time == time):
+            return
         delay: timedelta | None = None
-        if result.counts is not None and result.snapshot_time is not None:
-            delay = self._clock.now() - result.snapshot_time
+        if result.counts is not None:
+            delay = self._clock.now() - time
             tell(result, more=f", {delay.total_seconds():,.0f} s after it was published, attempt {number}")
-        elif is_new:
-            tell(replace(result, message=f"{result.snapshot_time} has been stored meanwhile, attempt {number}."))
-        elif result.is_odd:
+        elif result.outcome is Outcome.NO_CHANGE:
+            tell(replace(result, message=f"{time.isoformat()} has been stored meanwhile, attempt {number}."))
+        self._got = PolledRegion(collected=result, attempts=number, is_new=True, delay=delay)
+        if self._rhythm is not None:
+            self._rhythm = self._rhythm.after(time)
+
+    def _ended(self, result: CollectedRegion, number: int) -> PolledRegion:
+        if self._got is not None and result.status not in STOPPED:
+            return replace(self._got, attempts=number)
+        if result.is_odd:
             tell(result)
-        return PolledRegion(collected=result, attempts=number, is_new=is_new, delay=delay)
+        return PolledRegion(collected=result, attempts=number, is_new=self._got is not None, delay=None)

@@ -7,7 +7,7 @@ is learned says when to ask, never whether: a window asks even when nothing is e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -54,6 +54,15 @@ class Rhythm:
     def minute(self) -> int:
         """The minute of the hour at which the region publishes at present."""
         return self.newest.minute
+
+    @property
+    def due(self) -> datetime:
+        """When the publication after the newest can be fetched, as far as is known."""
+        return self.newest + self.step + self.lag
+
+    def after(self, newest: datetime) -> Rhythm:
+        """The same rhythm when another snapshot has become the newest."""
+        return replace(self, newest=newest)
 
     def due_after(self, moment: datetime) -> datetime:
         """The time that the next publication after a moment is expected to bear.
@@ -114,8 +123,8 @@ def pause(rhythm: Rhythm | None, *, now: datetime, interval: timedelta) -> timed
     """
     if rhythm is None:
         return interval
-    # The newest is what is known: a publication that was missed counts as due until another one is stored.
-    due = rhythm.newest + rhythm.step + rhythm.lag
+    # A publication that was missed counts as due until another one is stored.
+    due = rhythm.due
     begins = due - max(interval, 2 * rhythm.spread)
     if now < begins:
         return min(_RARELY, max(begins - now, interval / 3))

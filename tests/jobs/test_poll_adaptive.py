@@ -1,4 +1,4 @@
-"""A window that knows a region's rhythm: it asks rarely before the region is due, and often then."""
+"""A window that knows a region's rhythm: when it asks, and how a region that is behind catches up."""
 
 from __future__ import annotations
 
@@ -96,3 +96,40 @@ def test_the_last_attempt_falls_into_the_windows_end(poller: Poller) -> None:
     polled = poller.poll(Region.EU, window=ADAPTIVE)
     assert polled.regions[0].attempts <= 8
     assert polled.ended_at - began >= timedelta(minutes=29)
+
+
+# A region that is behind
+
+
+def test_a_region_that_is_behind_goes_on_for_the_hour_that_is_due(poller: Poller, database: Database) -> None:
+    # The window of 12:30 was missed: that of 13:30 finds the hour of 12:48, and the one of 13:48 is due in it.
+    poller.publish(Region.EU)
+    poller.clock.turn_to(STARTS + timedelta(hours=1))
+    poller.publish_after(18.5, Region.EU)
+    polled = poller.poll(Region.EU)
+    (one,) = polled.regions
+    newest, _ = poller.collector.newest(Region.EU)
+    assert (one.collected.outcome, one.collected.snapshot_time) == (Outcome.STORED, newest)
+    assert polled.ended_at - newest < timedelta(minutes=2)
+    assert len(stored.times(database, Region.EU)) == 10
+    assert_undisturbed(poller, database, Region.EU)
+
+
+def test_a_region_that_is_behind_ends_with_the_window_and_with_what_it_got(poller: Poller, database: Database) -> None:
+    poller.publish(Region.EU)
+    poller.clock.turn_to(STARTS + timedelta(hours=1))
+    poller.clock.after(60, lambda: poller.collector.sandbox.set_fault("server_error", endpoint="commodities"))
+    polled = poller.poll(Region.EU)
+    (one,) = polled.regions
+    assert (polled.status, one.is_new, one.collected.outcome) == (ExitStatus.DONE, True, Outcome.STORED)
+    assert one.attempts > 10
+    assert polled.without_news == ()
+    assert_undisturbed(poller, database, Region.EU)
+
+
+def test_a_region_whose_next_hour_is_due_after_the_window_ends_at_once(poller: Poller) -> None:
+    poller.publish(Region.EU)
+    poller.clock.turn_to(STARTS.replace(minute=50))
+    polled = poller.poll(Region.EU)
+    assert polled.regions[0].attempts == 1
+    assert polled.regions[0].is_new

@@ -16,11 +16,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from ironforge_cli.blizzard.spool import Shelves
-from ironforge_cli.db.engine import conninfo
+from ironforge_cli.db.engine import Database
+from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.market.rhythm import learned
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
@@ -267,10 +267,9 @@ class Director:
     # Windows
 
     def _window(self) -> None:
-        newest = self._newest_held()
-        for region, hours in self.regions.items():
-            hours.note(self._answers())
-            hours.open_window(newest[region])
+        self._answers()
+        for region, (newest, is_rhythm_known) in self._held().items():
+            self.regions[region].open_window(newest, is_rhythm_known=is_rhythm_known)
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=one_window,
@@ -327,15 +326,21 @@ class Director:
             self._running.wire.close()
             self._running = None
 
-    def _newest_held(self) -> dict[Region, datetime | None]:
-        """The newest hour that is stored or waits, by region, as far as it can be seen now."""
+    def _held(self) -> dict[Region, tuple[datetime | None, bool]]:
+        """The newest hour that is stored or waits, and whether the region's rhythm can be known, as far as is seen."""
         spool = Shelves.of(self._home).spool
-        found = {region: spool.newest_time(region) for region in Region}
-        if not self._away:
-            with psycopg.connect(conninfo(self._url)) as connection:
-                rows = connection.execute("SELECT region, max(snapshot_time) FROM snapshots GROUP BY region").fetchall()
-            for region, stored in rows:
-                found[Region(region)] = max(stored, found[Region(region)] or stored)
+        found: dict[Region, tuple[datetime | None, bool]] = {
+            region: (spool.newest_time(region), False) for region in Region
+        }
+        if self._away:
+            return found
+        database = Database(self._url)
+        with database.connect() as connection:
+            for region, (waiting, _) in found.items():
+                newest, seen = snapshots.newest(connection, region), snapshots.seen(connection, region)
+                times = [time for time in (newest and newest.snapshot_time, waiting) if time]
+                found[region] = max(times, default=None), learned(seen) is not None
+        database.close()
         return found
 
     # Time

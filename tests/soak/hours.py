@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ironforge_cli.regions import Region
-from tests.soak.weather import HARMLESS, MINUTE
+from tests.soak.weather import HARMLESS, MINUTE, NO_NEWS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +37,8 @@ class RegionHours:
     """The newest that was stored or spooled when the window was opened, as far as is known."""
     is_done: bool = False
     """Whether the open window got something newer, and asks no more."""
+    is_rhythm_known: bool = False
+    """Whether the open window knows when the next hour is due, and so goes on where it is behind."""
 
     @property
     def newest(self) -> Hour:
@@ -48,13 +50,19 @@ class RegionHours:
         if not self.hours or self.newest.published_at != publication.published_at:
             self.hours.append(Hour(publication.published_at, publication.body))
             self.asked_for = 0.0
+            if self.is_rhythm_known:
+                self.is_done = False
 
     def note(self, answers: list[Exchange]) -> None:
         """Take note of what was answered while the newest was the newest."""
         for answer in answers:
-            whole = answer.status == 200 and (answer.fault is None or answer.fault in HARMLESS)
+            if answer.endpoint != "commodities" or answer.region is not self.region or answer.status != 200:
+                continue
+            whole = answer.fault is None or answer.fault in HARMLESS
+            # An older hour can be news as well, for who can't know that it is old.
+            old = answer.fault in NO_NEWS and not self.is_rhythm_known
             newer = self.newest_at_start is None or self.newest.published_at > self.newest_at_start
-            if answer.endpoint == "commodities" and answer.region is self.region and whole and newer:
+            if newer and (whole or old):
                 self.is_done = True
 
     def pass_time(self, seconds: float, *, undisturbed: bool) -> None:
@@ -63,6 +71,7 @@ class RegionHours:
         if self.asked_for >= FAIR_CHANCE:
             self.newest.is_reachable = True
 
-    def open_window(self, newest: datetime | None) -> None:
+    def open_window(self, newest: datetime | None, *, is_rhythm_known: bool) -> None:
         """A window begins, where that is the newest that is stored or spooled."""
         self.newest_at_start, self.is_done, self.asked_for = newest, False, 0.0
+        self.is_rhythm_known = is_rhythm_known

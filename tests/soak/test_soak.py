@@ -94,7 +94,7 @@ def test_a_body_that_is_left_in_the_spool_is_found(hours: RegionHours, database:
 
 def test_an_hour_can_be_had_when_a_window_asks_undisturbed_for_long_enough() -> None:
     hours = RegionHours(Region.EU, hours=[Hour(datetime(2026, 2, 1, tzinfo=UTC), b"{}")])
-    hours.open_window(datetime(2026, 2, 1, tzinfo=UTC) - timedelta(hours=1))
+    hours.open_window(datetime(2026, 2, 1, tzinfo=UTC) - timedelta(hours=1), is_rhythm_known=False)
     hours.pass_time(FAIR_CHANCE - 1, undisturbed=True)
     hours.pass_time(1, undisturbed=False)
     hours.pass_time(FAIR_CHANCE - 1, undisturbed=True)
