@@ -24,6 +24,8 @@ class Hour:
     published_at: datetime
     body: bytes
     is_reachable: bool = False
+    is_hidden: bool = False
+    """Whether its time was given to the hour before: who knows that time is answered 304 from then on."""
 
 
 @dataclass
@@ -58,6 +60,8 @@ class RegionHours:
         for answer in answers:
             if answer.endpoint != "commodities" or answer.region is not self.region or answer.status != 200:
                 continue
+            if answer.fault == "same_body_new_time":
+                self.newest.is_hidden = True
             whole = answer.fault is None or answer.fault in HARMLESS
             # An older hour can be news as well, for who can't know that it is old.
             old = answer.fault in NO_NEWS and not self.is_rhythm_known
@@ -68,7 +72,7 @@ class RegionHours:
     def pass_time(self, seconds: float, *, undisturbed: bool) -> None:
         """Let time pass in which a window asked undisturbed, or not."""
         self.asked_for = self.asked_for + seconds if undisturbed and not self.is_done else 0.0
-        if self.asked_for >= FAIR_CHANCE:
+        if self.asked_for >= FAIR_CHANCE and not self.newest.is_hidden:
             self.newest.is_reachable = True
 
     def open_window(self, newest: datetime | None, *, is_rhythm_known: bool) -> None:
