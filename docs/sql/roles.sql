@@ -1,0 +1,34 @@
+-- Two roles with the least rights that work, in a database of your own. Run it as a superuser, connected to that
+-- database, before the first `ironforge db upgrade`; running it again changes nothing:
+--
+--   psql --dbname=ironforge --file=roles.sql
+--
+-- ironforge         owns the tables: db upgrade, collect, poll, seed, stats recompute, partitions maintain. A new day is
+--                   a new table, which only its parent's owner can attach; so it may make tables in the schema public,
+--                   and nothing else: no database, no role, no file of the server, no table that it did not make.
+-- ironforge_reader  reads: status, psql, pg_dump. What the owner makes later, each new day too, it can read at once.
+--
+-- Neither has a password yet: \password ironforge, \password ironforge_reader.
+
+\set ON_ERROR_STOP on
+
+SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', name)
+FROM unnest(ARRAY['ironforge', 'ironforge_reader']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+\gexec
+
+-- What everybody may do by default: use the database, make temporary tables and, before PostgreSQL 15, make tables.
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database())
+\gexec
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+SELECT format('GRANT CONNECT ON DATABASE %I TO ironforge, ironforge_reader', current_database())
+\gexec
+GRANT USAGE, CREATE ON SCHEMA public TO ironforge;
+GRANT USAGE ON SCHEMA public TO ironforge_reader;
+
+-- Tables and sequences that are there, where the database was in use before; and all that the owner makes from now on.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO ironforge_reader;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ironforge_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE ironforge IN SCHEMA public GRANT SELECT ON TABLES TO ironforge_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE ironforge IN SCHEMA public GRANT SELECT ON SEQUENCES TO ironforge_reader;
