@@ -62,6 +62,10 @@ class ConfigurationError(IronforgeError):
     exit_status = ExitStatus.CONFIGURATION
 
 
+class ArchiveError(ConfigurationError):
+    """The archive can't be written or read, or does not hold what it should; nothing is dropped for want of it."""
+
+
 class CredentialsError(IronforgeError):
     """Blizzard refused the API client's id and secret; asking again won't help."""
 

@@ -1,4 +1,4 @@
-"""`ironforge partitions`: the days of raw snapshots, made ahead and dropped past their retention."""
+"""`ironforge partitions`: the days of raw snapshots, made ahead, archived, dropped past their retention, restored."""
 
 from __future__ import annotations
 
@@ -52,6 +52,14 @@ Retain = Annotated[
         help="Drop days that are older; 0 keeps all. Without it: IRONFORGE_RAW_RETENTION_DAYS.",
     ),
 ]
+ArchiveUri = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="URI",
+        help="Folder or s3://bucket/prefix for days before they are dropped. Without it: IRONFORGE_ARCHIVE_URI.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 Day = Annotated[date, typer.Option("--date", parser=utc_day, metavar="DAY", help="The UTC day, such as 2024-01-15.")]
 
@@ -63,10 +71,13 @@ def maintain(
     region: Regions = None,
     ahead: Ahead = None,
     retain: Retain = None,
+    archive: ArchiveUri = None,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
     """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
+
+    With an archive no day is dropped before it was written there and read back.
 
     `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
 
@@ -77,7 +88,7 @@ def maintain(
     maintained = job.maintain(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
-        housekeeping=run.housekeeping(ahead=ahead, retain=retain),
+        housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -86,8 +97,10 @@ def maintain(
 
 
 @command
-def list_(run: Invocation, *, region: Regions = None, format_: FormatOption = Format.TABLE) -> Report:
-    """List the days that are held, with their rows and bytes, and what else is a part of the table.
+def list_(
+    run: Invocation, *, region: Regions = None, archive: ArchiveUri = None, format_: FormatOption = Format.TABLE
+) -> Report:
+    """List the days that are held or archived, with their rows and bytes, and what else is a part of the table.
 
     Rows of tables above 256 MB are as the registry of stored snapshots says; smaller ones are counted.
 
@@ -96,7 +109,7 @@ def list_(run: Invocation, *, region: Regions = None, format_: FormatOption = Fo
     from ironforge_cli.cli.render import Report, count, iso, size  # noqa: PLC0415
     from ironforge_cli.jobs import days as job  # noqa: PLC0415
 
-    held = job.listed(run.regions(region), database=run.database)
+    held = job.listed(run.regions(region), database=run.database, archive=run.archive(archive))
     records: list[dict[str, Any]] = [
         {
             "region": day.region,
@@ -107,6 +120,8 @@ def list_(run: Invocation, *, region: Regions = None, format_: FormatOption = Fo
             "ends_at": day.ends_at,
             "rows": day.rows,
             "bytes": day.bytes,
+            "archived_rows": day.archived_rows,
+            "archived_bytes": day.archived_bytes,
         }
         for day in held
     ]
@@ -115,14 +130,46 @@ def list_(run: Invocation, *, region: Regions = None, format_: FormatOption = Fo
             day.region.label,
             day.day.isoformat() if day.day else f"{_bound(day.starts_at, iso)} to {_bound(day.ends_at, iso)}",
             day.state,
-            count(day.rows),
-            size(day.bytes),
-            day.table,
+            count(day.rows) if day.table else "",
+            size(day.bytes) if day.table else "",
+            count(day.archived_rows) if day.archived_rows is not None else "",
+            size(day.archived_bytes) if day.archived_bytes is not None else "",
+            day.table or "",
         )
         for day in held
     ]
-    heads = ("region", "date", "state", "rows", "bytes", "table")
+    heads = ("region", "date", "state", "rows", "bytes", "archived rows", "archived bytes", "table")
     return Report(records=records, show=lambda console: _grid(console, heads, rows), format=format_)
+
+
+@command
+def restore(
+    run: Invocation,
+    *,
+    date_: Day,
+    region: Regions = None,
+    archive: ArchiveUri = None,
+    dry_run: DryRun = False,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Bring one day's raw snapshots back from the archive, to stay until `ironforge partitions drop` takes them.
+
+    A day that is held gets the snapshots that it lacks. Nobody sees a day that is half there.
+
+    Example: ironforge partitions restore --date 2024-01-15 --region eu
+    """
+    from ironforge_cli.jobs import days as job  # noqa: PLC0415
+
+    changed = job.restore(
+        run.regions(region),
+        date_,
+        storage=run.storage(lambda: run.database, home=run.home),
+        archive=run.required_archive(archive),
+        clock=run.clock,
+        progress=run.progress(),
+        dry_run=dry_run,
+    )
+    return _changes(changed, format_)
 
 
 @command
@@ -131,10 +178,13 @@ def drop(
     *,
     date_: Day,
     region: Regions = None,
+    archive: ArchiveUri = None,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
     """Drop one day's raw snapshots, restored ones too; statistics stay.
+
+    With an archive the day is archived first, unless it is.
 
     Example: ironforge partitions drop --date 2024-01-15 --region eu --dry-run
     """
@@ -144,7 +194,7 @@ def drop(
         run.regions(region),
         date_,
         storage=run.storage(lambda: run.database, home=run.home),
-        archive=run.housekeeping().archive,
+        archive=run.archive(archive),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -249,7 +299,7 @@ def _grid(
         return
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
-        grid.add_column(head, overflow="fold", justify="right" if head in {"rows", "bytes"} else "left")
+        grid.add_column(head, overflow="fold", justify="right" if head.endswith(("rows", "bytes")) else "left")
     for row in rows:
         grid.add_row(*(plain(cell) for cell in row))
     console.print(grid)
@@ -257,4 +307,5 @@ def _grid(
 
 app.command("maintain")(maintain)
 app.command("list")(list_)
+app.command("restore")(restore)
 app.command("drop")(drop)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ironforge_cli.config import LoadedSettings, Settings
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.archiving import Archive
     from ironforge_cli.jobs.collect import Storage
     from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Progress
@@ -265,17 +266,37 @@ class Invocation:
 
         return storage
 
-    def housekeeping(self, *, ahead: int | None = None, retain: int | None = None) -> Housekeeping:
+    def housekeeping(
+        self, *, ahead: int | None = None, retain: int | None = None, archive: str | None = None
+    ) -> Housekeeping:
         """What is kept, how long, and made how far ahead: by options, else by the settings."""
         from ironforge_cli.jobs.housekeeping import Housekeeping  # noqa: PLC0415
 
         settings = self.settings
         return Housekeeping(
             ahead=settings.partitions_ahead if ahead is None else ahead,
-            # Archiving comes next; until then no day leaves where one is asked for.
-            retention_days=0 if settings.archive_uri else settings.raw_retention_days if retain is None else retain,
+            retention_days=settings.raw_retention_days if retain is None else retain,
             log_retention_days=settings.log_retention_days,
+            archive=self.archive(archive),
         )
+
+    def archive(self, given: str | None = None) -> Archive | None:
+        """The archive of an option, else of the settings; None where neither names one."""
+        uri = self.settings.archive_uri if given is None else given
+        if uri is None:
+            return None
+        from ironforge_cli.archive.days import ArchivedDays  # noqa: PLC0415
+        from ironforge_cli.archive.store import store_at  # noqa: PLC0415
+        from ironforge_cli.jobs.archiving import Archive  # noqa: PLC0415
+
+        return Archive(ArchivedDays(store_at(uri, environment=self.environment)), now=self.clock.now)
+
+    def required_archive(self, given: str | None) -> Archive:
+        """The same; raises `ConfigurationError` where neither names one."""
+        archive = self.archive(given)
+        if archive is None:
+            raise ConfigurationError("No archive is named: set IRONFORGE_ARCHIVE_URI, or give --archive.")
+        return archive
 
     @cached_property
     def transport(self) -> Transport:

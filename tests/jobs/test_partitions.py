@@ -79,7 +79,7 @@ def told(maintained: Maintained) -> list[tuple[str, str | None, str]]:
 
 def held(database: Database) -> dict[str, str]:
     """Every day's table, and its state."""
-    return {one.table: one.state for one in by_day.listed(EU, database=database)}
+    return {one.table: one.state for one in by_day.listed(EU, database=database) if one.table}
 
 
 def log_rows(database: Database) -> list[tuple[Any, ...]]:

@@ -164,7 +164,9 @@ def count(connection: Connection, table: Existing) -> int:
     return int(found[0]) if found else 0
 
 
-def create(connection: Connection, partition: DailyPartition, *, beside_default: bool = False) -> None:
+def create(
+    connection: Connection, partition: DailyPartition, *, beside_default: bool = False, made: Mark = Mark.MADE
+) -> None:
     """Make a day's partition and attach it, in the caller's transaction, unless the day is covered.
 
     A default partition covers every day, unless the day is to be made `beside_default`.
@@ -190,7 +192,6 @@ def create(connection: Connection, partition: DailyPartition, *, beside_default:
             "all of it. Attach what covers the rest, or detach that."
         )
     names = {"table": sql.Identifier(partition.name), "parent": sql.Identifier(parent)}
-    making = sql.SQL("/* ironforge partitions */ CREATE TABLE {table} (LIKE {parent} INCLUDING ALL)").format(**names)
     attaching = sql.SQL(
         "/* ironforge partitions */ ALTER TABLE {parent} ATTACH PARTITION {table}"
         " FOR VALUES FROM ({starts_at}) TO ({ends_at})"
@@ -200,10 +201,17 @@ def create(connection: Connection, partition: DailyPartition, *, beside_default:
         **names,
     )
     left_over = _is_left_over(connection, partition)
-    statements = () if left_over else (making,)
+    statements = () if left_over else (_making(partition),)
     with driver(connection) as speaking:
-        for statement in (*statements, _marking(partition, Mark.MADE), attaching):
+        for statement in (*statements, _marking(partition, made), attaching):
             speaking.execute(statement)
+
+
+def make_detached(connection: Connection, partition: DailyPartition) -> None:
+    """Make a day's table that is to be filled before it is attached, in the caller's transaction."""
+    with driver(connection) as speaking:
+        speaking.execute(_making(partition))
+        speaking.execute(_marking(partition, Mark.RESTORED))
 
 
 def mark(connection: Connection, partition: DailyPartition, made: Mark) -> None:
@@ -294,6 +302,12 @@ def _set_limits(connection: Connection, for_locks: str, for_statements: str) -> 
         connection,
         text("SELECT set_config('lock_timeout', :locks, false), set_config('statement_timeout', :statements, false)"),
         {"locks": for_locks, "statements": for_statements},
+    )
+
+
+def _making(partition: DailyPartition) -> sql.Composed:
+    return sql.SQL("/* ironforge partitions */ CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
+        sql.Identifier(partition.name), sql.Identifier(SNAPSHOTS[partition.region].name)
     )
 
 

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 TRAILING_SNAPSHOTS: Final = 24
 """How many stored snapshots say what is a plausible size for the next."""
 
-_LABELS: Final = tuple(bucket.name for bucket in TimeLeft)
+LABELS: Final = tuple(bucket.name for bucket in TimeLeft)
+# PostgreSQL's time goes by the number of columns: seven as four take it half as long.
+PACKED: Final = sql.SQL(
+    "auction_id, unit_price, (item_id::bigint << 32) | quantity,"
+    " (CASE time_left {} END::bigint << 32)"
+    " | ((expires_after_min & 65535)::bigint << 16) | (expires_before_min & 65535)"
+).format(
+    sql.SQL(" ").join(
+        sql.SQL("WHEN {} THEN {}").format(sql.Literal(label), sql.Literal(code)) for code, label in enumerate(LABELS)
+    )
+)
+"""A raw row's columns but its time, as four numbers."""
 _execute = executor("snapshots")
 
 
@@ -127,19 +138,7 @@ def trailing_median(connection: Connection, region: Region, moment: datetime) ->
 
 def load(connection: Connection, region: Region, moment: datetime) -> Book | None:
     """Read a stored snapshot back; None where its raw rows have left (or never were)."""
-    # PostgreSQL's time goes by the number of columns: seven as four take it half as long.
-    query = sql.SQL(
-        "SELECT auction_id, unit_price, (item_id::bigint << 32) | quantity,"
-        " (CASE time_left {} END::bigint << 32)"
-        " | ((expires_after_min & 65535)::bigint << 16) | (expires_before_min & 65535)"
-        " FROM {} WHERE snapshot_time = %s"
-    ).format(
-        sql.SQL(" ").join(
-            sql.SQL("WHEN {} THEN {}").format(sql.Literal(label), sql.Literal(code))
-            for code, label in enumerate(_LABELS)
-        ),
-        sql.Identifier(SNAPSHOTS[region].name),
-    )
+    query = sql.SQL("SELECT {} FROM {} WHERE snapshot_time = %s").format(PACKED, sql.Identifier(SNAPSHOTS[region].name))
     kinds = (Kind.INT8, Kind.INT8, Kind.INT8, Kind.INT8)
     ids, prices, lots, expiries = fetch_columns(connection, query, [moment], kinds, slice_name="snapshots")
     if not len(ids):
@@ -177,7 +176,7 @@ def store(connection: Connection, region: Region, book: Book) -> None:
             Column("unit_price", Kind.INT8, auctions.unit_price),
             Column("item_id", Kind.INT4, auctions.item_id),
             Column("quantity", Kind.INT4, auctions.quantity),
-            LabelColumn("time_left", auctions.time_left, _LABELS),
+            LabelColumn("time_left", auctions.time_left, LABELS),
             Column("expires_after_min", Kind.INT2, windows.expires_after_min),
             Column("expires_before_min", Kind.INT2, windows.expires_before_min),
         ],

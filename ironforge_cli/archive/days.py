@@ -1,0 +1,301 @@
+"""Raw days in the archive: writing one and reading it back, checked, a snapshot at a time or as it lies.
+
+A day is `region=eu/date=2024-01-15/auctions.parquet`, each auction's rows one after the other, so that they pack;
+beside it `_manifest.json` says what is in it, snapshot by snapshot. The manifest is written after the file was read
+back: where there is one, the day was archived whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from ironforge_cli.archive.arrow import arrow, explained
+from ironforge_cli.errors import ArchiveError
+from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from ironforge_cli.archive.store import Store
+    from ironforge_cli.market.auctions import Book, UInt8
+
+FORMAT: Final = 1
+DATA: Final = "auctions.parquet"
+MANIFEST: Final = "_manifest.json"
+ROWS_AT_ONCE: Final = 2_000_000
+"""So many rows are held while snapshots are picked out of a day, or one snapshot where that is larger."""
+_ZSTD_LEVEL: Final = 3
+_LABELS: Final = tuple(bucket.name for bucket in TimeLeft)
+# Few different values pack as numbers of them, ids as differences; the others pack best as they are, since an auction
+# repeats them from hour to hour.
+_NUMBERED: Final = ("snapshot_time", "time_left", "expires_after_min", "expires_before_min")
+_ENCODINGS: Final = {
+    "auction_id": "DELTA_BINARY_PACKED",
+    "item_id": "PLAIN",
+    "unit_price": "PLAIN",
+    "quantity": "PLAIN",
+}
+_DAMAGED: Final = "Bring the file back from a copy, or remove its folder from the archive."
+
+
+class ManifestSnapshot(msgspec.Struct, frozen=True):
+    """One snapshot of an archived day."""
+
+    snapshot_time: datetime
+    rows: int
+    checksum: str
+    """Hexadecimal."""
+
+    @property
+    def count(self) -> Count:
+        """Its rows and their checksum."""
+        return Count(self.rows, int(self.checksum, 16))
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What an archived day holds, as it was read back when it had been written."""
+
+    format: int
+    region: Region
+    date: date
+    rows: int
+    checksum: str
+    bytes: int
+    """Of the Parquet file."""
+    archived_at: datetime
+    snapshots: list[ManifestSnapshot]
+
+    @property
+    def counts(self) -> dict[int, Count]:
+        """Rows and checksum by the microseconds of the snapshot's time."""
+        return {microseconds_of(one.snapshot_time): one.count for one in self.snapshots}
+
+
+def folder_of(partition: DailyPartition) -> str:
+    """Where a day lies in the archive, as engines that read Parquet find the region and the day.
+
+    >>> folder_of(DailyPartition(Region.EU, date(2024, 1, 15)))
+    'region=eu/date=2024-01-15'
+    """
+    return f"region={partition.region}/date={partition.day.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedDays:
+    """The raw days of an archive. Every method raises `ArchiveError` where the archive refuses or is damaged."""
+
+    store: Store
+
+    def manifest(self, partition: DailyPartition) -> Manifest | None:
+        """What an archived day holds; None where it was not archived, or not to the end."""
+        path = f"{folder_of(partition)}/{MANIFEST}"
+        file = self.store.opened(path)
+        if file is None:
+            return None
+        with explained(f"{self.store.name}/{path} can't be read", _DAMAGED), file:
+            content = file.read()
+        try:
+            found = msgspec.json.decode(content, type=Manifest)
+        except msgspec.MsgspecError as error:
+            raise ArchiveError(f"{self.store.name}/{path} is damaged ({error}). {_DAMAGED}") from error
+        if found.format != FORMAT:
+            raise ArchiveError(
+                f"{self.store.name}/{path} is of the format {found.format}, which another version of ironforge wrote. "
+                "Use that one."
+            )
+        return found
+
+    def listed(self, region: Region) -> list[DailyPartition]:
+        """The days of a region that were archived to their end, oldest first."""
+        found = self.store.found(f"region={region}")
+        days = [path.split("/")[1].removeprefix("date=") for path in found if path.endswith(f"/{MANIFEST}")]
+        return [DailyPartition(region, date.fromisoformat(day)) for day in sorted(days)]
+
+    def is_there(self, partition: DailyPartition) -> bool:
+        """Whether a day's Parquet file is there, read back or not."""
+        file = self.store.opened(f"{folder_of(partition)}/{DATA}")
+        if file is None:
+            return False
+        file.close()
+        return True
+
+    def write(self, partition: DailyPartition, pieces: Iterable[RawRows], *, archived_at: datetime) -> Manifest:
+        """Write a day's rows in place of what is there, read them back, and write the manifest.
+
+        The pieces come in the order of their auctions, and none shares an auction with the next. Raises `ArchiveError`
+        where what is read back is not what was written.
+        """
+        written = Tally()
+        size = self.store.put(
+            f"{folder_of(partition)}/{DATA}", lambda stream: _write_parquet(stream, pieces, tally=written)
+        )
+        read = self.tally(partition)
+        if read.snapshots != written.snapshots:
+            raise ArchiveError(
+                f"{self.store.name}/{folder_of(partition)}/{DATA} reads back as {read.total.rows:,} rows that are not "
+                f"the {written.total.rows:,} that were written. Nothing was dropped; check the store."
+            )
+        manifest = Manifest(
+            format=FORMAT,
+            region=partition.region,
+            date=partition.day,
+            rows=read.total.rows,
+            checksum=f"{read.total.checksum:016x}",
+            bytes=size,
+            archived_at=archived_at,
+            snapshots=[
+                ManifestSnapshot(moment_of(time), count.rows, f"{count.checksum:016x}")
+                for time, count in sorted(read.snapshots.items())
+            ],
+        )
+        content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        self.store.put(f"{folder_of(partition)}/{MANIFEST}", lambda stream: _write_bytes(stream, content))
+        return manifest
+
+    def tally(self, partition: DailyPartition) -> Tally:
+        """Count and sum up all rows of a day's file, snapshot by snapshot."""
+        return Tally.of(self.pieces(partition))
+
+    def pieces(self, partition: DailyPartition, *, times: Collection[int] | None = None) -> Iterator[RawRows]:
+        """A day's rows as they lie, in the order of their auctions; only those of some times, where those are given.
+
+        Times are microseconds since 1970.
+        """
+        chosen = None if times is None else np.array(sorted(times), np.int64)
+        path = f"{folder_of(partition)}/{DATA}"
+        file = self.store.opened(path)
+        if file is None:
+            raise ArchiveError(f"{self.store.name}/{path} is not there. {_DAMAGED}")
+        with explained(f"{self.store.name}/{path} can't be read", _DAMAGED), file:
+            parquet = arrow().parquet.ParquetFile(file, read_dictionary=["time_left"], page_checksum_verification=True)
+            for group in range(parquet.num_row_groups):
+                rows = _rows_of(parquet.read_row_group(group), path)
+                if chosen is not None:
+                    rows = rows.taken(np.isin(rows.snapshot_time, chosen))
+                if len(rows):
+                    yield rows
+
+    def snapshots(self, manifest: Manifest, *, times: Collection[int] | None = None) -> Iterator[RawRows]:
+        """A day's snapshots, oldest first, or some of them, each with its rows by auction, checked by the manifest.
+
+        The file is read once for every `ROWS_AT_ONCE` rows.
+        """
+        partition = DailyPartition(manifest.region, manifest.date)
+        counts = {time: count for time, count in manifest.counts.items() if times is None or time in times}
+        for batch in _batches(counts):
+            found: dict[int, list[RawRows]] = {time: [] for time in batch}
+            for rows in self.pieces(partition, times=batch):
+                for time in np.unique(rows.snapshot_time).tolist():
+                    found[time].append(rows.taken(rows.snapshot_time == time))
+            for time in batch:
+                snapshot = joined(found.pop(time)) if found[time] else None
+                if snapshot is None or Tally.of([snapshot]).total != counts[time]:
+                    raise ArchiveError(
+                        f"{self.store.name}/{folder_of(partition)}/{DATA} is damaged: the snapshot of "
+                        f"{moment_of(time).isoformat()} is not as its manifest says. {_DAMAGED}"
+                    )
+                yield snapshot
+
+    def books(self, partition: DailyPartition, *, times: Collection[datetime] | None = None) -> Iterator[Book]:
+        """A day's snapshots as books, oldest first, or those of some times; nothing where it was not archived."""
+        manifest = self.manifest(partition)
+        if manifest is None:
+            return
+        wanted = None if times is None else {microseconds_of(time) for time in times}
+        for rows in self.snapshots(manifest, times=wanted):
+            yield rows.book()
+
+
+def _batches(counts: dict[int, Count]) -> Iterator[list[int]]:
+    """Times in order, together as long as their rows may be held at once."""
+    batch: list[int] = []
+    held = 0
+    for time, count in sorted(counts.items()):
+        if batch and held + count.rows > ROWS_AT_ONCE:
+            yield batch
+            batch, held = [], 0
+        batch.append(time)
+        held += count.rows
+    if batch:
+        yield batch
+
+
+def _schema() -> Any:
+    core = arrow().core
+    return core.schema(
+        [
+            core.field("snapshot_time", core.timestamp("us", tz="UTC"), nullable=False),
+            core.field("auction_id", core.int64(), nullable=False),
+            core.field("item_id", core.int32(), nullable=False),
+            core.field("unit_price", core.int64(), nullable=False),
+            core.field("quantity", core.int32(), nullable=False),
+            core.field("time_left", core.dictionary(core.int8(), core.string()), nullable=False),
+            core.field("expires_after_min", core.int16(), nullable=False),
+            core.field("expires_before_min", core.int16(), nullable=False),
+        ]
+    )
+
+
+def _write_parquet(stream: Any, pieces: Iterable[RawRows], *, tally: Tally) -> None:
+    core = arrow().core
+    schema = _schema()
+    with arrow().parquet.ParquetWriter(
+        stream,
+        schema,
+        compression="zstd",
+        compression_level=_ZSTD_LEVEL,
+        use_dictionary=list(_NUMBERED),
+        column_encoding=_ENCODINGS,
+        write_page_checksum=True,
+    ) as writer:
+        for rows in pieces:
+            tally.add(rows)
+            columns = [
+                core.DictionaryArray.from_arrays(rows.time_left.astype(np.int8), list(_LABELS))
+                if field.name == "time_left"
+                else core.array(getattr(rows, field.name), core.int64()).cast(field.type)
+                if field.name == "snapshot_time"
+                else core.array(getattr(rows, field.name), field.type)
+                for field in schema
+            ]
+            writer.write_table(core.Table.from_arrays(columns, schema=schema), row_group_size=max(1, len(rows)))
+
+
+def _write_bytes(stream: Any, content: bytes) -> None:
+    stream.write(content)
+
+
+def _rows_of(table: Any, path: str) -> RawRows:
+    """The columns of a piece of a day's file; raises `ArchiveError` where they are not those of raw rows."""
+    core = arrow().core
+    schema = _schema()
+    names = [field.name for field in schema]
+    columns = {name: table.column(name).combine_chunks() for name in names if name in table.column_names}
+    if (
+        list(columns) != names
+        or any(columns[field.name].type != field.type for field in schema if field.name != "time_left")
+        or any(column.null_count for column in columns.values())
+        or not core.types.is_dictionary(columns["time_left"].type)
+    ):
+        raise ArchiveError(f"{path} in the archive is not a day that ironforge wrote. {_DAMAGED}")
+    return RawRows(
+        snapshot_time=columns["snapshot_time"].cast(core.int64()).to_numpy(),
+        **{name: columns[name].to_numpy() for name in names if name not in {"snapshot_time", "time_left"}},
+        time_left=_codes(columns["time_left"], path),
+    )
+
+
+def _codes(column: Any, path: str) -> UInt8:
+    labels: Sequence[str] = column.dictionary.to_pylist()
+    if not set(labels) <= set(_LABELS):
+        raise ArchiveError(f"{path} in the archive names a time to expiry that is none: {labels}. {_DAMAGED}")
+    numbers = np.array([_LABELS.index(label) for label in labels] or [0], np.uint8)
+    return numbers[column.indices.to_numpy()]

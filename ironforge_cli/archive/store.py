@@ -1,0 +1,229 @@
+"""Where archived files are: a folder, or a bucket of an S3-compatible store. Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ironforge_cli.archive.arrow import arrow, explained
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import BinaryIO
+
+TEMPORARY: Final = ".unfinished-"
+"""How the names of files begin that are being written: engines that read folders leave out what begins with a dot."""
+_CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 10, 60, 3
+_OPTIONS: Final = {"endpoint_override", "region", "scheme"}
+_FOLDER_ADVICE: Final = "Make room or correct its permissions, or set IRONFORGE_ARCHIVE_URI to another folder."
+_BUCKET_ADVICE: Final = (
+    "Check that the bucket is there, and the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile), "
+    "AWS_REGION and, for a store that is not Amazon's, AWS_ENDPOINT_URL."
+)
+
+
+class Store(Protocol):
+    """A place for files, by paths below it whose parts are joined by slashes."""
+
+    @property
+    def name(self) -> str:
+        """The place, as people are told of it."""
+        ...
+
+    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
+        """Have a file written, in place of one that is there; how many bytes. Raises `ArchiveError`; then none is new.
+
+        Whoever looks sees the old file or the new one, and a process that is killed leaves the old one.
+        """
+        ...
+
+    def opened(self, path: str) -> Any:
+        """A file to read from anywhere in it, as pyarrow takes it; None where there is none. Raises `ArchiveError`."""
+        ...
+
+    def found(self, folder: str) -> dict[str, int]:
+        """The bytes of every finished file below a folder, by path. Raises `ArchiveError`."""
+        ...
+
+
+def store_at(uri: str, *, environment: Mapping[str, str]) -> Store:
+    """The store of a URI: a path, `file://…`, or `s3://bucket/prefix`.
+
+    Credentials, region and endpoint of S3 come from the environment, as AWS's own tools take them; region, scheme and
+    endpoint_override can stand in the URI's query, too. Raises `ConfigurationError` for anything else.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        return _bucket(uri, environment)
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        return FolderStore(Path(unquote(parts.path)))
+    if "://" in uri or not uri.strip():
+        raise ConfigurationError(
+            f"The archive {uri.partition('://')[0]}://… is neither a folder nor s3://bucket/prefix. Correct "
+            "IRONFORGE_ARCHIVE_URI or --archive."
+        )
+    return FolderStore(Path(uri).expanduser().absolute())
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """A folder of this machine."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Where the folder is."""
+        return str(self.root)
+
+    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
+        """Write beside the file's place, flush, and rename. What killed processes left there is removed first."""
+        place = self.root / path
+        with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
+            self._make(place.parent)
+            for left in place.parent.glob(f"{TEMPORARY}*"):
+                left.unlink(missing_ok=True)
+            temporary = place.parent / f"{TEMPORARY}{token_hex(4)}"
+            try:
+                with temporary.open("xb") as stream:
+                    write(stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                    size = stream.tell()
+                temporary.rename(place)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _flush_folder(place.parent)
+        return size
+
+    def opened(self, path: str) -> Any:
+        """Open a file of the folder."""
+        with explained(f"The archive {self.name} can't be read", _FOLDER_ADVICE):
+            place = self.root / path
+            return arrow().core.OSFile(str(place), "rb") if place.exists() else None
+
+    def found(self, folder: str) -> dict[str, int]:
+        """The files below a folder."""
+        with explained(f"The archive {self.name} can't be read", _FOLDER_ADVICE):
+            return {
+                path.relative_to(self.root).as_posix(): path.stat().st_size
+                for path in sorted((self.root / folder).rglob("*"))
+                if path.is_file() and not path.name.startswith(TEMPORARY)
+            }
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder and those above it, to last through a power cut."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _flush_folder(folder.parent)
+
+
+@dataclass(frozen=True)
+class BucketStore:
+    """A bucket of an S3-compatible store, or what is below a prefix in it."""
+
+    root: str
+    """Bucket and prefix."""
+    options: Mapping[str, Any]
+    """Of pyarrow's file system."""
+
+    @cached_property
+    def files(self) -> Any:
+        """Pyarrow's file system, made when it is used: it takes long to load."""
+        filesystems = arrow().filesystems
+        with explained(f"The archive {self.name} can't be reached", _BUCKET_ADVICE):
+            return filesystems.S3FileSystem(
+                **self.options,
+                connect_timeout=_CONNECT_SECONDS,
+                request_timeout=_REQUEST_SECONDS,
+                background_writes=False,
+                retry_strategy=filesystems.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+            )
+
+    @property
+    def name(self) -> str:
+        """Bucket and prefix, without what the URI says beside them."""
+        return f"s3://{self.root}"
+
+    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
+        """Write to this machine's disk and send the whole of it: an object appears when it is complete."""
+        with (
+            explained(f"The archive {self.name} can't be written", _BUCKET_ADVICE),
+            tempfile.TemporaryFile() as stream,
+        ):
+            write(stream)
+            stream.flush()
+            size = stream.seek(0, os.SEEK_END)
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                target = self.files.open_output_stream(f"{self.root}/{path}")
+                # In one call: closing after a part would make an object of that part.
+                target.write(content)
+                target.close()
+        return size
+
+    def opened(self, path: str) -> Any:
+        """Open an object; its parts are fetched as they are read."""
+        with explained(f"The archive {self.name} can't be read", _BUCKET_ADVICE):
+            try:
+                return self.files.open_input_file(f"{self.root}/{path}")
+            except FileNotFoundError:
+                return None
+
+    def found(self, folder: str) -> dict[str, int]:
+        """The objects below a prefix."""
+        filesystems = arrow().filesystems
+        below = f"{self.root}/{folder}".rstrip("/")
+        with explained(f"The archive {self.name} can't be read", _BUCKET_ADVICE):
+            selector = filesystems.FileSelector(below, recursive=True, allow_not_found=True)
+            return {
+                info.path.removeprefix(f"{self.root}/"): int(info.size)
+                for info in sorted(self.files.get_file_info(selector), key=lambda info: info.path)
+                if info.type == filesystems.FileType.File
+            }
+
+
+def _bucket(uri: str, environment: Mapping[str, str]) -> BucketStore:
+    parts = urlsplit(uri)
+    options = dict(parse_qsl(parts.query))
+    unknown = options.keys() - _OPTIONS
+    bucket = parts.netloc.rpartition("@")[2]
+    if unknown or not bucket or "@" in parts.netloc:
+        what = f"{', '.join(sorted(unknown))} can't stand in its query" if unknown else "it names a bucket and no more"
+        raise ConfigurationError(
+            f"The archive s3://{bucket or '…'} can't be read: {what}. Give it as s3://bucket/prefix, with region, "
+            "scheme or endpoint_override after a question mark where needed; credentials stand in the environment."
+        )
+    endpoint = (
+        options.get("endpoint_override")
+        or environment.get("AWS_ENDPOINT_URL_S3")
+        or environment.get("AWS_ENDPOINT_URL")
+    )
+    region = options.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    return BucketStore(
+        root=f"{bucket}{unquote(parts.path)}".rstrip("/"),
+        options={
+            "access_key": environment.get("AWS_ACCESS_KEY_ID"),
+            "secret_key": environment.get("AWS_SECRET_ACCESS_KEY"),
+            "session_token": environment.get("AWS_SESSION_TOKEN"),
+            "region": region or ("us-east-1" if endpoint else None),
+            "endpoint_override": endpoint,
+            "scheme": options.get("scheme") or ("http" if endpoint and endpoint.startswith("http:") else None),
+        },
+    )
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
