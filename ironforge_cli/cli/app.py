@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ironforge_cli.cli import collect, config, db, demo, partitions, poll, sandbox, spool, status
+from ironforge_cli.cli import collect, config, db, demo, partitions, poll, sandbox, spool, stats, status
 from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 app = typer.Typer(
@@ -59,6 +59,7 @@ app.command("poll")(poll.poll)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.add_typer(partitions.app, name="partitions", help="Days of raw snapshots: made ahead, archived, restored, dropped.")
+app.add_typer(stats.app, name="stats", help="Statistics computed anew from the raw snapshots.")
 app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")
 app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 MIGRATION_LOCK: Final = "migrate"
 MAINTENANCE_LOCK: Final = "maintain"
 """Held by whoever makes, archives, restores or drops partitions, of any region."""
+LONGEST_BATCH_SECONDS: Final = 60
+"""How long to wait for a lock that is held for a batch of a longer work, and given back after it."""
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 _execute = executor("locks")
 
@@ -44,6 +48,11 @@ def store_lock(region: Region) -> str:
 def poll_lock(region: Region) -> str:
     """Held for a window of attempts by whoever polls a region; a collect can run beside it."""
     return f"poll:{region}"
+
+
+def recompute_lock(region: Region) -> str:
+    """Held by a recomputation from its beginning to its end, while it takes the store lock for a batch at a time."""
+    return f"recompute:{region}"
 
 
 def run_lock(log_id: int) -> str:
@@ -182,19 +191,22 @@ class Polling:
 
 
 @contextmanager
-def storing(database: Database, region: Region) -> Generator[None]:
+def storing(database: Database, region: Region, *, at_once: bool = False) -> Generator[None]:
     """Be the only one who stores snapshots of a region.
 
-    The lock has a connection of its own, so that no rollback and no pool gives it back early. Raises `LockedError`
-    where another run holds it.
+    The lock has a connection of its own, so that no rollback and no pool gives it back early. A recomputation holds it
+    for a batch at a time, whose end is waited for, unless `at_once`: PostgreSQL gives it to who waits first. Raises
+    `LockedError` where another run holds it.
     """
     name = store_lock(region)
     with database.connect(autocommit=True) as connection:
         if not acquire(connection, name):
-            raise LockedError(
-                f"Another run is storing {region.label} snapshots and does this work: nothing is lost. "
-                "Try again when it is done."
-            )
+            waits = not at_once and is_held(connection, recompute_lock(region))
+            if not waits or not _acquire_waiting(connection, name, seconds=LONGEST_BATCH_SECONDS):
+                raise LockedError(
+                    f"Another run is storing {region.label} snapshots and does this work: nothing is lost. "
+                    "Try again when it is done."
+                )
         try:
             yield
         finally:
@@ -211,3 +223,34 @@ def maintaining(database: Database) -> Generator[None]:
             yield
         finally:
             give_back(connection, MAINTENANCE_LOCK)
+
+
+@contextmanager
+def recomputing(database: Database, region: Region) -> Generator[None]:
+    """Be the only one who recomputes a region, and let who stores meanwhile know; raises `LockedError`."""
+    name = recompute_lock(region)
+    with database.connect(autocommit=True) as connection:
+        if not acquire(connection, name):
+            raise LockedError(f"Another run is recomputing {region.label} statistics. Try again when it is done.")
+        try:
+            yield
+        finally:
+            give_back(connection, name)
+
+
+def _acquire_waiting(connection: Connection, name: str, *, seconds: int) -> bool:
+    """Take a lock for the connection's session; False where it is not given back within some seconds."""
+    usual = _execute(connection, text("SELECT current_setting('lock_timeout')")).scalar_one()
+    setting = text("SELECT set_config('lock_timeout', :limit, false)")
+    _execute(connection, setting, {"limit": f"{seconds}s"})
+    try:
+        _execute(connection, text("SELECT pg_advisory_lock(:key)"), {"key": advisory_key(name)})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        return False
+    finally:
+        # Pooled connections keep their settings; one that broke off is not used again.
+        if not connection.invalidated:
+            _execute(connection, setting, {"limit": usual})
+    return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.repositories import partitions, snapshots, stats
 from ironforge_cli.errors import RefusedAnswerError
+from ironforge_cli.jobs.chain import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 
@@ -105,7 +106,7 @@ def store_snapshot(
             snapshots.store(connection, region, summary.book)
             stats.store(connection, region, summary.statistics, at=at)
             snapshots.register(connection, region, summary, body)
-        _recompute_after(connection, region, summary.book, attempt=attempt)
+        recompute_after(connection, region, summary.book, attempt=attempt)
         with attempt.step("commit"):
             connection.commit()
     return Counts.of(summary)
@@ -114,25 +115,3 @@ def store_snapshot(
 def _load_before(connection: Connection, region: Region, at: datetime) -> Book | None:
     registered = snapshots.before(connection, region, at)
     return snapshots.load(connection, region, registered.snapshot_time) if registered else None
-
-
-def _recompute_after(connection: Connection, region: Region, book: Book, *, attempt: Attempt) -> None:
-    """Compute the snapshots after a new one again, as long as the windows that they rest on change.
-
-    Windows forget what was known before after 48 hours at most, the longest that an auction lasts.
-    """
-    previous, changed = book, True
-    while changed and (registered := snapshots.after(connection, region, previous.snapshot_time)) is not None:
-        with attempt.step("recompute"):
-            held = snapshots.load(connection, region, registered.snapshot_time)
-            if held is None:
-                return
-            summary = summarise_snapshot(previous, held.auctions, at=held.snapshot_time)
-            changed = not summary.windows.equal(held.windows)
-            if changed:
-                snapshots.remove(connection, region, held.snapshot_time)
-                snapshots.store(connection, region, summary.book)
-            stats.remove(connection, region, held.snapshot_time)
-            stats.store(connection, region, summary.statistics, at=held.snapshot_time)
-            snapshots.reregister(connection, region, summary)
-        previous = summary.book

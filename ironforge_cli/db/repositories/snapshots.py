@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 from sqlalchemy import delete, func, insert, select, update
@@ -17,9 +17,10 @@ from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from ironforge_cli.market.sales import Totals
     from ironforge_cli.market.statistics import Summary
@@ -89,6 +90,39 @@ def before(connection: Connection, region: Region, moment: datetime) -> Register
 def after(connection: Connection, region: Region, moment: datetime) -> Registered | None:
     """The oldest stored snapshot that is newer than a time."""
     return _first(connection, region, REGISTRY.c.snapshot_time > moment, descending=False)
+
+
+def stored_times(
+    connection: Connection, region: Region, *, since: datetime | None = None, until: datetime | None = None
+) -> Sequence[datetime]:
+    """When the registered snapshots of a region were published, both ends included, oldest first."""
+    time = REGISTRY.c.snapshot_time
+    return _execute(connection, _between(select(time), region, since, until).order_by(time)).scalars().all()
+
+
+def count(
+    connection: Connection, region: Region, *, since: datetime | None = None, until: datetime | None = None
+) -> int:
+    """How many snapshots of a region are registered, both ends included."""
+    return int(_execute(connection, _between(select(func.count()), region, since, until)).scalar_one())
+
+
+def outdated_times(
+    connection: Connection, region: Region, *, since: datetime | None = None, until: datetime | None = None
+) -> Sequence[datetime]:
+    """The times of the snapshots that other rules than today's judged, both ends included, oldest first."""
+    time = REGISTRY.c.snapshot_time
+    statement = _between(select(time), region, since, until).where(REGISTRY.c.estimator_version != ESTIMATOR_VERSION)
+    return _execute(connection, statement.order_by(time)).scalars().all()
+
+
+def _between(
+    statement: Select[*tuple[Any, ...]], region: Region, since: datetime | None, until: datetime | None
+) -> Select[*tuple[Any, ...]]:
+    time = REGISTRY.c.snapshot_time
+    statement = statement.where(REGISTRY.c.region == region)
+    statement = statement if since is None else statement.where(time >= since)
+    return statement if until is None else statement.where(time <= until)
 
 
 def _first(
@@ -207,13 +241,22 @@ def register(connection: Connection, region: Region, summary: Summary, body: Bod
 
 
 def reregister(connection: Connection, region: Region, summary: Summary) -> None:
-    """Correct what the registry says of a snapshot's comparison after its previous snapshot changed."""
+    """Correct what the registry says of a snapshot's comparison after it was computed again."""
     _execute(
         connection,
         update(REGISTRY)
         .where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time == summary.book.snapshot_time)
         .values(**_compared(summary)),
     )
+
+
+def agrees(connection: Connection, region: Region, summary: Summary) -> bool:
+    """Whether the registry says of a snapshot's comparison what a summary does."""
+    compared = _compared(summary)
+    statement = select(*(REGISTRY.c[name] for name in compared)).where(
+        REGISTRY.c.region == region, REGISTRY.c.snapshot_time == summary.book.snapshot_time
+    )
+    return tuple(_execute(connection, statement).one()) == tuple(compared.values())
 
 
 def _compared(summary: Summary) -> dict[str, int | None]:

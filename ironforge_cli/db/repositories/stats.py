@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from psycopg import sql
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from ironforge_cli.db.bulk import Column, Kind, copy_in
+from ironforge_cli.db.bulk import Column, Kind, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY, TOKEN_PRICES
+from ironforge_cli.market.changes import (
+    COUNT_COLUMNS,
+    INTERVAL_COLUMN,
+    NULL,
+    PRICE_COLUMNS,
+    SALES_COLUMNS,
+    StatisticsRows,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from ironforge_cli.market.statistics import Statistics
     from ironforge_cli.regions import Region
 
+_KINDS: Final = {"INTEGER": Kind.INT4, "BIGINT": Kind.INT8, "DOUBLE": Kind.FLOAT8}
 _execute = executor("stats")
 
 
@@ -74,6 +84,27 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
         ],
         rows=rows,
         slice_name="stats",
+    )
+
+
+def load(connection: Connection, region: Region, at: datetime) -> StatisticsRows:
+    """Read a snapshot's statistics back; without rows where none are stored."""
+    table = PRICE_STATS[region]
+    names = (*PRICE_COLUMNS, *COUNT_COLUMNS, *SALES_COLUMNS, INTERVAL_COLUMN)
+    kinds = [_KINDS[str(table.c[name].type)] for name in names]
+    # Arrays come without nulls: what stands for them is none of the columns' values.
+    values = sql.SQL(", ").join(
+        sql.SQL("coalesce({}, {})").format(
+            sql.Identifier(name), sql.Literal("NaN") if kind is Kind.FLOAT8 else sql.Literal(NULL)
+        )
+        for name, kind in zip(names, kinds, strict=True)
+    )
+    query = sql.SQL("SELECT item_id, {} FROM {} WHERE timestamp = %s").format(values, sql.Identifier(table.name))
+    item_id, *columns = fetch_columns(connection, query, [at], (Kind.INT4, *kinds), slice_name="stats")
+    order = item_id.argsort(kind="stable")
+    return StatisticsRows(
+        item_id=item_id[order],
+        columns={name: column[order] for name, column in zip(names, columns, strict=True)},
     )
 
 
