@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MIGRATION_LOCK: Final = "migrate"
 MAINTENANCE_LOCK: Final = "maintain"
 """Held by whoever makes, archives, restores or drops partitions, of any region."""
-LONGEST_BATCH_SECONDS: Final = 60
+LONGEST_BATCH_SECONDS = 60.0
 """How long to wait for a lock that is held for a batch of a longer work, and given back after it."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
@@ -238,11 +238,11 @@ def recomputing(database: Database, region: Region) -> Generator[None]:
             give_back(connection, name)
 
 
-def _acquire_waiting(connection: Connection, name: str, *, seconds: int) -> bool:
+def _acquire_waiting(connection: Connection, name: str, *, seconds: float) -> bool:
     """Take a lock for the connection's session; False where it is not given back within some seconds."""
     usual = _execute(connection, text("SELECT current_setting('lock_timeout')")).scalar_one()
     setting = text("SELECT set_config('lock_timeout', :limit, false)")
-    _execute(connection, setting, {"limit": f"{seconds}s"})
+    _execute(connection, setting, {"limit": f"{seconds * 1_000:.0f}ms"})
     try:
         _execute(connection, text("SELECT pg_advisory_lock(:key)"), {"key": advisory_key(name)})
     except DBAPIError as error:

@@ -122,6 +122,24 @@ def test_only_one_stores_a_region_and_the_other_is_told(any_database: Database) 
     another.close()
 
 
+def test_beside_a_recomputation_the_end_of_its_batch_is_waited_for_and_not_for_ever(
+    any_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "LONGEST_BATCH_SECONDS", 0.001)
+    with locks.recomputing(any_database, Region.EU):
+        with locks.storing(any_database, Region.EU, at_once=True):
+            with pytest.raises(LockedError, match="Another run is storing EU"):
+                store(any_database, Region.EU)
+            # Its limit is not left to whoever is given the session next.
+            for _ in range(2):
+                with any_database.connect() as connection:
+                    assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "1min"
+        store(any_database, Region.EU)
+        store(any_database, Region.US)
+        with pytest.raises(LockedError, match="recomputing EU"), locks.recomputing(any_database, Region.EU):
+            raise AssertionError
+
+
 def test_the_lock_is_given_back_when_the_work_fails(any_database: Database) -> None:
     def fail() -> None:
         with locks.storing(any_database, Region.EU):

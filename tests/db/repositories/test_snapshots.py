@@ -255,6 +255,13 @@ def test_the_registry_finds_what_a_plain_search_finds(
             if span is not None:
                 assert (span.since, span.until) == (rows[0].snapshot_time, rows[-1].snapshot_time)
                 assert (span.snapshots, span.auctions) == (len(rows), sum(row.auctions for row in rows))
+            times = [row.snapshot_time for row in rows]
+            for bounds in ({}, {"since": moment}, {"until": moment}, {"since": moment - 3 * HOUR, "until": moment}):
+                since, until = bounds.get("since", NOON - 50 * HOUR), bounds.get("until", NOON + 50 * HOUR)
+                wanted = [time for time in times if since <= time <= until]
+                assert snapshots.stored_times(connection, region, **bounds) == wanted
+                assert snapshots.count(connection, region, **bounds) == len(wanted)
+                assert snapshots.outdated_times(connection, region, **bounds) == []
 
 
 def registry(connection: Connection) -> dict[str, Any]:
@@ -309,6 +316,20 @@ def test_a_comparison_is_registered_and_can_be_corrected(connection: Connection)
             name: before[name] for name in row if name not in COMPARED
         }
     assert registry(connection)["interval_seconds"] == 7_200
+
+
+def test_the_registry_agrees_with_the_summary_that_it_was_made_of_alone(connection: Connection) -> None:
+    random = np.random.default_rng(3)
+    first = market_book(1, at=NOON, auctions=2_000)
+    summary = summarise_snapshot(first, later(random, first.auctions), at=NOON + HOUR)
+    snapshots.register(connection, Region.EU, summary, BODY)
+    assert snapshots.agrees(connection, Region.EU, summary)
+    for column in (*COMPARED, "estimator_version"):
+        connection.execute(text(f"UPDATE snapshots SET {column} = {column} + 1"))
+        assert not snapshots.agrees(connection, Region.EU, summary), column
+        assert bool(snapshots.outdated_times(connection, Region.EU)) is (column == "estimator_version")
+        snapshots.reregister(connection, Region.EU, summary)
+        assert snapshots.agrees(connection, Region.EU, summary), column
 
 
 def test_a_time_is_registered_once(shared: Database) -> None:

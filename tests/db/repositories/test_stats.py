@@ -15,6 +15,7 @@ from ironforge_cli.db.models import PRICE_STATS, REGISTRY
 from ironforge_cli.db.repositories import catalogue, stats
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.market.catalogue import Item
+from ironforge_cli.market.changes import ColumnChange, StatisticsChange, StatisticsRows, statistics_change
 from ironforge_cli.market.statistics import Statistics, summarise_snapshot
 from ironforge_cli.regions import Region
 from tests.market.made_up import as_columns, later, whole_market
@@ -94,6 +95,31 @@ def test_statistics_are_stored_as_they_were_computed_with_nulls_where_sold_out(c
     sold_out = [row for row in found if row["min_price"] is None]
     assert sold_out
     assert {(row["total_quantity"], row["num_auctions"], row["market_value"]) for row in sold_out} == {(0, 0, None)}
+
+
+def test_statistics_load_as_they_would_be_stored_again(connection: Connection) -> None:
+    for number, statistics in enumerate(two_hours()):
+        at = NOON + number * HOUR
+        stats.store(connection, Region.US, statistics, at=at)
+        found = stats.load(connection, Region.US, at)
+        assert len(found) == len(statistics)
+        assert statistics_change(found, StatisticsRows.of(statistics)) == StatisticsChange()
+    assert len(stats.load(connection, Region.US, NOON + 2 * HOUR)) == len(stats.load(connection, Region.EU, NOON)) == 0
+
+
+@pytest.mark.parametrize("column", [*PRICES, *COUNTS, *SALES, "interval_seconds"])
+def test_a_change_of_any_column_is_seen(connection: Connection, column: str) -> None:
+    _, statistics = two_hours()
+    stats.store(connection, Region.EU, statistics, at=NOON)
+    table = "eu_commodity_price_stats"
+    connection.execute(
+        text("ALTER TABLE eu_commodity_price_stats DROP CONSTRAINT ck_eu_commodity_price_stats_sales_bounds")
+    )
+    one = f"item_id = (SELECT min(item_id) FROM {table} WHERE {column} IS NOT NULL)"
+    changed = connection.execute(text(f"UPDATE {table} SET {column} = {column} + 2 WHERE {one}"))
+    assert changed.rowcount == 1
+    change = statistics_change(stats.load(connection, Region.EU, NOON), StatisticsRows.of(statistics))
+    assert (change.changed, change.columns) == (1, {column: ColumnChange(rows=1, largest=2, total=2)})
 
 
 def test_statistics_of_a_time_are_removed_and_stored_anew(connection: Connection) -> None:
