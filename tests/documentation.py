@@ -20,9 +20,11 @@ from sqlalchemy.dialects import postgresql
 from typer.models import ArgumentInfo, DefaultPlaceholder, OptionInfo
 
 from ironforge_cli.cli.app import app
+from ironforge_cli.cli.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.health_rules import Kind
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from tests.jobs.faults import as_markdown
 
@@ -278,6 +280,16 @@ def _decisions_part() -> str:
     return "\n".join(lines)
 
 
+def _problems_part() -> str:
+    rows = [(f"`{kind}`", _cell(kind.meaning), _cell(kind.advice)) for kind in Kind]
+    return "\n".join(_table(("kind", "what is wrong", "what to do"), rows))
+
+
+def _metrics_part() -> str:
+    rows = [(f"`{metric.name}`", f"`{metric.label}`" if metric.label else "", _cell(metric.help)) for metric in METRICS]
+    return "\n".join(_table(("metric", "label", "meaning"), rows))
+
+
 def _fault_cases_part() -> str:
     return as_markdown()
 
@@ -290,6 +302,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "faults": _faults_part,
     "endpoints": _endpoints_part,
     "fault-cases": _fault_cases_part,
+    "problems": _problems_part,
+    "metrics": _metrics_part,
     "decisions": _decisions_part,
 }
 """Every generated part by its name."""

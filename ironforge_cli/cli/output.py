@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def write(report: Report, shared: Shared) -> None:
     """Write a report in its format."""
     try:
-        if report.format is Format.TABLE:
+        if report.format is Format.TABLE and report.text is None:
             report.show(_console(shared))
         else:
             sys.stdout.write(written(report))

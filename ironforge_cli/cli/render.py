@@ -42,10 +42,14 @@ class Report:
     """One line each, for stderr."""
     warnings: tuple[str, ...] = ()
     """The same for what did not fail, and has to be heard even by who wants to hear nothing."""
+    text: str | None = None
+    """All of it in a format of the command's own, instead of the records."""
 
 
 def written(report: Report) -> str:
     """The report's records in a format for programs."""
+    if report.text is not None:
+        return report.text
     records = [{key: _plain(value) for key, value in record.items()} for record in report.records]
     match report.format:
         case Format.JSONL:

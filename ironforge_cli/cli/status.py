@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ironforge_cli.cli.command import command
-from ironforge_cli.cli.options import Format, FormatOption, Regions, duration
+from ironforge_cli.cli.options import Format, Regions, duration, utc_time
+from ironforge_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterable
 
     from ironforge_cli.cli.render import Report
     from ironforge_cli.cli.wiring import Invocation
-    from ironforge_cli.jobs.status import Health, RegionHealth
+    from ironforge_cli.jobs.findings import MissingHour, RegionFindings, Shelved
+    from ironforge_cli.jobs.status import Health
+
+
+class StatusFormat(StrEnum):
+    """How the state is written to stdout: as other results are, or as metrics."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PROMETHEUS = "prometheus"
+
 
 Check = Annotated[bool, typer.Option("--check", help="Exit with 4 when anything is stale or unhealthy.")]
 MaxAge = Annotated[
     timedelta,
     typer.Option("--max-age", parser=duration, metavar="SPAN", help="How old a region's newest snapshot may be."),
 ]
-Days = Annotated[int, typer.Option("--days", min=1, max=3_660, help="How far back to look for gaps.")]
+Days = Annotated[int, typer.Option("--days", min=1, max=3_660, help="How far back to list missing hours.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since", parser=utc_time, metavar="TIME", help="List missing hours from then on; instead of --days."
+    ),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", parser=utc_time, metavar="TIME", help="List missing hours up to then. Without it: now."),
+]
+FormatOption = Annotated[
+    StatusFormat, typer.Option("--format", help="How to write the result; prometheus is for node_exporter.")
+]
 
 
 @command
@@ -33,43 +60,69 @@ def status(
     check: Check = False,
     max_age: MaxAge = "2h",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
     days: Days = 7,
-    format_: FormatOption = Format.TABLE,
+    since: Since = None,
+    until: Until = None,
+    format_: FormatOption = StatusFormat.TABLE,
 ) -> Report:
-    """Show how fresh every region is, what is missing, which runs failed or crashed, and how large everything is.
+    """Show how fresh every region is, which hours are missing and why, what waits, what failed, and sizes.
 
-    Works as far as it can without a database and with a role that may only read.
+    With --check any problem is a failure; which hours are listed changes nothing about that. Works as far as it can
+    without a database and with a role that may only read.
 
     Example: ironforge status --check --max-age 90m
     """
     from ironforge_cli.cli.render import Report  # noqa: PLC0415 - help must not wait for SQLAlchemy
+    from ironforge_cli.cli.status_table import show  # noqa: PLC0415
     from ironforge_cli.jobs.status import examine  # noqa: PLC0415
 
+    now = run.clock.now()
+    until = until or now
+    since = since or _days_before(until, days)
+    if since >= until:
+        raise UsageError(f"--since {since.isoformat()} is not before --until {until.isoformat()}: give an earlier one.")
     health = examine(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         home=run.home,
         clock=run.clock,
         max_age=max_age,
-        days=days,
+        since=since,
+        until=until,
+        ahead=run.settings.partitions_ahead,
         check=check,
     )
     return Report(
-        records=[_record(health, state) for state in health.regions],
-        show=lambda console: _show(health, console),
-        format=format_,
+        records=[_record(health, state) for state in health.found.regions],
+        show=lambda console: show(health, console),
         status=health.status,
-        failures=health.problems,
+        failures=tuple(problem.text for problem in health.problems),
+        format=Format.TABLE if format_ is StatusFormat.PROMETHEUS else Format(format_.value),
+        text=_metrics(health) if format_ is StatusFormat.PROMETHEUS else None,
     )
 
 
-def _record(health: Health, state: RegionHealth) -> dict[str, Any]:
+def _days_before(moment: datetime, days: int) -> datetime:
+    try:
+        return moment - timedelta(days=days)
+    except OverflowError:
+        raise UsageError(f"--until {moment.isoformat()} is too early: give a later one.") from None
+
+
+def _metrics(health: Health) -> str:
+    from ironforge_cli.cli.prometheus import metrics  # noqa: PLC0415
+
+    return metrics(health)
+
+
+def _record(health: Health, state: RegionFindings) -> dict[str, Any]:
+    found, fresh, check, days, streak = health.found, state.freshness, state.self_check, state.days, state.streak
     return {
         "region": state.region,
-        "snapshot_time": state.snapshot_time,
-        "age_seconds": state.age_seconds,
-        "auctions": state.auctions,
-        "items": state.items,
-        "self_check": state.self_check,
+        "snapshot_time": fresh and fresh.snapshot_time,
+        "age_seconds": fresh and fresh.age_seconds,
+        "auctions": fresh and fresh.auctions,
+        "items": fresh and fresh.items,
+        "self_check": check and check.newest,
         "gaps": [{"since": gap.since, "until": gap.until, "missing_hours": gap.missing_hours} for gap in state.gaps],
         "last_attempts": [
             {
@@ -80,75 +133,76 @@ def _record(health: Health, state: RegionHealth) -> dict[str, Any]:
             }
             for attempt in state.last_attempts
         ],
-        "spooled": state.spooled,
-        "quarantined": state.quarantined,
-        "crashed": [attempt.id for attempt in health.crashed if attempt.region in {None, state.region.value}],
-        "database": health.database,
-        "database_error": health.away,
-        "bytes": dict(health.sizes),
-        "disk_free": health.disk.free,
-        "problems": list(health.problems),
+        "spooled": state.spool.bodies,
+        "quarantined": state.quarantine.bodies,
+        "crashed": [attempt.id for attempt in found.crashed if attempt.region in {None, state.region.value}],
+        "database": found.database,
+        "database_error": str(found.away) if found.away else None,
+        "bytes": dict(found.sizes or {}),
+        "disk_free": found.disk.free,
+        "problems": [problem.text for problem in health.problems],
+        "problem_kinds": sorted({problem.kind.value for problem in health.problems}),
+        "publishes_at_minute": fresh and fresh.minute,
+        "due_at": fresh and fresh.due_at,
+        "usual_delay_seconds": fresh and fresh.delay_seconds,
+        "late_seconds": fresh and fresh.late_seconds,
+        "missing": _hours(state.missing),
+        "last_attempt_at": state.last_attempt_at,
+        "last_good_attempt_at": streak and streak.last_good_at,
+        "attempts_since_good": dict(streak.counts) if streak else None,
+        "spool": _shelf(state.spool),
+        "quarantine": _shelf(state.quarantine),
+        "pending_log_rows": found.pending_rows,
+        "partitions": days
+        and {
+            "held": days.held,
+            "oldest": days.oldest and days.oldest.isoformat(),
+            "newest": days.newest and days.newest.isoformat(),
+            "ahead": days.ahead,
+            "ahead_wanted": found.ahead,
+            "past_retention": days.past_retention,
+            "detaching": days.detaching,
+            "default": days.default,
+        },
+        "self_check_day": check and check.day,
+        "self_check_before": check and check.before,
+        "estimator_version": check and check.version,
+        "computed_otherwise": check and check.computed_otherwise,
+        "seeders": [
+            {"seeder": seeder.seeder, "completed": seeder.is_complete, "completed_at": seeder.completed_at}
+            for seeder in found.seeders
+        ],
+        "last_runs": [
+            {
+                "command": last.command,
+                "started_at": last.started_at,
+                "seconds": last.seconds,
+                "status": last.status,
+                "error_message": last.message,
+            }
+            for last in found.last_runs
+        ],
     }
 
 
-def _show(health: Health, console: Console) -> None:
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.render import count, iso, size  # noqa: PLC0415
-
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    grid.add_column("")
-    for state in health.regions:
-        grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
-
-    def row(name: str, cells: list[str]) -> None:
-        grid.add_row(f"[dim]{name}[/]", *cells)
-
-    row("newest snapshot", [iso(state.snapshot_time) if state.snapshot_time else "none" for state in health.regions])
-    row("age", ["-" if state.age_seconds is None else _age(state.age_seconds) for state in health.regions])
-    row("auctions", [count(state.auctions) for state in health.regions])
-    row("items", [count(state.items) for state in health.regions])
-    row("hours missing", [count(sum(gap.missing_hours for gap in state.gaps)) for state in health.regions])
-    row("bodies in the spool", [count(state.spooled) for state in health.regions])
-    row("bodies refused", [count(state.quarantined) for state in health.regions])
-    row("self-check", ["-" if state.self_check is None else f"{state.self_check:.1%}" for state in health.regions])
-    console.print(grid)
-    for state in health.regions:
-        for gap in state.gaps[:5]:
-            console.print(f"{state.region.label} lacks {gap.missing_hours} h: {iso(gap.since)} to {iso(gap.until)}")
-    if health.last_runs:
-        runs = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), title_justify="left")
-        for column in ("last runs", "began", "seconds", "status", "steps"):
-            runs.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
-        for last in health.last_runs:
-            runs.add_row(
-                last.command,
-                iso(last.started_at.replace(microsecond=0)),
-                f"{last.seconds:.2f}",
-                last.status,
-                _steps(last.steps),
-            )
-        console.print()
-        console.print(runs)
-    console.print()
-    sizes = ", ".join(f"{kind} {size(number)}" for kind, number in health.sizes.items())
-    console.print(f"{health.database}: {sizes}", markup=False)
-    free = f"{size(health.disk.free)} of {size(health.disk.total)} free"
-    console.print(f"disk of {health.disk.folder}: {free}", markup=False)
+def _hours(missing: Iterable[MissingHour]) -> list[dict[str, Any]]:
+    return [
+        {
+            "expected_at": hour.expected_at,
+            "since": hour.since,
+            "until": hour.until,
+            "attempts": dict(hour.attempts),
+            "explanation": hour.explanation,
+        }
+        for hour in missing
+    ]
 
 
-def _age(seconds: int) -> str:
-    hours, minutes = divmod(max(0, seconds) // 60, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
-
-def _steps(extra: dict[str, Any]) -> str:
-    """The longest step of each region, by name."""
-    regions: dict[str, dict[str, Any]] = extra.get("regions", {})
-    told: list[str] = []
-    for region, found in regions.items():
-        steps: dict[str, float] = found.get("steps", {})
-        if steps:
-            name = max(steps, key=steps.__getitem__)
-            told.append(f"{region}: {name} {steps[name]:.2f} s")
-    return ", ".join(told)
+def _shelf(shelved: Shelved) -> dict[str, Any]:
+    return {
+        "bodies": shelved.bodies,
+        "bytes": shelved.bytes,
+        "oldest_at": shelved.oldest_at,
+        "newest_at": shelved.newest_at,
+        "newest_reason": shelved.newest_reason,
+    }

@@ -68,6 +68,18 @@ class PendingRows:
             stream.flush()
             os.fsync(stream.fileno())
 
+    def waiting(self) -> int:
+        """How many rows are kept; only looks. Raises `ConfigurationError` where the file can't be read."""
+        try:
+            with self._file.open("rb") as stream:
+                return sum(bool(line.strip()) and line != _FULL for line in stream)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise ConfigurationError(
+                f"Log rows in {self._file} can't be read ({error.strerror or error}). Correct its permissions."
+            ) from error
+
     def settle(self, database: Database) -> int:
         """Write the kept rows into the database and return how many; none is written twice, none is lost.
 

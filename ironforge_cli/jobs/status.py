@@ -1,80 +1,58 @@
-"""How things stand: the freshness of every region, gaps, crashed and last runs, what waits on disk, sizes."""
+"""How things stand: what is stored, missing, late, waiting and held, which runs failed, and what of it is a problem."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import health
+from ironforge_cli.db.repositories import attempts, health, partitions
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
+from ironforge_cli.jobs import summaries
+from ironforge_cli.jobs.findings import Disk, Findings, RegionFindings
+from ironforge_cli.jobs.health_rules import problems
 from ironforge_cli.jobs.runs import Evidence, Silent
 from ironforge_cli.jobs.storing import GAP
+from ironforge_cli.market import hours, rhythm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
+    from ironforge_cli.blizzard.spool import Kept
+    from ironforge_cli.db.repositories.health import Gap
     from ironforge_cli.jobs.collect import Storage
+    from ironforge_cli.jobs.findings import MissingHour
+    from ironforge_cli.jobs.health_rules import Problem
     from ironforge_cli.jobs.runs import Clock
+    from ironforge_cli.jobs.summaries import Span
+    from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
 
 COMMAND: Final = "status"
-LEAST_FREE_SHARE: Final = 0.05
-"""Of a disk; with less left it is told as a problem."""
 _CRASHES_OF: Final = timedelta(days=7)
-_TOLD_FOR: Final = timedelta(hours=24)
-"""A missed hour is a problem for a day; then it is history, and told by the gaps alone."""
-_CLOCKS_DIFFER: Final = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class RegionHealth:
-    """How one region stands."""
-
-    region: Region
-    snapshot_time: datetime | None
-    """Of the newest stored snapshot."""
-    age_seconds: int | None
-    auctions: int | None
-    items: int | None
-    self_check: float | None
-    """The share of partly sold auctions above an untouched cheaper one: 0 where buyers took the cheapest first."""
-    gaps: tuple[health.Gap, ...]
-    last_attempts: tuple[health.Attempt, ...]
-    spooled: int
-    quarantined: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A file system that data lie on."""
-
-    folder: Path
-    free: int
-    total: int
+_RUNS_OF: Final = timedelta(days=90)
+_ATTEMPTS_OF: Final = timedelta(days=30)
+_LAST_ATTEMPTS: Final = 5
+# Sixteen days of snapshots: what the self-check is compared with, and more than the rhythm is learned from.
+_SNAPSHOTS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """How everything stands."""
 
-    database: str
-    away: str | None
-    """Why the database can't be asked; None where it can."""
-    regions: tuple[RegionHealth, ...]
-    crashed: tuple[health.Attempt, ...]
-    last_runs: tuple[health.LastRun, ...]
-    sizes: Mapping[str, int]
-    """Bytes by kind of data."""
-    disk: Disk
-    problems: tuple[str, ...]
+    found: Findings
+    problems: tuple[Problem, ...]
     """What a person should look at; none where all is well."""
     status: ExitStatus
-    """Done; or, where that was asked for and there are problems, unhealthy; or why the database was away."""
+    """Done; or, where that was asked for and there are problems, unhealthy; or why something could not be asked."""
 
 
 def examine(
@@ -84,155 +62,201 @@ def examine(
     home: Path,
     clock: Clock,
     max_age: timedelta,
-    days: int,
+    since: datetime,
+    until: datetime,
+    ahead: int,
     check: bool,
 ) -> Health:
     """Look at everything, and name what is wrong: with `check` that is a failure.
 
-    Changes nothing but its own evidence, which a role that may only read does without.
+    Missing hours are listed from `since` to `until`; what is judged does not depend on them. `ahead` days should have
+    their partitions. Changes nothing but its own evidence, which a role that may only read does without.
     """
     evidence = Evidence(storage.database, pending=None, command=COMMAND, clock=clock)
     with evidence.run() as run, evidence.attempt(None, progress=Silent()) as attempt:
-        found = _found(regions, storage=storage, home=home, clock=clock, max_age=max_age, days=days, check=check)
-        run.status = found.status
-        run.message = attempt.message = " ".join(found.problems) or None
-        attempt.status = "success" if found.status is ExitStatus.DONE else "failed"
-    return found
+        found = _Examination(
+            storage, home=home, now=clock.now(), max_age=max_age, since=since, until=until, ahead=ahead
+        ).of(regions)
+        told = problems(found)
+        unasked = found.away or found.unreadable
+        health_ = Health(
+            found=found,
+            problems=told,
+            status=ExitStatus.UNHEALTHY if check and told else unasked.status if unasked else ExitStatus.DONE,
+        )
+        run.status = health_.status
+        run.message = attempt.message = " ".join(problem.text for problem in told) or None
+        attempt.status = "success" if health_.status is ExitStatus.DONE else "failed"
+    return health_
 
 
-def _found(
-    regions: Sequence[Region],
-    *,
-    storage: Storage,
-    home: Path,
-    clock: Clock,
-    max_age: timedelta,
-    days: int,
-    check: bool,
-) -> Health:
-    now = clock.now()
-    away: IronforgeError | None = None
-    crashed: list[health.Attempt] = []
-    last_runs: list[health.LastRun] = []
-    sizes: dict[str, int] = {}
-    states: list[RegionHealth] = []
-    try:
-        with storage.database.connect() as connection:
-            schema.require_current(connection)
-            for region in regions:
-                newest = health.newest(connection, region)
-                states.append(
-                    _region_health(
-                        region,
-                        newest=newest,
-                        gaps=health.gaps(
-                            connection,
-                            region,
-                            since=now - timedelta(days=days),
-                            longest_seconds=int(GAP.total_seconds()),
-                        ),
-                        attempts=health.last_attempts(connection, region, limit=5),
-                        storage=storage,
-                        now=now,
-                    )
+@dataclass(frozen=True, slots=True)
+class _Bodies:
+    """What waits or was refused of a region."""
+
+    spool: list[Kept]
+    quarantine: list[Kept]
+
+
+class _Examination:
+    """One look at everything."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        home: Path,
+        now: datetime,
+        max_age: timedelta,
+        since: datetime,
+        until: datetime,
+        ahead: int,
+    ) -> None:
+        self._storage = storage
+        self._home = home
+        self._now = now
+        self._max_age = max_age
+        self._since = since
+        self._until = until
+        self._ahead = ahead
+        self._unreadable: IronforgeError | None = None
+        self._pending_rows = 0
+
+    def of(self, regions: Sequence[Region]) -> Findings:
+        self._pending_rows = self._waiting_rows()
+        bodies = {
+            region: _Bodies(self._kept(region, quarantine=False), self._kept(region, quarantine=True))
+            for region in regions
+        }
+        found = Findings(
+            now=self._now,
+            max_age=self._max_age,
+            database=self._storage.database.description,
+            away=None,
+            regions=tuple(_on_disk(region, found) for region, found in bodies.items()),
+            disk=_disk(self._home),
+            pending_rows=self._pending_rows,
+            unreadable=self._unreadable,
+            ahead=self._ahead,
+            retention_days=self._storage.retention_days,
+        )
+        try:
+            with self._storage.database.connect() as connection:
+                schema.require_current(connection)
+                return replace(
+                    found,
+                    regions=tuple(
+                        self._in_database(connection, state, bodies[state.region]) for state in found.regions
+                    ),
+                    crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
+                    upkeep=tuple(health.last_upkeep(connection, since=self._now - _CRASHES_OF)),
+                    last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
+                    seeders=tuple(health.seeders(connection)),
+                    sizes=health.sizes(connection, tuple(regions)),
                 )
-            crashed = health.crashed(connection, since=now - _CRASHES_OF)
-            last_runs = health.last_runs(connection, limit=5)
-            sizes = health.sizes(connection, tuple(regions))
-    except (DatabaseError, ConfigurationError) as error:
-        away = error
-        states = [
-            _region_health(region, newest=None, gaps=[], attempts=[], storage=storage, now=now) for region in regions
-        ]
-    disk = _disk(home)
-    problems = _problems(states, away=away, crashed=crashed, disk=disk, max_age=max_age, now=now)
-    unasked = away.status if away else ExitStatus.DONE
-    return Health(
-        database=storage.database.description,
-        away=str(away) if away else None,
-        regions=tuple(states),
-        crashed=tuple(crashed),
-        last_runs=tuple(last_runs),
-        sizes=sizes,
-        disk=disk,
-        problems=tuple(problems),
-        status=ExitStatus.UNHEALTHY if check and problems else unasked,
-    )
+        except (DatabaseError, ConfigurationError) as error:
+            return replace(found, away=error)
+
+    def _waiting_rows(self) -> int:
+        try:
+            return self._storage.pending.waiting()
+        except ConfigurationError as error:
+            self._unreadable = error
+            return 0
+
+    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept]:
+        shelves = self._storage.shelves
+        try:
+            return (shelves.quarantine if quarantine else shelves.spool).kept(region)
+        except ConfigurationError as error:
+            self._unreadable = error
+            return []
+
+    def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
+        region, now = state.region, self._now
+        stored = health.stored(connection, region, limit=_SNAPSHOTS)
+        live = summaries.published_live(stored)
+        learned = rhythm.learned(live)
+        delay = hours.usual_delay(live)
+        silent = hours.overdue(stored[0].snapshot_time, now, learned, delay=delay) if stored else []
+        looking = _Hours(connection, region, rhythm=learned, bodies=bodies, pending_rows=self._pending_rows)
+        day_ago = now - summaries.LATELY
+        gaps = looking.gaps(self._since, self._until)
+        return replace(
+            state,
+            freshness=summaries.freshness(stored, learned, delay=delay, now=now),
+            self_check=summaries.self_check(stored, now=now),
+            days=summaries.days(
+                region,
+                partitions.existing(connection, region),
+                now=now,
+                ahead=self._ahead,
+                retention_days=self._storage.retention_days,
+                is_default_used=health.is_default_used(connection, region),
+            ),
+            streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
+            gaps=tuple(gap for gap in gaps if gap.until > self._since),
+            missing=looking.missing(
+                summaries.spans_of(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),
+                since=self._since,
+                until=self._until,
+            ),
+            missing_lately=looking.missing(
+                summaries.spans_of(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
+            ),
+            last_attempts=tuple(health.last_attempts(connection, region, limit=_LAST_ATTEMPTS)),
+            unresolved=tuple(summaries.unresolved(bodies.quarantine, stored, now=now)),
+        )
 
 
-def _region_health(
-    region: Region,
-    *,
-    newest: health.Newest | None,
-    gaps: list[health.Gap],
-    attempts: list[health.Attempt],
-    storage: Storage,
-    now: datetime,
-) -> RegionHealth:
-    partly_sold = newest.partly_sold if newest else None
-    above = newest.partly_sold_above_cheaper if newest else None
-    return RegionHealth(
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """Looks for the hours that a region lacks, and for what is known of each."""
+
+    connection: Connection
+    region: Region
+    rhythm: Rhythm | None
+    bodies: _Bodies
+    pending_rows: int
+
+    def gaps(self, since: datetime, until: datetime) -> list[Gap]:
+        longest = int(GAP.total_seconds())
+        return health.gaps(self.connection, self.region, since=since, until=until, longest_seconds=longest)
+
+    def missing(self, spans: Sequence[Span], *, since: datetime, until: datetime) -> tuple[MissingHour, ...]:
+        wanted = [span for span in spans if since <= span.expected_at < until]
+        if not wanted:
+            return ()
+        return tuple(
+            summaries.missing_hours(
+                wanted,
+                attempts.tallies(self.connection, self.region, [(span.expected_at, span.ends_at) for span in wanted]),
+                spool=self.bodies.spool,
+                quarantine=self.bodies.quarantine,
+                oldest_log=attempts.oldest_log(self.connection, self.region),
+                pending_rows=self.pending_rows,
+            )
+        )
+
+
+def _on_disk(region: Region, bodies: _Bodies) -> RegionFindings:
+    return RegionFindings(
         region=region,
-        snapshot_time=newest.snapshot_time if newest else None,
-        age_seconds=int((now - newest.snapshot_time).total_seconds()) if newest else None,
-        auctions=newest.auctions if newest else None,
-        items=newest.items if newest else None,
-        self_check=above / partly_sold if partly_sold and above is not None else None,
-        gaps=tuple(gaps),
-        last_attempts=tuple(attempts),
-        spooled=len(storage.shelves.spool.kept(region)),
-        quarantined=len(storage.shelves.quarantine.kept(region)),
+        spool=summaries.shelved(bodies.spool, _file_sizes(bodies.spool)),
+        quarantine=summaries.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
     )
+
+
+def _file_sizes(bodies: Sequence[Kept]) -> dict[str, int]:
+    """Bytes on disk of some bodies, by their names; a body that somebody stored meanwhile has none."""
+    found: dict[str, int] = {}
+    for kept in bodies:
+        with suppress(FileNotFoundError):
+            found[kept.name] = kept.path.stat().st_size
+    return found
 
 
 def _disk(home: Path) -> Disk:
     folder = next(path for path in (home, *home.parents) if path.exists())
     usage = shutil.disk_usage(folder)
     return Disk(folder=folder, free=usage.free, total=usage.total)
-
-
-def _problems(
-    regions: Sequence[RegionHealth],
-    *,
-    away: IronforgeError | None,
-    crashed: Sequence[health.Attempt],
-    disk: Disk,
-    max_age: timedelta,
-    now: datetime,
-) -> list[str]:
-    found = [str(away)] if away else []
-    for state in regions:
-        label = state.region.label
-        if away is None and state.age_seconds is None:
-            found.append(f"{label}: no snapshot is stored. Run `ironforge collect`.")
-        elif state.age_seconds is not None and state.age_seconds > max_age.total_seconds():
-            age = timedelta(seconds=state.age_seconds)
-            found.append(f"{label}: the newest snapshot is {age} old. Does cron run `ironforge collect`?")
-        elif state.age_seconds is not None and state.age_seconds < -_CLOCKS_DIFFER.total_seconds():
-            found.append(f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored.")
-        found += [
-            f"{label}: {gap.missing_hours} h are missing between {gap.since.isoformat()} and {gap.until.isoformat()}."
-            for gap in state.gaps
-            if gap.until > now - _TOLD_FOR
-        ]
-        if state.spooled:
-            found.append(f"{label}: {state.spooled} bodies wait in the spool: `ironforge spool list`.")
-    found += [
-        f"The run {attempt.id} ({attempt.command}{f' {attempt.region}' if attempt.region else ''}) "
-        f"of {attempt.timestamp.isoformat()} crashed."
-        for attempt in crashed
-        if not _has_recovered(attempt, regions)
-    ]
-    if disk.free < LEAST_FREE_SHARE * disk.total:
-        found.append(f"The disk of {disk.folder} is nearly full: {disk.free / 1e9:.1f} GB are left.")
-    return found
-
-
-def _has_recovered(crashed: health.Attempt, regions: Sequence[RegionHealth]) -> bool:
-    """Whether a later attempt at the same region ended well."""
-    return any(
-        attempt.timestamp > crashed.timestamp and attempt.status in {"success", "no_change"}
-        for state in regions
-        if state.region.value == crashed.region
-        for attempt in state.last_attempts
-    )

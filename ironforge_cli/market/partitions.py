@@ -243,7 +243,7 @@ def _in_the_way(
     """Why a day's partition can't be made; None: it can and has to be; empty: rows of the day have a place already."""
     attached = [table for table in existing if table.state is State.ATTACHED and not table.is_default]
     around = [table for table in attached if table.overlaps(partition)]
-    if _covers(around, partition):
+    if covers(around, partition):
         return ""
     if around:
         names = ", ".join(table.name for table in around)
@@ -267,7 +267,7 @@ def _in_the_way(
     return None
 
 
-def _covers(tables: Sequence[Existing], partition: DailyPartition) -> bool:
+def covers(tables: Sequence[Existing], partition: DailyPartition) -> bool:
     """Whether tables hold every instant of a day between them."""
     covered_until = partition.starts_at
     for starts_at, ends_at in _spans(tables):

@@ -33,6 +33,25 @@ KEYS = [
     "bytes",
     "disk_free",
     "problems",
+    "problem_kinds",
+    "publishes_at_minute",
+    "due_at",
+    "usual_delay_seconds",
+    "late_seconds",
+    "missing",
+    "last_attempt_at",
+    "last_good_attempt_at",
+    "attempts_since_good",
+    "spool",
+    "quarantine",
+    "pending_log_rows",
+    "partitions",
+    "self_check_day",
+    "self_check_before",
+    "estimator_version",
+    "computed_otherwise",
+    "seeders",
+    "last_runs",
 ]
 
 
@@ -68,7 +87,10 @@ def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], 
     assert (eu["region"], us["region"]) == ("eu", "us")
     assert 0 <= eu["age_seconds"] < 7_200
     assert eu["gaps"] == eu["crashed"] == eu["problems"] == []
-    assert [attempt["status"] for attempt in eu["last_attempts"]] == ["success"]
+    # What was collected was looked after, too.
+    assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "partitions maintain"}
+    assert {attempt["status"] for attempt in eu["last_attempts"]} == {"success"}
+    assert eu["partitions"]["ahead"] == eu["partitions"]["ahead_wanted"] == 7
     assert eu["bytes"]["raw snapshots"] > 0
     table = run("status", **database).stdout
     assert "collect" in table
@@ -79,7 +101,7 @@ def test_a_stale_region_fails_the_check(run: Run, database: Mapping[str, str], a
     assert run("-q", "collect", **database, **api).exit_code == 0
     stale = run("status", "--check", "--max-age", "1s", **database)
     assert stale.exit_code == 4
-    assert "Does cron run `ironforge collect`?" in stale.stderr
+    assert "Does cron run `ironforge poll`?" in stale.stderr
 
 
 def test_a_missed_hour_is_a_problem_for_a_day(
@@ -141,3 +163,48 @@ def test_a_role_that_may_only_read_is_enough(run: Run, database_url: str) -> Non
 @pytest.mark.parametrize("span", ["2 hours", "99999999999d", "-1h", ""])
 def test_a_span_that_is_none_is_wrong_usage(run: Run, span: str) -> None:
     assert run("status", "--max-age", span).exit_code == 2
+
+
+def test_missing_hours_are_listed_for_a_range(run: Run, database: Mapping[str, str]) -> None:
+    noon = datetime(2024, 1, 15, 12, 3, tzinfo=UTC)
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        for hours in (0, 1, 5, 9):
+            connection.execute(
+                "INSERT INTO snapshots"
+                " (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
+                " VALUES ('eu', %s, 1, 1, 1, '', 'live', 1)",
+                [noon + timedelta(hours=hours)],
+            )
+    span = ("--since", "2024-01-15T00:00:00Z", "--until", "2024-01-15T18:00:00")
+    shown = run("status", "--region", "eu", *span, "--format", "json", **database)
+    (eu,) = records(shown.stdout)
+    assert [hour["expected_at"] for hour in eu["missing"]] == [f"2024-01-15T{hour}:03:00Z" for hour in (16, 15, 14)]
+    assert eu["missing"][0]["explanation"] == "No logs are kept of that time."
+    assert [(gap["since"], gap["missing_hours"]) for gap in eu["gaps"]] == [
+        ("2024-01-15T17:03:00Z", 3),
+        ("2024-01-15T13:03:00Z", 3),
+    ]
+    assert "EU lacks 2024-01-15T16:03:00Z: No logs are kept" in run("status", *span, **database).stdout
+    # What is judged is how things stand now.
+    assert "stale" in eu["problem_kinds"]
+    assert "missing_hour" not in eu["problem_kinds"]
+
+
+def test_many_missing_hours_are_counted_in_the_table(run: Run, database: Mapping[str, str]) -> None:
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        for moment in ("2024-01-15T12:03:00Z", "2024-01-16T12:03:00Z"):
+            connection.execute(
+                "INSERT INTO snapshots"
+                " (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
+                " VALUES ('eu', %s, 1, 1, 1, '', 'live', 1)",
+                [moment],
+            )
+    span = ("--since", "2024-01-15", "--until", "2024-01-16T12:00:00Z")
+    assert "EU lacks 11 more: --format json lists them all" in run("status", *span, **database).stdout
+
+
+def test_a_range_that_ends_before_it_begins_is_wrong_usage(run: Run, database: Mapping[str, str]) -> None:
+    refused = run("status", "--since", "2024-01-16", "--until", "2024-01-15", **database)
+    assert refused.exit_code == 2
+    assert "is not before --until" in refused.stderr
+    assert run("status", "--until", "0001-01-01", **database).exit_code == 2

@@ -16,6 +16,7 @@ from ironforge_cli.jobs.collect import collect, ingest
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
+from tests.jobs.healthy import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -137,3 +138,11 @@ def make_collector(
 def collector(make_collector: Callable[..., Collector], database: Database) -> Collector:
     """A collector into the embedded server's database."""
     return make_collector(database)
+
+
+@pytest.fixture
+def well(storage: Storage) -> Storage:
+    """Storage of an installation that is well."""
+    with storage.database.transaction() as connection:
+        install(connection)
+    return storage

@@ -79,3 +79,13 @@ def test_rows_that_have_room_are_all_kept(tmp_path: Path, database: Database, ca
         pending(tmp_path).add(row)
     assert pending(tmp_path).settle(database) == 10
     assert caplog.text == ""
+
+
+def test_what_waits_is_counted_without_touching_it(tmp_path: Path, database: Database) -> None:
+    assert pending(tmp_path).waiting() == 0
+    assert list(tmp_path.iterdir()) == []
+    for row in rows(60):
+        pending(tmp_path).add(row)
+    waiting = pending(tmp_path).waiting()
+    assert waiting == pending(tmp_path).settle(database)
+    assert pending(tmp_path).waiting() == 0

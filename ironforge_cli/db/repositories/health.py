@@ -1,15 +1,27 @@
-"""What `status` asks: freshness, gaps, runs that crashed, the last runs, and sizes. Reads alone, and few rows."""
+"""What `status` asks: stored snapshots, gaps, runs that crashed, the last runs, seeders, sizes. Reads, and few rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, text
+from psycopg import sql
+from sqlalchemy import func, or_, select, text
 
 from ironforge_cli.db import locks
+from ironforge_cli.db.bulk import driver
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import BENCHMARKS, PRICE_STATS, REGISTRY, SCRAPER_LOGS, SNAPSHOTS, TOKEN_PRICES
+from ironforge_cli.db.models import (
+    BENCHMARKS,
+    PRICE_STATS,
+    REGION_NAMES,
+    REGISTRY,
+    SCRAPER_LOGS,
+    SEEDER_STATUS,
+    SEEDER_TYPES,
+    SNAPSHOTS,
+    TOKEN_PRICES,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,14 +34,17 @@ _execute = executor("status")
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
-    """The newest stored snapshot of a region."""
+class Stored:
+    """A stored snapshot, as the registry has it."""
 
     snapshot_time: datetime
+    stored_at: datetime
+    source: str
     auctions: int
     items: int
     partly_sold: int | None
     partly_sold_above_cheaper: int | None
+    estimator_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +78,56 @@ class LastRun:
     status: str
     record_count: int | None
     steps: dict[str, Any]
+    message: str | None
 
 
-def newest(connection: Connection, region: Region) -> Newest | None:
-    """The newest snapshot of a region, with its self-check."""
+@dataclass(frozen=True, slots=True)
+class Seeder:
+    """How far the crafting data of one kind is."""
+
+    seeder: str
+    """One of SEEDER_TYPES."""
+    is_complete: bool
+    completed_at: datetime | None
+    """When it was last complete; None: never."""
+
+
+_ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(Attempt))
+# Says nothing, and lets years of rows be found by their index, which begins with the region.
+_OF_ANY_REGION: Final = or_(SCRAPER_LOGS.c.region.in_(REGION_NAMES), SCRAPER_LOGS.c.region.is_(None))
+
+
+def stored(connection: Connection, region: Region, *, limit: int) -> list[Stored]:
+    """The newest snapshots of a region, newest first, with their self-checks."""
     statement = (
         select(
             REGISTRY.c.snapshot_time,
+            REGISTRY.c.stored_at,
+            REGISTRY.c.source,
             REGISTRY.c.auctions,
             REGISTRY.c["items"],
             REGISTRY.c.partly_sold,
             REGISTRY.c.partly_sold_above_cheaper,
+            REGISTRY.c.estimator_version,
         )
         .where(REGISTRY.c.region == region)
         .order_by(REGISTRY.c.snapshot_time.desc())
-        .limit(1)
+        .limit(limit)
     )
-    row = _execute(connection, statement).one_or_none()
-    return None if row is None else Newest(*row)
+    return [Stored(*row) for row in _execute(connection, statement)]
 
 
-def gaps(connection: Connection, region: Region, *, since: datetime, longest_seconds: int) -> list[Gap]:
-    """Pairs of snapshots that are further apart than they should be and end after a time, newest first."""
+def gaps(
+    connection: Connection, region: Region, *, since: datetime, until: datetime, longest_seconds: int
+) -> list[Gap]:
+    """Pairs of snapshots further apart than they should be, that leave out any of a time's span; newest first."""
     time = REGISTRY.c.snapshot_time
     previous = func.lag(time).over(order_by=time)
     pairs = select(previous.label("since"), time.label("until")).where(REGISTRY.c.region == region)
-    # A gap that ends after the time can have begun before it.
+    # A gap that ends after the span begins can have begun before it, and end after it.
     last_before = select(func.max(time)).where(REGISTRY.c.region == region, time < since).scalar_subquery()
-    found = pairs.where(time >= func.coalesce(last_before, since)).subquery()
+    first_after = select(func.min(time)).where(REGISTRY.c.region == region, time >= until).scalar_subquery()
+    found = pairs.where(time >= func.coalesce(last_before, since), time <= func.coalesce(first_after, until)).subquery()
     seconds = func.extract("epoch", found.c.until - found.c.since)
     statement = (
         select(found.c.since, found.c.until, func.round(seconds / 3600) - 1)
@@ -103,55 +140,77 @@ def gaps(connection: Connection, region: Region, *, since: datetime, longest_sec
 def crashed(connection: Connection, *, since: datetime) -> list[Attempt]:
     """Attempts that say `running` and whose owner is gone, newest first."""
     statement = (
-        select(
-            SCRAPER_LOGS.c.id,
-            SCRAPER_LOGS.c.command,
-            SCRAPER_LOGS.c.region,
-            SCRAPER_LOGS.c.timestamp,
-            SCRAPER_LOGS.c.status,
-            SCRAPER_LOGS.c.error_message,
+        select(*_ATTEMPT)
+        .where(
+            SCRAPER_LOGS.c.status == "running",
+            SCRAPER_LOGS.c.timestamp >= since,
+            _OF_ANY_REGION,
         )
-        .where(SCRAPER_LOGS.c.status == "running", SCRAPER_LOGS.c.timestamp >= since)
         .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
     running = [Attempt(*row) for row in _execute(connection, statement)]
     return [attempt for attempt in running if not locks.is_held(connection, locks.run_lock(attempt.id))]
 
 
+def last_upkeep(connection: Connection, *, since: datetime) -> list[Attempt]:
+    """The last finished attempt since a time of each command that doesn't collect, at each region that it is about.
+
+    Those that lost their lock are left out: another run did the work.
+    """
+    statement = (
+        select(*_ATTEMPT)
+        .where(
+            SCRAPER_LOGS.c.command.not_in(("collect", "poll", "status")),
+            SCRAPER_LOGS.c.status.not_in(("running", "locked")),
+            SCRAPER_LOGS.c.timestamp >= since,
+            _OF_ANY_REGION,
+        )
+        .order_by(SCRAPER_LOGS.c.timestamp)
+    )
+    newest = {(row.command, row.region): Attempt(*row) for row in _execute(connection, statement)}
+    return list(newest.values())
+
+
 def last_attempts(connection: Connection, region: Region, *, limit: int) -> list[Attempt]:
     """The last attempts at a region, newest first."""
     statement = (
-        select(
-            SCRAPER_LOGS.c.id,
-            SCRAPER_LOGS.c.command,
-            SCRAPER_LOGS.c.region,
-            SCRAPER_LOGS.c.timestamp,
-            SCRAPER_LOGS.c.status,
-            SCRAPER_LOGS.c.error_message,
-        )
-        .where(SCRAPER_LOGS.c.region == region)
-        .order_by(SCRAPER_LOGS.c.timestamp.desc())
-        .limit(limit)
+        select(*_ATTEMPT).where(SCRAPER_LOGS.c.region == region).order_by(SCRAPER_LOGS.c.timestamp.desc()).limit(limit)
     )
     return [Attempt(*row) for row in _execute(connection, statement)]
 
 
-def last_runs(connection: Connection, *, limit: int) -> list[LastRun]:
-    """The last runs of commands, newest first, with what they did."""
-    statement = (
-        select(
-            BENCHMARKS.c.operation_name,
-            BENCHMARKS.c.start_time,
-            BENCHMARKS.c.duration_seconds,
-            BENCHMARKS.c.status,
-            BENCHMARKS.c.record_count,
-            BENCHMARKS.c.extra_data,
-        )
-        .where(BENCHMARKS.c.operation_type == "command")
-        .order_by(BENCHMARKS.c.start_time.desc())
-        .limit(limit)
+def last_runs(connection: Connection, *, since: datetime) -> list[LastRun]:
+    """The last run of each command since a time, newest first, with what it did."""
+    statement = text(
+        "SELECT DISTINCT ON (operation_name) operation_name, start_time, duration_seconds, status, record_count,"
+        " extra_data, error_message FROM benchmarks WHERE operation_type = 'command' AND start_time >= :since"
+        " ORDER BY operation_name, start_time DESC"
     )
-    return [LastRun(*row) for row in _execute(connection, statement)]
+    found = [LastRun(*row) for row in _execute(connection, statement, {"since": since})]
+    return sorted(found, key=lambda run: run.started_at, reverse=True)
+
+
+def seeders(connection: Connection) -> list[Seeder]:
+    """How far each seeder is, in the order in which they run; those that never ran are not among them."""
+    statement = select(SEEDER_STATUS.c.seeder_type, SEEDER_STATUS.c.completed, SEEDER_STATUS.c.completed_at)
+    found = [Seeder(*row) for row in _execute(connection, statement)]
+    return sorted(found, key=lambda seeder: SEEDER_TYPES.index(seeder.seeder))
+
+
+def is_default_used(connection: Connection, region: Region) -> bool:
+    """Whether there are rows in the default partition of a region's raw snapshots, which somebody else attached."""
+    statement = text(
+        "SELECT nspname, relname FROM pg_partitioned_table JOIN pg_class ON pg_class.oid = partdefid"
+        " JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE partrelid = CAST(:parent AS regclass)"
+    )
+    found = _execute(connection, statement, {"parent": SNAPSHOTS[region].name}).one_or_none()
+    if found is None:
+        return False
+    # The default partition alone: asked through its parent, every day would be read.
+    any_row = sql.SQL("/* ironforge status */ SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(*found))
+    with driver(connection) as speaking:
+        row = speaking.execute(any_row).fetchone()
+    return bool(row and row[0])
 
 
 def sizes(connection: Connection, regions: tuple[Region, ...]) -> dict[str, int]:

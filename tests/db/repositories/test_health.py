@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.models import REGISTRY
+from ironforge_cli.db.models import REGISTRY, SEEDER_STATUS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.market.partitions import DailyPartition
@@ -58,26 +59,40 @@ def log(connection: Connection, *, status: str = "success", region: Region = Reg
     return number
 
 
-def test_the_newest_snapshot_comes_with_its_self_check(shared: Database) -> None:
+def test_stored_snapshots_come_newest_first_with_their_self_check(shared: Database) -> None:
     with shared.connect() as connection:
-        assert health.newest(connection, Region.EU) is None
+        assert health.stored(connection, Region.EU, limit=9) == []
         register(connection, Region.EU, NOON)
         register(connection, Region.EU, NOON + MINUTE, partly_sold=7)
+        register(connection, Region.EU, NOON - MINUTE)
         register(connection, Region.US, NOON + 2 * MINUTE)
-        found = health.newest(connection, Region.EU)
-        assert found == health.Newest(NOON + MINUTE, 10, 4, partly_sold=7, partly_sold_above_cheaper=1)
+        newest, second = health.stored(connection, Region.EU, limit=2)
+        assert (newest.snapshot_time, second.snapshot_time) == (NOON + MINUTE, NOON)
+        assert (newest.auctions, newest.items, newest.source, newest.estimator_version) == (10, 4, "live", 1)
+        assert (newest.partly_sold, newest.partly_sold_above_cheaper, second.partly_sold) == (7, 1, None)
 
 
-@settings(max_examples=30, deadline=None)
-@given(minutes=st.lists(st.integers(0, 2_000), unique=True, max_size=12), since=st.integers(0, 2_000))
-def test_gaps_are_those_of_a_plain_search(shared: Database, minutes: list[int], since: int) -> None:
+@settings(max_examples=40, deadline=None)
+@given(
+    minutes=st.lists(st.integers(0, 2_000), unique=True, max_size=12),
+    since=st.integers(0, 2_000),
+    length=st.integers(1, 2_000),
+)
+def test_gaps_are_those_of_a_plain_search(shared: Database, minutes: list[int], since: int, length: int) -> None:
+    until = since + length
     with shared.connect() as connection:
         for minute in minutes:
             register(connection, Region.EU, NOON + minute * MINUTE)
         register(connection, Region.US, NOON)
-        found = health.gaps(connection, Region.EU, since=NOON + since * MINUTE, longest_seconds=5_400)
+        found = health.gaps(
+            connection,
+            Region.EU,
+            since=NOON + since * MINUTE,
+            until=NOON + until * MINUTE,
+            longest_seconds=5_400,
+        )
     held = sorted(minutes)
-    plain = [(one, two) for one, two in pairwise(held) if two - one > 90 and two >= since]
+    plain = [(one, two) for one, two in pairwise(held) if two - one > 90 and two >= since and one < until]
     assert [(gap.since, gap.until) for gap in found] == [
         (NOON + one * MINUTE, NOON + two * MINUTE) for one, two in reversed(plain)
     ]
@@ -107,27 +122,69 @@ def test_the_last_attempts_of_a_region_come_newest_first(shared: Database) -> No
     assert [(row.region, row.timestamp) for row in found] == [("eu", NOON + 2 * MINUTE), ("eu", NOON + MINUTE)]
 
 
-def test_the_last_runs_of_commands_come_newest_first(shared: Database) -> None:
-    def row(operation: str, minute: int) -> BenchmarkRow:
+def test_the_last_run_of_each_command_comes_newest_first(shared: Database) -> None:
+    def row(operation: str, name: str, minute: int) -> BenchmarkRow:
         return BenchmarkRow(
             operation_type=operation,
-            operation_name="collect",
+            operation_name=name,
             region=None,
             start_time=NOON + minute * MINUTE,
             end_time=NOON + minute * MINUTE,
             duration_seconds=1.5,
             record_count=3,
-            status="success",
-            error_message=None,
+            status="failed",
+            error_message="Away.",
             extra_data={"steps": {}},
         )
 
     with shared.connect() as connection:
-        for minute, operation in enumerate(("command", "command", "snapshot", "command")):
-            runs.add_benchmark(connection, row(operation, minute))
-        found = health.last_runs(connection, limit=2)
-    assert [run.started_at for run in found] == [NOON + 3 * MINUTE, NOON + MINUTE]
-    assert found[0] == health.LastRun("collect", NOON + 3 * MINUTE, 1.5, "success", 3, {"steps": {}})
+        for minute, (operation, name) in enumerate(
+            [
+                ("command", "seed all"),
+                ("command", "poll"),
+                ("command", "collect"),
+                ("command", "poll"),
+                ("snapshot", "poll"),
+            ]
+        ):
+            runs.add_benchmark(connection, row(operation, name, minute))
+        found = health.last_runs(connection, since=NOON + MINUTE)
+    assert [(run.command, run.started_at) for run in found] == [
+        ("poll", NOON + 3 * MINUTE),
+        ("collect", NOON + 2 * MINUTE),
+    ]
+    assert found[0] == health.LastRun("poll", NOON + 3 * MINUTE, 1.5, "failed", 3, {"steps": {}}, "Away.")
+
+
+@pytest.mark.parametrize("region", list(Region))
+def test_rows_in_a_default_partition_are_seen(shared: Database, region: Region) -> None:
+    parent = f"auction_snapshots_{region}"
+    row = "VALUES ('2020-01-01', 1, 1, 1, 1, 'LONG', 0, 1)"
+    with shared.connect() as connection:
+        assert not health.is_default_used(connection, region)
+        partitions.create(connection, DailyPartition.holding(region, datetime(2020, 1, 1, tzinfo=UTC)))
+        connection.execute(text("CREATE SCHEMA elsewhere"))
+        connection.exec_driver_sql(f'CREATE TABLE elsewhere."The: rest" PARTITION OF {parent} DEFAULT')
+        connection.exec_driver_sql(f"INSERT INTO {parent} {row}")
+        assert not health.is_default_used(connection, region)
+        connection.exec_driver_sql(f"INSERT INTO {parent} {row.replace('2020', '2021')}")
+        assert health.is_default_used(connection, region)
+
+
+def test_seeders_come_in_the_order_in_which_they_run(shared: Database) -> None:
+    with shared.connect() as connection:
+        assert health.seeders(connection) == []
+        connection.execute(
+            insert(SEEDER_STATUS),
+            [
+                {"seeder_type": "item", "completed": False, "completed_at": None},
+                {"seeder_type": "recipe", "completed": True, "completed_at": NOON},
+            ],
+        )
+        assert health.seeders(connection) == [
+            health.Seeder("recipe", is_complete=True, completed_at=NOON),
+            health.Seeder("item", is_complete=False, completed_at=None),
+        ]
 
 
 def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:

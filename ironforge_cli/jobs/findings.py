@@ -1,0 +1,176 @@
+"""What `status` found, as values: of each region, and of everything else. Judging it is another module's work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime, timedelta
+    from pathlib import Path
+
+    from ironforge_cli.db.repositories.attempts import Streak
+    from ironforge_cli.db.repositories.health import Attempt, Gap, LastRun, Seeder
+    from ironforge_cli.errors import IronforgeError
+    from ironforge_cli.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old a region's newest snapshot is, and when the next one should be there."""
+
+    snapshot_time: datetime
+    age_seconds: int
+    """Negative: it is in the future by this machine's clock."""
+    auctions: int
+    items: int
+    minute: int | None
+    """Of the hour, at which the region publishes; None, as the three below, before that is learned."""
+    due_at: datetime | None
+    """The time that the next snapshot is expected to bear."""
+    delay_seconds: int | None
+    """How long after its publication a snapshot is usually stored."""
+    late_seconds: int | None
+    """How much later than usual the next one is; 0 while it may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingHour:
+    """An hour of which nothing is stored."""
+
+    expected_at: datetime
+    """The time that its snapshot would bear, by the rhythm of the region."""
+    since: datetime
+    """Of the stored snapshot before it."""
+    until: datetime | None
+    """Of the stored snapshot after it; None: the region is silent since."""
+    attempts: Mapping[str, int]
+    """Attempts while it could be fetched, by how they ended."""
+    explanation: str
+    """What the logs say of it, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """What lies in the spool or the quarantine."""
+
+    bodies: int = 0
+    bytes: int = 0
+    """On disk."""
+    oldest_at: datetime | None = None
+    """When the first of them was received."""
+    newest_at: datetime | None = None
+    newest_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A body that was refused lately, and whose hour is still missing."""
+
+    name: str
+    received_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The partitions of a region's raw snapshots."""
+
+    held: int
+    """Daily partitions and others."""
+    oldest: date | None
+    newest: date | None
+    ahead: int | None
+    """Days in a row after today that are ready; None: not even today is."""
+    past_retention: tuple[str, ...]
+    """Partitions that should have been dropped a day ago or earlier."""
+    detaching: tuple[str, ...]
+    """Partitions whose detaching was cut off."""
+    default: str | None
+    """The partition of whatever no other takes."""
+    is_default_used: bool
+    """Whether there are rows in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """Of the estimator: the share of partly sold auctions that stood above an untouched cheaper one."""
+
+    newest: float | None
+    """Of the newest snapshot."""
+    day: float | None
+    """Of the last 24 hours; None, as below, where too few auctions were partly sold."""
+    before: float | None
+    """Of the fourteen days before them."""
+    version: int
+    """Of the estimator that computed the newest snapshot's sales."""
+    computed_otherwise: int
+    """How many of the snapshots looked at were computed by another version than this program's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFindings:
+    """How one region stands."""
+
+    region: Region
+    freshness: Freshness | None = None
+    """None, as the three below, without a snapshot or a database."""
+    self_check: SelfCheck | None = None
+    days: Days | None = None
+    streak: Streak | None = None
+    gaps: tuple[Gap, ...] = ()
+    """Of the range that was asked for, newest first."""
+    missing: tuple[MissingHour, ...] = ()
+    """The hours of that range that are missing, newest first."""
+    missing_lately: tuple[MissingHour, ...] = ()
+    """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
+    last_attempts: tuple[Attempt, ...] = ()
+    spool: Shelved = Shelved()
+    quarantine: Shelved = Shelved()
+    unresolved: tuple[Unresolved, ...] = ()
+
+    @property
+    def last_attempt_at(self) -> datetime | None:
+        """When `collect` or `poll` last tried; None: not within what was looked at."""
+        if self.streak is None:
+            return None
+        return max((at for at in (self.streak.last_good_at, self.streak.last_at) if at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system that data lie on."""
+
+    folder: Path
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How everything stands."""
+
+    now: datetime
+    max_age: timedelta
+    database: str
+    away: IronforgeError | None
+    """Why the database can't be asked; None where it can."""
+    regions: tuple[RegionFindings, ...]
+    disk: Disk
+    crashed: tuple[Attempt, ...] = ()
+    upkeep: tuple[Attempt, ...] = ()
+    """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
+    last_runs: tuple[LastRun, ...] = ()
+    """The last of each command."""
+    seeders: tuple[Seeder, ...] = ()
+    sizes: Mapping[str, int] | None = None
+    """Bytes by kind of data."""
+    pending_rows: int = 0
+    """Log rows that wait for a database."""
+    unreadable: IronforgeError | None = None
+    """Why the spool, the quarantine or the waiting log rows can't be read."""
+    ahead: int = 0
+    """Days that should be ready ahead of today."""
+    retention_days: int = 0
+    """How long raw data may be held; 0: for ever."""
