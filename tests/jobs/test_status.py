@@ -72,7 +72,7 @@ def test_every_kind_of_problem_is_tried() -> None:
     assert set(ILLS) == set(Kind)
 
 
-@pytest.mark.parametrize(("kind", "make_ill"), ILLS.items(), ids=str)
+@pytest.mark.parametrize(("kind", "make_ill"), ILLS.items(), ids=[str(kind) for kind in ILLS])
 def test_each_problem_alone_fails_the_check(
     well: Storage, monkeypatch: pytest.MonkeyPatch, kind: Kind, make_ill: Callable[[Storage], Storage]
 ) -> None:
