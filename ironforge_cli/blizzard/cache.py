@@ -102,6 +102,13 @@ def forget(session: CachedSession, url: str, params: Mapping[str, str]) -> None:
     cache.delete(_key(session, url, params))
 
 
+def forget_all(session: CachedSession) -> None:
+    """Delete every cached answer; the file keeps its size and uses the room again."""
+    cache: Any = session.cache
+    with cache.responses.connection(commit=True) as connection:
+        connection.execute("DELETE FROM responses")
+
+
 def prune(session: CachedSession) -> None:
     """Delete what has expired; the file keeps its size and uses the room again."""
     cache: Any = session.cache

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import CredentialsError, RefusedAnswerError
+from ironforge_cli.market.catalogue import is_newer_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
 
+    from ironforge_cli.blizzard.tally import Traffic
     from ironforge_cli.blizzard.transport import Answer, Transport
-    from ironforge_cli.market.catalogue import Item
+    from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier
     from ironforge_cli.regions import Region
 
 SEARCH_PAGE_SIZE: Final = 1000
 """The most that a search shows, over all its pages."""
+
+
+_ATTEMPTS: Final = 3
+"""At an answer of static data that makes no sense: the next is usually whole."""
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[_Value]):
+    """What an answer of static data says, and the game's build that it is of, where it names one."""
+
+    value: _Value
+    build: str | None
 
 
 class BlizzardClient:
@@ -63,38 +80,113 @@ class BlizzardClient:
         payloads.require_past(set_at, answer.headers, what="the price of the token was set")
         return set_at, price
 
-    def items(self, region: Region) -> Generator[list[Item]]:
-        """Every item that the search knows, by rising id, up to 1,000 a time.
+    @property
+    def locale(self) -> str:
+        """That of names."""
+        return self._locale
 
-        A search shows 1,000 results over all its pages, so each asks for what follows the last id seen. It misses
-        some items that are traded. Raises as `token_price`.
+    @property
+    def traffic(self) -> Traffic:
+        """Requests that were sent so far, and cached answers that were used."""
+        return self._transport.tally.traffic
+
+    def forget_static(self) -> None:
+        """Drop every cached answer of static data, so that each is asked for again."""
+        self._transport.forget_static()
+
+    # Static data. `build` is the oldest one that a cached answer may be of: what was kept from before a patch is asked
+    # for again. An answer that makes no sense is, too, a few times. All raise `UnavailableError`, `NotThereError`,
+    # `CredentialsError` or `RefusedAnswerError`.
+
+    def professions(self, region: Region) -> Read[list[Named]]:
+        """The index of professions; asked for each time, since it tells of a new build first."""
+        return self._read(region, "profession/index", payloads.professions, anew=True)
+
+    def skill_tiers(self, region: Region, profession: int, *, build: str | None = None) -> Read[list[Named]]:
+        """The tiers of a profession."""
+        return self._read(region, f"profession/{profession}", payloads.skill_tiers, build=build)
+
+    def skill_tier(self, region: Region, profession: int, tier: int, *, build: str | None = None) -> Read[SkillTier]:
+        """A tier of a profession, and what it lists."""
+        return self._read(region, f"profession/{profession}/skill-tier/{tier}", payloads.skill_tier, build=build)
+
+    def recipe(self, region: Region, recipe_id: int, *, build: str | None = None) -> Read[list[Recipe]]:
+        """A recipe, as each faction crafts it."""
+
+        def parsed(body: bytes, *, locale: str) -> list[Recipe]:
+            found = payloads.recipes(body, locale=locale)
+            _require_id(found[0].id, recipe_id)
+            return found
+
+        return self._read(region, f"recipe/{recipe_id}", parsed, build=build)
+
+    def single_item(self, region: Region, item_id: int, *, build: str | None = None) -> Read[Item]:
+        """One item, also one that the search misses."""
+
+        def parsed(body: bytes, *, locale: str) -> Item:
+            found = payloads.item(body, locale=locale)
+            _require_id(found.id, item_id)
+            return found
+
+        return self._read(region, f"item/{item_id}", parsed, build=build)
+
+    def items_after(self, region: Region, last: int, *, build: str | None = None) -> Read[ItemPage]:
+        """Up to 1,000 items that the search knows beyond an id, by rising id.
+
+        A search shows 1,000 results over all its pages, so that the next has to ask for what follows the last id seen.
+        It misses some items that are traded.
         """
-        last = 0
-        while True:
-            answer = self._static(
-                region,
-                "search/item",
-                {"orderby": "id", "_pageSize": str(SEARCH_PAGE_SIZE), "id": f"({last},)"},
-            )
-            found, more = payloads.item_search(answer.body, locale=self._locale)
-            if found:
-                yield found
-            if not more:
-                return
-            highest = max((item.id for item in found), default=last)
-            if highest <= last:
+
+        def parsed(body: bytes, *, locale: str) -> ItemPage:
+            page = payloads.item_search(body, locale=locale)
+            if page.more and page.last_id <= last:
                 raise RefusedAnswerError(
                     f"Blizzard's item search says that more follows item {last}, but lists none of it."
                 )
-            last = highest
+            return page
+
+        query = {"orderby": "id", "_pageSize": str(SEARCH_PAGE_SIZE), "id": f"({last},)"}
+        return self._read(region, "search/item", parsed, build=build, query=query)
+
+    def items(self, region: Region) -> Generator[list[Item]]:
+        """Every item that the search knows, by rising id, up to 1,000 a time."""
+        last, more = 0, True
+        while more:
+            page = self.items_after(region, last).value
+            if page.items:
+                yield list(page.items)
+            last, more = page.last_id, page.more
 
     def item(self, region: Region, item_id: int) -> Item | None:
-        """One item; None where Blizzard has none of that number, or doesn't show it (404, 403). Raises as above."""
+        """One item; None where Blizzard has none of that number, or doesn't show it (404, 403)."""
         try:
-            answer = self._static(region, f"item/{item_id}", {"locale": self._locale})
+            return self.single_item(region, item_id).value
         except NotThereError:
             return None
-        return payloads.item(answer.body, locale=self._locale)
+
+    def _read(
+        self,
+        region: Region,
+        path: str,
+        parse: Callable[..., _Value],
+        *,
+        build: str | None = None,
+        query: dict[str, str] | None = None,
+        anew: bool = False,
+    ) -> Read[_Value]:
+        params = {"namespace": region.static_namespace, **({"locale": self._locale} if query is None else query)}
+        refused: RefusedAnswerError | None = None
+        for _ in range(_ATTEMPTS):
+            answer = self._transport.get_static(self._url(region, path), params, anew=anew)
+            # What is asked for again takes the cached answer's place.
+            anew = True
+            if answer.from_cache and is_newer_build(build, payloads.build(answer.body)):
+                answer = self._transport.get_static(self._url(region, path), params, anew=True)
+            try:
+                return Read(parse(answer.body, locale=self._locale), build=payloads.build(answer.body))
+            except RefusedAnswerError as error:
+                refused = error
+        raise refused or AssertionError("at least one answer was looked at")
 
     def _dynamic(
         self, region: Region, path: str, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
@@ -106,10 +198,11 @@ class BlizzardClient:
     def _dynamic_params(self, region: Region) -> dict[str, str]:
         return {"namespace": region.dynamic_namespace, "locale": self._locale}
 
-    def _static(self, region: Region, path: str, params: dict[str, str]) -> Answer:
-        params = {"namespace": region.static_namespace, **params}
-        return self._transport.get_static(self._url(region, path), params)
-
     def _url(self, region: Region, path: str) -> str:
         # Not str.format: a URL can hold other braces.
         return f"{self._api_url.replace('{region}', region.value)}/data/wow/{path}"
+
+
+def _require_id(found: int, asked: int) -> None:
+    if found != asked:
+        raise RefusedAnswerError(f"Blizzard was asked for {asked}, and answered with {found}.")

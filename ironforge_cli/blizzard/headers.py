@@ -31,3 +31,20 @@ def http_time(text: str) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks for; it comes as seconds or as a date, or not at all.
+
+    >>> retry_after({"Retry-After": "7"}), retry_after({})
+    (7.0, None)
+    """
+    given = header(headers, "Retry-After")
+    if given is None:
+        return None
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        pass
+    until, asked_at = http_time(given), http_time(header(headers, "Date") or "")
+    return max(0.0, (until - asked_at).total_seconds()) if until and asked_at else None

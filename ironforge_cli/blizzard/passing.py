@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.blizzard.headers import http_time
+from ironforge_cli.blizzard.headers import retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -39,20 +39,7 @@ def raise_passing(response: requests.Response) -> None:
     status = response.status_code
     if status in _OVER_SOON or status >= _SERVER_ERROR:
         reason = "too many requests" if status == _TOO_MANY else (response.reason or "a server error")
-        raise PassingFault(f"it answered {status}, {reason}", retry_after=_retry_after(response))
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that `Retry-After` asks for; it comes as seconds or as a date, or not at all."""
-    given = response.headers.get("Retry-After")
-    if given is None:
-        return None
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        pass
-    until, asked_at = http_time(given), http_time(response.headers.get("Date", ""))
-    return max(0.0, (until - asked_at).total_seconds()) if until and asked_at else None
+        raise PassingFault(f"it answered {status}, {reason}", retry_after=retry_after(response.headers))
 
 
 def worth_waiting(error: BaseException) -> bool:

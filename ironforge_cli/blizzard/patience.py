@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 _SOCKET: Final = "patient_socket"
+MOST_AT_ONCE: Final = 64
+"""Connections to one host that are kept open."""
 READS_AN_ANSWER: Final = 5
 """Headers, and a whole body, may each take so many times as long as one read of them."""
 
@@ -31,7 +33,8 @@ class PatientAdapter(HTTPAdapter):
 
     def __init__(self, *, longest: float) -> None:
         self._longest = longest
-        super().__init__()
+        # As many connections as threads ask at once; the library would close those beyond ten after each answer.
+        super().__init__(pool_maxsize=MOST_AT_ONCE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make connections that watch over the headers of their answers."""

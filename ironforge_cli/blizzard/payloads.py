@@ -6,10 +6,11 @@ is not what the API's documentation and recorded answers say; unknown keys are n
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.blizzard.malformed import NOT_JSON, elements, not_json, sentence
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.auctions import Auctions, TimeLeft
-from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent, Recipe, SkillTier
+from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +42,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND: Final = 253_402_300_799_999
 """Of the year 9999, the last that a datetime can hold."""
 _NAMESPACE: Final = re.compile(r"[?&]namespace=([^&#]+)")
+# Links of static data name the game's build: `namespace=static-12.0.1_65617-eu`.
+_BUILD: Final = re.compile(rb"[?&]namespace=static-([\w.]{1,40})-[a-z]{2}\b")
 
 _Id = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 # Without `locale` a name is a dictionary of all locales; some names are null.
@@ -94,17 +97,17 @@ class _Professions(Struct):
 class _Profession(Struct):
     id: _Id
     name: _Name
-    skill_tiers: list[_NamedLink] = []
+    skill_tiers: list[_NamedLink] | None = None
 
 
 class _Category(Struct):
-    recipes: list[_NamedLink] = []
+    recipes: list[_NamedLink] | None = None
 
 
 class _Tier(Struct):
     id: _Id
     name: _Name
-    categories: list[_Category] = []
+    categories: list[_Category] | None = None
 
 
 class _Reagent(Struct):
@@ -117,11 +120,18 @@ class _Recipe(Struct):
     name: _Name
     media: msgspec.Raw
     """Not read, but every recipe has it, and no other answer that looks like one."""
-    crafted_item: _NamedLink | None = None
-    alliance_crafted_item: _NamedLink | None = None
-    horde_crafted_item: _NamedLink | None = None
-    reagents: list[_Reagent] = []
-    optional_reagents: list[_Reagent] = []
+
+
+# What a recipe may say beside these; each alone can be of another shape without making the recipe worthless.
+_PARTS: Final[dict[str, Any]] = {
+    "crafted_item": _NamedLink,
+    "alliance_crafted_item": _NamedLink,
+    "horde_crafted_item": _NamedLink,
+    "reagents": list[_Reagent],
+    "optional_reagents": list[_Reagent],
+    "modified_crafting_slots": list[dict[str, Any]],
+}
+_UNREAD: Final = {"_links", "id", "name", "media", "description", "crafted_quantity", "rank"}
 
 
 class _Item(Struct):
@@ -140,8 +150,12 @@ class _SearchResult(Struct):
     data: _Item
 
 
+class _SearchLink(Struct):
+    data: _Link
+
+
 class _Search(Struct):
-    results: list[_SearchResult]
+    results: list[msgspec.Raw]
     result_count_capped: bool = field(name="resultCountCapped", default=False)
 
 
@@ -230,30 +244,50 @@ def professions(body: bytes, *, locale: str) -> list[Named]:
 
 def skill_tiers(body: bytes, *, locale: str) -> list[Named]:
     """The tiers of a profession; some have none."""
-    return _named(_decoded(body, _Profession).skill_tiers, locale)
+    return _named(_decoded(body, _Profession).skill_tiers or (), locale)
 
 
 def skill_tier(body: bytes, *, locale: str) -> SkillTier:
     """A tier and the recipes of its categories."""
     tier = _decoded(body, _Tier)
-    links = _named((link for category in tier.categories for link in category.recipes), locale)
+    links = _named((link for category in tier.categories or () for link in category.recipes or ()), locale)
     once = {link.id: link for link in reversed(links)}
     return SkillTier(id=tier.id, name=_localised(tier.name, locale), recipes=tuple(reversed(once.values())))
 
 
+def build(body: bytes) -> str | None:
+    """The game's build that an answer of static data is of, such as `12.0.1_65617`; None where no link names one.
+
+    >>> build(b'{"_links":{"self":{"href":"https://eu.api.blizzard.com/x?namespace=static-12.0.1_65617-eu"}}}')
+    '12.0.1_65617'
+    """
+    found = _BUILD.search(body)
+    return found[1].decode("ascii", "replace") if found else None
+
+
 def recipes(body: bytes, *, locale: str) -> list[Recipe]:
-    """A recipe: once, or once per faction where the factions craft different items."""
+    """A recipe: once, or once per faction where the factions craft different items.
+
+    A part of it that is not of the shape that such parts have, or that nobody has seen before, is among `surprises`
+    and stays in `answer`; the rest is read.
+    """
     recipe = _decoded(body, _Recipe)
-    answer = _decoded(body, dict[str, Any])
-    crafted = {
-        Faction.ALLIANCE: recipe.alliance_crafted_item,
-        Faction.HORDE: recipe.horde_crafted_item,
+    answer = _storable(_decoded(body, dict[str, Any]))
+    surprises = [f"the key {key!r}" for key in answer if key not in _PARTS and key not in _UNREAD]
+    parts = {key: _part(answer.get(key), kind, key, surprises) for key, kind in _PARTS.items()}
+    by_faction = {
+        faction: item.id
+        for faction, item in (
+            (Faction.ALLIANCE, parts["alliance_crafted_item"]),
+            (Faction.HORDE, parts["horde_crafted_item"]),
+        )
+        if item is not None
     }
-    by_faction = {faction: item.id for faction, item in crafted.items() if item is not None}
     if not by_faction:
-        by_faction = {Faction.NEUTRAL: recipe.crafted_item.id if recipe.crafted_item else None}
+        by_faction = {Faction.NEUTRAL: parts["crafted_item"].id if parts["crafted_item"] else None}
     # An item that is listed as both is needed.
-    reagents = _reagents(recipe.optional_reagents, optional=True) | _reagents(recipe.reagents, optional=False)
+    reagents = _reagents(parts["optional_reagents"] or [], optional=True)
+    reagents |= _reagents(parts["reagents"] or [], optional=False)
     return [
         Recipe(
             id=recipe.id,
@@ -262,9 +296,36 @@ def recipes(body: bytes, *, locale: str) -> list[Recipe]:
             crafted_item_id=item_id,
             reagents=tuple(reagents[item] for item in sorted(reagents)),
             answer=answer,
+            slots=len(parts["modified_crafting_slots"] or []),
+            surprises=tuple(surprises),
         )
         for faction, item_id in by_faction.items()
     ]
+
+
+def _part(value: Any, kind: Any, key: str, surprises: list[str]) -> Any:
+    """A part of a recipe as far as it can be read; None where it is missing or can't be."""
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        surprises.append(f"the shape of {key!r} ({sentence(error).rstrip('.')})")
+    element = next(iter(get_args(kind)), None)
+    if element is None or not isinstance(value, list):
+        return None
+    # One reagent that makes no sense must not hide the others.
+    readable: list[Any] = []
+    for one in value:  # pyright: ignore[reportUnknownVariableType] - any JSON
+        with contextlib.suppress(msgspec.ValidationError):
+            readable.append(msgspec.convert(one, element))
+    return readable
+
+
+def _storable(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer that `jsonb` takes: PostgreSQL's texts hold everything but the character 0."""
+    text = msgspec.json.encode(answer)
+    return msgspec.json.decode(text.replace(rb"\u0000", rb"\ufffd")) if rb"\u0000" in text else answer
 
 
 def _reagents(links: list[_Reagent], *, optional: bool) -> dict[int, Reagent]:
@@ -273,7 +334,8 @@ def _reagents(links: list[_Reagent], *, optional: bool) -> dict[int, Reagent]:
     for link in links:
         units[link.reagent.id] = units.get(link.reagent.id, 0) + link.quantity
     return {
-        item_id: Reagent(item_id=item_id, quantity=quantity, optional=optional) for item_id, quantity in units.items()
+        item_id: Reagent(item_id=item_id, quantity=min(quantity, INT32_MAX), optional=optional)
+        for item_id, quantity in units.items()
     }
 
 
@@ -282,10 +344,18 @@ def item(body: bytes, *, locale: str) -> Item:
     return _item(_decoded(body, _Item), locale)
 
 
-def item_search(body: bytes, *, locale: str) -> tuple[list[Item], bool]:
-    """A page of the item search, and whether more items match than a search may show."""
+def item_search(body: bytes, *, locale: str) -> ItemPage:
+    """A page of the item search; a result that makes no sense is counted, and costs no other."""
     page = _decoded(body, _Search)
-    return [_item(result.data, locale) for result in page.results], page.result_count_capped
+    found: list[Item] = []
+    last, malformed = 0, 0
+    for result in page.results:
+        try:
+            last = max(last, msgspec.json.decode(result, type=_SearchLink).data.id)
+            found.append(_item(msgspec.json.decode(result, type=_SearchResult).data, locale))
+        except NOT_JSON:
+            malformed += 1
+    return ItemPage(items=tuple(found), last_id=last, more=page.result_count_capped, malformed=malformed)
 
 
 def fault_detail(body: bytes) -> str | None:
@@ -345,10 +415,11 @@ def _column(values: Iterable[int], rows: int, dtype: DTypeLike) -> NDArray[Any]:
 
 
 def _localised(name: _Name, locale: str) -> str | None:
-    """A name in a locale; placeholder items have only English ones."""
-    if not isinstance(name, dict):
-        return name
-    return next((found for key in (locale, "en_US", "en_GB") if (found := name.get(key))), None)
+    """A name in a locale; placeholder items have only English ones, and some only others."""
+    if isinstance(name, dict):
+        name = next((found for key in (locale, "en_US", "en_GB", *name) if (found := name.get(key))), None)
+    # PostgreSQL's texts hold everything but the character 0.
+    return name.replace("\0", "\ufffd") if name else name
 
 
 def _named(links: Iterable[_NamedLink], locale: str) -> list[Named]:

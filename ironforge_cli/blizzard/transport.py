@@ -23,7 +23,7 @@ from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from ironforge_cli.blizzard import payloads
-from ironforge_cli.blizzard.cache import cached_session, forget, fresh_response, prune
+from ironforge_cli.blizzard.cache import cached_session, forget, forget_all, fresh_response, prune
 from ironforge_cli.blizzard.headers import http_time
 from ironforge_cli.blizzard.passing import (
     ATTEMPTS,
@@ -37,6 +37,7 @@ from ironforge_cli.blizzard.passing import (
     worth_waiting,
 )
 from ironforge_cli.blizzard.patience import READS_AN_ANSWER, PatientAdapter
+from ironforge_cli.blizzard.tally import Tally
 from ironforge_cli.errors import ConfigurationError, CredentialsError, UnavailableError
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class Transport:
         self._jitter = jitter
         self._token: str | None = None
         self._token_lock = threading.Lock()
+        self.tally = Tally()
         self._plain = requests.Session()
         self._dynamic = cached_session(
             cache_folder / "dynamic.sqlite", expire_after=DYNAMIC_CACHE_SECONDS, obey_server=False
@@ -186,12 +188,23 @@ class Transport:
         except sqlite3.Error as error:
             log.warning("A refused answer stays in the HTTP cache for a minute (%s)", error)
 
-    def get_static(self, url: str, params: Mapping[str, str]) -> Answer:
-        """Ask for what changes with a patch; answers are kept for as long as Blizzard allows. Raises as above."""
-        response = self._fresh(self._static, url, params)
+    def get_static(self, url: str, params: Mapping[str, str], *, anew: bool = False) -> Answer:
+        """Ask for what changes with a patch; answers are kept for as long as Blizzard allows, unless asked `anew`.
+
+        Raises as above.
+        """
+        response = None if anew else self._fresh(self._static, url, params)
         if response is not None:
+            self.tally.reused()
             return self._answer(response, from_cache=True)
-        return self._get(self._static, url, params, {})
+        return self._get(self._static, url, params, {"Cache-Control": "no-cache"} if anew else {})
+
+    def forget_static(self) -> None:
+        """Drop every cached answer of `get_static`."""
+        try:
+            forget_all(self._static)
+        except sqlite3.Error as error:
+            log.warning("Answers that were asked for before stay in the HTTP cache (%s)", error)
 
     def check_credentials(self) -> None:
         """Fetch a token, in one attempt; raises `CredentialsError`, `ConfigurationError` or `UnavailableError`."""
@@ -355,6 +368,7 @@ class Transport:
 
     def _send(self, send: Callable[[], requests.Response]) -> requests.Response:
         self._rate_limit.wait()
+        self.tally.asked()
         try:
             return send()
         except requests.exceptions.SSLError as error:

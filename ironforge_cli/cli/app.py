@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ironforge_cli.cli import collect, config, db, demo, partitions, poll, sandbox, spool, stats, status
+from ironforge_cli.cli import collect, config, db, demo, partitions, poll, sandbox, seed, spool, stats, status
 from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ def root(
 
 app.command("collect")(collect.collect)
 app.command("poll")(poll.poll)
+app.add_typer(seed.app, name="seed", help="Recipes, reagents and items: complete, and resumable.")
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.add_typer(partitions.app, name="partitions", help="Days of raw snapshots: made ahead, archived, restored, dropped.")

@@ -27,7 +27,7 @@ _HERE = f"http://127.0.0.1:{_PORT}"
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; the default is this machine alone.")]
 Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
-Items = Annotated[int, typer.Option("--items", min=50, max=20_000, help="Items of the catalogue.")]
+Items = Annotated[int, typer.Option("--items", min=50, max=40_000, help="Items of the catalogue.")]
 Recipes = Annotated[int, typer.Option("--recipes", min=0, max=9_700, help="Recipes of the catalogue.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same market.")]
 Speed = Annotated[

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.collect import Storage
     from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Progress
+    from ironforge_cli.jobs.seeding import SeedProgress
     from ironforge_cli.regions import Region
 
 _Value = TypeVar("_Value")
@@ -357,6 +358,14 @@ class Invocation:
         from ironforge_cli.cli.progress import Bars  # noqa: PLC0415 - Rich takes long to import
 
         return self._closing.enter_context(Bars(no_color=self.shared.no_color))
+
+    def seed_progress(self) -> SeedProgress:
+        """The same for seeding; where nobody watches, a line a part."""
+        from ironforge_cli.cli.seed_progress import SeedBars, SeedLines  # noqa: PLC0415 - Rich takes long to import
+
+        if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
+            return SeedLines()
+        return self._closing.enter_context(SeedBars(no_color=self.shared.no_color))
 
     def close_with(self, resource: Any) -> Any:
         """Enter a context that lasts until the command ends."""

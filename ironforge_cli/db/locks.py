@@ -36,6 +36,8 @@ LONGEST_BATCH_SECONDS = 60.0
 """How long to wait for a lock that is held for a batch of a longer work, and given back after it."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+SEED_LOCK: Final = "seed"
+"""Held for one seeder's run: each reads what the one before it wrote."""
 
 _execute = executor("locks")
 
@@ -211,6 +213,18 @@ def storing(database: Database, region: Region, *, at_once: bool = False) -> Gen
             yield
         finally:
             give_back(connection, name)
+
+
+@contextmanager
+def seeding(database: Database) -> Generator[None]:
+    """Be the only one who seeds recipes, reagents or items. Raises `LockedError` where another run does."""
+    with database.connect(autocommit=True) as connection:
+        if not acquire(connection, SEED_LOCK):
+            raise LockedError("Another run is seeding and does this work. Try again when it is done.")
+        try:
+            yield
+        finally:
+            give_back(connection, SEED_LOCK)
 
 
 @contextmanager

@@ -46,6 +46,7 @@ REGION_NAMES = tuple(region.value for region in Region)
 FACTIONS = ("Neutral", "Alliance", "Horde")
 SNAPSHOT_SOURCES = ("live", "file", "spool", "quarantine")
 SEEDER_TYPES = ("recipe", "reagent", "item")
+NOT_SHOWN_KINDS = ("recipe", "item")
 LOG_STATUSES = ("running", "success", "no_change", "rejected", "failed", "locked", "spooled")
 BENCHMARK_STATUSES = ("success", "partial", "failed")
 
@@ -235,7 +236,21 @@ ITEMS = Table(
     Column("is_equippable", Boolean, comment="whether it can be worn"),
     Column("is_stackable", Boolean, comment="whether units share a slot: commodities do"),
     Column("quality", Text, comment="such as Rare"),
+    Column("build", Text, comment="the game's build that it was read of; null where it is to be read again"),
+    Column("locale", Text, comment="of the name"),
     comment="Names and kinds of items",
+)
+
+NOT_SHOWN = Table(
+    "not_shown",
+    METADATA,
+    Column("kind", Text, primary_key=True, comment="recipe or item"),
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of it"),
+    Column("status", SmallInteger, nullable=False, comment="what Blizzard answered: 404, or 403"),
+    Column("build", Text, comment="the game's build when it was asked for"),
+    Column("asked_at", Time, nullable=False, server_default=func.now(), comment="when that was"),
+    CheckConstraint(_one_of("kind", NOT_SHOWN_KINDS), name="kind"),
+    comment="Recipes and items that something names and Blizzard doesn't show: not asked for again",
 )
 
 SEEDER_STATUS = Table(
@@ -244,6 +259,9 @@ SEEDER_STATUS = Table(
     Column("seeder_type", Text, primary_key=True, comment="recipe, reagent or item"),
     Column("completed", Boolean, nullable=False, server_default=false(), comment="whether all of it is there"),
     Column("completed_at", Time, comment="when it was last complete"),
+    Column("build", Text, comment="the game's build that it was complete for"),
+    Column("locale", Text, comment="of its names"),
+    Column("seen_build", Text, comment="the newest build that any seeder has seen"),
     Column("created_at", Time, nullable=False, server_default=func.now(), comment="when the row was made"),
     Column("updated_at", Time, nullable=False, server_default=func.now(), comment="when it was last written"),
     CheckConstraint(_one_of("seeder_type", SEEDER_TYPES), name="seeder_type"),

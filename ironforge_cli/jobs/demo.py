@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ironforge_cli.db.repositories import snapshots, stats
 from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.jobs.collect import Market, collect
-from ironforge_cli.jobs.seed import ItemSource, store_found_items, store_single_items
+from ironforge_cli.jobs.seed_items import ItemSource, store_found_items, store_single_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ from ironforge_cli.sandbox.answers import (
 from ironforge_cli.sandbox.catalogue import Recipe
 from ironforge_cli.sandbox.faults import Edition
 from ironforge_cli.sandbox.search import BadSearchError, ItemSearch
-from ironforge_cli.sandbox.wire import BUILD, Json, Style, last_modified, parse_http_date, to_bytes, token_body
+from ironforge_cli.sandbox.wire import Json, Style, last_modified, parse_http_date, to_bytes, token_body
 from ironforge_cli.sandbox.words import LOCALES, Name
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Api:
         self._tokens = tokens
         self._quota = quota
         self._token_answers_304 = token_answers_304
+        self._searched = world.catalogue
         self._search = ItemSearch(world.catalogue.searchable)
         self._heads = 0
         self._counting = threading.Lock()
@@ -116,7 +117,9 @@ class Api:
     def _granted(self, asked: Asked) -> Answered:
         if asked.method == "POST":
             authorization = asked.headers.get("authorization")
-            answer = json_answer(*self._tokens.grant(authorization=authorization, form=asked.form))
+            # Some clients put the fields of the form into the query, and are let in.
+            fields = {**asked.query, **asked.form}
+            answer = json_answer(*self._tokens.grant(authorization=authorization, form=fields))
         else:
             error: Json = {
                 "error": "invalid_request",
@@ -146,11 +149,12 @@ class Api:
         if endpoint in _DYNAMIC:
             allowed = (region.dynamic_namespace,)
         else:
-            allowed = (region.static_namespace, f"static-{BUILD}-{region.value}")
+            allowed = (region.static_namespace, f"static-{self._world.build}-{region.value}")
         if namespace is None or namespace not in allowed:
             return Answered(error_answer(403), region=region, endpoint=endpoint)
         locale = asked.query.get("locale")
-        style = Style(region, locale=locale if locale is None or locale in LOCALES else "en_US")
+        known = locale if locale is None or locale in LOCALES else "en_US"
+        style = Style(region, locale=known, build=self._world.build)
         if endpoint == "commodities":
             return self._commodities(asked, region)
         if endpoint == "token":
@@ -200,7 +204,7 @@ class Api:
     def _static(self, asked: Asked, style: Style, endpoint: str, numbers: list[int], namespace: str) -> Answer:
         if endpoint == "item_search":
             try:
-                body = self._search.answer(style, asked.query)
+                body = self._item_search().answer(style, asked.query)
             except BadSearchError:
                 return error_answer(400)
         else:
@@ -209,6 +213,14 @@ class Api:
                 return error_answer(document)
             body = to_bytes(document)
         return _kept(asked, body, modified_at=self._world.patched_at, max_age=_STATIC_AGE, namespace=namespace)
+
+    def _item_search(self) -> ItemSearch:
+        """The search over the items that there are now: a patch can bring others."""
+        catalogue = self._world.catalogue
+        with self._counting:
+            if self._searched is not catalogue:
+                self._searched, self._search = catalogue, ItemSearch(catalogue.searchable)
+            return self._search
 
     def _document(self, style: Style, endpoint: str, numbers: list[int]) -> Json:
         """Return a document, or the status of an answer without one."""

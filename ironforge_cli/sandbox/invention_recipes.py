@@ -163,13 +163,18 @@ def _recipe(
     reagents = _reagents(rng, materials, land=land)
     if k % 29 == 4:  # noqa: PLR2004 - one in 29 lists a reagent of which none is needed.
         reagents = ((reagents[0][0], 0), *reagents[1:])
+    if k % 37 == 5:  # noqa: PLR2004 - one in 37 lists a reagent twice.
+        reagents = (*reagents, (reagents[-1][0], 2))
     taken = {item for item, _ in reagents}
     spare = next((item.id for item in materials if item.id not in taken), None)
+    optional = ((spare, 1),) if k % 31 == 6 and spare is not None else ()  # noqa: PLR2004 - one in 31 lists some.
+    if k % 93 == 6:  # noqa: PLR2004 - and of those one in three lists one that it needs as well.
+        optional = (*optional, (reagents[-1][0], 1))
     recipe = Recipe(
         id=recipe_id,
         name=Name(""),
         reagents=reagents,
-        optional_reagents=((spare, 1),) if k % 31 == 6 and spare is not None else (),  # noqa: PLR2004 - one in 31 lists some.
+        optional_reagents=optional,
         has_description=k % 4 == 0,
         description="Worth the trouble." if k % 8 == 0 else None,
         status={11: 403, 12: 404}.get(k % 59, 200),
@@ -222,9 +227,9 @@ def _entries_that_are_no_recipes(plot: _Plot) -> list[Name]:
 
 
 def _teach_in_two_tiers(tiers: dict[int, SkillTier], plots: Sequence[_Plot]) -> None:
-    """Let the first recipe of each craft's oldest tier stand in its second tier as well."""
+    """Let the first recipe of each craft's oldest tier stand in its second as well, its newest's in another craft."""
     for older, newer in pairwise(plots):
-        if older.profession != newer.profession or older.land != 0:
+        if older.profession == newer.profession and older.land != 0:
             continue
         source, target = tiers[older.id].categories, tiers[newer.id].categories
         if source and target:

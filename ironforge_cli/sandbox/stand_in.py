@@ -215,6 +215,10 @@ class Sandbox:
         """Return what a region publishes now: its time, its auctions as columns, and its body."""
         return self.world.publications(region)[0]
 
+    def patch(self, build: str, catalogue: Catalogue | None = None) -> None:
+        """Bring a new build of the game, with the catalogue as it is or another of the same markets."""
+        self.world.patch(build, catalogue)
+
     def advance(self, region: Region | None = None, *, hours: int = 1) -> None:
         """Let one region, or every one, publish so many hours more."""
         self.world.advance(region, hours=hours)

@@ -74,6 +74,8 @@ class Style:
     region: Region
     locale: str | None
     """None for names in all locales."""
+    build: str = BUILD
+    """The game's build that links of static data name."""
 
     def dynamic(self, path: str) -> str:
         """Return the link of something that changes by the hour."""
@@ -86,7 +88,7 @@ class Style:
         >>> Style(Region.EU, locale=None).static("item/7")
         'https://eu.api.blizzard.com/data/wow/item/7?namespace=static-12.0.9_70114-eu'
         """
-        return f"{self._base}/{path}?namespace=static-{BUILD}-{self.region.value}"
+        return f"{self._base}/{path}?namespace=static-{self.build}-{self.region.value}"
 
     @property
     def _base(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.invention import invent
 from ironforge_cli.sandbox.market import IdRange, SimulatedMarket, TokenMarket, Truth, default_profiles
-from ironforge_cli.sandbox.wire import Style, commodities_body
+from ironforge_cli.sandbox.wire import BUILD, Style, commodities_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +145,8 @@ class World:
         if speed < 0:
             raise ValueError("time only moves forward")
         self.catalogue: Catalogue = invent(seed=seed, items=items, recipes=recipes, commodities=commodities)
+        self.build = BUILD
+        self._patched_after = timedelta(0)
         self._lock = threading.RLock()
         self._monotonic = monotonic
         self._began = monotonic()
@@ -180,7 +182,14 @@ class World:
     @property
     def patched_at(self) -> datetime:
         """When the static data last changed: the game's latest patch."""
-        return self._starts_at - _SINCE_PATCH
+        return self._starts_at - _SINCE_PATCH + self._patched_after
+
+    def patch(self, build: str, catalogue: Catalogue | None = None) -> None:
+        """Bring a new build of the game, with the catalogue as it is or another of the same markets."""
+        with self._lock:
+            self.build = build
+            self.catalogue = catalogue or self.catalogue
+            self._patched_after = _SINCE_PATCH + (self.now - self._starts_at)
 
     @property
     def runs_by_clock(self) -> bool:

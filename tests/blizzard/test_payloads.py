@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.auctions import TimeLeft
-from ironforge_cli.market.catalogue import Faction, Item, Named, Reagent
+from ironforge_cli.market.catalogue import Named
 from ironforge_cli.regions import Region
 from tests.blizzard.bodies import auction, body_of, written
 
@@ -340,96 +340,13 @@ def test_a_wrong_token_price_is_refused_with_its_path(key: str, value: Any) -> N
         ({"de_DE": "Myzelblüte", "en_US": "Mycobloom"}, "de_DE", "Myzelblüte"),
         ({"de_DE": None, "en_US": "Mycobloom"}, "de_DE", "Mycobloom"),
         ({"en_GB": "Placeholder"}, "ko_KR", "Placeholder"),
-        ({"fr_FR": "Seul"}, "ko_KR", None),
+        ({"fr_FR": "Seul"}, "ko_KR", "Seul"),
         ({}, "ko_KR", None),
     ],
 )
-def test_a_name_comes_in_the_locale_or_in_english(name: Any, locale: str, expected: str | None) -> None:
+def test_a_name_comes_in_the_locale_or_in_english_or_in_any(name: Any, locale: str, expected: str | None) -> None:
     body = written({"professions": [{"key": {"href": "x"}, "name": name, "id": 171}]})
     assert payloads.professions(body, locale=locale) == [Named(id=171, name=expected)]
-
-
-# Recipes, tiers and items
-
-
-def link(number: int) -> dict[str, Any]:
-    return {"key": {"href": "x"}, "name": f"item {number}", "id": number}
-
-
-def test_reagents_listed_twice_add_up_and_needed_ones_beat_optional_ones() -> None:
-    body = written(
-        {
-            "id": 5,
-            "name": "Potion",
-            "media": {},
-            "reagents": [
-                {"reagent": link(9), "quantity": 2},
-                {"reagent": link(7), "quantity": 0},
-                {"reagent": link(9), "quantity": 3},
-            ],
-            "optional_reagents": [{"reagent": link(9), "quantity": 50}, {"reagent": link(8), "quantity": 1}],
-        }
-    )
-    (recipe,) = payloads.recipes(body, locale="en_US")
-    assert recipe.reagents == (
-        Reagent(item_id=7, quantity=0, optional=False),
-        Reagent(item_id=8, quantity=1, optional=True),
-        Reagent(item_id=9, quantity=5, optional=False),
-    )
-    assert (recipe.faction, recipe.crafted_item_id) == (Faction.NEUTRAL, None)
-    assert recipe.answer == json.loads(body)
-
-
-@pytest.mark.parametrize(
-    ("crafted", "expected"),
-    [
-        ({}, {Faction.NEUTRAL: None}),
-        ({"crafted_item": 3}, {Faction.NEUTRAL: 3}),
-        ({"alliance_crafted_item": 4, "horde_crafted_item": 5}, {Faction.ALLIANCE: 4, Faction.HORDE: 5}),
-        ({"horde_crafted_item": 5}, {Faction.HORDE: 5}),
-    ],
-)
-def test_a_recipe_comes_once_for_each_faction_that_crafts_it(
-    crafted: dict[str, int], expected: dict[Faction, int | None]
-) -> None:
-    document = {"id": 5, "name": None, "media": {}} | {key: link(number) for key, number in crafted.items()}
-    recipes = payloads.recipes(written(document), locale="en_US")
-    assert {recipe.faction: recipe.crafted_item_id for recipe in recipes} == expected
-
-
-@pytest.mark.parametrize("broken", [{"reagent": {"id": 3}}, {"quantity": 3}, {"reagent": {"id": 0}, "quantity": 1}])
-def test_a_reagent_without_item_or_quantity_is_refused(broken: dict[str, Any]) -> None:
-    with pytest.raises(RefusedAnswerError, match="reagents"):
-        payloads.recipes(written({"id": 5, "name": "x", "media": {}, "reagents": [broken]}), locale="en_US")
-
-
-def test_a_profession_without_tiers_and_a_tier_without_categories_are_no_fault() -> None:
-    assert payloads.skill_tiers(written({"id": 171, "name": "Alchemy"}), locale="en_US") == []
-    assert payloads.skill_tier(written({"id": 2823, "name": None}), locale="en_US").recipes == ()
-
-
-def test_a_recipe_that_stands_in_several_categories_is_listed_once_where_it_comes_first() -> None:
-    categories = [{"name": None, "recipes": [link(3), link(1)]}, {"recipes": [link(1), link(2)]}, {"name": "empty"}]
-    tier = payloads.skill_tier(written({"id": 2823, "name": "Dragon", "categories": categories}), locale="en_US")
-    assert [recipe.id for recipe in tier.recipes] == [3, 1, 2]
-
-
-def test_a_page_of_the_item_search_says_whether_more_follows() -> None:
-    found = {"id": 7, "name": {"en_US": "Ore"}, "item_class": {"name": {"en_US": "Metal"}, "id": 7}, "level": 3}
-    page = {"page": 1, "results": [{"key": {"href": "x"}, "data": found}]}
-    ore = Item(
-        id=7,
-        name="Ore",
-        level=3,
-        item_class="Metal",
-        item_subclass=None,
-        inventory_type=None,
-        is_equippable=None,
-        is_stackable=None,
-        quality=None,
-    )
-    assert payloads.item_search(written(page), locale="en_US") == ([ore], False)
-    assert payloads.item_search(written(page | {"resultCountCapped": True}), locale="en_US") == ([ore], True)
 
 
 @pytest.mark.parametrize(

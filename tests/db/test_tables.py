@@ -116,6 +116,8 @@ ADDED = {
         "new_auctions": "integer?",
         "interval_seconds": "integer?",
     },
+    "items": {"build": "text?", "locale": "text?"},
+    "seeder_status": {"build": "text?", "locale": "text?", "seen_build": "text?"},
 }
 
 
@@ -133,17 +135,17 @@ def columns(shared: Database, table: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("table", PUBLISHED)
-def test_a_table_has_exactly_the_published_columns_and_those_of_the_estimator(shared: Database, table: str) -> None:
+def test_a_table_has_exactly_the_published_columns_and_those_of_the_project(shared: Database, table: str) -> None:
     added = [extra for name, extra in ADDED.items() if name in table]
     assert columns(shared, table) == dict(ChainMap(*added, PUBLISHED[table]))
 
 
-def test_the_tables_are_the_published_ones_and_the_registry(shared: Database) -> None:
+def test_the_tables_are_the_published_ones_and_those_of_the_project(shared: Database) -> None:
     query = text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
     with shared.connect() as connection:
         found = set(connection.execute(query).scalars())
-    assert found == {*PUBLISHED, "snapshots", "alembic_version"}
-    assert set(METADATA.tables) == {*PUBLISHED, "snapshots"}
+    assert found == {*PUBLISHED, "snapshots", "not_shown", "alembic_version"}
+    assert set(METADATA.tables) == {*PUBLISHED, "snapshots", "not_shown"}
 
 
 def definitions(shared: Database, table: str, kind: str) -> list[str]:
@@ -167,6 +169,7 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
         ("reagents", "recipe_id, faction, item_id"),
         ("items", "id"),
         ("seeder_status", "seeder_type"),
+        ("not_shown", "kind, id"),
         ("scraper_logs", "id"),
         ("benchmarks", "id"),
         ("snapshots", "region, snapshot_time"),

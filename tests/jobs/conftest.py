@@ -17,6 +17,7 @@ from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
 from tests.jobs.healthy import install
+from tests.jobs.seeders import Seeder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -132,6 +133,19 @@ def make_collector(
             return Collector(sandbox=sandbox, database=database, client=client, clock=clock, home=tmp_path)
 
         yield make
+
+
+@pytest.fixture
+def make_seeder(
+    make_sandbox: Callable[..., Sandbox], database: Database, clock: TickingClock, tmp_path: Path
+) -> Callable[..., Seeder]:
+    """Make a machine that seeds; options are the sandbox's."""
+
+    def make(**options: Any) -> Seeder:
+        small = {"auctions": 100, "items": 1_500, "recipes": 400, **options}
+        return Seeder(sandbox=make_sandbox(**small), database=database, clock=clock, home=tmp_path)
+
+    return make
 
 
 @pytest.fixture

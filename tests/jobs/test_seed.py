@@ -2,40 +2,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ironforge_cli.jobs.seed import store_found_items, store_single_items
-from ironforge_cli.regions import Region
-from tests.jobs import stored
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.seeding import SeedOutcome
+from tests.jobs import crafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ironforge_cli.db.engine import Database
-    from tests.jobs.conftest import Collector
+    from tests.jobs.seeders import Seeder
+
+COMPLETED = [SeedOutcome.COMPLETED] * 3
+CURRENT = [SeedOutcome.CURRENT] * 3
 
 
-def names(database: Database) -> dict[int, str]:
-    return {row[0]: row[1] for row in stored.rows(database, "SELECT id, item_name FROM items")}
+def test_everything_is_stored_as_the_catalogue_has_it(make_seeder: Callable[..., Seeder]) -> None:
+    seeder = make_seeder()
+    seeded = seeder()
+    assert seeded.status is ExitStatus.DONE
+    assert [part.outcome for part in seeded.parts] == COMPLETED
+    assert crafts.held(seeder.database) == crafts.expected(seeder.sandbox.catalogue)
 
 
-def test_items_that_the_search_misses_get_their_names_one_by_one(
-    database: Database, make_collector: Callable[..., Collector]
-) -> None:
-    collector = make_collector(database, items=1_200)
-    catalogue = collector.sandbox.catalogue.items
-    missed = [item.id for item in catalogue.values() if item.unsearchable and not item.removed]
-    removed = [item.id for item in catalogue.values() if item.removed]
-    assert missed
-    assert removed
-    found = store_found_items(Region.EU, source=collector.client, database=database)
-    assert found == len(names(database)) == len(catalogue) - len({*missed, *removed})
-    asked = [missed[0], removed[0]]
-    assert store_single_items(Region.EU, asked, source=collector.client, database=database) == 1
-    assert names(database)[missed[0]] == catalogue[missed[0]].name.english
-    assert removed[0] not in names(database)
-
-
-def test_items_that_are_stored_again_are_there_once(collector: Collector) -> None:
-    for _ in range(2):
-        stored_now = store_found_items(Region.EU, source=collector.client, database=collector.database)
-        assert stored_now == len(names(collector.database))
-        assert store_single_items(Region.EU, [], source=collector.client, database=collector.database) == 0
+def test_a_second_run_asks_for_the_index_alone(make_seeder: Callable[..., Seeder]) -> None:
+    seeder = make_seeder()
+    seeder()
+    seeder.sandbox.forget_requests()
+    seeded = seeder()
+    assert [part.outcome for part in seeded.parts] == CURRENT
+    assert seeder.asked() == ["/eu/data/wow/profession/index"]

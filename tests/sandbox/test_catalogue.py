@@ -108,15 +108,18 @@ def test_recipes_show_every_oddity_of_the_real_ones(catalogue: Catalogue) -> Non
 
 
 def test_recipes_name_only_items_and_slots_that_exist_and_never_their_own_product(catalogue: Catalogue) -> None:
+    repeated = 0
     for recipe in catalogue.recipes.values():
         used = [item for item, _ in (*recipe.reagents, *recipe.optional_reagents)]
         made = {recipe.crafted_item, recipe.alliance_crafted_item, recipe.horde_crafted_item} - {None}
-        assert len(used) == len(set(used))
+        repeated += len(used) != len(set(used))
         assert {*used, *made} <= set(catalogue.items)
         assert recipe.crafted_item not in used
         assert set(recipe.slots) <= set(catalogue.slot_types)
         if recipe.alliance_crafted_item is not None:
             assert recipe.crafted_item is None
+    # Few list an item twice, as the real ones may.
+    assert 0 < repeated < len(catalogue.recipes) / 20
 
 
 def test_a_full_catalogue_uses_about_as_many_reagents_as_the_real_one() -> None:

@@ -1,17 +1,24 @@
-"""Items, recipes and reagents."""
+"""Items, recipes and reagents, and what Blizzard doesn't show of them.
+
+Whoever stores recipes or items in two transactions at once does so in the order of their ids, so that none waits for
+another in a circle.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import ITEMS
+from ironforge_cli.db.models import ITEMS, NOT_SHOWN, PRICE_STATS, REAGENTS, RECIPES
+from ironforge_cli.market.catalogue import Faction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -22,8 +29,58 @@ _DESCRIPTION: Final = tuple(column.name for column in ITEMS.columns if not colum
 _execute = executor("catalogue")
 
 
-def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None:
-    """Write items, over what was known of them, in the caller's transaction; of one that comes twice, the last."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What storing changed, in rows."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    filtered: int = 0
+    """Rows that were left out, since what they refer to is not there."""
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            deleted=self.deleted + other.deleted,
+            filtered=self.filtered + other.filtered,
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether any row is another than before."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRecipe:
+    """A recipe as one faction crafts it, and where it is listed."""
+
+    recipe: catalogue.Recipe
+    profession: str | None
+    skill_tier: str | None
+    listed_name: str | None
+    """Its name in the list, for where it has none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecipe:
+    """A row of recipes, as far as its reagents are read from it."""
+
+    id: int
+    faction: Faction
+    answer: bytes
+    """Blizzard's answer, as JSON."""
+
+
+def store_items(
+    connection: Connection, items: Sequence[catalogue.Item], *, build: str | None = None, locale: str | None = None
+) -> None:
+    """Write items, over what was known of them, in the caller's transaction; of one that comes twice, the last.
+
+    `build` and `locale` are what they were read of; without them they are read again when next something seeds them.
+    """
     if not items:
         return
     statement = insert(ITEMS)
@@ -42,6 +99,8 @@ def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None
                 "is_equippable": item.is_equippable,
                 "is_stackable": item.is_stackable,
                 "quality": item.quality,
+                "build": build,
+                "locale": locale,
             }
             # Two who write the same items in one order wait for each other, and in two orders deadlock.
             for item in sorted(items, key=lambda item: item.id)
@@ -52,3 +111,222 @@ def store_items(connection: Connection, items: Sequence[catalogue.Item]) -> None
 def count_items(connection: Connection) -> int:
     """How many items are known."""
     return int(_execute(connection, select(func.count()).select_from(ITEMS)).scalar_one())
+
+
+def forget_read_items(connection: Connection) -> None:
+    """Let every item be read again, also those that Blizzard didn't show; what is known of them stays."""
+    _execute(connection, update(ITEMS).values(build=None))
+    _execute(connection, delete(NOT_SHOWN).where(NOT_SHOWN.c.kind == "item"))
+
+
+# Distinct items of a table of statistics, by jumps in its primary key: an index look-up an item, however many years.
+_SEEN: Final = """
+    (WITH RECURSIVE seen (item_id) AS (
+        (SELECT item_id FROM {table} ORDER BY item_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT stats.item_id FROM {table} AS stats WHERE stats.item_id > seen.item_id
+                ORDER BY stats.item_id LIMIT 1)
+        FROM seen WHERE seen.item_id IS NOT NULL
+    ) SELECT item_id FROM seen WHERE item_id IS NOT NULL)"""
+_OF_ANY: Final = (
+    "SELECT item_id FROM reagents",
+    "SELECT crafted_item_id FROM recipes WHERE crafted_item_id IS NOT NULL",
+    *(_SEEN.format(table=table.name) for table in PRICE_STATS.values()),
+)
+_OF_A_PROFESSION: Final = (
+    """SELECT item_id FROM reagents JOIN recipes ON recipes.id = recipe_id AND recipes.faction = reagents.faction
+       WHERE profession IS NOT DISTINCT FROM :profession""",
+    """SELECT crafted_item_id FROM recipes
+       WHERE crafted_item_id IS NOT NULL AND profession IS NOT DISTINCT FROM :profession""",
+)
+_UNREAD: Final = """
+    SELECT wanted.item_id FROM ({wanted}) AS wanted (item_id)
+    WHERE NOT EXISTS (SELECT FROM items WHERE items.id = wanted.item_id
+                      AND items.build IS NOT DISTINCT FROM :build AND items.locale IS NOT DISTINCT FROM :locale)
+    AND NOT EXISTS (SELECT FROM not_shown WHERE kind = 'item' AND not_shown.id = wanted.item_id AND status = 404)
+    ORDER BY 1"""
+
+
+def unread_items(connection: Connection, *, build: str | None, locale: str, profession: str | None = None) -> list[int]:
+    """Items that a recipe takes or makes, or that any snapshot had, and that were not read of this build and locale.
+
+    By rising id, without those that left the game. With `profession` only what its recipes take and make.
+    """
+    wanted = " UNION ".join(_OF_ANY if profession is None else _OF_A_PROFESSION)
+    parameters = {"build": build, "locale": locale}
+    if profession is not None:
+        parameters["profession"] = profession
+    return list(_execute(connection, text(_UNREAD.format(wanted=wanted)), parameters).scalars())
+
+
+def remember_not_shown(connection: Connection, kind: str, statuses: Mapping[int, int], *, build: str | None) -> None:
+    """Remember what Blizzard answered for things that it doesn't show: 403 or 404 by id."""
+    if not statuses:
+        return
+    statement = insert(NOT_SHOWN)
+    _execute(
+        connection,
+        statement.on_conflict_do_update(
+            index_elements=[NOT_SHOWN.c.kind, NOT_SHOWN.c.id],
+            set_={"status": statement.excluded.status, "build": statement.excluded.build, "asked_at": func.now()},
+        ),
+        [{"kind": kind, "id": number, "status": statuses[number], "build": build} for number in sorted(statuses)],
+    )
+
+
+def not_shown(connection: Connection, kind: str, *, build: str | None) -> dict[int, int]:
+    """What Blizzard answered for things that it didn't show of this build: 403 or 404 by id."""
+    query = select(NOT_SHOWN.c.id, NOT_SHOWN.c.status).where(
+        NOT_SHOWN.c.kind == kind, NOT_SHOWN.c.build.is_not_distinct_from(build)
+    )
+    return {row.id: row.status for row in _execute(connection, query)}
+
+
+def forget_not_shown(connection: Connection, kind: str, ids: Collection[int] | None = None) -> None:
+    """Let things be asked for again that Blizzard didn't show; without `ids` all of a kind."""
+    statement = delete(NOT_SHOWN).where(NOT_SHOWN.c.kind == kind)
+    if ids is not None:
+        statement = statement.where(NOT_SHOWN.c.id.in_(sorted(ids)))
+    _execute(connection, statement)
+
+
+_STORE_RECIPES: Final = text(
+    "INSERT INTO recipes AS old (id, faction, name, profession, skill_tier, crafted_item_id, data)"
+    " SELECT id, faction, name, profession, skill_tier, crafted_item_id, CAST(data AS jsonb)"
+    " FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[]), CAST(:names AS text[]),"
+    "  CAST(:professions AS text[]), CAST(:skill_tiers AS text[]), CAST(:crafted AS int[]), CAST(:data AS text[]))"
+    "  AS new (id, faction, name, profession, skill_tier, crafted_item_id, data)"
+    " ORDER BY id, faction"
+    " ON CONFLICT (id, faction) DO UPDATE SET name = excluded.name, profession = excluded.profession,"
+    "  skill_tier = excluded.skill_tier, crafted_item_id = excluded.crafted_item_id, data = excluded.data,"
+    "  updated_at = now()"
+    " WHERE (old.name, old.profession, old.skill_tier, old.crafted_item_id, old.data)"
+    "  IS DISTINCT FROM (excluded.name, excluded.profession, excluded.skill_tier, excluded.crafted_item_id,"
+    "  excluded.data)"
+    # A row that was there before was locked by this transaction for its update.
+    " RETURNING (xmax = 0) AS is_new"
+)
+_DELETE_OTHER_FACTIONS: Final = text(
+    "DELETE FROM recipes AS old WHERE old.id = ANY(CAST(:ids AS int[])) AND NOT EXISTS ("
+    " SELECT FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[])) AS new (id, faction)"
+    " WHERE new.id = old.id AND new.faction = old.faction)"
+)
+
+
+def store_recipes(connection: Connection, recipes: Sequence[PlacedRecipe]) -> Changes:
+    """Write recipes over what was known of them, in the caller's transaction; no recipe may come twice.
+
+    `recipes` hold every faction of each recipe in them: rows of other factions are deleted, with their reagents. Rows
+    that would not change are left alone.
+    """
+    if not recipes:
+        return Changes()
+    keys = {
+        "ids": [placed.recipe.id for placed in recipes],
+        "factions": [placed.recipe.faction.value for placed in recipes],
+    }
+    deleted = _execute(connection, _DELETE_OTHER_FACTIONS, keys).rowcount
+    is_new = list(
+        _execute(
+            connection,
+            _STORE_RECIPES,
+            {
+                **keys,
+                "names": [placed.recipe.name or placed.listed_name for placed in recipes],
+                "professions": [placed.profession for placed in recipes],
+                "skill_tiers": [placed.skill_tier for placed in recipes],
+                "crafted": [placed.recipe.crafted_item_id for placed in recipes],
+                "data": [msgspec.json.encode(placed.recipe.answer).decode() for placed in recipes],
+            },
+        ).scalars()
+    )
+    return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted)
+
+
+def count_recipes(connection: Connection, *, besides: Collection[int] = ()) -> int:
+    """How many recipes are stored, whatever their factions; without those of certain ids."""
+    query = text("SELECT count(DISTINCT id) FROM recipes WHERE id <> ALL(CAST(:besides AS int[]))")
+    return int(_execute(connection, query, {"besides": sorted(besides)}).scalar_one())
+
+
+def count_reagents(connection: Connection) -> int:
+    """How many rows say what recipes take."""
+    return int(_execute(connection, select(func.count()).select_from(REAGENTS)).scalar_one())
+
+
+def delete_other_recipes(connection: Connection, listed: Collection[int]) -> Changes:
+    """Delete recipes that are not among the listed ones, with their reagents."""
+    statement = text("DELETE FROM recipes WHERE id <> ALL(CAST(:listed AS int[]))")
+    return Changes(deleted=_execute(connection, statement, {"listed": sorted(listed)}).rowcount)
+
+
+def recipe_professions(connection: Connection) -> list[str | None]:
+    """Names of the professions that have recipes; None where a profession has no name."""
+    query = select(RECIPES.c.profession).distinct().order_by(RECIPES.c.profession)
+    return list(_execute(connection, query).scalars())
+
+
+def stored_recipes(connection: Connection, profession: str | None) -> list[StoredRecipe]:
+    """The recipes of a profession, by rising id."""
+    query = text(
+        "SELECT id, faction, CAST(data AS text) FROM recipes WHERE profession IS NOT DISTINCT FROM :profession"
+        " ORDER BY id, faction"
+    )
+    return [
+        StoredRecipe(id=number, faction=Faction(faction), answer=answer.encode())
+        for number, faction, answer in _execute(connection, query, {"profession": profession})
+    ]
+
+
+_DELETE_OTHER_REAGENTS: Final = text(
+    "DELETE FROM reagents AS old"
+    " USING unnest(CAST(:recipes AS int[]), CAST(:recipe_factions AS text[])) AS recipe (id, faction)"
+    " WHERE old.recipe_id = recipe.id AND old.faction = recipe.faction AND NOT EXISTS ("
+    "  SELECT FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[]), CAST(:items AS int[]))"
+    "  AS new (recipe_id, faction, item_id)"
+    "  WHERE new.recipe_id = old.recipe_id AND new.faction = old.faction AND new.item_id = old.item_id)"
+)
+_STORE_REAGENTS: Final = text(
+    "INSERT INTO reagents AS old (recipe_id, faction, item_id, quantity, optional)"
+    " SELECT new.recipe_id, new.faction, new.item_id, new.quantity, new.optional"
+    " FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[]), CAST(:items AS int[]), CAST(:quantities AS int[]),"
+    "  CAST(:optional AS boolean[])) AS new (recipe_id, faction, item_id, quantity, optional)"
+    # What refers to a recipe that is not there, or not any more, is left out; the others stay until the end.
+    " JOIN (SELECT id, faction FROM recipes WHERE id = ANY(CAST(:recipes AS int[])) ORDER BY id, faction FOR KEY SHARE)"
+    "  AS recipe ON recipe.id = new.recipe_id AND recipe.faction = new.faction"
+    " ORDER BY new.recipe_id, new.faction, new.item_id"
+    " ON CONFLICT (recipe_id, faction, item_id) DO UPDATE"
+    " SET quantity = excluded.quantity, optional = excluded.optional"
+    " WHERE (old.quantity, old.optional) IS DISTINCT FROM (excluded.quantity, excluded.optional)"
+    " RETURNING (xmax = 0) AS is_new"
+)
+_COUNT_RECIPES_THERE: Final = text(
+    "SELECT count(*) FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[])) AS new (recipe_id, faction)"
+    " JOIN recipes ON recipes.id = new.recipe_id AND recipes.faction = new.faction"
+)
+
+
+def store_reagents(
+    connection: Connection, reagents: Mapping[tuple[int, Faction], Sequence[catalogue.Reagent]]
+) -> Changes:
+    """Write what recipes take, by id and faction, in place of what they took; no item may come twice in one.
+
+    In the caller's transaction. Rows whose recipe is not there are counted and left out.
+    """
+    if not reagents:
+        return Changes()
+    keys = sorted(reagents)
+    rows = [(number, faction.value, one) for number, faction in keys for one in reagents[number, faction]]
+    parameters = {
+        "recipes": [number for number, _ in keys],
+        "recipe_factions": [faction.value for _, faction in keys],
+        "ids": [number for number, _, _ in rows],
+        "factions": [faction for _, faction, _ in rows],
+        "items": [one.item_id for _, _, one in rows],
+        "quantities": [one.quantity for _, _, one in rows],
+        "optional": [one.optional for _, _, one in rows],
+    }
+    deleted = _execute(connection, _DELETE_OTHER_REAGENTS, parameters).rowcount
+    is_new = list(_execute(connection, _STORE_REAGENTS, parameters).scalars())
+    there = int(_execute(connection, _COUNT_RECIPES_THERE, parameters).scalar_one())
+    return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted, filtered=len(rows) - there)

@@ -1,0 +1,87 @@
+"""Seeding, ready to run against a stand-in and a database."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ironforge_cli.blizzard.client import BlizzardClient
+from ironforge_cli.blizzard.ratelimit import RateLimit
+from ironforge_cli.blizzard.transport import Transport
+from ironforge_cli.jobs.pending import PendingRows
+from ironforge_cli.jobs.seed import SEEDERS, seed
+from ironforge_cli.jobs.seeding import Trial
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.seeding import CatalogueSource, Seeded, SeedProgress
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.clocks import TickingClock
+
+
+@dataclass
+class Seeder:
+    """One machine that seeds from one stand-in into one database; each run has sessions of its own."""
+
+    sandbox: Sandbox
+    database: Database
+    clock: TickingClock
+    home: Path
+    locale: str = "en_US"
+    at_once: int = 8
+
+    @contextmanager
+    def client(self) -> Generator[BlizzardClient]:
+        """A client as a new process has it: what it knows of earlier ones is on disk."""
+        transport = Transport(
+            cache_folder=self.home / "http",
+            credentials=lambda: (self.sandbox.client_id, self.sandbox.client_secret),
+            oauth_url=self.sandbox.oauth_url,
+            timeout=(5, 5),
+            rate_limit=RateLimit(
+                self.home / "requests.sqlite", per_second=1_000, per_hour=1_000_000, now=time.time, sleep=lambda _: None
+            ),
+            now=time.time,
+            sleep=self.clock.sleep,
+        )
+        try:
+            yield BlizzardClient(transport, api_url=self.sandbox.api_url, locale=self.locale)
+        finally:
+            transport.close()
+
+    def __call__(
+        self,
+        *wanted: str,
+        force: bool = False,
+        limit: int | None = None,
+        profession: str | None = None,
+        progress: SeedProgress | None = None,
+        source: CatalogueSource | None = None,
+    ) -> Seeded:
+        """Run some seeders, or all of them."""
+        with self.client() as client:
+            return seed(
+                wanted or SEEDERS,
+                source=source or client,
+                database=self.database,
+                pending=PendingRows(self.home / "spool" / "log-rows.jsonl"),
+                region=Region.EU,
+                clock=self.clock,
+                at_once=self.at_once,
+                progress=progress,
+                trial=Trial(force=force, limit=limit, profession=profession),
+            )
+
+    def asked(self, *endpoints: str) -> list[str]:
+        """Paths that the stand-in was asked for since it last forgot, without tokens."""
+        return [
+            one.path
+            for one in self.sandbox.requests
+            if one.endpoint != "oauth" and (not endpoints or one.endpoint in endpoints)
+        ]
