@@ -73,6 +73,8 @@ def store_single_items(region: Region, item_ids: Iterable[int], *, source: ItemS
 class _Tallies:
     """What a run has come to so far."""
 
+    build: str | None
+    """The game's build that what is stored is said to be of."""
     newest: str | None
     stored: int = 0
     skipped: Counts = field(default_factory=Counts)
@@ -108,17 +110,21 @@ def seed_items(work: Work) -> SeededPart:
     profession = work.professions()[0].name if trial.profession is not None else None
     with work.database.transaction() as connection:
         state = seeders.seeder_states(connection)["item"]
+        is_current = state.is_current(build=build, locale=locale)
+        if is_current:
+            # A server that has not heard of the newest patch yet is no reason to read everything again.
+            build = state.build
         if trial.force:
             catalogue.forget_read_items(connection)
         unread = catalogue.unread_items(connection, build=build, locale=locale, profession=profession)
         rows = catalogue.count_items(connection)
-        if state.is_current(build=build, locale=locale):
+        if is_current:
             if not unread and not trial.force:
                 return SeededPart("items", SeedOutcome.CURRENT, ExitStatus.DONE, build=build, rows=rows)
         else:
             seeders.reopen(connection, "item")
     unread = unread[: trial.limit]
-    tallies = _Tallies(newest=build)
+    tallies = _Tallies(build=build, newest=build)
     work.progress.begin("items", total=len(unread))
     missed = unread if len(unread) <= FEW else _walk(work, unread, tallies=tallies)
     _ask_singly(work, missed, tallies=tallies)
@@ -145,7 +151,7 @@ def _walk(work: Work, unread: Sequence[int], *, tallies: _Tallies) -> list[int]:
     position = 0
     while position < len(unread):
         work.clock.check()
-        read = work.source.items_after(work.region, unread[position] - 1, build=work.build)
+        read = work.source.items_after(work.region, unread[position] - 1, build=tallies.build)
         page = read.value
         tallies.see(read.build)
         tallies.counted.add("malformed in the search", page.malformed)
@@ -170,7 +176,7 @@ def _ask_singly(work: Work, missed: Sequence[int], *, tallies: _Tallies) -> None
     def ask(item_id: int) -> _Asked:
         work.clock.check()
         try:
-            read = work.source.single_item(work.region, item_id, build=work.build)
+            read = work.source.single_item(work.region, item_id, build=tallies.build)
         except NotThereError as error:
             return _Asked(item_id, status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
         except RefusedAnswerError as error:
@@ -189,7 +195,7 @@ def _ask_singly(work: Work, missed: Sequence[int], *, tallies: _Tallies) -> None
             _store(work, [one.item for one in answers if one.item is not None], tallies=tallies)
             gone = {one.id: _NOT_FOUND for one in answers if one.status == _NOT_FOUND}
             with work.database.transaction() as connection:
-                catalogue.remember_not_shown(connection, "item", gone, build=work.build)
+                catalogue.remember_not_shown(connection, "item", gone, build=tallies.build)
             for one in answers:
                 _tally(one, tallies=tallies)
             work.progress.tell(
@@ -216,7 +222,7 @@ def _require_plausible(work: Work, answers: Sequence[_Asked], *, tallies: _Talli
         raise RefusedAnswerError(f"None of {total} items makes sense, one of them since: {first}")
     if tallies.shown is not None and all(answer.status == _NOT_FOUND for answer in answers):
         try:
-            work.source.single_item(work.region, tallies.shown, build=work.build)
+            work.source.single_item(work.region, tallies.shown, build=tallies.build)
         except NotThereError:
             pass
         else:
@@ -241,6 +247,6 @@ def _store(work: Work, items: Sequence[Item], *, tallies: _Tallies) -> None:
     if not items:
         return
     with work.database.transaction() as connection:
-        catalogue.store_items(connection, items, build=work.build, locale=work.source.locale)
+        catalogue.store_items(connection, items, build=tallies.build, locale=work.source.locale)
         catalogue.forget_not_shown(connection, "item", {item.id for item in items})
     tallies.stored += len(items)

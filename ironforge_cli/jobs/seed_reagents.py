@@ -31,6 +31,7 @@ def seed_reagents(work: Work) -> SeededPart:
     It is complete where the recipes are. Raises errors of the database, and `InterruptedRunError`.
     """
     trial = work.trial
+    only = None if trial.profession is None else work.professions()[0].name
     with work.database.transaction() as connection:
         states = seeders.seeder_states(connection)
         recipes, state = states["recipe"], states["reagent"]
@@ -41,7 +42,7 @@ def seed_reagents(work: Work) -> SeededPart:
         seeders.reopen(connection, "reagent")
         names = catalogue.recipe_professions(connection)
     if trial.profession is not None:
-        names = [name for name in names if name == work.professions()[0].name]
+        names = [name for name in names if name == only]
     changes, counted, skipped = Changes(), Counts(), Counts()
     left = trial.limit
     work.progress.begin("reagents", total=len(names))

@@ -100,7 +100,7 @@ def seed_recipes(work: Work) -> SeededPart:
     that can't be had, and `InterruptedRunError`.
     """
     trial, locale = work.trial, work.source.locale
-    build = work.build
+    build, professions = work.build, work.professions()
     with work.database.transaction() as connection:
         state = seeders.seeder_states(connection)["recipe"]
         if state.is_current(build=build, locale=locale) and not trial.force:
@@ -111,7 +111,6 @@ def seed_recipes(work: Work) -> SeededPart:
             catalogue.forget_not_shown(connection, "recipe")
         not_shown = catalogue.not_shown(connection, "recipe", build=build)
     tallies = _Tallies(newest=build)
-    professions = work.professions()
     with work.asking() as pool:
         listings = _listings(work, professions, pool=pool, counts=tallies.skipped)
         listed = _owned(listings, limit=trial.limit)
@@ -270,7 +269,9 @@ def _store(work: Work, listing: _Listing, answers: Sequence[_Asked], *, tallies:
     with work.database.transaction() as connection:
         changes = catalogue.store_recipes(connection, placed)
         catalogue.forget_not_shown(connection, "recipe", {one.recipe.id for one in placed})
-        catalogue.remember_not_shown(connection, "recipe", statuses, build=build)
+        if placed:
+            # Where nothing of a profession is shown, something else may be wrong, and is asked about again.
+            catalogue.remember_not_shown(connection, "recipe", statuses, build=build)
         if changes.any:
             # What they take, and which items there are, may have changed with them.
             seeders.reopen(connection, "reagent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +20,7 @@ from tests.jobs.healthy import install
 from tests.jobs.seeders import Seeder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.collect import Collected, Market, Storage
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.clocks import TickingClock
+
+
+FEW_PROFESSIONS = (171, 197, 356, 794, 2777)
+"""Two crafts, one with entries that are no recipes, one without tiers, and a pseudo-profession."""
 
 
 @dataclass
@@ -139,11 +143,14 @@ def make_collector(
 def make_seeder(
     make_sandbox: Callable[..., Sandbox], database: Database, clock: TickingClock, tmp_path: Path
 ) -> Callable[..., Seeder]:
-    """Make a machine that seeds; options are the sandbox's."""
+    """Make a machine that seeds; options are the sandbox's, which shows a few professions unless all are asked for."""
 
-    def make(**options: Any) -> Seeder:
-        small = {"auctions": 100, "items": 1_500, "recipes": 400, **options}
-        return Seeder(sandbox=make_sandbox(**small), database=database, clock=clock, home=tmp_path)
+    def make(*, professions: Sequence[int] = FEW_PROFESSIONS, **options: Any) -> Seeder:
+        sandbox = make_sandbox(**{"auctions": 100, "items": 400, "recipes": 250, **options})
+        every = sandbox.catalogue.professions
+        shown = {number: one for number, one in every.items() if not professions or number in professions}
+        sandbox.patch(sandbox.world.build, replace(sandbox.catalogue, professions=shown))
+        return Seeder(sandbox=sandbox, database=database, clock=clock, home=tmp_path)
 
     return make
 

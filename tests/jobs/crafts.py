@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sqlalchemy import text
+
 from ironforge_cli.sandbox.catalogue import INVENTORY_TYPES, ITEM_CLASSES, QUALITIES
 from tests.jobs import stored
 
@@ -49,6 +51,11 @@ def expected(catalogue: Catalogue, *, locale: str = "en_US", seen: Iterable[int]
             wanted |= taken.keys() | ({item} if item is not None else set())
     items = {described(catalogue.items[number], locale) for number in wanted if not catalogue.items[number].removed}
     return Crafts(recipes=recipes, reagents=reagents, items=items)
+
+
+def shown_recipes(catalogue: Catalogue) -> list[int]:
+    """The recipes that are listed somewhere and answered."""
+    return sorted({row[0] for row in expected(catalogue).recipes})
 
 
 def factions(recipe: Recipe) -> dict[str, int | None]:
@@ -101,6 +108,13 @@ def held(database: Database) -> Crafts:
             " quality FROM items",
         ),
     )
+
+
+def forget(database: Database, *tables: str) -> None:
+    """Empty tables, as if what filled them had been rolled back."""
+    with database.transaction() as connection:
+        for table in tables:
+            connection.execute(text(f"DELETE FROM {table}"))
 
 
 def _once(database: Database, query: str) -> Rows:

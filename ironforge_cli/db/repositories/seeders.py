@@ -86,9 +86,12 @@ def reopen(connection: Connection, seeder: str) -> None:
 
 
 def complete(connection: Connection, seeder: str, *, build: str | None, locale: str) -> None:
-    """Note that all of a seeder is there."""
+    """Note that all of a seeder is there, of a build; where a newer one was seen, that is not enough."""
     _make_rows(connection)
-    _set(connection, seeder, {"completed": True, "completed_at": func.now(), "build": build, "locale": locale})
+    query = select(SEEDER_STATUS.c.seen_build).where(SEEDER_STATUS.c.seeder_type == seeder)
+    seen = _execute(connection, query).scalar_one()
+    changes = {"completed_at": func.now(), "build": build, "locale": locale}
+    _set(connection, seeder, {**changes, "completed": not is_newer_build(seen, build)})
 
 
 def _make_rows(connection: Connection) -> None:

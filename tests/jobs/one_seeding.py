@@ -1,0 +1,79 @@
+"""One `seed all` as a process of its own, to be killed: started from a server of processes that has imported it all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+
+def one_seeding(
+    *,
+    url: str,
+    api_url: str,
+    oauth_url: str,
+    credentials: tuple[str, str],
+    home: str,
+    at_once: int,
+    per_second: int = 10_000,
+) -> None:
+    """Seed everything once, and exit with the code of the result."""
+    from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - in the new process alone
+    from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
+    from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415
+    from ironforge_cli.cli.wiring import Stop, SystemClock  # noqa: PLC0415
+    from ironforge_cli.db.engine import Database  # noqa: PLC0415
+    from ironforge_cli.jobs.pending import PendingRows  # noqa: PLC0415
+    from ironforge_cli.jobs.seed import SEEDERS, seed  # noqa: PLC0415
+    from ironforge_cli.regions import Region  # noqa: PLC0415
+
+    clock, folder = SystemClock(Stop()), Path(home)
+    transport = Transport(
+        cache_folder=folder / "http",
+        credentials=lambda: credentials,
+        oauth_url=oauth_url,
+        timeout=(5, 5),
+        rate_limit=RateLimit(
+            folder / "http" / "requests.sqlite",
+            per_second=per_second,
+            per_hour=1_000_000,
+            now=time.time,
+            sleep=time.sleep,
+        ),
+        now=time.time,
+        sleep=time.sleep,
+    )
+    database = Database(url)
+    seeded = seed(
+        SEEDERS,
+        source=BlizzardClient(transport, api_url=api_url, locale="en_US"),
+        database=database,
+        pending=PendingRows(folder / "spool" / "log-rows.jsonl"),
+        region=Region.EU,
+        clock=clock,
+        at_once=at_once,
+    )
+    database.close()
+    sys.exit(int(seeded.status))
+
+
+def process_context() -> ForkServerContext:
+    """Processes that begin with everything imported, so that what is killed is the work."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tests.jobs.one_seeding", "ironforge_cli.jobs.seed", "ironforge_cli.blizzard.client"]
+    )
+    return context
+
+
+def start(context: ForkServerContext, **options: Any) -> BaseProcess:
+    """Start a run."""
+    process = context.Process(target=one_seeding, kwargs=options)
+    process.start()
+    return process
