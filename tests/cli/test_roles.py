@@ -49,7 +49,10 @@ def prepared(any_server: TestServer) -> Generator[str]:
                     )
             yield url
         finally:
-            with psycopg.connect(conninfo(url), autocommit=True) as connection, suppress(psycopg.errors.UndefinedObject):
+            with (
+                psycopg.connect(conninfo(url), autocommit=True) as connection,
+                suppress(psycopg.errors.UndefinedObject),
+            ):
                 for role in (OWNER, READER):
                     connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
                     connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
