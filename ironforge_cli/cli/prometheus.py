@@ -157,7 +157,7 @@ METRICS: Final = (
         "ironforge_seeder_complete",
         "Whether crafting data is complete",
         "seeder",
-        lambda h: ((seeder.seeder, seeder.is_complete) for seeder in h.found.seeders),
+        lambda h: ((seeder.seeder, seeder.completed) for seeder in h.found.seeders),
     ),
     Metric(
         "ironforge_seeder_completed_timestamp_seconds",

@@ -169,7 +169,13 @@ def _record(health: Health, state: RegionFindings) -> dict[str, Any]:
         "estimator_version": check and check.version,
         "computed_otherwise": check and check.computed_otherwise,
         "seeders": [
-            {"seeder": seeder.seeder, "completed": seeder.is_complete, "completed_at": seeder.completed_at}
+            {
+                "seeder": seeder.seeder,
+                "completed": seeder.completed,
+                "completed_at": seeder.completed_at,
+                "build": seeder.build,
+                "newer_build": seeder.newer_build,
+            }
             for seeder in found.seeders
         ],
         "last_runs": [

@@ -33,8 +33,9 @@ def show(health: Health, console: Console) -> None:
     console.print()
     if found.seeders:
         told = ", ".join(
-            f"{seeder.seeder} {'complete' if seeder.is_complete else 'incomplete'}"
+            f"{seeder.seeder} {'complete' if seeder.completed else 'incomplete'}"
             f"{f' ({_short(seeder.completed_at)})' if seeder.completed_at else ''}"
+            f"{f', build {seeder.newer_build} is newer' if seeder.newer_build else ''}"
             for seeder in found.seeders
         )
         console.print(f"seeders: {told}", markup=False)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.repositories.attempts import Streak
-    from ironforge_cli.db.repositories.health import Attempt, Gap, LastRun, Seeder
+    from ironforge_cli.db.repositories.health import Attempt, Gap, LastRun
+    from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.regions import Region
 
@@ -163,7 +164,7 @@ class Findings:
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""
-    seeders: tuple[Seeder, ...] = ()
+    seeders: tuple[SeederState, ...] = ()
     sizes: Mapping[str, int] | None = None
     """Bytes by kind of data."""
     pending_rows: int = 0

@@ -137,12 +137,12 @@ class Kind(StrEnum):
     ESTIMATOR = (
         "estimator",
         "the newest sales were computed by the rules of another version",
-        "`stats recompute` makes it even",
+        "`ironforge stats recompute` makes it even",
     )
     SEEDER = (
         "seeder",
-        "crafting data was complete once and is not any more",
-        "run `seed all`; it goes on where it stopped",
+        "crafting data was complete once and is not any more, as when a newer build of the game appears",
+        "run `ironforge seed all`; it goes on where it stopped",
     )
     DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
 
@@ -194,12 +194,13 @@ def _problems(found: Findings) -> Iterator[Problem]:
             f"{found.pending_rows} log rows wait for the database: the next run of `ironforge collect` writes them.",
         )
     for seeder in found.seeders:
-        if not seeder.is_complete and seeder.completed_at is not None:
+        if not seeder.completed and seeder.completed_at is not None:
+            newer = f"build {seeder.newer_build} of the game is newer" if seeder.newer_build else "is not any more"
             yield Problem(
                 Kind.SEEDER,
                 None,
-                f"The seeder {seeder.seeder} was complete on {_iso(seeder.completed_at)} and is not any more. "
-                "Run `seed all`.",
+                f"The seeder {seeder.seeder} was complete on {_iso(seeder.completed_at)}, and {newer}. "
+                "Run `ironforge seed all`.",
             )
     if found.disk.free < LEAST_FREE_SHARE * found.disk.total:
         left = f"{found.disk.free / 1e9:.1f} GB are left"
@@ -315,7 +316,7 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
     if check.version != ESTIMATOR_VERSION:
         told = (
             f"{label}: the newest sales were estimated by version {check.version} of the rules, this program has "
-            f"{ESTIMATOR_VERSION}. `stats recompute` makes it even."
+            f"{ESTIMATOR_VERSION}. `ironforge stats recompute` makes it even."
         )
         yield Problem(Kind.ESTIMATOR, state.region, told)
 

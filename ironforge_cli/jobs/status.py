@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import attempts, health, partitions
+from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs import summaries
 from ironforge_cli.jobs.findings import Disk, Findings, RegionFindings
@@ -151,7 +152,7 @@ class _Examination:
                     crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
                     upkeep=tuple(health.last_upkeep(connection, since=self._now - _CRASHES_OF)),
                     last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
-                    seeders=tuple(health.seeders(connection)),
+                    seeders=tuple(seeder_states(connection).values()),
                     sizes=health.sizes(connection, tuple(regions)),
                 )
         except (DatabaseError, ConfigurationError) as error:

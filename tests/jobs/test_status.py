@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, insert
 
 from ironforge_cli.db.models import SCRAPER_LOGS
+from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health_rules import Kind
 from ironforge_cli.regions import Region
@@ -295,3 +296,19 @@ def test_a_database_with_nothing_in_it_is_told_what_it_lacks(storage: Storage) -
     health = look(storage)
     assert kinds(health) == {Kind.SCHEMA}
     assert "`ironforge db upgrade`" in health.problems[0].text
+
+
+# Seeders
+
+
+def test_a_newer_build_of_the_game_is_told_with_what_to_do(well: Storage) -> None:
+    with well.database.transaction() as connection:
+        seeders.complete(connection, "recipe", build="12.0.1_65617", locale="en_US")
+    assert look(well).problems == ()
+    with well.database.transaction() as connection:
+        seeders.see_build(connection, "12.0.5_66000")
+    health = look(well)
+    assert kinds(health) == {Kind.SEEDER}
+    assert "build 12.0.5_66000 of the game is newer. Run `ironforge seed all`" in health.problems[0].text
+    told = {state.seeder: (state.completed, state.newer_build) for state in health.found.seeders}
+    assert told == {"recipe": (False, "12.0.5_66000"), "reagent": (False, None), "item": (False, None)}

@@ -1,4 +1,4 @@
-"""What `status` asks: stored snapshots, gaps, runs that crashed, the last runs, seeders, sizes. Reads, and few rows."""
+"""What `status` asks: stored snapshots, gaps, runs that crashed, the last runs, sizes. Reads, and few rows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from ironforge_cli.db.models import (
     REGION_NAMES,
     REGISTRY,
     SCRAPER_LOGS,
-    SEEDER_STATUS,
-    SEEDER_TYPES,
     SNAPSHOTS,
     TOKEN_PRICES,
 )
@@ -79,17 +77,6 @@ class LastRun:
     record_count: int | None
     steps: dict[str, Any]
     message: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seeder:
-    """How far the crafting data of one kind is."""
-
-    seeder: str
-    """One of SEEDER_TYPES."""
-    is_complete: bool
-    completed_at: datetime | None
-    """When it was last complete; None: never."""
 
 
 _ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(Attempt))
@@ -188,13 +175,6 @@ def last_runs(connection: Connection, *, since: datetime) -> list[LastRun]:
     )
     found = [LastRun(*row) for row in _execute(connection, statement, {"since": since})]
     return sorted(found, key=lambda run: run.started_at, reverse=True)
-
-
-def seeders(connection: Connection) -> list[Seeder]:
-    """How far each seeder is, in the order in which they run; those that never ran are not among them."""
-    statement = select(SEEDER_STATUS.c.seeder_type, SEEDER_STATUS.c.completed, SEEDER_STATUS.c.completed_at)
-    found = [Seeder(*row) for row in _execute(connection, statement)]
-    return sorted(found, key=lambda seeder: SEEDER_TYPES.index(seeder.seeder))
 
 
 def is_default_used(connection: Connection, region: Region) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.models import REGISTRY, SEEDER_STATUS
+from ironforge_cli.db.models import REGISTRY
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.market.partitions import DailyPartition
@@ -169,22 +169,6 @@ def test_rows_in_a_default_partition_are_seen(shared: Database, region: Region) 
         assert not health.is_default_used(connection, region)
         connection.exec_driver_sql(f"INSERT INTO {parent} {row.replace('2020', '2021')}")
         assert health.is_default_used(connection, region)
-
-
-def test_seeders_come_in_the_order_in_which_they_run(shared: Database) -> None:
-    with shared.connect() as connection:
-        assert health.seeders(connection) == []
-        connection.execute(
-            insert(SEEDER_STATUS),
-            [
-                {"seeder_type": "item", "completed": False, "completed_at": None},
-                {"seeder_type": "recipe", "completed": True, "completed_at": NOON},
-            ],
-        )
-        assert health.seeders(connection) == [
-            health.Seeder("recipe", is_complete=True, completed_at=NOON),
-            health.Seeder("item", is_complete=False, completed_at=None),
-        ]
 
 
 def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
