@@ -13,6 +13,8 @@ from tests.jobs import stored
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlalchemy import Connection
+
     from ironforge_cli.db.engine import Database
     from ironforge_cli.sandbox.catalogue import Catalogue, Item, Recipe
 
@@ -108,6 +110,18 @@ def held(database: Database) -> Crafts:
             " quality FROM items",
         ),
     )
+
+
+def seen_in_a_snapshot(connection: Connection, items: Iterable[int]) -> None:
+    """Make it so that a snapshot had these items."""
+    for item in items:
+        connection.execute(
+            text(
+                "INSERT INTO us_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " VALUES (:item, '2026-01-14T12:00Z', 1, 1)"
+            ),
+            {"item": item},
+        )
 
 
 def forget(database: Database, *tables: str) -> None:

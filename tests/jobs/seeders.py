@@ -25,6 +25,28 @@ if TYPE_CHECKING:
     from tests.clocks import TickingClock
 
 
+@contextmanager
+def transport_to(
+    oauth_url: str, *, folder: Path, clock: TickingClock, credentials: tuple[str, str] = ("id", "secret")
+) -> Generator[Transport]:
+    """Sessions to a server, as a new process has them."""
+    transport = Transport(
+        cache_folder=folder / "http",
+        credentials=lambda: credentials,
+        oauth_url=oauth_url,
+        timeout=(5, 5),
+        rate_limit=RateLimit(
+            folder / "requests.sqlite", per_second=1_000, per_hour=1_000_000, now=time.time, sleep=lambda _: None
+        ),
+        now=time.time,
+        sleep=clock.sleep,
+    )
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
 @dataclass
 class Seeder:
     """One machine that seeds from one stand-in into one database; each run has sessions of its own."""
@@ -39,21 +61,11 @@ class Seeder:
     @contextmanager
     def client(self) -> Generator[BlizzardClient]:
         """A client as a new process has it: what it knows of earlier ones is on disk."""
-        transport = Transport(
-            cache_folder=self.home / "http",
-            credentials=lambda: (self.sandbox.client_id, self.sandbox.client_secret),
-            oauth_url=self.sandbox.oauth_url,
-            timeout=(5, 5),
-            rate_limit=RateLimit(
-                self.home / "requests.sqlite", per_second=1_000, per_hour=1_000_000, now=time.time, sleep=lambda _: None
-            ),
-            now=time.time,
-            sleep=self.clock.sleep,
-        )
-        try:
+        credentials = (self.sandbox.client_id, self.sandbox.client_secret)
+        with transport_to(
+            self.sandbox.oauth_url, credentials=credentials, folder=self.home, clock=self.clock
+        ) as transport:
             yield BlizzardClient(transport, api_url=self.sandbox.api_url, locale=self.locale)
-        finally:
-            transport.close()
 
     def __call__(
         self,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -246,3 +247,14 @@ def test_serving_says_where_and_ends_when_told(sandbox: Sandbox) -> None:
     assert "{region}" in told[0].api_url
     with pytest.raises(requests.ConnectionError):
         requests.get(told[0].control_url + "state", timeout=10)
+
+
+def test_a_patch_brings_a_build_that_links_name(sandbox: Sandbox, ask: Ask) -> None:
+    before = ask("profession/171", locale="en_US")
+    changed = replace(sandbox.catalogue, items={})
+    sandbox.patch("12.1.0_70500", changed)
+    after = ask("profession/171", locale="en_US")
+    assert "static-12.1.0_70500-" in after.json()["_links"]["self"]["href"]
+    assert before.json()["id"] == after.json()["id"]
+    assert before.headers["Last-Modified"] != after.headers["Last-Modified"]
+    assert ask("search/item").json()["results"] == []

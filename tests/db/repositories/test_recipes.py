@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.db.repositories import catalogue
+from ironforge_cli.db.repositories.catalogue import Changes, PlacedRecipe
+from ironforge_cli.market.catalogue import Faction, Item, Reagent, Recipe
+
+if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
+
+SOUP = Recipe(1, Faction.NEUTRAL, "Soup", 50, (), {"id": 1, "name": "Süppchen 😀"})
+CRAB, SALT = Reagent(7, 2, optional=False), Reagent(8, 0, optional=True)
+
+
+def placed(recipe: Recipe, *, profession: str | None = "Cooking") -> PlacedRecipe:
+    return PlacedRecipe(recipe, profession=profession, skill_tier="Classic Cooking", listed_name="Listed")
+
+
+def store(database: Database, *recipes: Recipe) -> Changes:
+    with database.transaction() as connection:
+        return catalogue.store_recipes(connection, [placed(recipe) for recipe in recipes])
+
+
+def take(database: Database, reagents: dict[tuple[int, Faction], tuple[Reagent, ...]]) -> Changes:
+    with database.transaction() as connection:
+        return catalogue.store_reagents(connection, reagents)
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_recipes_are_stored_as_they_are_and_again_without_a_change(any_database: Database) -> None:
+    unnamed = replace(SOUP, id=2, name=None, crafted_item_id=None)
+    assert store(any_database, SOUP, unnamed) == Changes(inserted=2)
+    assert store(any_database, SOUP, unnamed) == Changes()
+    assert store(any_database, SOUP, replace(unnamed, name="Named")) == Changes(updated=1)
+    assert rows(
+        any_database, "SELECT id, faction, name, skill_tier, crafted_item_id, data FROM recipes ORDER BY 1"
+    ) == [
+        (1, "Neutral", "Soup", "Classic Cooking", 50, SOUP.answer),
+        (2, "Neutral", "Named", "Classic Cooking", None, SOUP.answer),
+    ]
+    with any_database.connect() as connection:
+        assert catalogue.count_recipes(connection) == 2
+        assert catalogue.count_recipes(connection, besides={1}) == 1
+        assert [one.id for one in catalogue.stored_recipes(connection, "Cooking")] == [1, 2]
+
+
+def test_a_recipe_without_a_name_takes_that_of_the_list(database: Database) -> None:
+    store(database, replace(SOUP, name=None))
+    assert rows(database, "SELECT name FROM recipes") == [("Listed",)]
+
+
+def test_a_recipe_that_is_split_loses_its_old_row_and_its_reagents(any_database: Database) -> None:
+    store(any_database, SOUP)
+    take(any_database, {(1, Faction.NEUTRAL): (CRAB,)})
+    split = [replace(SOUP, faction=faction) for faction in (Faction.ALLIANCE, Faction.HORDE)]
+    assert store(any_database, *split) == Changes(inserted=2, deleted=1)
+    assert rows(any_database, "SELECT faction FROM recipes ORDER BY 1") == [("Alliance",), ("Horde",)]
+    assert rows(any_database, "SELECT count(*) FROM reagents") == [(0,)]
+
+
+def test_reagents_take_the_place_of_what_a_recipe_took(any_database: Database) -> None:
+    store(any_database, SOUP, replace(SOUP, id=2))
+    key, other = (1, Faction.NEUTRAL), (2, Faction.NEUTRAL)
+    assert take(any_database, {key: (CRAB, SALT), other: (CRAB,)}) == Changes(inserted=3)
+    assert take(any_database, {key: (CRAB, SALT), other: (CRAB,)}) == Changes()
+    assert take(any_database, {key: (replace(CRAB, quantity=5),)}) == Changes(updated=1, deleted=1)
+    assert rows(any_database, "SELECT recipe_id, item_id, quantity, optional FROM reagents ORDER BY 1, 2") == [
+        (1, 7, 5, False),
+        (2, 7, 2, False),
+    ]
+    assert take(any_database, {key: (), other: ()}) == Changes(deleted=2)
+
+
+def test_reagents_of_no_stored_recipe_are_left_out_and_counted(any_database: Database) -> None:
+    store(any_database, SOUP)
+    changes = take(
+        any_database, {(1, Faction.NEUTRAL): (CRAB,), (1, Faction.HORDE): (CRAB, SALT), (9, Faction.NEUTRAL): (SALT,)}
+    )
+    assert changes == Changes(inserted=1, filtered=3)
+    assert rows(any_database, "SELECT recipe_id, faction, item_id FROM reagents") == [(1, "Neutral", 7)]
+
+
+def test_recipes_that_are_not_listed_are_deleted(database: Database) -> None:
+    store(database, SOUP, replace(SOUP, id=2), replace(SOUP, id=3))
+    with database.transaction() as connection:
+        assert catalogue.delete_other_recipes(connection, {1, 3}) == Changes(deleted=1)
+    assert rows(database, "SELECT id FROM recipes ORDER BY 1") == [(1,), (3,)]
+
+
+def test_items_are_wanted_until_they_were_read_of_the_build_and_locale(any_database: Database) -> None:
+    store(any_database, SOUP)
+    take(any_database, {(1, Faction.NEUTRAL): (CRAB, SALT)})
+    with any_database.transaction() as connection:
+        for region, items in (("eu", (7, 30, 31)), ("us", (40, 31))):
+            for item in items:
+                for hour in range(3):
+                    connection.execute(
+                        text(
+                            f"INSERT INTO {region}_commodity_price_stats (item_id, timestamp, total_quantity,"
+                            f" num_auctions) VALUES ({item}, '2026-01-14T0{hour}:00Z', 1, 1)"
+                        )
+                    )
+
+    def unread(*, build: str | None = "b", locale: str = "en_US", profession: str | None = None) -> list[int]:
+        with any_database.connect() as connection:
+            return catalogue.unread_items(connection, build=build, locale=locale, profession=profession)
+
+    assert unread() == [7, 8, 30, 31, 40, 50]
+    assert unread(profession="Cooking") == [7, 8, 50]
+    assert unread(profession="Alchemy") == []
+    with any_database.transaction() as connection:
+        nothing = Item(7, None, None, None, None, None, None, None, None)
+        catalogue.store_items(connection, [nothing, replace(nothing, id=30)], build="b", locale="en_US")
+        catalogue.remember_not_shown(connection, "item", {8: 404, 31: 403}, build="b")
+        catalogue.remember_not_shown(connection, "recipe", {40: 404}, build="b")
+    assert unread() == [31, 40, 50]
+    assert unread(locale="de_DE") == unread(build="c") == unread(build=None) == [7, 30, 31, 40, 50]
+    with any_database.transaction() as connection:
+        catalogue.forget_read_items(connection)
+    assert unread() == [7, 8, 30, 31, 40, 50]
+
+
+@pytest.mark.parametrize("kind", ["recipe", "item"])
+def test_what_is_not_shown_is_known_for_its_build(database: Database, kind: str) -> None:
+    with database.transaction() as connection:
+        catalogue.remember_not_shown(connection, kind, {5: 404, 3: 403}, build="b")
+        catalogue.remember_not_shown(connection, kind, {5: 403}, build="c")
+        assert catalogue.not_shown(connection, kind, build="b") == {3: 403}
+        assert catalogue.not_shown(connection, kind, build="c") == {5: 403}
+        catalogue.forget_not_shown(connection, kind, {3, 99})
+        assert catalogue.not_shown(connection, kind, build="b") == {}
+        catalogue.forget_not_shown(connection, kind)
+        assert catalogue.not_shown(connection, kind, build="c") == {}
