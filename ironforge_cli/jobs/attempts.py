@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.db.repositories import stats
-from ironforge_cli.errors import STOPPED, ExitStatus, IronforgeError, RefusedAnswerError
+from ironforge_cli.errors import (
+    STOPPED,
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    IronforgeError,
+    RefusedAnswerError,
+)
 from ironforge_cli.jobs.outcomes import CollectedRegion, CollectedToken, Outcome, in_spool
 from ironforge_cli.jobs.partitions import upkeep
+from ironforge_cli.jobs.pending import TokenRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.outcomes import Collected
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress, Run
@@ -103,13 +110,18 @@ def tell(collected: CollectedRegion, *, more: str = "") -> None:
     log.log(logging.WARNING if collected.is_odd else logging.INFO, "%s", text, extra={"fields": fields})
 
 
-def collect_token(region: Region, *, market: TokenSource, database: Database, clock: Clock) -> CollectedToken:
-    """Store a region's token price, if it is new."""
+def collect_token(region: Region, *, market: TokenSource, storage: Storage, clock: Clock) -> CollectedToken:
+    """Store a region's token price, if it is new; one that the database can't take waits on disk."""
     try:
         clock.check()
         updated_at, price = market.token_price(region)
-        with database.transaction() as connection:
-            new = stats.store_token_price(connection, region, at=updated_at, price=price)
+        try:
+            with storage.database.transaction() as connection:
+                new = stats.store_token_price(connection, region, at=updated_at, price=price)
+        except (DatabaseError, ConfigurationError) as error:
+            storage.pending.add(TokenRow(region, timestamp=updated_at, price=price))
+            message = f"{error} The price waits on disk: the next run with a database stores it."
+            return CollectedToken(region, Outcome.SPOOLED, error.status, updated_at, price, message)
     except IronforgeError as error:
         outcome = Outcome.REJECTED if isinstance(error, RefusedAnswerError) else Outcome.FAILED
         return CollectedToken(region, outcome, error.status, updated_at=None, price=None, message=str(error))

@@ -64,7 +64,7 @@ def collect(
             return result
 
         def token_work(region: Region) -> CollectedToken:
-            return collect_token(region, market=market, database=storage.database, clock=clock)
+            return collect_token(region, market=market, storage=storage, clock=clock)
 
         with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
             collecting = [pool.submit(region_work, region) for region in regions]

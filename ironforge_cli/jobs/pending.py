@@ -1,4 +1,4 @@
-"""Evidence that the database could not take: rows of scraper_logs and benchmarks, kept in a file until it can."""
+"""Rows that the database could not take, kept in a file until it can: log rows, benchmarks, prices of the token."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import fcntl
 import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from ironforge_cli.db.repositories import runs
+from ironforge_cli.db.repositories import runs, stats
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
     from typing import BinaryIO
+
+    from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
 
@@ -29,10 +34,25 @@ _MOST_BYTES: Final = 64_000_000
 _FULL: Final = b'{"table":"full"}\n'
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """What a token cost from a time on; Blizzard keeps no older prices."""
+
+    region: Region
+    timestamp: datetime
+    price: int
+    """Copper."""
+
+
+Row: TypeAlias = LogRow | BenchmarkRow | TokenRow
+_KINDS: Final[dict[str, type[Row]]] = {"scraper_logs": LogRow, "benchmarks": BenchmarkRow, "token_prices": TokenRow}
+_TABLES: Final = {kind: table for table, kind in _KINDS.items()}
+
+
 class _Line(msgspec.Struct):
     """A row as the file holds it."""
 
-    table: Literal["scraper_logs", "benchmarks"]
+    table: Literal["scraper_logs", "benchmarks", "token_prices"]
     row: msgspec.Raw
 
 
@@ -43,20 +63,19 @@ class PendingRows:
         self._file = file
         self._most_bytes = most_bytes
 
-    def add(self, row: LogRow | BenchmarkRow) -> None:
+    def add(self, row: Row) -> None:
         """Keep a row; one for which there is no room is left out, and the first of them is said.
 
         Raises `ConfigurationError` where the disk refuses.
         """
-        table = "scraper_logs" if isinstance(row, LogRow) else "benchmarks"
-        line = msgspec.json.encode(_Line(table=table, row=msgspec.Raw(msgspec.json.encode(row))))
+        line = msgspec.json.encode({"table": _TABLES[type(row)], "row": row})
         with self._opened() as stream:
             size, end = stream.tell(), _last_bytes(stream, len(_FULL))
             if end == _FULL:
                 return
             if size + len(line) + len(_FULL) + 2 > self._most_bytes:
                 log.error(
-                    "%s is full (%.0f MB): rows of scraper_logs and benchmarks are left out from now on, the oldest "
+                    "%s is full (%.0f MB): log rows and prices of the token are left out from now on, the oldest "
                     "wait on. Bring the database back: the next run then writes them.",
                     self._file,
                     size / 1e6,
@@ -89,7 +108,7 @@ class PendingRows:
             return 0
         with self._opened() as stream:
             stream.seek(0)
-            rows: list[LogRow | BenchmarkRow] = []
+            rows: list[Row] = []
             for line in stream:
                 if line == _FULL:
                     log.warning("Some rows of runs that had no database were left out, since %s was full", self._file)
@@ -97,10 +116,7 @@ class PendingRows:
                     rows.append(row)
             with database.transaction() as connection:
                 for row in rows:
-                    if isinstance(row, LogRow):
-                        runs.add_log(connection, row)
-                    elif not runs.has_benchmark(connection, row):
-                        runs.add_benchmark(connection, row)
+                    _write(connection, row)
             stream.truncate(0)
         return len(rows)
 
@@ -120,18 +136,31 @@ class PendingRows:
             ) from error
 
 
+def _write(connection: Connection, row: Row) -> None:
+    """Write a row, unless it is there."""
+    match row:
+        case LogRow():
+            runs.add_log(connection, row)
+        case TokenRow():
+            stats.store_token_price(connection, row.region, at=row.timestamp, price=row.price)
+        case BenchmarkRow() if not runs.has_benchmark(connection, row):
+            runs.add_benchmark(connection, row)
+        case _:
+            pass
+
+
 def _last_bytes(stream: BinaryIO, number: int) -> bytes:
     """As many of the last bytes as there are."""
     stream.seek(-min(number, stream.tell()), os.SEEK_END)
     return stream.read(number)
 
 
-def _parsed(line: bytes) -> LogRow | BenchmarkRow | None:
+def _parsed(line: bytes) -> Row | None:
     if not line.strip():
         return None
     try:
         found = msgspec.json.decode(line, type=_Line)
-        return msgspec.json.decode(found.row, type=LogRow if found.table == "scraper_logs" else BenchmarkRow)
+        return msgspec.json.decode(found.row, type=_KINDS[found.table])
     except msgspec.MsgspecError as error:
         log.warning("A log row that was kept for the database is damaged and was left out (%s).", error)
         return None

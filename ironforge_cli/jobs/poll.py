@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import datetime
 
-    from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.collect import Market
     from ironforge_cli.jobs.housekeeping import Housekeeping
     from ironforge_cli.jobs.runs import Attempt, Clock, Progress
@@ -172,29 +171,34 @@ class _TokenPrices:
         self._pool = pool
         self._lock = threading.Lock()
         self._work: Future[tuple[CollectedToken, ...]] | None = None
-        self._began: float | None = None
+        self._began = 0.0
 
-    def take_along(self, database: Database) -> None:
-        """Begin to collect the prices, unless that is going on, or was done a while ago."""
+    def take_along(self, storage: Storage, *, is_away: bool) -> None:
+        """Begin to collect the prices, unless that is going on, or was done a while ago.
+
+        What waits on disk counts as done for as long as the database is away.
+        """
         with self._lock:
-            if self._work is not None and not self._work.done():
-                return
-            if self._work is not None and self._began is not None and self._is_fresh(self._work.result(), self._began):
+            work = self._work
+            if work is not None and (not work.done() or self._is_fresh(work.result(), is_away=is_away)):
                 return
             self._began = self._clock.monotonic()
-            self._work = self._pool.submit(self._collect, database)
+            self._work = self._pool.submit(self._collect, storage)
 
     def newest(self) -> tuple[CollectedToken, ...]:
         """How the last collecting of the prices ended; none where no attempt came so far."""
         return self._work.result() if self._work is not None else ()
 
-    def _is_fresh(self, prices: tuple[CollectedToken, ...], began: float) -> bool:
-        age = self._clock.monotonic() - began
-        return age < TOKEN_EVERY.total_seconds() and all(price.status is ExitStatus.DONE for price in prices)
+    def _is_fresh(self, prices: tuple[CollectedToken, ...], *, is_away: bool) -> bool:
+        if self._clock.monotonic() - self._began >= TOKEN_EVERY.total_seconds():
+            return False
+        return all(
+            price.status is ExitStatus.DONE or (is_away and price.outcome is Outcome.SPOOLED) for price in prices
+        )
 
-    def _collect(self, database: Database) -> tuple[CollectedToken, ...]:
+    def _collect(self, storage: Storage) -> tuple[CollectedToken, ...]:
         return tuple(
-            collect_token(region, market=self._market, database=database, clock=self._clock) for region in self._regions
+            collect_token(region, market=self._market, storage=storage, clock=self._clock) for region in self._regions
         )
 
 
@@ -249,7 +253,7 @@ class _RegionWindow:
         def cycle(attempt: Attempt) -> CollectedRegion:
             self._be_the_only_one(workplace, held)
             self._look_back(workplace)
-            self._shared.tokens.take_along(storage.database)
+            self._shared.tokens.take_along(storage, is_away=workplace.away is not None)
             return RegionCycle(
                 self._region,
                 source=self._shared.market,
