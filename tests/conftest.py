@@ -23,6 +23,8 @@ from tests.servers import TestServer, debian_programs, embedded_server, external
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from tests.stores import S3
+
 RECORDED = "RECORDED_ANSWERS"
 # How long an example takes says something of the machine alone.
 settings.register_profile("ironforge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +120,15 @@ def make_sandbox() -> Generator[Callable[..., Sandbox]]:
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
     """A small stand-in for Blizzard's API."""
     return make_sandbox()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator[S3]:
+    """A store that speaks S3, one for all tests."""
+    from tests.stores import s3_server  # noqa: PLC0415 - moto takes long to import, and few tests need it
+
+    with s3_server() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

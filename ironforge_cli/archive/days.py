@@ -175,7 +175,7 @@ class ArchivedDays:
         if file is None:
             raise ArchiveError(f"{self.store.name}/{path} is not there. {_DAMAGED}")
         with explained(f"{self.store.name}/{path} can't be read", _DAMAGED), file:
-            parquet = arrow().parquet.ParquetFile(file, read_dictionary=["time_left"], page_checksum_verification=True)
+            parquet = arrow().parquet.ParquetFile(file, page_checksum_verification=True)
             for group in range(parquet.num_row_groups):
                 rows = _rows_of(parquet.read_row_group(group), path)
                 if chosen is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -133,8 +133,8 @@ class BucketStore:
 
     root: str
     """Bucket and prefix."""
-    options: Mapping[str, Any]
-    """Of pyarrow's file system."""
+    options: Mapping[str, Any] = field(repr=False)
+    """Of pyarrow's file system: credentials are among them."""
 
     @cached_property
     def files(self) -> Any:

@@ -4,10 +4,11 @@ Run it with `uv run python -m tests.benchmarks.archive_figures`; it takes about 
 gives back.
 
 A day of 24 snapshots of the simulated market is stored as `collect` stores it. Plain COPY is `COPY … TO` of the day's
-partition into a file by psql, as text and as binary, and `COPY … FROM` of the binary file into an empty partition of the
-same shape. Archiving is all that `partitions maintain` does before a day is dropped: reading the rows by auction, packing
-them, reading the file back, and reading the table once more to compare. Restoring is all of `partitions restore`. They
-run in turn, `--rounds` times; each figure is the median. Memory is the most that a process held which does this alone.
+partition into a file by psql, as text and as binary, and `COPY … FROM` of the binary file into an empty partition of
+the same shape. Archiving is all that `partitions maintain` does before a day is dropped: reading the rows by auction,
+packing them, reading the file back, and reading the table once more to compare. Restoring is all of `partitions
+restore`. Both count the start of their process. They run in turn, `--rounds` times; each figure is the median. Memory
+is the most that a process held which does this alone.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ def measure(running: RunningServer, *, home: Path, auctions: int, rounds: int) -
     copied = home.parent / "copied"
     times: dict[str, list[float]] = {}
     peaks: dict[str, float] = {}
+    archived = 0
 
     def timed(name: str, took: float) -> None:
         times.setdefault(name, []).append(took)

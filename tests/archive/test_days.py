@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pytest
+
+from ironforge_cli.archive import days as module
+from ironforge_cli.archive.arrow import arrow
+from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
+from ironforge_cli.archive.store import FolderStore, store_at
+from ironforge_cli.errors import ArchiveError, ConfigurationError
+from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.rows import RawRows, Tally, joined, moment_of
+from ironforge_cli.regions import Region
+from tests.market.made_up_rows import day_of_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.stores import S3
+
+DAY = DailyPartition(Region.EU, date(2024, 1, 15))
+NOW = datetime(2024, 2, 20, tzinfo=UTC)
+ROWS = day_of_rows(DAY, snapshots=4, auctions=50)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ArchivedDays:
+    return ArchivedDays(FolderStore(tmp_path))
+
+
+def by_auction(rows: RawRows, *, pieces: int = 3) -> Iterator[RawRows]:
+    """Rows as a table gives them: by auction, in pieces that share none."""
+    ordered = rows.by_auction()
+    ids = np.unique(ordered.auction_id)
+    for chosen in np.array_split(ids, pieces):
+        yield ordered.taken(np.isin(ordered.auction_id, chosen))
+
+
+def written(archive: ArchivedDays, rows: RawRows = ROWS) -> module.Manifest:
+    return archive.write(DAY, by_auction(rows), archived_at=NOW)
+
+
+def assert_same(one: RawRows, other: RawRows) -> None:
+    for column in fields(RawRows):
+        np.testing.assert_array_equal(getattr(one, column.name), getattr(other, column.name))
+        assert getattr(one, column.name).dtype == getattr(other, column.name).dtype
+
+
+def test_a_day_reads_back_as_it_was_written(archive: ArchivedDays) -> None:
+    manifest = written(archive)
+    assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
+    assert archive.manifest(DAY) == manifest
+    assert (manifest.rows, manifest.region, manifest.date) == (200, Region.EU, DAY.day)
+    assert manifest.counts == Tally.of([ROWS]).snapshots
+    assert archive.listed(Region.EU) == [DAY]
+    assert archive.listed(Region.US) == []
+
+
+def test_the_same_in_a_store_that_speaks_s3(s3: S3) -> None:
+    archive = ArchivedDays(store_at(f"s3://{s3.new_bucket()}/raw", environment=s3.environment))
+    assert archive.manifest(DAY) is None
+    assert archive.listed(Region.EU) == []
+    manifest = written(archive)
+    assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
+    assert archive.manifest(DAY) == manifest
+    assert archive.listed(Region.EU) == [DAY]
+    assert joined(list(archive.snapshots(manifest))).auction_id.tolist() == ROWS.auction_id.tolist()
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 10_000])
+def test_snapshots_come_one_after_the_other_however_many_rows_may_be_held(
+    archive: ArchivedDays, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", at_once)
+    manifest = written(archive)
+    assert_same(joined(list(archive.snapshots(manifest))), ROWS)
+    times = sorted(manifest.counts)[1:3]
+    assert_same(joined(list(archive.snapshots(manifest, times=times))), ROWS.taken(np.isin(ROWS.snapshot_time, times)))
+
+
+def test_a_day_is_read_as_books(archive: ArchivedDays) -> None:
+    assert list(archive.books(DAY)) == []
+    manifest = written(archive)
+    times = [moment_of(time) for time in sorted(manifest.counts)]
+    assert [book.snapshot_time for book in archive.books(DAY)] == times
+    (book,) = archive.books(DAY, times=[times[2]])
+    rows = ROWS.taken(ROWS.snapshot_time == sorted(manifest.counts)[2])
+    assert book.auctions.unit_price.tolist() == rows.unit_price.tolist()
+    assert book.windows.expires_before_min.tolist() == rows.expires_before_min.tolist()
+
+
+def test_the_file_has_the_documented_columns_and_any_engine_reads_region_and_day(
+    archive: ArchivedDays, tmp_path: Path
+) -> None:
+    written(archive)
+    found = duckdb.sql(f"SELECT * FROM read_parquet('{tmp_path}/region=*/date=*/*.parquet', hive_partitioning = true)")
+    assert found is not None
+    assert dict(zip(found.columns, map(str, found.types), strict=True)) == {
+        "snapshot_time": "TIMESTAMP WITH TIME ZONE",
+        "auction_id": "BIGINT",
+        "item_id": "INTEGER",
+        "unit_price": "BIGINT",
+        "quantity": "INTEGER",
+        "time_left": "VARCHAR",
+        "expires_after_min": "SMALLINT",
+        "expires_before_min": "SMALLINT",
+        "date": "DATE",
+        "region": "VARCHAR",
+    }
+    ((rows, region, day, price, label),) = found.aggregate(
+        "count(*), any_value(region), any_value(date), sum(unit_price), arg_min(time_left, (snapshot_time, auction_id))"
+    ).fetchall()
+    assert (rows, region, day, int(price)) == (200, "eu", DAY.day, int(ROWS.unit_price.astype(object).sum()))
+    assert label == TimeLeft(int(ROWS.time_left[0])).name
+
+
+def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path) -> None:
+    written(archive)
+    group = arrow().parquet.ParquetFile(tmp_path / folder_of(DAY) / DATA).metadata.row_group(0)
+    columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert {column.compression for column in columns.values()} == {"ZSTD"}
+    assert "DELTA_BINARY_PACKED" in columns["auction_id"].encodings
+    assert "RLE_DICTIONARY" in columns["snapshot_time"].encodings
+    assert "RLE_DICTIONARY" not in columns["unit_price"].encodings
+
+
+# What is not as it should be
+
+
+def test_a_day_without_its_manifest_counts_as_not_archived(archive: ArchivedDays, tmp_path: Path) -> None:
+    written(archive)
+    (tmp_path / folder_of(DAY) / MANIFEST).unlink()
+    assert archive.manifest(DAY) is None
+    assert archive.listed(Region.EU) == []
+    assert archive.is_there(DAY)
+
+
+def test_a_store_that_keeps_other_bytes_is_found_out_before_the_manifest_is_written(
+    archive: ArchivedDays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(ROWS, unit_price=ROWS.unit_price + 1)
+
+    def others(*_: object) -> Iterator[RawRows]:
+        yield other
+
+    monkeypatch.setattr(ArchivedDays, "pieces", others)
+    with pytest.raises(ArchiveError, match="reads back as 200 rows that are not the 200"):
+        written(archive)
+    assert archive.manifest(DAY) is None
+
+
+def test_a_file_whose_bytes_were_changed_is_found_out_wherever_that_matters(
+    archive: ArchivedDays, tmp_path: Path
+) -> None:
+    manifest = written(archive)
+    file = tmp_path / folder_of(DAY) / DATA
+    whole = file.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), len(whole) // 60):
+        content = bytearray(whole)
+        content[place] ^= 1
+        file.write_bytes(content)
+        try:
+            rows = joined(list(archive.snapshots(manifest)))
+        except ArchiveError as error:
+            refused += 1
+            assert "from a copy" in str(error)  # noqa: PT017 - not every place matters
+        else:
+            # It was a byte that nobody needs, such as of a page's statistics.
+            assert_same(rows, ROWS)
+    assert refused > 30
+
+
+def test_a_file_that_was_cut_is_found_out(archive: ArchivedDays, tmp_path: Path) -> None:
+    manifest = written(archive)
+    file = tmp_path / folder_of(DAY) / DATA
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ArchiveError, match="Bring the file back from a copy"):
+        list(archive.snapshots(manifest))
+
+
+def test_another_file_in_its_place_is_found_out(archive: ArchivedDays) -> None:
+    manifest = written(archive)
+    written(archive, day_of_rows(DAY, snapshots=4, auctions=50, seed=1))
+    with pytest.raises(ArchiveError, match="is not as its manifest says"):
+        list(archive.snapshots(manifest))
+
+
+def test_a_file_of_something_else_is_refused(archive: ArchivedDays, tmp_path: Path) -> None:
+    manifest = written(archive)
+    arrow().parquet.write_table(arrow().core.table({"auction_id": [1]}), tmp_path / folder_of(DAY) / DATA)
+    with pytest.raises(ArchiveError, match="is not a day that ironforge wrote"):
+        list(archive.snapshots(manifest))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[1]"])
+def test_a_damaged_manifest_is_told(archive: ArchivedDays, tmp_path: Path, content: bytes) -> None:
+    written(archive)
+    (tmp_path / folder_of(DAY) / MANIFEST).write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"_manifest\.json is damaged"):
+        archive.manifest(DAY)
+
+
+def test_a_manifest_of_a_later_format_asks_for_the_version_that_wrote_it(archive: ArchivedDays, tmp_path: Path) -> None:
+    written(archive)
+    file = tmp_path / folder_of(DAY) / MANIFEST
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
+    with pytest.raises(ArchiveError, match="another version of ironforge"):
+        archive.manifest(DAY)
+
+
+def test_without_pyarrow_an_archive_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrow.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'ironforge-cli\[archive\]'"):
+        arrow()

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.archive.store import BucketStore, FolderStore, store_at
+from ironforge_cli.errors import ArchiveError, ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from ironforge_cli.archive.store import Store
+    from tests.stores import S3
+
+DEEP = "region=eu/date=2024-01-15/file"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Both kinds of store in turn, empty."""
+    if request.param == "folder":
+        return store_at(str(tmp_path / "archive"), environment={})
+    s3: S3 = request.getfixturevalue("s3")
+    return store_at(f"s3://{s3.new_bucket()}/some/prefix", environment=s3.environment)
+
+
+def put(store: Store, content: bytes, path: str = DEEP) -> int:
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    return store.put(path, write)
+
+
+def read(store: Store, path: str = DEEP) -> bytes | None:
+    file = store.opened(path)
+    if file is None:
+        return None
+    with file:
+        return file.read()
+
+
+def test_what_is_put_is_read_and_found(store: Store) -> None:
+    assert read(store) is None
+    assert store.found("region=eu") == {}
+    assert put(store, b"first") == 5
+    assert read(store) == b"first"
+    assert put(store, b"the second") == 10
+    assert read(store) == b"the second"
+    put(store, b"x", "region=us/date=2024-01-15/file")
+    assert store.found("region=eu") == {DEEP: 10}
+
+
+def test_large_files_arrive_whole(store: Store) -> None:
+    content = bytes(range(256)) * 50_000
+    put(store, content)
+    assert read(store) == content
+
+
+def test_a_writing_that_fails_leaves_the_old_file_and_nothing_else(store: Store) -> None:
+    put(store, b"old")
+
+    def failing(stream: BinaryIO) -> None:
+        stream.write(b"half")
+        raise RuntimeError("the source failed")
+
+    with pytest.raises(RuntimeError):
+        store.put(DEEP, failing)
+    assert read(store) == b"old"
+    assert store.found("") == {DEEP: 3}
+
+
+def test_what_a_killed_process_left_is_not_seen_and_goes_with_the_next_writing(tmp_path: Path) -> None:
+    folder = store_at(tmp_path.as_uri(), environment={})
+    put(folder, b"old")
+    left = (tmp_path / DEEP).parent / ".unfinished-1234"
+    left.write_bytes(b"half")
+    assert folder.found("") == {DEEP: 3}
+    put(folder, b"new")
+    assert sorted(path.name for path in left.parent.iterdir()) == ["file"]
+
+
+def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    blocked = FolderStore(tmp_path / "file")
+    with pytest.raises(ArchiveError, match=r"can't be written \(File exists\)\. Make room or correct its perm"):
+        put(blocked, b"x")
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    put(FolderStore(tmp_path), b"old")
+    # No file may grow beyond some bytes: much as on a disk without room, and root is not spared.
+    program = (
+        "import signal; from pathlib import Path; from ironforge_cli.archive.store import FolderStore\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"FolderStore(Path({str(tmp_path)!r})).put({DEEP!r}, lambda stream: stream.write(bytes(100_000)))\n"
+    )
+    full = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY)),
+        timeout=60,
+    )
+    assert "ArchiveError: The archive" in full.stderr
+    assert "File too large" in full.stderr
+    assert read(FolderStore(tmp_path)) == b"old"
+    assert FolderStore(tmp_path).found("") == {DEEP: 3}
+
+
+def test_a_bucket_that_is_not_there_says_what_to_do(s3: S3) -> None:
+    missing = store_at("s3://no-such-bucket/prefix", environment=s3.environment)
+    with pytest.raises(ArchiveError, match=r"NO_SUCH_BUCKET.*Check that the bucket is there, and the credentials"):
+        put(missing, b"x")
+
+
+def test_a_store_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ironforge_cli.archive.store._ATTEMPTS", 1)
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    away = store_at("s3://bucket/prefix", environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **keys})
+    for work in (lambda: read(away), lambda: away.found(""), lambda: put(away, b"x")):
+        with pytest.raises(ArchiveError, match="The archive s3://bucket/prefix can't be"):
+            work()
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("gs://bucket", "gs://… is neither a folder nor s3"),
+        ("https://me:secret@example/x", "https://… is neither a folder nor s3"),
+        ("", "neither a folder nor s3"),
+        ("  ", "neither a folder nor s3"),
+        ("s3://", "names a bucket"),
+        ("s3://id:secret@bucket/x", "credentials stand in the environment"),
+        ("s3://bucket/x?access_key=secret", "access_key can't stand in its query"),
+    ],
+)
+def test_a_uri_that_is_none_is_a_configuration_error_and_hides_its_secrets(uri: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as wrong:
+        store_at(uri, environment={})
+    assert "secret" not in str(wrong.value)
+
+
+def test_region_and_endpoint_come_from_the_uri_or_the_environment() -> None:
+    environment = {"AWS_ENDPOINT_URL": "http://a", "AWS_REGION": "eu-west-1", "AWS_SECRET_ACCESS_KEY": "hidden"}
+    by_environment = store_at("s3://bucket/a%20b/", environment=environment)
+    assert isinstance(by_environment, BucketStore)
+    assert by_environment.root == "bucket/a b"
+    assert by_environment.name == "s3://bucket/a b"
+    assert {name: by_environment.options[name] for name in ("endpoint_override", "region", "scheme")} == {
+        "endpoint_override": "http://a",
+        "region": "eu-west-1",
+        "scheme": "http",
+    }
+    by_uri = store_at("s3://bucket?region=us-east-2&endpoint_override=b:9000&scheme=http", environment=environment)
+    assert isinstance(by_uri, BucketStore)
+    assert by_uri.options["endpoint_override"] == "b:9000"
+    assert by_uri.options["region"] == "us-east-2"
+    assert "hidden" not in repr(by_uri)

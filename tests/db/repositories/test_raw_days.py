@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import date
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ironforge_cli.db.repositories import partitions, raw_days, snapshots
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.rows import Tally, joined, moment_of
+from ironforge_cli.regions import Region
+from tests.market.made_up_rows import day_of_rows
+
+if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
+
+DAY = DailyPartition(Region.US, date(2024, 1, 15))
+ROWS = day_of_rows(DAY, snapshots=5, auctions=400)
+
+
+@pytest.fixture
+def stored(any_database: Database) -> Database:
+    with any_database.transaction() as connection:
+        partitions.create(connection, DAY)
+        raw_days.append(connection, DAY, ROWS)
+    return any_database
+
+
+def test_rows_come_back_as_they_were_put(stored: Database) -> None:
+    times = np.unique(ROWS.snapshot_time).tolist()
+    with stored.connect() as connection:
+        assert raw_days.snapshot_times(connection, DAY) == times
+        assert raw_days.tally(connection, DAY) == Tally.of([ROWS])
+        book = snapshots.load(connection, Region.US, moment_of(times[1]))
+        assert book is not None
+        expected = raw_days.snapshot(connection, DAY, times[1]).book()
+        assert book.auctions.unit_price.tolist() == expected.auctions.unit_price.tolist()
+        assert book.windows.equal(expected.windows)
+
+
+@pytest.mark.parametrize("at_once", [1, 150, 10_000])
+def test_pieces_are_in_the_order_of_auctions_and_share_none(
+    stored: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
+    with stored.connect() as connection:
+        raw_days.one_state(connection)
+        pieces = list(raw_days.pieces_by_auction(connection, DAY))
+    if at_once == 150:
+        assert len(pieces) == 14
+        assert max(len(piece) for piece in pieces) < 300
+    assert joined(pieces).auction_id.tolist() == ROWS.by_auction().auction_id.tolist()
+    assert Tally.of(pieces) == Tally.of([ROWS])
+    ends = [(int(piece.auction_id[0]), int(piece.auction_id[-1])) for piece in pieces]
+    assert all(last < first for (_, last), (first, _) in pairwise(ends))
+
+
+def test_an_empty_table_has_nothing(any_database: Database) -> None:
+    with any_database.transaction() as connection:
+        partitions.create(connection, DAY)
+        assert raw_days.snapshot_times(connection, DAY) == []
+        assert list(raw_days.pieces_by_auction(connection, DAY)) == []
+        assert raw_days.tally(connection, DAY) == Tally()
