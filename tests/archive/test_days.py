@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -23,7 +25,6 @@ from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.stores import S3
 
@@ -121,6 +122,20 @@ def test_the_file_has_the_documented_columns_and_any_engine_reads_region_and_day
     ).fetchall()
     assert (rows, region, day, int(price)) == (200, "eu", DAY.day, int(ROWS.unit_price.astype(object).sum()))
     assert label == TimeLeft(int(ROWS.time_left[0])).name
+
+
+def test_the_documented_queries_run_in_duckdb(archive: ArchivedDays, tmp_path: Path) -> None:
+    written(archive)
+    page = (Path(__file__).parents[2] / "docs" / "archive.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```duckdb\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    queries = [query for query in block.split(";\n") if query.strip()]
+    assert len(queries) == 3
+    item = f"item_id = {ROWS.item_id[0]}"
+    for query in queries:
+        here = query.replace("/srv/ironforge/archive", str(tmp_path)).replace("item_id = 190327", item)
+        found = duckdb.sql(here)
+        assert found is not None
+        assert found.fetchall()
 
 
 def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.market.partitions import DailyPartition
 
-ROWS_AT_ONCE: Final = 500_000
+ROWS_AT_ONCE: Final = 250_000
 """About so many rows are read at once."""
 _SAMPLED: Final = 20_000
 _KINDS: Final = (Kind.TIMESTAMPTZ, Kind.INT8, Kind.INT8, Kind.INT8, Kind.INT8)
