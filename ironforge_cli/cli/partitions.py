@@ -202,6 +202,57 @@ def drop(
     return _changes(changed, format_)
 
 
+@command
+def export(
+    run: Invocation, *, region: Regions = None, archive: ArchiveUri = None, format_: FormatOption = Format.TABLE
+) -> Report:
+    """Write statistics and token prices into the archive, as Parquet beside the raw days; the database keeps them.
+
+    A month whose rows are archived as they are is left as it is.
+
+    Example: ironforge partitions export --archive /srv/ironforge/archive
+    """
+    from ironforge_cli.archive.tables import ArchivedTables  # noqa: PLC0415
+    from ironforge_cli.cli.render import Report, count, size  # noqa: PLC0415
+    from ironforge_cli.jobs import exporting as job  # noqa: PLC0415
+
+    exported = job.export(
+        run.regions(region),
+        storage=run.storage(lambda: run.database, home=run.home),
+        tables=ArchivedTables(run.required_archive(archive).days.store),
+        clock=run.clock,
+        progress=run.progress(),
+    )
+    records: list[Mapping[str, Any]] = [
+        {
+            "region": file.region,
+            "path": file.path,
+            "outcome": file.outcome,
+            "rows": file.rows,
+            "bytes": file.bytes,
+            "message": file.message,
+        }
+        for file in exported.files
+    ]
+    rows = [
+        (
+            file.region.label,
+            file.outcome,
+            count(file.rows) if file.rows is not None else "",
+            size(file.bytes) if file.bytes is not None else "",
+            file.path,
+        )
+        for file in exported.files
+    ]
+    return Report(
+        records=records,
+        show=lambda console: _grid(console, ("region", "outcome", "rows", "bytes", "path"), rows),
+        format=format_,
+        status=exported.status,
+        failures=tuple(f"{file.region.label}: {file.message}" for file in exported.files if file.message),
+    )
+
+
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
     from ironforge_cli.cli.render import Report, count, size  # noqa: PLC0415
     from ironforge_cli.jobs.housekeeping import described  # noqa: PLC0415
@@ -309,3 +360,4 @@ app.command("maintain")(maintain)
 app.command("list")(list_)
 app.command("restore")(restore)
 app.command("drop")(drop)
+app.command("export")(export)

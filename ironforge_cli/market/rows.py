@@ -152,8 +152,13 @@ def row_hashes(rows: RawRows) -> UInt64:
         | ((rows.expires_after_min.astype(np.int64) & 0xFFFF) << 16)
         | (rows.expires_before_min.astype(np.int64) & 0xFFFF)
     )
-    hashed = np.zeros(len(rows), np.uint64)
-    for column in (rows.snapshot_time, rows.auction_id, rows.unit_price, lots, expiries):
+    return hashes_of((rows.snapshot_time, rows.auction_id, rows.unit_price, lots, expiries))
+
+
+def hashes_of(columns: Sequence[NDArray[np.signedinteger]]) -> UInt64:
+    """A number for each row of some columns, at least one, that depends on every bit of it."""
+    hashed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
         hashed ^= np.ascontiguousarray(column, np.int64).view(np.uint64)
         hashed += _GOLDEN
         hashed ^= hashed >> np.uint64(30)

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.db.engine import Database
+from ironforge_cli.db.repositories import partitions, raw_days
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.regions import Region
+from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Run
 
 
@@ -56,6 +62,10 @@ def test_the_list_has_rows_bytes_and_state(run: Run) -> None:
         "state",
         "rows",
         "bytes",
+        "archived",
+        "rows",
+        "archived",
+        "bytes",
         "table",
     ]
 
@@ -89,3 +99,64 @@ def test_what_cannot_be_done_is_told_and_makes_the_exit_code(run: Run, database_
     assert result.exit_code == 3
     assert "can't be made: a table of that name" in result.stderr
     assert run("partitions", "maintain", "--ahead", "0", "--region", "eu").exit_code == 74
+
+
+def hold_an_old_day(database_url: str) -> DailyPartition:
+    """Store a day of the EU that left its retention long ago."""
+    day = DailyPartition(Region.EU, datetime.now(tz=UTC).date() - timedelta(days=60))
+    database = Database(database_url)
+    with database.transaction() as connection:
+        partitions.create(connection, day)
+        raw_days.append(connection, day, day_of_rows(day))
+    database.close()
+    return day
+
+
+def test_a_day_goes_into_the_archive_and_comes_back(run: Run, database_url: str, tmp_path: Path) -> None:
+    day = hold_an_old_day(database_url)
+    archive = str(tmp_path / "archive")
+    shown = run("partitions", "maintain", "--archive", archive, "--dry-run", "--region", "eu", "--format", "json")
+    steps = [step["action"] for step in json.loads(shown.stdout) if step["date"] == f"{day.day}"]
+    assert steps == ["archive", "detach", "drop"]
+    assert run("partitions", "maintain", IRONFORGE_ARCHIVE_URI=archive).exit_code == 0
+
+    def listed() -> dict[str, Any]:
+        result = run("partitions", "list", "--region", "eu", "--format", "json", IRONFORGE_ARCHIVE_URI=archive)
+        return next(one for one in json.loads(result.stdout) if one["date"] == f"{day.day}")
+
+    assert (listed()["state"], listed()["rows"], listed()["archived_rows"]) == ("archived", 0, 240)
+    restored = run("partitions", "restore", "--date", f"{day.day}", "--region", "eu", "--archive", archive)
+    assert restored.exit_code == 0
+    assert "restored" in restored.stdout
+    run("partitions", "maintain", IRONFORGE_ARCHIVE_URI=archive)
+    assert (listed()["state"], listed()["rows"], listed()["archived_rows"]) == ("restored", 240, 240)
+    dropped = run("partitions", "drop", "--date", f"{day.day}", IRONFORGE_ARCHIVE_URI=archive)
+    assert dropped.exit_code == 0
+    assert listed()["state"] == "archived"
+
+
+def test_without_an_archive_there_is_nothing_to_restore_from(run: Run) -> None:
+    result = run("partitions", "restore", "--date", "2024-01-15")
+    assert result.exit_code == 78
+    assert "set IRONFORGE_ARCHIVE_URI, or give --archive" in result.stderr
+    assert run("partitions", "maintain", IRONFORGE_ARCHIVE_URI="ftp://x").exit_code == 78
+
+
+def test_a_day_that_was_never_archived_cannot_be_restored(run: Run, tmp_path: Path) -> None:
+    result = run("partitions", "restore", "--date", "2024-01-15", "--archive", str(tmp_path))
+    assert result.exit_code == 78
+    assert "does not hold 2024-01-15 (UTC) of EU" in result.stderr
+
+
+def test_no_command_drops_a_day_that_the_archive_of_the_settings_refuses(
+    run: Run, database_url: str, tmp_path: Path
+) -> None:
+    day = hold_an_old_day(database_url)
+    (tmp_path / "file").write_bytes(b"")
+    refusing = str(tmp_path / "file")
+    assert run("partitions", "maintain", "--ahead", "0", IRONFORGE_ARCHIVE_URI=refusing).exit_code == 3
+    assert run("partitions", "drop", "--date", f"{day.day}", IRONFORGE_ARCHIVE_URI=refusing).exit_code == 78
+    (record,) = [
+        one for one in json.loads(run("partitions", "list", "--format", "json").stdout) if one["date"] == f"{day.day}"
+    ]
+    assert (record["rows"], record["state"]) == (240, "attached")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.archive.store import FolderStore, store_at
+from ironforge_cli.archive.tables import ArchivedTables
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.exporting import export
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ironforge_cli.jobs.collect import Storage
+    from tests.clocks import TickingClock
+    from tests.stores import S3
+
+COLUMNS = "item_id, timestamp, min_price, mean_price, total_quantity, num_auctions, estimated_sales"
+STATISTICS = [
+    (7, datetime(2025, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 5, 5.25, 10, 2, None),
+    (3, datetime(2025, 12, 1, tzinfo=UTC), None, None, 0, 0, 4),
+    (7, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0.1, 2**40, 1, None),
+]
+
+
+@pytest.fixture(autouse=True)
+def stored(storage: Storage) -> None:
+    """Statistics of two months, and two prices of a token."""
+    with storage.database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO eu_commodity_price_stats (" + COLUMNS + ") VALUES (%s, %s, %s, %s, %s, %s, %s)", STATISTICS
+        )
+        connection.execute(text("UPDATE eu_commodity_price_stats SET sales_low = 0, sales_high = 9 WHERE item_id = 3"))
+        connection.execute(text("INSERT INTO eu_token_price VALUES ('2026-01-01', 5), ('2026-01-02', 6)"))
+
+
+def outcomes(storage: Storage, clock: TickingClock, tables: ArchivedTables) -> dict[str, str]:
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    return {file.path: file.outcome for file in exported.files}
+
+
+def read(folder: Path, pattern: str, columns: str) -> list[tuple[Any, ...]]:
+    found = duckdb.sql(f"SELECT {columns} FROM read_parquet('{folder}/{pattern}') ORDER BY 2, 1")
+    assert found is not None
+    return found.fetchall()
+
+
+def test_every_row_is_in_the_file_of_its_month_nulls_and_all(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    assert outcomes(storage, clock, tables) == {
+        "statistics/region=eu/month=2025-12": "written",
+        "statistics/region=eu/month=2026-01": "written",
+        "token_prices/region=eu": "written",
+    }
+    columns = COLUMNS.replace("timestamp", "epoch_us(timestamp)")
+    expected = [(one[0], round(one[1].timestamp() * 1e6), *one[2:]) for one in STATISTICS]
+    found = read(tmp_path / "a", "statistics/region=eu/*/*.parquet", columns)
+    assert found == [expected[1], expected[0], expected[2]]
+    assert [one[0] for one in read(tmp_path / "a", "token_prices/*/*.parquet", "price, timestamp")] == [5, 6]
+    with storage.database.connect() as connection:
+        logged = connection.execute(text("SELECT command, region, status FROM scraper_logs ORDER BY id")).all()
+    assert [tuple(row) for row in logged] == [
+        ("partitions export", "eu", "success"),
+        ("partitions export", "us", "success"),
+    ]
+
+
+def test_only_what_differs_is_written_again(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    outcomes(storage, clock, tables)
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+    with storage.database.transaction() as connection:
+        connection.execute(text("UPDATE eu_commodity_price_stats SET mean_price = 5.5 WHERE mean_price = 5.25"))
+    (tmp_path / "a/token_prices/region=eu/token_prices.parquet").write_bytes(b"damaged")
+    assert outcomes(storage, clock, tables) == {
+        "statistics/region=eu/month=2025-12": "written",
+        "statistics/region=eu/month=2026-01": "unchanged",
+        "token_prices/region=eu": "written",
+    }
+    (tmp_path / "a/token_prices/region=eu/_manifest.json").write_bytes(b"damaged")
+    assert list(outcomes(storage, clock, tables).values()) == ["unchanged", "unchanged", "written"]
+
+
+def test_a_store_that_speaks_s3_takes_them_too(storage: Storage, clock: TickingClock, s3: S3) -> None:
+    tables = ArchivedTables(store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment))
+    assert set(outcomes(storage, clock, tables).values()) == {"written"}
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+
+
+def test_an_archive_that_refuses_is_told_file_by_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    exported = export(
+        tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "file")), clock=clock
+    )
+    assert exported.status is ExitStatus.CONFIGURATION
+    assert {file.outcome for file in exported.files} == {"failed"}
