@@ -40,6 +40,14 @@ Outdated = Annotated[
     bool, typer.Option("--outdated", help="Only where another version of the estimator was at work, and between.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and by how much, and write nothing.")]
+ArchiveUri = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="URI",
+        help="Read raw snapshots that have left their table from this folder or s3://…; else IRONFORGE_ARCHIVE_URI.",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -57,10 +65,11 @@ def recompute(
     until: Until = None,
     outdated: Outdated = False,
     dry_run: DryRun = False,
+    archive: ArchiveUri = None,
     workers: Workers = None,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
-    """Compute statistics, sales and expiry windows again from the raw snapshots that are held.
+    """Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.
 
     The result is what collecting would write today. Statistics whose raw snapshots are gone stay as they are. It can
     be ended at any moment and started again, beside hourly collections.
@@ -71,12 +80,14 @@ def recompute(
 
     if since is not None and until is not None and since > until:
         raise UsageError(f"--since {since.isoformat()} is after --until {until.isoformat()}.")
+    archived = run.archive(archive)
     recomputed = job.recompute(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         extent=job.Extent(since=since, until=until, outdated=outdated),
         dry_run=dry_run,
+        archive=archived.days if archived else None,
         workers=workers or min(os.cpu_count() or 1, _MOST_WORKERS),
         progress=run.progress(),
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.repositories import snapshots, stats
+from ironforge_cli.jobs.held import InTable
 from ironforge_cli.market.changes import StatisticsChange, StatisticsRows, statistics_change, windows_change
 from ironforge_cli.market.statistics import summarise_snapshot
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ironforge_cli.db.repositories.snapshots import Registered
+    from ironforge_cli.jobs.held import Held
     from ironforge_cli.jobs.runs import Attempt
     from ironforge_cli.market.auctions import Book
     from ironforge_cli.regions import Region
@@ -28,36 +29,6 @@ REACH: Final = timedelta(hours=48)
 """How far what is known of an auction's expiry reaches: the longest that one lasts."""
 INSTANT: Final = timedelta(microseconds=1)
 """The shortest time that PostgreSQL knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A snapshot whose raw rows can be read."""
-
-    book: Book
-    """With the windows that were stored."""
-    is_in_table: bool
-    """Whether other windows can be stored; what is archived stays as it is."""
-
-
-class HeldSnapshots(Protocol):
-    """Where raw snapshots are read from."""
-
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
-        """A registered snapshot; None where its raw rows are not held, or not all of them."""
-        ...
-
-
-class InTable:
-    """The raw snapshots that lie in the partitions."""
-
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
-        """A registered snapshot; None where its raw rows are not held, or not all of them."""
-        book = snapshots.load(connection, region, registered.snapshot_time)
-        # Of a part of a snapshot the statistics would come out wrong.
-        if book is None or len(book.auctions) != registered.auctions:
-            return None
-        return Held(book, is_in_table=True)
 
 
 @dataclass(frozen=True, slots=True)

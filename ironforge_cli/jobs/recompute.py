@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus, IronforgeError, LockedError, combined_status
-from ironforge_cli.jobs.chain import InTable
+from ironforge_cli.jobs.held import InTable, InTableOrArchive
 from ironforge_cli.jobs.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.stretch import Stretch, Tally
 from ironforge_cli.market.changes import StatisticsChange
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
+    from ironforge_cli.archive.days import ArchivedDays
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.chain import HeldSnapshots
     from ironforge_cli.jobs.collect import Storage
     from ironforge_cli.jobs.runs import Clock, Progress
     from ironforge_cli.market.auctions import Book
@@ -122,12 +122,13 @@ def recompute(
     dry_run: bool,
     workers: int,
     progress: Progress | None = None,
-    source: HeldSnapshots | None = None,
+    archive: ArchivedDays | None = None,
     shortest_stretch: timedelta = SHORTEST_STRETCH,
 ) -> RecomputedStatistics:
     """Compute the statistics, windows and registry of stored snapshots again, and write what is not as it should be.
 
-    With `dry_run` nothing is written and no lock is taken. `workers` is how many snapshots are computed at once. What
+    Raw rows that have left their table are read from the `archive`, where there is one. With `dry_run` nothing is
+    written and no lock is taken. `workers` is how many snapshots are computed at once. What
     goes wrong is in the result, region by region.
     """
     evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
@@ -141,7 +142,7 @@ def recompute(
                 extent=extent,
                 write=not dry_run,
                 workers=max(1, workers // len(regions)),
-                source=source or InTable(),
+                archive=archive,
                 shortest_stretch=shortest_stretch,
             )
             return work.attempted(evidence, progress or Silent())
@@ -195,7 +196,7 @@ class _RegionWork:
         extent: Extent,
         write: bool,
         workers: int,
-        source: HeldSnapshots,
+        archive: ArchivedDays | None,
         shortest_stretch: timedelta,
     ) -> None:
         self._region = region
@@ -205,7 +206,7 @@ class _RegionWork:
         self._write = write
         # Without writing, a stretch would not see what the one before it changes.
         self._workers = workers if write else 1
-        self._source = source
+        self._archive = archive
         self._shortest = shortest_stretch
         self._stretches: list[Stretch] = []
         self._attempts: list[Attempt] = []
@@ -277,7 +278,7 @@ class _RegionWork:
                     since=times[begins],
                     until=times[ends - 1] if bounded or not is_last else None,
                     carries=is_last,
-                    source=self._source,
+                    source=InTable() if self._archive is None else InTableOrArchive(self._archive),
                     attempt=attempt,
                     write=self._write,
                 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.chain import HeldSnapshots
+    from ironforge_cli.jobs.held import HeldSnapshots
     from ironforge_cli.jobs.runs import Attempt
     from ironforge_cli.market.auctions import Book
     from ironforge_cli.regions import Region

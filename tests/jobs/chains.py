@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import text
 
+from ironforge_cli.archive.days import ArchivedDays
+from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db.repositories.snapshots import Body
 from ironforge_cli.errors import InterruptedRunError
+from ironforge_cli.jobs.archiving import Archive
 from ironforge_cli.jobs.recompute import Ending, Extent, recompute
 from ironforge_cli.jobs.runs import Attempt, Silent
 from ironforge_cli.jobs.storing import store_snapshot
 from ironforge_cli.market.auctions import Auctions
+from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
@@ -24,6 +28,7 @@ from tests.jobs import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.collect import Storage
@@ -133,6 +138,14 @@ class Chain:
         for number in numbers:
             self.execute(f"DELETE FROM auction_snapshots_{region} WHERE snapshot_time = :at", at=self.time(number))
 
+    def archive(self, folder: Path, region: Region, *numbers: int) -> ArchivedDays:
+        """Archive the days of some snapshots in a folder, and let the raw rows of these go."""
+        days = ArchivedDays(FolderStore(folder))
+        for day in sorted({self.time(number).date() for number in numbers}):
+            Archive(days, now=self.clock.now).keep(self.database, DailyPartition(region, day))
+        self.take_raw_rows(region, *numbers)
+        return days
+
     def recompute(
         self,
         *regions: Region,
@@ -144,6 +157,7 @@ class Chain:
         shortest_stretch: timedelta = timedelta(days=2),
         clock: TickingClock | None = None,
         progress: Progress | None = None,
+        archive: ArchivedDays | None = None,
     ) -> RecomputedStatistics:
         """Run the job for snapshots by their number."""
         extent = Extent(
@@ -160,6 +174,7 @@ class Chain:
             shortest_stretch=shortest_stretch,
             clock=clock or self.clock,
             progress=progress,
+            archive=archive,
         )
 
 
