@@ -14,6 +14,7 @@ from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.cli.conftest import Run
@@ -123,3 +124,20 @@ def test_without_a_database_nothing_is_computed(run: Run) -> None:
     away = run(*RECOMPUTE, IRONFORGE_DATABASE_URL="postgresql://127.0.0.1:1/x")
     assert away.exit_code == 74
     assert "can't be reached" in away.stderr
+
+
+def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
+    run: Run, collected: dict[str, str], tmp_path: Path
+) -> None:
+    archive = str(tmp_path / "archive")
+    # The sandbox's hours are long past: their days leave at once.
+    assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
+    left = run("-q", *RECOMPUTE, "--region", "eu", "--format", "json", **collected)
+    assert json.loads(left.stdout)[0]["without_rows"] == 3
+    for named in (("--dry-run", "--archive", archive), ()):
+        found = run(
+            "-q", *RECOMPUTE, "--region", "eu", *named, "--format", "json", IRONFORGE_ARCHIVE_URI=archive, **collected
+        )
+        (record,) = json.loads(found.stdout)
+        assert (record["snapshots"], record["changed"], record["without_rows"]) == (3, 3, 0)
+        assert record["columns"] == {"min_price": {"rows": 3, "largest": 10_000, "total": 30_000}}
