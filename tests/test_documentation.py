@@ -53,6 +53,13 @@ def fenced(page: Path, *languages: str) -> list[str]:
     return [block for language, block in _FENCED.findall(read(page)) if language in languages]
 
 
+def fenced_under(page: Path, heading: str) -> list[str]:
+    """The blocks of shell in a section of a page."""
+    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", read(page), re.MULTILINE | re.DOTALL)
+    assert section is not None, f"{name_of(page)} has no section {heading!r}"
+    return [block for language, block in _FENCED.findall(section[1]) if language == "sh"]
+
+
 def code_spans(page: Path) -> list[str]:
     return _CODE.findall(_FENCED.sub("", read(page)))
 

@@ -1,0 +1,154 @@
+"""What docs/backup.md says is done as it stands there, and the collection goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from ironforge_cli.db.embedded.programs import find_bindir
+from ironforge_cli.db.engine import conninfo
+from ironforge_cli.regions import Region
+from tests.servers import TestServer, debian_programs, external_server
+from tests.test_documentation import PAGES, fenced_under
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.cli.conftest import Run
+
+PAGE = PAGES / "backup.md"
+PROGRAMS = find_bindir(None, environment={})
+EMBEDDED = {"IRONFORGE_DATABASE_URL": "", "DATABASE_URL": ""}
+
+
+@pytest.fixture(scope="module")
+def external() -> Generator[TestServer]:
+    """A server of the operator's own."""
+    programs = debian_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
+    with external_server(programs) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A sandbox whose newest hour is this one."""
+    return make_sandbox(starts_at=datetime.now(tz=UTC) - timedelta(hours=3))
+
+
+def done(heading: str, folder: Path, variables: Mapping[str, str], *, block: int = 0) -> None:
+    """Do what the page says under a heading, as a shell of the operator's does it."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(PROGRAMS), os.environ["PATH"]])
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", fenced_under(PAGE, heading)[block]],
+        cwd=folder,
+        env={**os.environ, **variables, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "ERROR:" not in ended.stderr
+
+
+def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything of the market that a database holds, and how often."""
+    queries = {
+        "snapshots": "SELECT region, snapshot_time, auctions, interval_seconds FROM snapshots ORDER BY 1, 2",
+        **{
+            region: f"SELECT snapshot_time, count(*), sum(quantity * unit_price) FROM auction_snapshots_{region} "
+            "GROUP BY 1 ORDER BY 1"
+            for region in Region
+        },
+        "sales": "SELECT timestamp, count(*), sum(estimated_sales) FROM eu_commodity_price_stats GROUP BY 1 ORDER BY 1",
+        "schema": "SELECT version_num FROM alembic_version",
+    }
+    with psycopg.connect(conninfo(url)) as connection:
+        return {name: connection.execute(query.encode()).fetchall() for name, query in queries.items()}
+
+
+def goes_on(run: Run, sandbox: Sandbox, variables: Mapping[str, str], look: Callable[[], Any], before: Any) -> None:
+    """The claim of both directions: the same is there, no hour comes twice, and the next one is compared with it."""
+    assert look() == before
+    again = run("collect", **{**variables, **sandbox.address.environment})
+    assert (again.exit_code, look()) == (0, before)
+    sandbox.advance()
+    assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
+    after = look()
+    for region in Region:
+        assert after[region][:-1] == before[region]
+    assert [row[3] is not None for row in after["snapshots"]] == [False, True, True] * 2
+    checked = run("status", "--check", "--max-age", "4h", **variables)
+    assert (checked.exit_code, checked.stderr) == (0, "")
+
+
+def two_hours(run: Run, sandbox: Sandbox, variables: Mapping[str, str]) -> None:
+    assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
+    sandbox.advance()
+    assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
+
+
+@pytest.mark.usefixtures("short_home")
+def test_a_dump_of_the_embedded_server_goes_on_in_a_database_of_your_own(
+    run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path
+) -> None:
+    two_hours(run, sandbox, EMBEDDED)
+    done("Dump the embedded server", tmp_path, EMBEDDED)
+    with external.empty_database() as url:
+        variables = {"IRONFORGE_DATABASE_URL": url, **sandbox.address.environment}
+        done("Restore into a database of your own", tmp_path, variables, block=1)
+        restored = contents(url)
+        assert [len(restored[region]) for region in Region] == [2, 2]
+        goes_on(run, sandbox, variables, lambda: contents(url), restored)
+
+
+@pytest.mark.usefixtures("short_home")
+@pytest.mark.parametrize("is_used", [False, True], ids=["new", "in use"])
+def test_a_dump_of_a_database_of_your_own_goes_on_in_the_embedded_server(
+    run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path, is_used: bool
+) -> None:
+    if is_used:
+        # What is there is lost, as the page says, and doesn't mix with what is restored.
+        assert run("collect", **{**EMBEDDED, **sandbox.address.environment}).exit_code == 0
+        sandbox.advance()
+    variables = {**EMBEDDED, **sandbox.address.environment}
+    with external.migrated_database() as url:
+        elsewhere = {"IRONFORGE_DATABASE_URL": url, "IRONFORGE_HOME": str(tmp_path / "elsewhere")}
+        two_hours(run, sandbox, elsewhere)
+        before = contents(url)
+        done("Dump a database of your own", tmp_path, elsewhere)
+    done("Restore into the embedded server", tmp_path, variables)
+    assert run("db", "start", **variables).exit_code == 0
+    try:
+        address = run("db", "url", **variables).stdout.strip()
+        goes_on(run, sandbox, variables, lambda: contents(address), before)
+    finally:
+        assert run("db", "stop", **variables).exit_code == 0
+
+
+def test_a_dump_without_raw_snapshots_keeps_the_statistics(
+    run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path
+) -> None:
+    with external.migrated_database() as url, external.empty_database() as other:
+        variables = {"IRONFORGE_DATABASE_URL": url}
+        two_hours(run, sandbox, variables)
+        before = contents(url)
+        done("Dump a database of your own", tmp_path, variables, block=1)
+        (tmp_path / "small.dump").rename(tmp_path / "ironforge.dump")
+        variables = {"IRONFORGE_DATABASE_URL": other, **sandbox.address.environment}
+        done("Restore into a database of your own", tmp_path, variables, block=1)
+        after = contents(other)
+        assert [after[region] for region in Region] == [[], []]
+        assert (after["snapshots"], after["sales"]) == (before["snapshots"], before["sales"])
+        sandbox.advance()
+        assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
+        assert [len(contents(other)[region]) for region in Region] == [1, 1]
