@@ -79,6 +79,8 @@ def test_every_kind_of_error_says_with_which_code_it_ends() -> None:
         "UnavailableError": ExitStatus.UNAVAILABLE,
         "RefusedAnswerError": ExitStatus.REFUSED,
         "DatabaseError": ExitStatus.DATABASE,
+        "BusyError": ExitStatus.DATABASE,
+        "ArchiveError": ExitStatus.CONFIGURATION,
         "LockedError": ExitStatus.LOCKED,
     }
     assert IronforgeError("x").status is ExitStatus.BUG

@@ -114,7 +114,7 @@ def test_a_dump_of_the_embedded_server_goes_on_in_a_database_of_your_own(
 @pytest.mark.usefixtures("short_home")
 @pytest.mark.parametrize("is_used", [False, True], ids=["new", "in use"])
 def test_a_dump_of_a_database_of_your_own_goes_on_in_the_embedded_server(
-    run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path, is_used: bool
+    run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path, *, is_used: bool
 ) -> None:
     if is_used:
         # What is there is lost, as the page says, and doesn't mix with what is restored.
