@@ -67,7 +67,9 @@ def soak(server: TestServer, *, seed: int, hours: int, home: Path, adaptive: boo
                 database, "SELECT status, count(*) FROM scraper_logs GROUP BY status ORDER BY status"
             )
             return Soaked(
-                regions=tuple(judged(database, director.regions[region], home=home) for region in Region),
+                regions=tuple(
+                    judged(database, director.regions[region], home=home, now=director.now) for region in Region
+                ),
                 happened=dict(director.happened),
                 codes=dict(director.codes),
                 attempts=dict(attempts),

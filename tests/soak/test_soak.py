@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HOURS = 12
 # Hours in which the database goes away, windows are killed, the disk is full, the clock is set and answers fail.
 SEED = 5
+NOW = datetime(2026, 1, 14, 14, 10, tzinfo=UTC)
 
 
 def test_hours_of_bad_weather_cost_no_hour_that_could_be_had(any_server: TestServer, tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def hours(collector: Collector) -> RegionHours:
 
 
 def test_the_verdict_on_what_is_as_it_should_be_is_good(hours: RegionHours, database: Database, tmp_path: Path) -> None:
-    found = judged(database, hours, home=tmp_path)
+    found = judged(database, hours, home=tmp_path, now=NOW)
     assert (found.published, found.stored, found.out_of_reach, found.lost, found.wrong) == (3, 3, 0, 0, ())
 
 
@@ -62,11 +63,14 @@ def test_the_verdict_on_what_is_as_it_should_be_is_good(hours: RegionHours, data
 def test_an_hour_that_is_missing_is_lost_only_where_it_could_be_had(
     hours: RegionHours, database: Database, tmp_path: Path, *, is_reachable: bool
 ) -> None:
-    missing = Hour(datetime(2026, 2, 1, tzinfo=UTC), b"{}", is_reachable=is_reachable)
-    hours.hours.append(missing)
-    found = judged(database, hours, home=tmp_path)
+    missing = hours.hours[1]
+    missing.is_reachable = is_reachable
+    stored.change(database, "DELETE FROM snapshots WHERE snapshot_time = :time", time=missing.published_at)
+    stored.change(database, "DELETE FROM auction_snapshots_eu WHERE snapshot_time = :time", time=missing.published_at)
+    found = judged(database, hours, home=tmp_path, now=NOW)
     assert (found.lost, found.out_of_reach) == ((1, 0) if is_reachable else (0, 1))
-    assert bool(found.wrong) is is_reachable
+    assert any("could be had" in wrong for wrong in found.wrong) is is_reachable
+    assert not any("`status`" in wrong for wrong in found.wrong)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +86,14 @@ def test_anything_that_is_stored_wrong_is_found(
     hours: RegionHours, database: Database, tmp_path: Path, statement: str
 ) -> None:
     stored.change(database, statement)
-    assert judged(database, hours, home=tmp_path).wrong
+    assert judged(database, hours, home=tmp_path, now=NOW).wrong
 
 
 def test_a_body_that_is_left_in_the_spool_is_found(hours: RegionHours, database: Database, tmp_path: Path) -> None:
     left = tmp_path / "spool" / "eu" / "20260101T000000Z-0.body"
     left.parent.mkdir(parents=True, exist_ok=True)
     left.touch()
-    assert any("is left" in one for one in judged(database, hours, home=tmp_path).wrong)
+    assert any("is left" in one for one in judged(database, hours, home=tmp_path, now=NOW).wrong)
 
 
 def test_an_hour_can_be_had_when_a_window_asks_undisturbed_for_long_enough() -> None:

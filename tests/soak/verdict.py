@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from ironforge_cli.jobs.status import examine
 from ironforge_cli.regions import Region
+from tests.clocks import TickingClock
+from tests.conftest import storage_in
 from tests.jobs import stored
 from tests.jobs.expected import expected_after
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.workplace import Storage
     from tests.jobs.expected import Row
     from tests.soak.hours import RegionHours
+
+
+_NEAR = timedelta(minutes=25)
+"""An hour that is missing is expected by the rhythm of others, which maintenance changes."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,11 @@ class RegionVerdict:
     """What must not be; empty where all is well."""
 
 
-def judged(database: Database, hours: RegionHours, *, home: Path) -> RegionVerdict:
-    """Hold what is stored of a region against what was published, and against plain recomputation."""
+def judged(database: Database, hours: RegionHours, *, home: Path, now: datetime) -> RegionVerdict:
+    """Hold what is stored of a region against what was published, against plain recomputation, and `status` against it.
+
+    `now` is the time at the end of the soak.
+    """
     region = hours.region
     bodies = {hour.published_at: hour.body for hour in hours.hours}
     times = stored.times(database, region)
@@ -60,6 +74,7 @@ def judged(database: Database, hours: RegionHours, *, home: Path) -> RegionVerdi
         for path in home.rglob("*")
         if ".tmp-" in path.name or (path.suffix == ".body" and path.parent.parent.name == "spool")
     ]
+    wrong += _unexplained(hours, times, storage=storage_in(home, database), home=home, now=now)
     return RegionVerdict(
         region=region,
         published=len(bodies),
@@ -68,6 +83,42 @@ def judged(database: Database, hours: RegionHours, *, home: Path) -> RegionVerdi
         lost=len(lost),
         wrong=tuple(wrong),
     )
+
+
+def _unexplained(
+    hours: RegionHours, times: Sequence[datetime], *, storage: Storage, home: Path, now: datetime
+) -> list[str]:
+    """The hours that are not stored and of which `status` does not say why, or that it misses without reason."""
+    started = hours.hours[0].published_at
+    health = examine(
+        [hours.region],
+        storage=storage,
+        home=home,
+        clock=TickingClock(now),
+        max_age=timedelta(hours=2),
+        since=started,
+        until=now,
+        ahead=0,
+        check=False,
+    )
+    told = {missing.expected_at: missing.explanation for missing in health.found.regions[0].missing}
+    # Before the first stored snapshot there is nothing that an hour could be missing from.
+    absent = [
+        hour.published_at
+        for hour in hours.hours
+        if times and times[0] < hour.published_at and hour.published_at not in times
+    ]
+    wrong = [
+        f"`status` does not explain why the hour of {time.isoformat()} is missing"
+        for time in absent
+        if not any(abs(expected - time) < _NEAR and explanation for expected, explanation in told.items())
+    ]
+    wrong += [
+        f"`status` misses an hour at {expected.isoformat()} that nobody published"
+        for expected in told
+        if not any(abs(expected - time) < _NEAR for time in absent)
+    ]
+    return wrong
 
 
 def _comparable(registry: list[Row]) -> list[Row]:
