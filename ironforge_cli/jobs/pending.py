@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-_MOST_BYTES: Final = 64_000_000
+_MOST_BYTES: Final = 16_000_000
 # The last line of a file that holds as much as it may: what came later was left out.
 _FULL: Final = b'{"table":"full"}\n'
 
