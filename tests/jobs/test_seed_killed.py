@@ -54,7 +54,7 @@ def test_a_run_killed_at_twenty_moments_and_resumed_equals_an_undisturbed_one(
         run.join()
         killed += run.exitcode == -signal.SIGKILL
     # Moments of which most are before the last step, or nothing was tried.
-    assert killed == _KILLS
+    assert killed > _KILLS // 2
     last = start(context, **options)
     last.join()
     assert last.exitcode == ExitStatus.DONE
