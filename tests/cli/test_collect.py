@@ -402,7 +402,12 @@ def test_a_second_ctrl_c_ends_a_collection_at_once(
 
 def wait_for_question(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> None:
     """Wait until a region's auctions have been asked for."""
+    wait_until(lambda: any(one.endpoint == "commodities" for one in sandbox.requests), process)
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is so, while a process runs that has to make it so."""
     pause = threading.Event()
-    while not any(one.endpoint == "commodities" for one in sandbox.requests):
+    while not true():
         assert process.poll() is None, process.communicate()
         pause.wait(0.02)

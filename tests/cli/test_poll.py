@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.regions import Region
-from tests.cli.test_collect import KEYS, NOBODY, rows, variables
+from tests.cli.test_collect import KEYS, NOBODY, rows, variables, wait_until
 from tests.db.embedded_playground import server_pid
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["variables"]
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
-
-
-def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    pause = threading.Event()
-    while not true():
-        assert process.poll() is None, process.communicate()
-        pause.wait(0.02)
 
 
 def asked(sandbox: Sandbox) -> int:
