@@ -38,17 +38,20 @@ def server() -> Generator[TestServer]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["embedded", "external"])
-def any_server(request: pytest.FixtureRequest) -> Generator[TestServer]:
-    """Both kinds of server in turn: for what has to work on an operator's own, too."""
-    if request.param == "embedded":
-        yield request.getfixturevalue("server")
-        return
+@pytest.fixture(scope="session")
+def external() -> Generator[TestServer]:
+    """A server as an operator runs one, one for all tests."""
     programs = debian_programs()
     if programs is None:
         pytest.skip("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
     with external_server(programs) as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=["embedded", "external"])
+def any_server(request: pytest.FixtureRequest) -> TestServer:
+    """Both kinds of server in turn: for what has to work on an operator's own, too."""
+    return request.getfixturevalue("server" if request.param == "embedded" else "external")
 
 
 @pytest.fixture

@@ -15,28 +15,18 @@ import pytest
 from ironforge_cli.db.embedded.programs import find_bindir
 from ironforge_cli.db.engine import conninfo
 from ironforge_cli.regions import Region
-from tests.servers import TestServer, debian_programs, external_server
 from tests.test_documentation import PAGES, fenced_under
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.cli.conftest import Run
+    from tests.servers import TestServer
 
 PAGE = PAGES / "backup.md"
 PROGRAMS = find_bindir(None, environment={})
 EMBEDDED = {"IRONFORGE_DATABASE_URL": "", "DATABASE_URL": ""}
-
-
-@pytest.fixture(scope="module")
-def external() -> Generator[TestServer]:
-    """A server of the operator's own."""
-    programs = debian_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
-    with external_server(programs) as running:
-        yield running
 
 
 @pytest.fixture
