@@ -1,0 +1,149 @@
+"""Statistics computed from the archive alone: what a task of a cluster does, with no database near.
+
+A task takes a stretch of days. Its windows chain from snapshot to snapshot, so that it reads the archived days before
+the stretch first, back over the 48 hours that windows remember; the windows that are archived with the oldest of them
+seed the chain. Stretches therefore need nothing of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ironforge_cli.archive.arrow import arrow
+from ironforge_cli.market.changes import (
+    COUNT_COLUMNS,
+    INTERVAL_COLUMN,
+    NULL,
+    PRICE_COLUMNS,
+    SALES_COLUMNS,
+    StatisticsRows,
+)
+from ironforge_cli.market.statistics import summarise_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ironforge_cli.archive.days import ArchivedDays
+    from ironforge_cli.market.auctions import Book
+    from ironforge_cli.market.partitions import DailyPartition
+    from ironforge_cli.regions import Region
+
+RUN_IN: Final = timedelta(hours=48)
+"""How far what is known of an auction's expiry reaches."""
+_WHOLE: Final = {"num_auctions", "new_auctions", INTERVAL_COLUMN}
+_REAL: Final = {"mean_price", "median_price", "market_value"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days of a region that follow each other in the archive, the first and the last included."""
+
+    region: Region
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotStatistics:
+    """The statistics of one archived snapshot."""
+
+    region: Region
+    snapshot_time: datetime
+    rows: StatisticsRows
+
+
+def stretches(archived: Sequence[DailyPartition], *, days: int) -> list[Stretch]:
+    """A region's archived days in stretches of so many.
+
+    The longer they are, the less is read twice; the shorter, the more workers can be busy.
+
+    >>> from ironforge_cli.market.partitions import DailyPartition
+    >>> from ironforge_cli.regions import Region
+    >>> held = [DailyPartition(Region.EU, date(2024, 1, day)) for day in (1, 2, 3, 7, 8)]
+    >>> [(found.first.day, found.last.day) for found in stretches(held, days=2)]
+    [(1, 2), (3, 7), (8, 8)]
+    """
+    ordered = sorted(archived, key=lambda partition: partition.day)
+    pieces = [ordered[start : start + days] for start in range(0, len(ordered), days)]
+    return [Stretch(piece[0].region, piece[0].day, piece[-1].day) for piece in pieces]
+
+
+def computed(archive: ArchivedDays, stretch: Stretch) -> Iterator[SnapshotStatistics]:
+    """The statistics of a stretch's snapshots, oldest first, as collecting would have written them.
+
+    Not of the archive's very first snapshot: what was before it is not known. Holds two snapshots at a time, and what
+    `ArchivedDays` does. Raises `ArchiveError`.
+    """
+    previous: Book | None = None
+    for partition in _days_of(archive, stretch):
+        for book in archive.books(partition):
+            if previous is None:
+                previous = book
+                continue
+            summary = summarise_snapshot(previous, book.auctions, at=book.snapshot_time)
+            previous = summary.book
+            if partition.day >= stretch.first:
+                yield SnapshotStatistics(stretch.region, book.snapshot_time, StatisticsRows.of(summary.statistics))
+
+
+def _days_of(archive: ArchivedDays, stretch: Stretch) -> list[DailyPartition]:
+    """A stretch's days, and those before it that are read to know the windows of its first snapshot's predecessor."""
+    archived = archive.listed(stretch.region)
+    wanted = [partition for partition in archived if stretch.first <= partition.day <= stretch.last]
+    run_in: list[DailyPartition] = []
+    reaches: datetime | None = None
+    for partition in sorted(
+        (one for one in archived if one.day < stretch.first), key=lambda one: one.day, reverse=True
+    ):
+        manifest = archive.manifest(partition)
+        if manifest is None or not manifest.snapshots:
+            continue
+        times = [snapshot.snapshot_time for snapshot in manifest.snapshots]
+        run_in.insert(0, partition)
+        reaches = reaches or max(times) - RUN_IN
+        if min(times) <= reaches:
+            break
+    return [*run_in, *wanted]
+
+
+def schema() -> Any:
+    """The Arrow schema of computed statistics: the columns of their table, and the region."""
+    core = arrow().core
+    kinds = {
+        name: core.float64() if name in _REAL else core.int32() if name in _WHOLE else core.int64()
+        for name in (*PRICE_COLUMNS, *COUNT_COLUMNS, *SALES_COLUMNS, INTERVAL_COLUMN)
+    }
+    return core.schema(
+        [
+            ("region", core.string()),
+            ("date", core.string()),
+            ("item_id", core.int32()),
+            ("timestamp", core.timestamp("us", tz="UTC")),
+            *kinds.items(),
+        ]
+    )
+
+
+def batch_of(found: SnapshotStatistics) -> Any:
+    """The rows of a snapshot's statistics as an Arrow record batch; nulls are null."""
+    core, rows = arrow().core, len(found.rows)
+    constants = {
+        "region": found.region.value,
+        "date": found.snapshot_time.date().isoformat(),
+        "timestamp": found.snapshot_time,
+    }
+    columns: list[Any] = []
+    for field in schema():
+        if field.name in constants:
+            columns.append(core.repeat(core.scalar(constants[field.name], field.type), rows))
+        elif field.name == "item_id":
+            columns.append(core.array(found.rows.item_id, field.type))
+        else:
+            values = found.rows.columns[field.name]
+            nulls = np.isnan(values) if values.dtype.kind == "f" else values == NULL
+            columns.append(core.array(values, field.type, mask=nulls))
+    return core.RecordBatch.from_arrays(columns, schema=schema())

@@ -1,0 +1,121 @@
+"""Statistics computed from the archive alone equal those that collecting stored."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.archive.statistics import RUN_IN, Stretch, batch_of, computed, schema, stretches
+from ironforge_cli.cli import spark
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.regions import Region
+from tests.jobs import stored
+from tests.jobs.chains import Chain, every_three_hours
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ironforge_cli.archive.days import ArchivedDays
+    from ironforge_cli.jobs.collect import Storage
+    from tests.clocks import TickingClock
+    from tests.jobs.expected import Row
+
+ALL = range(48)
+"""Every snapshot of six days."""
+
+
+@pytest.fixture
+def chain(storage: Storage, clock: TickingClock) -> Chain:
+    """Six days of snapshots, one every three hours, stored for EU."""
+    chain = Chain(storage, clock, every_three_hours())
+    chain.store(Region.EU)
+    return chain
+
+
+def rows_of(archive: ArchivedDays, tasks: list[Stretch]) -> list[Row]:
+    """The rows of stretches, as `stored.statistics` has them."""
+    rows: list[Row] = []
+    for task in tasks:
+        for snapshot in computed(archive, task):
+            table: list[dict[str, Any]] = batch_of(snapshot).to_pylist()
+            for row in table:
+                del row["region"], row["date"]
+                rows.append(tuple(row.values()))
+    return sorted(rows, key=lambda row: (row[1], row[0]))
+
+
+@pytest.mark.parametrize("days", [1, 2, 30])
+def test_any_stretches_give_what_collecting_stored(chain: Chain, tmp_path: Path, days: int) -> None:
+    right = stored.statistics(chain.database, Region.EU)
+    archive = chain.archive(tmp_path, Region.EU, *ALL)
+    tasks = stretches(archive.listed(Region.EU), days=days)
+    first = chain.time(0)
+    assert rows_of(archive, tasks) == [row for row in right if row[1] > first]
+    assert len(tasks) == math.ceil(6 / days)
+
+
+def test_a_stretch_is_right_though_the_windows_before_it_were_archived_wrong(chain: Chain, tmp_path: Path) -> None:
+    right = stored.statistics(chain.database, Region.EU)
+    chain.spoil(Region.EU, figures=False)
+    archive = chain.archive(tmp_path, Region.EU, *ALL)
+    last = stretches(archive.listed(Region.EU), days=1)[-1]
+    begins = chain.time(47).date()
+    assert rows_of(archive, [last]) == [row for row in right if row[1].date() == begins]
+
+
+def test_the_run_in_reads_no_more_days_than_it_needs(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = chain.archive(tmp_path, Region.EU, *ALL)
+    read: list[str] = []
+    books = type(archive).books
+
+    def counted(days: ArchivedDays, partition: Any, **options: Any) -> Any:
+        read.append(partition.name)
+        return books(days, partition, **options)
+
+    monkeypatch.setattr(type(archive), "books", counted)
+    last = stretches(archive.listed(Region.EU), days=1)[-1]
+    list(computed(archive, last))
+    assert len(read) == 1 + RUN_IN / timedelta(days=1) + 1
+
+
+def test_spark_is_told_the_columns_that_come() -> None:
+    words = [tuple(column.split()) for column in spark._RESULT.split(",")]  # pyright: ignore[reportPrivateUsage] - held against its twin
+    kinds = {
+        "int": "int32",
+        "bigint": "int64",
+        "double": "double",
+        "string": "string",
+        "timestamp": "timestamp[us, tz=UTC]",
+    }
+    assert [(name, kinds[kind]) for name, kind in words] == [(field.name, str(field.type)) for field in schema()]
+
+
+def test_a_worker_gives_what_its_task_asks_for(chain: Chain, tmp_path: Path) -> None:
+    archive = chain.archive(tmp_path, Region.EU, *ALL)
+    (task,) = stretches(archive.listed(Region.EU), days=30)
+
+    class Tasks:
+        """A batch of Arrow's, as far as a worker looks at it."""
+
+        def to_pylist(self) -> list[dict[str, str]]:
+            return [{"region": "eu", "first": task.first.isoformat(), "last": task.last.isoformat()}]
+
+    batches = list(spark._worked(iter([Tasks()]), archive=str(tmp_path)))  # pyright: ignore[reportPrivateUsage] - what Spark calls
+    right = stored.statistics(chain.database, Region.EU)
+    assert sum(batch.num_rows for batch in batches) == sum(row[1] > chain.time(0) for row in right)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [(["--days", "0"], ExitStatus.USAGE, "--days"), ([], ExitStatus.CONFIGURATION, "ironforge-cli[spark]")],
+)
+def test_what_is_missing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitStatus, words: str
+) -> None:
+    assert spark.main([str(tmp_path), str(tmp_path / "out"), *arguments]) is code
+    assert words in capsys.readouterr().err
