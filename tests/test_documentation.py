@@ -42,7 +42,16 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\(\))?")
 # Names of other programs and libraries, which look like the project's own.
-_OTHERS = {"archive_command", "archive_mode", "array_agg", "pg_dump", "pg_locks", "pg_restore", "write_row"}
+_OTHERS = {
+    "max_standby_streaming_delay",
+    "archive_command",
+    "archive_mode",
+    "array_agg",
+    "pg_dump",
+    "pg_locks",
+    "pg_restore",
+    "write_row",
+}
 
 
 def read(page: Path) -> str:

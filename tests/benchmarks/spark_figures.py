@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 MASTER: Final = "local-cluster[2,1,1024]"
 _COLUMNS: Final = (
     "item_id, timestamp, min_price, max_price, mean_price, median_price, market_value, cheapest_15_percent_price,"
-    " total_quantity, num_auctions, estimated_sales, sales_low, sales_high, new_listings, new_auctions, interval_seconds"
+    " total_quantity, num_auctions, estimated_sales, sales_low, sales_high, new_listings, new_auctions,"
+    " interval_seconds"
 )
 
 
@@ -68,9 +69,8 @@ def main() -> int:
             seconds = by_spark(folder / "archive", folder / f"by-{days}", days=days)
             equal = read(folder / f"by-{days}") == wanted
             same = same and equal
-            sys.stdout.write(
-                f"{days} days a task, {MASTER}: {len(wanted):,} rows {'equal' if equal else 'DIFFER'}, {seconds:.0f} s\n"
-            )
+            told = "equal" if equal else "DIFFER"
+            sys.stdout.write(f"{days} days a task, {MASTER}: {len(wanted):,} rows {told}, {seconds:.0f} s\n")
     return 0 if same else 1
 
 
