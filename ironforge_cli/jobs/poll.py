@@ -364,8 +364,10 @@ class _RegionWindow:
 
     def _take(self, result: CollectedRegion, number: int) -> None:
         """Remember and tell of what is new."""
-        time = result.snapshot_time
-        if time is None or (self._got is not None and self._got.collected.snapshot_time == time):
+        time, got = result.snapshot_time, self._got and self._got.collected
+        # The same hour again is worth remembering where it was spooled before, and is stored by now.
+        is_known = got is not None and got.snapshot_time == time
+        if time is None or (is_known and (got.status is ExitStatus.DONE or result.status is not ExitStatus.DONE)):
             return
         delay: timedelta | None = None
         if result.counts is not None:

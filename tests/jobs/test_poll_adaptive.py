@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
@@ -133,3 +134,25 @@ def test_a_region_whose_next_hour_is_due_after_the_window_ends_at_once(poller: P
     polled = poller.poll(Region.EU)
     assert polled.regions[0].attempts == 1
     assert polled.regions[0].is_new
+
+
+def test_an_hour_that_was_spooled_and_is_stored_later_in_the_window_is_a_good_end(
+    poller: Poller, database: Database
+) -> None:
+    poller.clock.turn_to(STARTS + timedelta(hours=1))
+
+    def go_away() -> None:
+        poller.collector.database = MissingDatabase(DatabaseError("The server is away."))
+
+    def come_back() -> None:
+        poller.collector.database = database
+
+    poller.clock.after(40, go_away)
+    poller.publish_after(1, Region.EU)
+    poller.clock.after(120, come_back)
+    polled = poller.poll(Region.EU)
+    statuses = [status for (status,) in stored.rows(database, "SELECT DISTINCT status FROM scraper_logs")]
+    assert "spooled" in statuses
+    assert (polled.status, polled.regions[0].is_new) == (ExitStatus.DONE, True)
+    assert poller.collector.storage.shelves.spool.kept() == []
+    assert_undisturbed(poller, database, Region.EU)
