@@ -364,11 +364,14 @@ class _RegionWindow:
 
     def _take(self, result: CollectedRegion, number: int) -> None:
         """Remember and tell of what is new."""
-        time, got = result.snapshot_time, self._got and self._got.collected
-        # The same hour again is worth remembering where it was spooled before, and is stored by now.
-        is_known = got is not None and got.snapshot_time == time
-        if time is None or (is_known and (got.status is ExitStatus.DONE or result.status is not ExitStatus.DONE)):
+        time, got = result.snapshot_time, self._got.collected if self._got else None
+        if time is None:
             return
+        if got is not None and got.snapshot_time == time:
+            # The same hour again is worth remembering where it was spooled before, and is stored by now.
+            is_better = result.status is ExitStatus.DONE and got.status is not ExitStatus.DONE
+            if not is_better:
+                return
         delay: timedelta | None = None
         if result.counts is not None:
             delay = self._clock.now() - time
