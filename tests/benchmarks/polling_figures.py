@@ -33,11 +33,11 @@ from ironforge_cli.blizzard.transport import DYNAMIC_CACHE_SECONDS, Transport
 from ironforge_cli.cli.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.bodies import Workplace
 from ironforge_cli.jobs.collect import COMMAND, collect
 from ironforge_cli.jobs.cycle import RegionCycle
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.jobs.runs import Evidence, Silent
+from ironforge_cli.jobs.workplace import Workplace
 from ironforge_cli.regions import Region
 from tests.benchmarks.stage import home_folder, line, options, running_server, sandbox_of
 from tests.conftest import storage_in
