@@ -197,7 +197,7 @@ def external_server(programs: Path) -> Generator[TestServer]:
                 cwd="/",
                 **identity,
             )
-            _wait_for(url, process)
+            wait_for(url, process)
             return process
 
         def restart() -> None:
@@ -224,7 +224,8 @@ def _has(account: str) -> bool:
     return any(entry.pw_name == account for entry in pwd.getpwall())
 
 
-def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+def wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    """Wait until a server answers; raises where it has ended instead."""
     while True:
         try:
             psycopg.connect(url, connect_timeout=5).close()

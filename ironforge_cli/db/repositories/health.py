@@ -125,13 +125,14 @@ def gaps(
 
 
 def crashed(connection: Connection, *, since: datetime) -> list[Attempt]:
-    """Attempts that say `running` and whose owner is gone, newest first."""
+    """Attempts that say `running` and whose owner is gone, newest first; none on a replica, where no owner is seen."""
     statement = (
         select(*_ATTEMPT)
         .where(
             SCRAPER_LOGS.c.status == "running",
             SCRAPER_LOGS.c.timestamp >= since,
             _OF_ANY_REGION,
+            ~func.pg_is_in_recovery(),
         )
         .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
