@@ -34,7 +34,7 @@ settings.load_profile("ironforge")
 @pytest.fixture(scope="session")
 def server() -> Generator[TestServer]:
     """The embedded server, one for all tests."""
-    with embedded_server() as running:
+    with embedded_server(os.environ.get("RUNNING_SERVER")) as running:
         yield running
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -48,10 +50,11 @@ class TestServer:
         self._embedded = embedded
         self._restart = restart
         self._admin: psycopg.Connection[Any] = psycopg.connect(conninfo(admin_url), autocommit=True)
-        self._create(TEMPLATE)
-        database = Database(self.url_of(TEMPLATE))
-        schema.upgrade(database)
-        database.close()
+        if self._admin.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone() is None:
+            self._create(TEMPLATE)
+            database = Database(self.url_of(TEMPLATE))
+            schema.upgrade(database)
+            database.close()
 
     def url_of(self, name: str) -> str:
         """The URL of one of the server's databases."""
@@ -140,10 +143,10 @@ def open_folder() -> Generator[Path]:
 
 
 @contextmanager
-def embedded_server() -> Generator[TestServer]:
-    """The embedded server, in a home of its own."""
-    with open_folder() as folder:
-        home = folder / "home"
+def embedded_server(running: str | None = None) -> Generator[TestServer]:
+    """The embedded server, in a home of its own, or one that runs already in the home `running`."""
+    with contextlib.ExitStack() as made:
+        home = Path(running) if running else made.enter_context(open_folder()) / "home"
         server = EmbeddedServer(home, environment=os.environ, bindir=None, account=None)
         server.make_home()
         with server:
@@ -235,3 +238,12 @@ def wait_for(url: str, process: subprocess.Popen[Any]) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+if __name__ == "__main__":
+    # For runs of tests that come one after the other: says where the server is, and ends with its standard input.
+    with open_folder() as _folder:
+        _home = str(_folder / "home")
+        with embedded_server(_home):
+            print(_home, flush=True)  # noqa: T201 - whoever started it reads this
+            sys.stdin.read()

@@ -1,0 +1,272 @@
+"""Small mistakes, planted in a module's text one at a time: a comparison turned, a step left out, two steps swapped.
+
+Mistakes of whole statements are most of what is asked here, and the known tools plant none
+(docs/decisions/0013-planted-mistakes.md).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TURNED: Final[dict[type[ast.cmpop], str]] = {
+    ast.Lt: "<=",
+    ast.LtE: "<",
+    ast.Gt: ">=",
+    ast.GtE: ">",
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+    ast.In: "not in",
+    ast.NotIn: "in",
+}
+_SIGNS: Final[dict[type[ast.cmpop], str]] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
+_OTHER: Final[dict[type[ast.operator], str]] = {
+    ast.Add: "-",
+    ast.Sub: "+",
+    ast.Mult: "/",
+    ast.Div: "*",
+    ast.FloorDiv: "*",
+    ast.Mod: "*",
+    ast.LShift: ">>",
+    ast.RShift: "<<",
+    ast.BitAnd: "|",
+}
+_OPPOSITE: Final = {
+    "min": "max",
+    "max": "min",
+    "any": "all",
+    "all": "any",
+    "minimum": "maximum",
+    "maximum": "minimum",
+    "floor": "ceil",
+    "ceil": "floor",
+}
+# From here on one more changes next to nothing.
+_SMALL: Final = 50
+# What is said at these levels is for whoever looks for a fault of the program's.
+_QUIET: Final = {"debug", "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One planted mistake."""
+
+    line: int
+    """Where it begins, from 1."""
+    kind: str
+    before: str
+    after: str
+    source: str
+    """The module's whole text with the mistake in it."""
+
+    def __str__(self) -> str:
+        """One line that says what was done."""
+        return f"{self.line}: {self.kind}: {_short(self.before)}  ->  {_short(self.after)}"
+
+
+def mutants_of(source: str) -> list[Mutant]:
+    """Every mistake that can be planted in a module's text, by line.
+
+    >>> for mutant in mutants_of("def old(age, most):\\n    if age > most:\\n        drop(age)\\n"):
+    ...     print(mutant)
+    2: comparison: age > most  ->  age >= most
+    2: condition: age > most  ->  not (age > most)
+    3: left out: drop(age)  ->  pass
+    """
+    found: list[Mutant] = []
+    for kind, first, last, after in _planted(ast.parse(source)):
+        start, end = _offset(source, first, at_end=False), _offset(source, last, at_end=True)
+        before = source[start:end]
+        changed = source[:start] + after(source) + source[end:]
+        mutant = Mutant(first.lineno, kind, before, changed[start : len(changed) - len(source) + end], changed)
+        if _is_python(changed) and changed != source:
+            found.append(mutant)
+    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind))
+
+
+class _Text:
+    """A text that is put together of pieces of the source."""
+
+    def __init__(self, *parts: str | ast.expr | ast.stmt) -> None:
+        self._parts = parts
+
+    def __call__(self, source: str) -> str:
+        return "".join(
+            part if isinstance(part, str) else ast.get_source_segment(source, part) or "" for part in self._parts
+        )
+
+
+_Located = ast.expr | ast.stmt
+_Plant = tuple[str, _Located, _Located, _Text]
+
+
+def _planted(tree: ast.Module) -> Iterator[_Plant]:
+    for node in _walked(tree):
+        yield from _of_decisions(node)
+        yield from _of_values(node)
+        for body in _bodies(node):
+            yield from _of_statements(body)
+
+
+def _of_decisions(node: ast.AST) -> Iterator[_Plant]:
+    match node:
+        case ast.Compare(left=left, ops=[operation], comparators=[right]):
+            yield "comparison", node, node, _Text(left, f" {_TURNED[type(operation)]} ", right)
+        case ast.Compare(left=left, ops=[one, two], comparators=[middle, right]):
+            turned = _TURNED[type(one)], _TURNED[type(two)]
+            yield "comparison", node, node, _Text(left, f" {turned[0]} ", middle, f" {_SIGNS[type(two)]} ", right)
+            yield "comparison", node, node, _Text(left, f" {_SIGNS[type(one)]} ", middle, f" {turned[1]} ", right)
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            yield "condition", test, test, _Text("not (", test, ")")
+        case ast.comprehension(ifs=tests):
+            for test in tests:
+                yield "condition", test, test, _Text("not (", test, ")")
+        case ast.BoolOp(op=operation, values=values):
+            other = " or " if isinstance(operation, ast.And) else " and "
+            for one, two in pairwise(values):
+                yield "and, or", one, two, _Text("(", one, other, two, ")")
+                yield "part left out", one, two, _Text(one)
+                yield "part left out", one, two, _Text(two)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield "not left out", node, node, _Text("bool(", operand, ")")
+        case ast.ExceptHandler(type=ast.Tuple(elts=kinds) as caught):
+            for left_out in kinds:
+                kept = [part for kind in kinds if kind is not left_out for part in (kind, ",")]
+                yield "not caught", caught, caught, _Text("(", *kept, ")")
+        case _:
+            pass
+
+
+def _of_values(node: ast.AST) -> Iterator[_Plant]:
+    match node:
+        case ast.BinOp(left=left, op=operation, right=right) if type(operation) in _OTHER:
+            if not _is_text(left) and not _is_text(right):
+                yield "arithmetic", node, node, _Text(left, f" {_OTHER[type(operation)]} ", right)
+        case ast.Constant(value=bool(value)):
+            yield "constant", node, node, _Text(str(not value))
+        case ast.Constant(value=int() | float() as value):
+            yield "constant", node, node, _Text(f"({value!r} {'+ 1' if value < _SMALL else '* 2'})")
+        case ast.Call(func=ast.Name(id=name) as function) if name in _OPPOSITE:
+            yield "opposite", function, function, _Text(_OPPOSITE[name])
+        case ast.Call(func=ast.Attribute(value=value, attr=name) as function) if name in _OPPOSITE:
+            yield "opposite", function, function, _Text(value, f".{_OPPOSITE[name]}")
+        case _:
+            pass
+
+
+def _of_statements(body: list[ast.stmt]) -> Iterator[_Plant]:
+    for statement in body:
+        if _is_step(statement):
+            yield "left out", statement, statement, _Text("pass")
+        match statement:
+            case ast.Continue():
+                yield "loop", statement, statement, _Text("break")
+            case ast.Break():
+                yield "loop", statement, statement, _Text("continue")
+            case _:
+                pass
+    for one, two in pairwise(body):
+        if (
+            _is_step(one)
+            and _is_step(two)
+            and not isinstance(one, ast.Return | ast.Raise)
+            and not isinstance(two, ast.Return | ast.Raise)
+        ):
+            between = "\n" + " " * one.col_offset
+            yield "swapped", one, two, _Text(two, between, one)
+
+
+def _is_step(statement: ast.stmt) -> bool:
+    """Whether a statement does something that could be forgotten; what only names a value would be missed at once."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level))):
+            return level not in _QUIET
+        case ast.Expr(value=ast.Call() | ast.YieldFrom()):
+            return True
+        case ast.Assign(targets=[*targets]):
+            return any(isinstance(target, ast.Attribute | ast.Subscript | ast.Tuple) for target in targets)
+        case ast.AugAssign() | ast.Delete() | ast.Raise():
+            return True
+        case ast.Return(value=value):
+            return value is not None
+        case _:
+            return False
+
+
+def _walked(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but annotations, docstrings, decorators and what is there for the type checker."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name in {"annotation", "returns", "decorator_list", "bases"}:
+            continue
+        children = cast("list[object]", value) if isinstance(value, list) else [value]
+        for child in children:
+            if isinstance(child, ast.AST) and not _is_for_the_type_checker(child):
+                yield from _walked(child)
+
+
+def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    if isinstance(node, ast.ClassDef | ast.Module):
+        return
+    for name in ("body", "orelse", "finalbody"):
+        body: object = getattr(node, name, None)
+        if isinstance(body, list):
+            # A lambda's body and that of a conditional are single expressions.
+            yield [part for part in cast("list[object]", body) if isinstance(part, ast.stmt)]
+
+
+def _is_for_the_type_checker(node: ast.AST) -> bool:
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)):
+            return level in _QUIET
+        case _:
+            return False
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes))
+
+
+def _offset(source: str, node: _Located, *, at_end: bool) -> int:
+    line, column = (node.end_lineno, node.end_col_offset) if at_end else (node.lineno, node.col_offset)
+    if line is None or column is None:
+        raise ValueError("a parsed node says where it ends")
+    lines = source.splitlines(keepends=True)
+    # The parser counts bytes.
+    return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
+
+
+def _is_python(source: str) -> bool:
+    try:
+        compile(source, "mutant", "exec", dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    most = 90
+    return line if len(line) <= most else f"{line[:most]}…"
