@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import sqlite3
+import threading
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +35,8 @@ _BUSY_MILLISECONDS: Final = 10_000
 _END_OF_LABEL: Final = b"\n"
 _LONGEST_LABEL: Final = 64
 _OUT_OF_ROOM: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+# Names of caches in memory, each another.
+_in_memory: Final = itertools.count()
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # What an answer's `Vary` can name; the rest of a request, its token first of all, has no place in a file.
 _KEPT_OF_A_REQUEST: Final = {"accept", "accept-encoding"}
@@ -45,14 +49,11 @@ def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> Cache
     full disk the answers are kept in memory: a cache must not cost an hour. Raises `ConfigurationError` where the file
     can't be written for another reason.
     """
-    in_memory = not _is_usable(file)
     serializer = SerializerPipeline(
         [CattrStage(), Stage(dumps=_packed, loads=_unpacked)], name="msgpack+zstd", is_binary=True
     )
     return CachedSession(
-        backend=_File(
-            file, serializer=serializer, wal=not in_memory, busy_timeout=_BUSY_MILLISECONDS, use_memory=in_memory
-        ),
+        backend=_File(file if _is_usable(file) else None, serializer=serializer),
         expire_after=expire_after,
         cache_control=obey_server,
         allowable_codes=(_OK,),
@@ -121,7 +122,19 @@ def _key(session: CachedSession, url: str, params: Mapping[str, str]) -> str:
 
 
 class _Rows(SQLiteDict):
-    """A table of a cache file that says when the file can't be written: the library would try for ever."""
+    """A table of a cache file, for as many threads as like, that says when the file can't be written.
+
+    The library gives every thread the same connection, and lets them read through it at once: from Python 3.12 on
+    SQLite's module refuses that, or mixes up their rows. Here a connection is one thread's for as long as a block uses
+    it. When a file can't be written the library would try for ever.
+    """
+
+    @contextlib.contextmanager
+    def connection(self, commit: bool = False) -> Generator[sqlite3.Connection]:  # noqa: FBT001, FBT002 - the library calls it so
+        """The table's connection, for one thread at a time; with `commit` in a transaction of its own."""
+        library: Any = self
+        with library._lock, super().connection(commit=commit) as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _acquire_sqlite_lock(self) -> Generator[None]:
@@ -141,13 +154,21 @@ class _Rows(SQLiteDict):
 
 
 class _File(SQLiteCache):
-    """A cache file made of such tables."""
+    """A cache file made of such tables; without a `file` it is in this process's memory, for as long as it is open."""
 
-    def __init__(self, file: Path, *, serializer: SerializerPipeline, **options: Any) -> None:
+    def __init__(self, file: Path | None, *, serializer: SerializerPipeline) -> None:
         library: Any = BaseCache
-        library.__init__(self, cache_name=str(file))
-        self.responses = _Rows(file, table_name="responses", serializer=serializer, **options)
-        self.redirects = _Rows(file, table_name="redirects", serializer=None, **options)
+        # Tables of one cache in memory share its pages: what one thread writes, another could not read meanwhile.
+        lock = threading.RLock()
+        if file is None:
+            name = f"file:ironforge-cache-{next(_in_memory)}?mode=memory&cache=shared"
+            options: dict[str, Any] = {"uri": True, "lock": lock}
+        else:
+            name = str(file)
+            options = {"wal": True, "busy_timeout": _BUSY_MILLISECONDS, "lock": lock}
+        library.__init__(self, cache_name=name)
+        self.responses = _Rows(name, table_name="responses", serializer=serializer, **options)
+        self.redirects = _Rows(name, table_name="redirects", serializer=None, **options)
 
 
 def is_out_of_room(error: Exception) -> bool:

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -146,6 +147,8 @@ class Transport:
         patient = PatientAdapter(longest=READS_AN_ANSWER * timeout[1])
         for session in (self._plain, self._dynamic, self._static):
             session.headers["User-Agent"] = USER_AGENT
+            # The API needs none, and a jar that one thread fills while another reads it fails.
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
             session.mount("https://", patient)
             session.mount("http://", patient)
         # Bodies of 30 MB must not pile up; static answers are small, and useful to an interrupted seeding.

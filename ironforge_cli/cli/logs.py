@@ -114,11 +114,20 @@ class _LastLines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
 
     def emit(self, record: LogRecord) -> None:
         """Remember a message, of which a traceback is many lines."""
-        self.lines.extend(self.format(record).splitlines())
+        self._lines.extend(self.format(record).splitlines())
+
+    def text(self) -> str:
+        """The lines, long ones cut."""
+        self.acquire()
+        try:
+            # Threads that are still at work may say more just now.
+            return "\n".join(line[:_LONGEST_LINE] for line in self._lines)
+        finally:
+            self.release()
 
 
 def last_lines() -> Callable[[], str]:
@@ -127,7 +136,7 @@ def last_lines() -> Callable[[], str]:
     remembering = _LastLines()
     remembering.setFormatter(logger.handlers[0].formatter)
     logger.addHandler(remembering)
-    return lambda: "\n".join(line[:_LONGEST_LINE] for line in remembering.lines)
+    return remembering.text
 
 
 def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:

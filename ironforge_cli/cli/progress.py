@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 from rich.console import Console
@@ -30,6 +31,7 @@ class Bars:
             console=Console(file=cast("IO[str]", LastingStderr()), no_color=no_color or None),
             transient=True,
         )
+        self._lock = threading.Lock()
         self._tasks: dict[Region | None, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -41,8 +43,9 @@ class Bars:
 
     def step(self, region: Region | None, name: str) -> None:
         """Show that a step of a region's work begins."""
-        if region not in self._tasks:
-            label = region.label if region else ""
-            self._tasks[region] = self._progress.add_task(name, total=len(_STEPS), region=label)
+        with self._lock:
+            if region not in self._tasks:
+                label = region.label if region else ""
+                self._tasks[region] = self._progress.add_task(name, total=len(_STEPS), region=label)
         done = _STEPS.index(name) if name in _STEPS else None
         self._progress.update(self._tasks[region], description=name, completed=done)

@@ -79,4 +79,6 @@ class SeedLines:
 
     def tell(self, line: str) -> None:
         """Write the line."""
-        log.info("%s (%d of %d)", line, self._done, self._total)
+        with self._lock:
+            done, total = self._done, self._total
+        log.info("%s (%d of %d)", line, done, total)
