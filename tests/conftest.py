@@ -26,9 +26,34 @@ if TYPE_CHECKING:
     from tests.stores import S3
 
 RECORDED = "RECORDED_ANSWERS"
+# What the environment of whoever starts the tests says to the program or to its libraries.
+_FOREIGN = (
+    "IRONFORGE_",
+    "BLIZZARD_",
+    "DATABASE_URL",
+    "PG",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "PYTHONIOENCODING",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
 # How long an example takes says something of the machine alone.
 settings.register_profile("ironforge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ironforge")
+
+
+def pytest_configure() -> None:
+    """Let nothing of the caller's environment reach the program: tests run alike in an editor and from cron."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN):
+            del os.environ[name]
+    # A test that wants another terminal, or none, says so.
+    os.environ["TERM"] = "xterm-256color"
+    # Every server of the tests is on this machine, whatever the way to the others.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from ironforge_cli.sandbox.stand_in import Sandbox
 
-OWN = ("IRONFORGE_", "BLIZZARD_", "DATABASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PG")
-
 
 class Result(Protocol):
     """How a command ended."""
@@ -45,10 +43,7 @@ class Run(Protocol):
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the caller's environment says to the program, and give it folders of its own."""
-    for name in list(os.environ):
-        if name.startswith(OWN):
-            monkeypatch.delenv(name)
+    """Give the program folders of its own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("IRONFORGE_HOME", str(tmp_path / "home"))

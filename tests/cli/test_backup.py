@@ -102,7 +102,9 @@ def test_a_dump_of_the_embedded_server_goes_on_in_a_database_of_your_own(
 
 
 @pytest.mark.usefixtures("short_home")
-@pytest.mark.parametrize("is_used", [False, True], ids=["new", "in use"])
+@pytest.mark.parametrize(
+    "is_used", [pytest.param(False, id="new", marks=pytest.mark.slow), pytest.param(True, id="in use")]
+)
 def test_a_dump_of_a_database_of_your_own_goes_on_in_the_embedded_server(
     run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path, *, is_used: bool
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_dump_of_a_database_of_your_own_goes_on_in_the_embedded_server(
         assert run("db", "stop", **variables).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_dump_without_raw_snapshots_keeps_the_statistics(
     run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path
 ) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,18 +143,14 @@ def test_a_terminal_that_is_closed_ends_a_window_cleanly(
     ours, theirs = pty.openpty()
     process = start("poll", "--interval", "1s", stdout=theirs, stderr=theirs, **variables)
     os.close(theirs)
-    # Somebody watches the progress bars, until the window of the terminal is closed.
-    watching = threading.Event()
 
-    def watch() -> None:
-        while not watching.is_set():
+    def has_asked_twice() -> bool:
+        # Somebody watches the progress bars, until the window of the terminal is closed.
+        while select.select([ours], [], [], 0)[0]:
             os.read(ours, 65_536)
+        return asked(sandbox) >= before + 2
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    wait_until(lambda: asked(sandbox) >= before + 2, process)
-    watching.set()
-    watcher.join()
+    wait_until(has_asked_twice, process)
     os.close(ours)
     process.send_signal(signal.SIGHUP)
     assert process.wait() == 129

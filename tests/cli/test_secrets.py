@@ -51,9 +51,10 @@ def secrets() -> list[bytes]:
     return [SECRET.encode(), basic, PASSWORD.encode(), b"hunter2", PING_KEY.encode(), *tokens]
 
 
-@pytest.fixture
-def url(any_server: TestServer) -> Generator[str]:
-    with any_server.migrated_database() as made:
+@pytest.fixture(params=["server", pytest.param("external", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest) -> Generator[str]:
+    server: TestServer = request.getfixturevalue(request.param)
+    with server.migrated_database() as made:
         yield made
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.jobs.conftest import Collector
 
-_KILLS = 50
+_MANY = pytest.param(50, marks=pytest.mark.slow)
 _A_YEAR = timedelta(days=365)
 
 
@@ -52,8 +52,9 @@ def _assert_undisturbed(collector: Collector, database: Database) -> None:
         assert stored.registry(database, region) == expected.registry
 
 
-def test_runs_killed_at_fifty_moments_leave_nothing_behind(
-    make_collector: Callable[..., Collector], database: Database, tmp_path: Path
+@pytest.mark.parametrize("kills", [6, _MANY])
+def test_runs_killed_at_any_moment_leave_nothing_behind(
+    make_collector: Callable[..., Collector], database: Database, tmp_path: Path, kills: int
 ) -> None:
     collector = make_collector(database, auctions=300, items=40)
     context, home = process_context(), tmp_path / "home"
@@ -68,10 +69,10 @@ def test_runs_killed_at_fifty_moments_leave_nothing_behind(
     usual = time.monotonic() - began
     chance = random.Random(20_260_114)  # noqa: S311 - reproducible moments are wanted
     killed = 0
-    for _ in range(_KILLS):
+    for kill in range(kills):
         collector.publish()
         run = start(context, **options)
-        run.join(chance.uniform(0, 1.5 * usual))
+        run.join((kill + chance.random()) / kills * 1.25 * usual)
         if run.is_alive():
             os.kill(run.pid or 0, signal.SIGKILL)
             killed += 1
@@ -79,7 +80,7 @@ def test_runs_killed_at_fifty_moments_leave_nothing_behind(
         good = start(context, **options)
         good.join()
         assert good.exitcode == ExitStatus.DONE
-    assert killed > _KILLS // 3
+    assert killed > kills // 3
     _assert_undisturbed(collector, database)
     assert stored.held_locks(database) == 0
     assert _left_over(home) == []
@@ -89,11 +90,12 @@ def test_runs_killed_at_fifty_moments_leave_nothing_behind(
     statuses = [row[0] for row in stored.attempts(database)]
     assert set(statuses) <= {"success", "no_change", "running"}
     assert statuses.count("running") == len(crashed) <= 2 * killed
-    assert statuses.count("success") <= len(Region) * (_KILLS + 1)
+    assert statuses.count("success") <= len(Region) * (kills + 1)
 
 
-def test_a_server_killed_at_fifty_moments_costs_no_hour(
-    make_collector: Callable[..., Collector], tmp_path: Path
+@pytest.mark.parametrize("kills", [5, _MANY])
+def test_a_server_killed_at_any_moment_costs_no_hour(
+    make_collector: Callable[..., Collector], tmp_path: Path, kills: int
 ) -> None:
     context, home = process_context(), tmp_path / "home"
     chance = random.Random(7)  # noqa: S311 - reproducible moments are wanted
@@ -101,11 +103,11 @@ def test_a_server_killed_at_fifty_moments_costs_no_hour(
         database = Database(url)
         collector = make_collector(database, auctions=300, items=40)
         options = _options(collector.sandbox, url, home)
-        for kill in range(_KILLS):
+        for kill in range(kills):
             if kill:
                 collector.publish()
             run = start(context, **options)
-            time.sleep(chance.uniform(0, 0.5))
+            time.sleep((kill + chance.random()) / kills / 2)
             server.kill_and_restart()
             run.join()
             assert run.exitcode in {ExitStatus.DONE, ExitStatus.DATABASE, ExitStatus.PARTIAL}

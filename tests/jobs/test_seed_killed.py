@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from ironforge_cli.errors import ExitStatus
 from tests.jobs import crafts, stored
 from tests.jobs.one_seeding import process_context, start
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from tests.jobs.seeders import Seeder
 
-_KILLS = 20
 _AT_ONCE = 4
 
 
@@ -34,14 +35,17 @@ def _options(seeder: Seeder, home: Path) -> dict[str, Any]:
     }
 
 
-def test_a_run_killed_at_twenty_moments_and_resumed_equals_an_undisturbed_one(
-    make_seeder: Callable[..., Seeder], tmp_path: Path
+@pytest.mark.parametrize(
+    ("kills", "recipes", "items"), [(5, 120, 600), pytest.param(20, 500, 2_500, marks=pytest.mark.slow)]
+)
+def test_a_run_killed_at_many_moments_and_resumed_equals_an_undisturbed_one(
+    make_seeder: Callable[..., Seeder], tmp_path: Path, kills: int, recipes: int, items: int
 ) -> None:
-    seeder = make_seeder(professions=(), recipes=500, items=2_500)
+    seeder = make_seeder(professions=(), recipes=recipes, items=items)
     context, options = process_context(), _options(seeder, tmp_path / "home")
     chance = random.Random(11)  # noqa: S311 - reproducible moments are wanted
     killed = 0
-    for _ in range(_KILLS):
+    for _ in range(kills):
         run = start(context, **options)
         # A run of so many requests ends somewhere among them, whatever the machine's speed.
         until = len(seeder.sandbox.requests) + chance.randrange(1, 60)
@@ -54,7 +58,7 @@ def test_a_run_killed_at_twenty_moments_and_resumed_equals_an_undisturbed_one(
         run.join()
         killed += run.exitcode == -signal.SIGKILL
     # Moments of which most are before the last step, or nothing was tried.
-    assert killed > _KILLS // 2
+    assert killed > kills // 2
     last = start(context, **options)
     last.join()
     assert last.exitcode == ExitStatus.DONE
@@ -65,7 +69,7 @@ def test_a_run_killed_at_twenty_moments_and_resumed_equals_an_undisturbed_one(
         if one.status == 200 and one.endpoint not in {"professions", "oauth"}
     )
     # Twice only what had been answered and not been kept yet when the kill came.
-    assert answered.total() - len(answered) <= _KILLS * _AT_ONCE
+    assert answered.total() - len(answered) <= kills * _AT_ONCE
     seeder.sandbox.forget_requests()
     again = start(context, **options)
     again.join()

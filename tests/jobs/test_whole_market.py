@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import IdRange, default_profiles
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import Collector
 
 
+@pytest.mark.slow
 def test_two_hours_of_350_000_auctions_equal_the_plain_reference(collector: Collector) -> None:
     world = RegionWorld(
         Region.EU,
