@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -61,12 +62,18 @@ class Opening:
         return float(np.mean([weights.sum() for weights in day]))
 
     def _weights(self, moment: datetime) -> Weights:
-        """How many lots of each duration (rows) and age (columns) stand, if one were listed in each interval."""
-        behaviour = self.behaviour
-        back = [moment - timedelta(seconds=age * _AGE_SECONDS) for age in _AGES.tolist()]
-        supply = np.array([behaviour.rhythm(behaviour.supply_swing, then) for then in back])
-        cancelling = np.array([behaviour.rhythm(behaviour.cancelling_swing, then) for then in back])
-        hazard = -math.log1p(-behaviour.cancelled_dearer) * _AGE_SECONDS / 3600
-        weights = np.array(behaviour.duration_shares)[:, None] * supply * np.exp(-np.cumsum(cancelling) * hazard)
-        weights[DURATIONS[:, None] <= _AGES * _AGE_SECONDS] = 0
-        return weights
+        return _standing(self.behaviour, moment)
+
+
+# A market asks for the same moments again and again, and so do the regions that open together.
+@lru_cache(maxsize=128)
+def _standing(behaviour: Behaviour, moment: datetime) -> Weights:
+    """How many lots of each duration (rows) and age (columns) stand, if one were listed in each interval; read-only."""
+    back = [moment - timedelta(seconds=age * _AGE_SECONDS) for age in _AGES.tolist()]
+    supply = np.array([behaviour.rhythm(behaviour.supply_swing, then) for then in back])
+    cancelling = np.array([behaviour.rhythm(behaviour.cancelling_swing, then) for then in back])
+    hazard = -math.log1p(-behaviour.cancelled_dearer) * _AGE_SECONDS / 3600
+    weights = np.array(behaviour.duration_shares)[:, None] * supply * np.exp(-np.cumsum(cancelling) * hazard)
+    weights[DURATIONS[:, None] <= _AGES * _AGE_SECONDS] = 0
+    weights.setflags(write=False)
+    return weights
