@@ -255,6 +255,8 @@ def test_the_self_check_compares_the_last_day_with_the_fourteen_before_it() -> N
     day_ago = NOW - 24 * HOUR
     held = [
         stored(NOW - HOUR, partly_sold=50, partly_sold_above_cheaper=5, estimator_version=ESTIMATOR_VERSION - 1),
+        # Of the first snapshot after a gap nothing can be told.
+        stored(NOW - 2 * HOUR, partly_sold=None, partly_sold_above_cheaper=None),
         stored(day_ago + SECOND, partly_sold=150, partly_sold_above_cheaper=45),
         stored(day_ago, partly_sold=100, partly_sold_above_cheaper=1),
         stored(day_ago - timedelta(days=14) + SECOND, partly_sold=100, partly_sold_above_cheaper=1),
