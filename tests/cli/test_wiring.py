@@ -51,6 +51,20 @@ def test_the_first_signal_is_the_one_that_ends_the_run() -> None:
             ends()
 
 
+def test_a_signal_that_comes_while_somebody_waits_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Stop()
+    waited: list[float] = []
+
+    def interrupted(seconds: float) -> None:
+        waited.append(seconds)
+        stop.ask("SIGTERM")
+
+    monkeypatch.setattr(stop.event, "wait", interrupted)
+    with pytest.raises(InterruptedRunError, match="SIGTERM"):
+        SystemClock(stop).sleep(600)
+    assert waited == [600]
+
+
 def test_a_clock_that_is_told_to_end_waits_no_longer() -> None:
     stop = Stop()
     clock = SystemClock(stop)
@@ -131,6 +145,7 @@ def test_where_nobody_names_an_archive_there_is_none(invoke: Callable[..., Invoc
 
 def test_regions_are_those_of_the_option_each_once_else_of_the_settings(invoke: Callable[..., Invocation]) -> None:
     run = invoke(IRONFORGE_REGIONS="us")
+    assert run.command == "collect"
     assert run.regions(None) == run.regions([]) == (Region.US,)
     assert run.regions([Region.US, Region.EU, Region.US]) == (Region.US, Region.EU)
 
