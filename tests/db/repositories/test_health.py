@@ -248,7 +248,8 @@ def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
         (
             "logs and benchmarks",
             (
-                "INSERT INTO benchmarks (operation_type, operation_name, start_time, end_time, duration_seconds, status)"
+                "INSERT INTO benchmarks"
+                " (operation_type, operation_name, start_time, end_time, duration_seconds, status)"
                 " SELECT 'command', 'poll', now(), now(), 1, 'success' FROM generate_series(1, 500)"
             ),
         ),
