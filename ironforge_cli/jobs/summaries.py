@@ -51,7 +51,8 @@ def freshness(stored: Sequence[Stored], rhythm: Rhythm | None, *, delay: timedel
     if not stored:
         return None
     newest = stored[0]
-    due_at = rhythm.newest + rhythm.step if rhythm else None
+    # The newest may have waited, or come from a file, so that the rhythm was not learned from it.
+    due_at = newest.snapshot_time + rhythm.step if rhythm else None
     return Freshness(
         snapshot_time=newest.snapshot_time,
         age_seconds=int((now - newest.snapshot_time).total_seconds()),
@@ -89,7 +90,7 @@ def spans_of(
     found: list[Span] = []
     for gap in gaps:
         expected = hours.left_out(gap.since, gap.until, rhythm)
-        ends = [*expected[1:], max(gap.until, expected[-1])]
+        ends = [*expected[1:], gap.until]
         found += [Span(hour, end, gap.since, gap.until) for hour, end in zip(expected, ends, strict=True)]
     if silent is not None:
         newest, expected = silent
@@ -225,11 +226,11 @@ def days(
     while ready <= ahead and covers(attached, DailyPartition(region, today.day + ready * _DAY)):
         ready += 1
     starts = [table.starts_at for table in attached if table.starts_at is not None]
-    ends = [_last_day(table) for table in attached if table.ends_at is not None]
+    last_days = [last.day for table in attached if (last := _last_day(table)) is not None]
     return Days(
         held=sum(table.state is not State.DETACHED for table in tables),
         oldest=min(starts).date() if starts else None,
-        newest=max((last.day for last in ends if last), default=None),
+        newest=max(last_days, default=None),
         ahead=ready - 1 if ready else None,
         past_retention=tuple(
             table.name

@@ -13,6 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ironforge_cli.cli.app import app
+from ironforge_cli.cli.options import Shared
+from ironforge_cli.cli.wiring import Invocation
 from tests.servers import open_folder
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.sandbox.stand_in import Sandbox
+
+NOBODY = "postgresql://127.0.0.1:1/x"
 
 
 class Result(Protocol):
@@ -59,6 +63,17 @@ def run() -> Run:
         return CliRunner().invoke(app, list(arguments), env=variables, input=stdin, catch_exceptions=False)
 
     return called
+
+
+@pytest.fixture
+def invoke(tmp_path: Path) -> Callable[..., Invocation]:
+    """An invocation with settings of its own and a database of an operator's, which nobody has to reach."""
+
+    def made(*, shared: Shared | None = None, **variables: str) -> Invocation:
+        environment = {"IRONFORGE_HOME": str(tmp_path / "home"), "IRONFORGE_DATABASE_URL": NOBODY, **variables}
+        return Invocation(environment=environment, shared=shared or Shared(), command="collect")
+
+    return made
 
 
 @pytest.fixture

@@ -112,6 +112,21 @@ def hold_an_old_day(database_url: str) -> DailyPartition:
     return day
 
 
+def test_a_day_leaves_by_the_option_else_by_the_setting_and_never_by_0(run: Run, database_url: str) -> None:
+    day = hold_an_old_day(database_url)
+    for options, setting, leaves in (
+        ((), "30", True),
+        ((), "0", False),
+        (("--retain", "0"), "30", False),
+        (("--retain", "70"), "30", False),
+        (("--retain", "30"), "0", True),
+    ):
+        arguments = ("partitions", "maintain", "--region", "eu", "--dry-run", "--format", "json", *options)
+        plan = json.loads(run(*arguments, IRONFORGE_RAW_RETENTION_DAYS=setting).stdout)
+        steps = [step["action"] for step in plan if step["date"] == f"{day.day}"]
+        assert steps == (["detach", "drop"] if leaves else []), (options, setting)
+
+
 def test_a_day_goes_into_the_archive_and_comes_back(run: Run, database_url: str, tmp_path: Path) -> None:
     day = hold_an_old_day(database_url)
     archive = str(tmp_path / "archive")

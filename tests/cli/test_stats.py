@@ -134,10 +134,16 @@ def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
     assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
     left = run("-q", *RECOMPUTE, "--region", "eu", "--format", "json", **collected)
     assert json.loads(left.stdout)[0]["without_rows"] == 3
-    for named in (("--dry-run", "--archive", archive), ()):
-        found = run(
-            "-q", *RECOMPUTE, "--region", "eu", *named, "--format", "json", IRONFORGE_ARCHIVE_URI=archive, **collected
-        )
+    elsewhere = str(tmp_path / "elsewhere")
+    # The option counts more than the setting, in both directions.
+    for options, setting, changed in (
+        (("--dry-run",), elsewhere, 0),
+        (("--dry-run", "--archive", elsewhere), archive, 0),
+        (("--dry-run", "--archive", archive), elsewhere, 3),
+        ((), archive, 3),
+    ):
+        arguments = ("--region", "eu", *options, "--format", "json")
+        found = run("-q", *RECOMPUTE, *arguments, IRONFORGE_ARCHIVE_URI=setting, **collected)
         (record,) = json.loads(found.stdout)
-        assert (record["snapshots"], record["changed"], record["without_rows"]) == (3, 3, 0)
-        assert record["columns"] == {"min_price": {"rows": 3, "largest": 10_000, "total": 30_000}}
+        assert (record["changed"], record["without_rows"]) == (changed, 3 - changed)
+        assert record["columns"] == ({"min_price": {"rows": 3, "largest": 10_000, "total": 30_000}} if changed else {})

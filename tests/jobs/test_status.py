@@ -230,12 +230,14 @@ def test_a_crash_of_status_itself_is_made_up_for_by_looking(well: Storage) -> No
 # Bodies
 
 
-def test_a_refused_body_whose_hour_was_stored_after_all_is_only_told(well: Storage) -> None:
+def test_a_refused_body_whose_hour_was_stored_after_all_or_that_is_a_day_old_is_only_told(well: Storage) -> None:
     keep(well, quarantine=True, moment=NEWEST)
     keep(well, quarantine=True, moment=None, received_at=NEWEST + 27 * MINUTE)
-    keep(well, quarantine=True, moment=NOW - 40 * HOUR, received_at=NOW - 25 * HOUR)
+    # Nothing is stored of this one's hour, but it came longer ago than a day.
+    keep(well, quarantine=True, moment=NEWEST - 50 * HOUR, received_at=NOW - 24 * HOUR)
     health = look(well)
     assert health.problems == ()
+    assert ill(health).unresolved == ()
     assert ill(health).quarantine.bodies == 3
     assert ill(health).quarantine.newest_reason == "It was cut off."
 

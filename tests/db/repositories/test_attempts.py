@@ -63,6 +63,8 @@ def test_a_streak_begins_after_the_last_good_attempt(shared: Database) -> None:
         log(connection, 6, "failed", command="stats recompute")
         log(connection, 7, "success", region=Region.US)
         log(connection, 90, "success")
+        # Nor do those of before or after what is looked at.
+        log(connection, 61, "failed")
         assert streak(connection) == Streak(
             last_good_at=NOON + MINUTE,
             counts={"locked": 2, "failed": 1},
@@ -74,6 +76,31 @@ def test_a_streak_begins_after_the_last_good_attempt(shared: Database) -> None:
         log(connection, 8, "success")
         assert streak(connection).counts == {}
         assert streak(connection).last_good_at == NOON + 8 * MINUTE
+
+
+def test_a_streak_reaches_from_the_first_moment_to_the_last(shared: Database) -> None:
+    with shared.connect() as connection:
+        for minute in (-61, -60, 60, 61):
+            log(connection, minute, "failed")
+        found = streak(connection)
+        assert (found.counts, found.first_at, found.last_at) == ({"failed": 2}, NOON - HOUR, NOON + HOUR)
+        assert (found.last_good_at, found.message) == (None, "failed at 60")
+        log(connection, 62, "success")
+        log(connection, -62, "success")
+        assert streak(connection).last_good_at is None
+        log(connection, -60, "success")
+        assert streak(connection).last_good_at == NOON - HOUR
+
+
+@pytest.mark.parametrize("command", ["collect", "poll"])
+@pytest.mark.parametrize("status", ["success", "no_change"])
+def test_both_commands_and_both_good_ends_end_a_streak(shared: Database, command: str, status: str) -> None:
+    with shared.connect() as connection:
+        log(connection, 1, "failed")
+        log(connection, 2, status, command=command)
+        log(connection, 3, "spooled", command=command, number=2)
+        found = streak(connection)
+        assert (found.last_good_at, found.counts, found.runs) == (NOON + 2 * MINUTE, {"spooled": 1}, 0)
 
 
 def test_attempts_are_counted_by_span_and_end(shared: Database) -> None:

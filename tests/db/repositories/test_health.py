@@ -5,13 +5,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.models import REGISTRY
+from ironforge_cli.db.models import REGISTRY, SCRAPER_LOGS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.market.partitions import DailyPartition
@@ -72,6 +72,13 @@ def test_stored_snapshots_come_newest_first_with_their_self_check(shared: Databa
         assert (newest.partly_sold, newest.partly_sold_above_cheaper, second.partly_sold) == (7, 1, None)
 
 
+# Where a rule is turned only the very minute tells: which gaps reach into a span, and which pairs are one.
+@example(minutes=[0, 100], since=100, length=1)
+@example(minutes=[0, 100], since=101, length=1)
+@example(minutes=[50, 150], since=0, length=50)
+@example(minutes=[50, 150], since=0, length=51)
+@example(minutes=[0, 90, 181], since=0, length=500)
+@example(minutes=[0, 150, 360, 449], since=200, length=10)
 @settings(max_examples=40, deadline=None)
 @given(
     minutes=st.lists(st.integers(0, 2_000), unique=True, max_size=12),
@@ -111,6 +118,32 @@ def test_a_running_row_has_crashed_when_nobody_holds_its_lock(any_database: Data
         assert [row.id for row in health.crashed(connection, since=NOON)] == [dead]
         locks.release(owner, locks.run_lock(alive))
         assert [row.id for row in health.crashed(connection, since=NOON)] == [dead, alive]
+
+
+def test_the_last_upkeep_is_the_newest_finished_run_of_each_command_and_region(shared: Database) -> None:
+    rows: list[tuple[str, Region | None, int, str]] = [
+        ("seed items", None, 5, "failed"),
+        ("seed items", None, 4, "success"),
+        ("seed items", None, 6, "running"),
+        ("seed items", None, 7, "locked"),
+        ("seed recipes", None, 0, "no_change"),
+        ("seed recipes", None, -1, "failed"),
+        ("stats recompute", Region.EU, 3, "success"),
+        ("stats recompute", Region.US, 2, "rejected"),
+        ("partitions maintain", Region.EU, -1, "failed"),
+        *((command, Region.EU, 9, "failed") for command in ("collect", "poll", "status")),
+    ]
+    with shared.connect() as connection:
+        for command, region, minute, status in rows:
+            row = {"command": command, "region": region, "timestamp": NOON + minute * MINUTE, "status": status}
+            connection.execute(insert(SCRAPER_LOGS).values(row))
+        found = health.last_upkeep(connection, since=NOON)
+    assert [(one.command, one.region, one.status, one.timestamp) for one in found] == [
+        ("seed recipes", None, "no_change", NOON),
+        ("stats recompute", "us", "rejected", NOON + 2 * MINUTE),
+        ("stats recompute", "eu", "success", NOON + 3 * MINUTE),
+        ("seed items", None, "failed", NOON + 5 * MINUTE),
+    ]
 
 
 def test_the_last_attempts_of_a_region_come_newest_first(shared: Database) -> None:
@@ -189,3 +222,46 @@ def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
     assert set(after) == {"raw snapshots", "statistics", "token prices", "logs and benchmarks", "database"}
     assert before["raw snapshots"] == 0
     assert after["raw snapshots"] == grown > 1_000 * 68
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        (
+            "statistics",
+            (
+                "INSERT INTO us_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " SELECT n, now(), 1, 1 FROM generate_series(1, 500) AS n"
+            ),
+        ),
+        (
+            "token prices",
+            "INSERT INTO us_token_price SELECT now() + n * interval '1 s', 1 FROM generate_series(1, 500) n",
+        ),
+        (
+            "logs and benchmarks",
+            (
+                "INSERT INTO scraper_logs (command, timestamp, status)"
+                " SELECT 'poll', now(), 'success' FROM generate_series(1, 500)"
+            ),
+        ),
+        (
+            "logs and benchmarks",
+            (
+                "INSERT INTO benchmarks"
+                " (operation_type, operation_name, start_time, end_time, duration_seconds, status)"
+                " SELECT 'command', 'poll', now(), now(), 1, 'success' FROM generate_series(1, 500)"
+            ),
+        ),
+    ],
+)
+def test_each_kind_of_data_has_its_own_size(shared: Database, kind: str, statement: str) -> None:
+    with shared.connect() as connection:
+        before = health.sizes(connection, (Region.US,))
+        others = health.sizes(connection, (Region.EU,))
+        connection.execute(text(statement))
+        after = health.sizes(connection, (Region.US,))
+        grown = {one for one in after if after[one] > before[one]}
+        assert grown - {"database"} == {kind}
+        if kind != "logs and benchmarks":
+            assert health.sizes(connection, (Region.EU,))[kind] == others[kind]

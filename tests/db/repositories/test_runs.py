@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.db.repositories import runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
     from ironforge_cli.db.engine import Database
 
 NOON = datetime(2024, 1, 15, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -129,8 +132,8 @@ def test_the_newest_repeated_time_is_that_of_this_region_since_then(any_database
         differs: dict[str, Any] = {"timestamp": NOON + hour * HOUR, "last_modified": NOON + 9 * HOUR} | other
         add(any_database, replace(repeated, **differs))
     assert newest_repeated_time(any_database) is None
-    # The clock of this machine may be slow.
-    add(any_database, replace(repeated, timestamp=NOON - 2 * HOUR))
+    # The clock of this machine may be slow, by a day at most.
+    add(any_database, replace(repeated, timestamp=NOON - 24 * HOUR))
     assert newest_repeated_time(any_database) == NOON + HOUR
     add(any_database, replace(repeated, timestamp=NOON - HOUR, last_modified=NOON + 2 * HOUR))
     assert newest_repeated_time(any_database) == NOON + 2 * HOUR
@@ -154,3 +157,47 @@ def test_a_benchmark_is_stored_as_it_is_and_found_by_its_start(any_database: Dat
             " status, error_message, extra_data FROM benchmarks WHERE operation_type = 'command'"
         )
         assert BenchmarkRow(*connection.execute(query).one()) == BENCHMARK
+
+
+TABLES = pytest.mark.parametrize("table", [SCRAPER_LOGS, BENCHMARKS], ids=lambda table: table.name)
+
+
+def begun_at(connection: Connection, table: Table, *moments: datetime) -> None:
+    """Write rows that began at some times, in that order."""
+    for moment in moments:
+        if table is SCRAPER_LOGS:
+            runs.add_log(connection, replace(FINISHED, timestamp=moment))
+        else:
+            runs.add_benchmark(connection, replace(BENCHMARK, start_time=moment, end_time=NOON + 99 * HOUR))
+
+
+def held(connection: Connection, table: Table) -> list[datetime]:
+    column = table.c.timestamp if table is SCRAPER_LOGS else table.c.start_time
+    return list(connection.execute(select(column).order_by(table.c.id)).scalars())
+
+
+@TABLES
+def test_rows_before_a_time_are_pruned_some_at_once_the_oldest_first(
+    shared: Database, monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    monkeypatch.setattr(runs, "PRUNED_AT_ONCE", 2)
+    with shared.connect() as connection:
+        assert runs.oldest(connection, table) is None
+        begun_at(connection, table, *(NOON + hour * HOUR for hour in range(5)))
+        assert runs.oldest(connection, table) == NOON
+        before = NOON + 3 * HOUR
+        assert runs.count_before(connection, table, before) == 3
+        assert runs.prune(connection, table, before=before) == 2
+        assert held(connection, table) == [NOON + hour * HOUR for hour in (2, 3, 4)]
+        assert runs.prune(connection, table, before=before) == 1
+        assert runs.prune(connection, table, before=before) == 0
+        assert held(connection, table) == [NOON + hour * HOUR for hour in (3, 4)]
+        assert runs.oldest(connection, table) == NOON + 3 * HOUR
+
+
+def test_ids_are_drawn_once_and_kept_by_the_row(shared: Database) -> None:
+    with shared.connect() as connection:
+        one, two = runs.next_log_id(connection), runs.next_log_id(connection)
+        assert one < two
+        assert runs.start(connection, replace(BEGUN, id=one)) == one
+        assert runs.start(connection, BEGUN) > two
