@@ -223,6 +223,21 @@ def test_what_somebody_else_made_is_never_touched() -> None:
         assert planned(own, other) == Plan((), ())
 
 
+def test_a_table_is_a_days_own_as_long_as_it_is_what_was_made() -> None:
+    made = table(TODAY)
+    assert made.own == partition(TODAY)
+    for state in State:
+        assert table(TODAY, state=state, mark=Mark.LEAVING).own == partition(TODAY)
+        # Its comment names the day, and does not bear the mark: nothing of it is finished, attached or dropped.
+        assert replace(table(TODAY, state=state), mark=Mark.FOREIGN).own is None
+        assert replace(table(TODAY, state=state), made_for=None).own is None
+        assert replace(table(TODAY, state=state), name="renamed").own is None
+    instant = timedelta(microseconds=1)
+    for state in (State.ATTACHED, State.DETACHING):
+        assert replace(made, state=state, starts_at=partition(TODAY).starts_at + instant).own is None
+        assert replace(made, state=state, ends_at=partition(TODAY).ends_at + instant).own is None
+
+
 def test_a_day_that_others_cover_needs_no_partition() -> None:
     start, end = partition(TODAY).starts_at, partition(TODAY).ends_at
     assert planned(by_hand("a", None, None)) == Plan((), ())
