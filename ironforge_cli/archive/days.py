@@ -224,8 +224,8 @@ def _batches(counts: dict[int, Count]) -> Iterator[list[int]]:
     """Times in order, together as long as their rows may be held at once.
 
     >>> most = ROWS_AT_ONCE
-    >>> list(_batches({4: Count(most + 1, 0), 3: Count(1, 0), 2: Count(most - 1, 0), 1: Count(1, 0), 5: Count(1, 0)}))
-    [[1, 2], [3], [4], [5]]
+    >>> list(_batches({4: Count(1, 0), 3: Count(most - 1, 0), 2: Count(1, 0), 1: Count(most + 1, 0)}))
+    [[1], [2, 3], [4]]
     """
     batch: list[int] = []
     held = 0

@@ -147,6 +147,7 @@ def test_the_documented_queries_run_in_duckdb(archive: ArchivedDays, tmp_path: P
 def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path) -> None:
     written(archive)
     group = arrow().parquet.ParquetFile(tmp_path / folder_of(DAY) / DATA).metadata.row_group(0)
+    assert not any(field.nullable for field in arrow().parquet.read_schema(tmp_path / folder_of(DAY) / DATA))
     columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
     assert {column.compression for column in columns.values()} == {"ZSTD"}
     assert "DELTA_BINARY_PACKED" in columns["auction_id"].encodings
@@ -158,6 +159,7 @@ def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path)
 
 
 def test_a_day_without_its_manifest_counts_as_not_archived(archive: ArchivedDays, tmp_path: Path) -> None:
+    assert not archive.is_there(DAY)
     written(archive)
     (tmp_path / folder_of(DAY) / MANIFEST).unlink()
     assert archive.manifest(DAY) is None
@@ -200,6 +202,13 @@ def test_a_file_whose_bytes_were_changed_is_found_out_wherever_that_matters(
             # It was a byte that nobody needs, such as of a page's statistics.
             assert_same(rows, ROWS.by_auction())
     assert refused > 30
+
+
+def test_a_file_that_is_gone_is_found_out(archive: ArchivedDays, tmp_path: Path) -> None:
+    manifest = written(archive)
+    (tmp_path / folder_of(DAY) / DATA).unlink()
+    with pytest.raises(ArchiveError, match=r"auctions\.parquet is not there\. Bring the file back"):
+        list(archive.snapshots(manifest))
 
 
 def test_a_file_that_was_cut_is_found_out(archive: ArchivedDays, tmp_path: Path) -> None:
