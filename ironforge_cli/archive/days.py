@@ -308,5 +308,5 @@ def _codes(column: Any, path: str) -> UInt8:
     labels: Sequence[str] = column.dictionary.to_pylist()
     if not set(labels) <= set(_LABELS):
         raise ArchiveError(f"{path} in the archive names a time to expiry that is none: {labels}. {_DAMAGED}")
-    numbers = np.array([_LABELS.index(label) for label in labels] or [0], np.uint8)
+    numbers = np.array([_LABELS.index(label) for label in labels], np.uint8)
     return numbers[column.indices.to_numpy()]
