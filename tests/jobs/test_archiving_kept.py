@@ -87,6 +87,8 @@ def test_of_a_snapshot_that_both_hold_the_tables_rows_count_and_the_others_stay(
     take(database)
     changed = replace(FIRST, expires_after_min=(FIRST.expires_after_min - 1).astype(np.int16))
     put(database, changed)
+    # Beside it one that is as it was archived.
+    put(database, REST.taken(REST.snapshot_time == REST.snapshot_time[0]))
     with pytest.raises(ArchiveError, match="is not dropped"):
         require_kept(archive, database)
     at = clock.now() + timedelta(hours=1)
@@ -137,7 +139,7 @@ def test_a_file_that_no_longer_is_what_its_manifest_says_keeps_no_day(
 
 @pytest.mark.parametrize("left", ["nothing", "cut", "a part", "all", "more"])
 def test_a_file_without_a_manifest_is_written_anew_unless_it_holds_what_the_table_does_not(
-    database: Database, archive: Archive, tmp_path: Path, left: str
+    database: Database, archive: Archive, tmp_path: Path, left: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(database, REST)
     manifest, file = (tmp_path / folder_of(OLD) / name for name in (MANIFEST, DATA))
@@ -155,6 +157,7 @@ def test_a_file_without_a_manifest_is_written_anew_unless_it_holds_what_the_tabl
         assert not manifest.exists()
     else:
         assert archive.keep(database, OLD) == len(REST)
+        assert ("It is written anew." in caplog.text) is (left == "cut")
         assert archive.days.tally(OLD).snapshots == archive.archived(OLD).counts == Tally.of([REST]).snapshots
 
 
