@@ -111,6 +111,12 @@ class ArchivedDays:
                 f"{self.store.name}/{path} is of the format {found.format}, which another version of ironforge wrote. "
                 "Use that one."
             )
+        if (found.region, found.date) != (partition.region, partition.day):
+            # Its rows say nothing of their region: put into another's table they would pass for that one's.
+            raise ArchiveError(
+                f"{self.store.name}/{path} is of {found.date} (UTC) of {found.region.label}: another day's folder was "
+                "put in its place. Move it back."
+            )
         return found
 
     def listed(self, region: Region) -> list[DailyPartition]:
@@ -215,7 +221,12 @@ class ArchivedDays:
 
 
 def _batches(counts: dict[int, Count]) -> Iterator[list[int]]:
-    """Times in order, together as long as their rows may be held at once."""
+    """Times in order, together as long as their rows may be held at once.
+
+    >>> most = ROWS_AT_ONCE
+    >>> list(_batches({4: Count(1, 0), 3: Count(most - 1, 0), 2: Count(1, 0), 1: Count(most + 1, 0)}))
+    [[1], [2, 3], [4]]
+    """
     batch: list[int] = []
     held = 0
     for time, count in sorted(counts.items()):
@@ -297,5 +308,5 @@ def _codes(column: Any, path: str) -> UInt8:
     labels: Sequence[str] = column.dictionary.to_pylist()
     if not set(labels) <= set(_LABELS):
         raise ArchiveError(f"{path} in the archive names a time to expiry that is none: {labels}. {_DAMAGED}")
-    numbers = np.array([_LABELS.index(label) for label in labels] or [0], np.uint8)
+    numbers = np.array([_LABELS.index(label) for label in labels], np.uint8)
     return numbers[column.indices.to_numpy()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, schema
@@ -28,7 +28,6 @@ from ironforge_cli.market.partitions import Action, DailyPartition, plan, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -122,13 +121,27 @@ def upkeep(
     return None
 
 
+def trusted_time(newest: Sequence[datetime], *, now: datetime) -> datetime:
+    """The time by which days and rows leave, of the newest snapshot of each region: never one that is ahead of these.
+
+    >>> noon, hour = datetime(2024, 1, 15, 12, tzinfo=UTC), timedelta(hours=1)
+    >>> trusted_time([noon - 5 * hour, noon - hour], now=noon).hour
+    11
+    >>> trusted_time([noon + hour], now=noon).hour
+    12
+    >>> trusted_time([], now=noon).hour
+    12
+    """
+    return min(now, max(newest, default=now))
+
+
 def _due_at(
     regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping, *, now: datetime
 ) -> datetime | None:
     """The time by which days and rows leave, where anything is to be done; None where nothing is."""
     with storage.database.connect() as connection:
         newest = [snapshot.snapshot_time for region in regions if (snapshot := snapshots.newest(connection, region))]
-        trusted = min([now, max(newest)]) if newest else now
+        trusted = trusted_time(newest, now=now)
         if any(_plan(connection, region, storage, housekeeping, now=now, trusted=trusted).steps for region in regions):
             return trusted
         past = is_due(connection, retention_days=housekeeping.log_retention_days, now=trusted)

@@ -264,19 +264,17 @@ class _RegionWork:
             self._total = len(times)
         if not times:
             return
-        parts = max(1, min(self._workers, (times[-1] - times[0]) // self._shortest, len(times)))
         bounded = extent.outdated or extent.until is not None
-        # The first snapshot of each but the first is the last of the one before.
-        cuts = [len(times) * part // parts for part in range(parts + 1)]
-        for begins, ends in pairwise(cuts):
-            is_last = ends == len(times)
+        spans = spans_of(times, workers=self._workers, shortest=self._shortest)
+        for since, until in spans:
+            is_last = until == times[-1]
             attempt = Attempt(clock=self._clock, region=region, progress=counting)
             self._attempts.append(attempt)
             self._stretches.append(
                 Stretch(
                     region,
-                    since=times[begins],
-                    until=times[ends - 1] if bounded or not is_last else None,
+                    since=since,
+                    until=until if bounded or not is_last else None,
                     carries=is_last,
                     source=InTable() if self._archive is None else InTableOrArchive(self._archive),
                     attempt=attempt,
@@ -364,6 +362,26 @@ class _RegionWork:
         if self._total:
             return "No raw snapshots are held of this time that could be computed again."
         return "No snapshot of this time is outdated." if self._extent.outdated else "No snapshot is of this time."
+
+
+def spans_of(times: Sequence[datetime], *, workers: int, shortest: timedelta) -> list[tuple[datetime, datetime]]:
+    """The first and the last snapshot of each stretch, at most one a worker: each begins after the one before it ended.
+
+    >>> from datetime import UTC, datetime
+    >>> days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
+    >>> def shown(workers: int, hours: int) -> list[tuple[int, int]]:
+    ...     spans = spans_of(days, workers=workers, shortest=timedelta(hours=hours))
+    ...     return [(since.day, until.day) for since, until in spans]
+    >>> shown(3, hours=48)
+    [(1, 2), (3, 4), (5, 7)]
+    >>> shown(3, hours=49), shown(3, hours=145), shown(0, hours=1)
+    ([(1, 3), (4, 7)], [(1, 7)], [(1, 7)])
+    >>> len(shown(9, hours=1))
+    7
+    """
+    parts = max(1, min(workers, (times[-1] - times[0]) // shortest, len(times)))
+    cuts = [len(times) * part // parts for part in range(parts + 1)]
+    return [(times[first], times[end - 1]) for first, end in pairwise(cuts)]
 
 
 def _same_windows(one: Book | None, other: Book | None) -> bool:

@@ -134,7 +134,7 @@ class Step:
 
     action: Action
     partition: DailyPartition
-    bytes: int = 0
+    bytes: int
     """On disk now, with its indexes."""
 
 

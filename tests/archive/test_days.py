@@ -6,7 +6,7 @@ import sys
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -56,14 +56,20 @@ def assert_same(one: RawRows, other: RawRows) -> None:
         assert getattr(one, column.name).dtype == getattr(other, column.name).dtype
 
 
-def test_a_day_reads_back_as_it_was_written(archive: ArchivedDays) -> None:
+def test_a_day_reads_back_as_it_was_written(archive: ArchivedDays, tmp_path: Path) -> None:
     manifest = written(archive)
     assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
     assert archive.manifest(DAY) == manifest
     assert (manifest.rows, manifest.region, manifest.date) == (200, Region.EU, DAY.day)
     assert manifest.counts == Tally.of([ROWS]).snapshots
-    assert archive.listed(Region.EU) == [DAY]
-    assert archive.listed(Region.US) == []
+    assert (manifest.format, manifest.archived_at) == (1, NOW)
+    assert manifest.bytes == (tmp_path / folder_of(DAY) / DATA).stat().st_size
+    assert manifest.checksum == f"{Tally.of([ROWS]).total.checksum:016x}"
+    assert [one.snapshot_time for one in manifest.snapshots] == [moment_of(time) for time in sorted(manifest.counts)]
+    later = DailyPartition(Region.EU, date(2024, 2, 1))
+    for other in (later, DailyPartition(Region.US, DAY.day)):
+        archive.write(other, [ROWS.by_auction()], archived_at=NOW)
+    assert archive.listed(Region.EU) == [DAY, later]
 
 
 def test_the_same_in_a_store_that_speaks_s3(s3: S3) -> None:
@@ -141,6 +147,7 @@ def test_the_documented_queries_run_in_duckdb(archive: ArchivedDays, tmp_path: P
 def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path) -> None:
     written(archive)
     group = arrow().parquet.ParquetFile(tmp_path / folder_of(DAY) / DATA).metadata.row_group(0)
+    assert not any(field.nullable for field in arrow().parquet.read_schema(tmp_path / folder_of(DAY) / DATA))
     columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
     assert {column.compression for column in columns.values()} == {"ZSTD"}
     assert "DELTA_BINARY_PACKED" in columns["auction_id"].encodings
@@ -152,6 +159,7 @@ def test_columns_are_packed_as_documented(archive: ArchivedDays, tmp_path: Path)
 
 
 def test_a_day_without_its_manifest_counts_as_not_archived(archive: ArchivedDays, tmp_path: Path) -> None:
+    assert not archive.is_there(DAY)
     written(archive)
     (tmp_path / folder_of(DAY) / MANIFEST).unlink()
     assert archive.manifest(DAY) is None
@@ -176,7 +184,7 @@ def test_a_store_that_keeps_other_bytes_is_found_out_before_the_manifest_is_writ
 def test_a_file_whose_bytes_were_changed_is_found_out_wherever_that_matters(
     archive: ArchivedDays, tmp_path: Path
 ) -> None:
-    manifest = written(archive)
+    written(archive)
     file = tmp_path / folder_of(DAY) / DATA
     whole = file.read_bytes()
     refused = 0
@@ -185,14 +193,22 @@ def test_a_file_whose_bytes_were_changed_is_found_out_wherever_that_matters(
         content[place] ^= 1
         file.write_bytes(content)
         try:
-            rows = joined(list(archive.snapshots(manifest)))
+            # Without what the manifest says: each page has a checksum of its own.
+            rows = joined(list(archive.pieces(DAY)))
         except ArchiveError as error:
             refused += 1
             assert "from a copy" in str(error)  # noqa: PT017 - not every place matters
         else:
             # It was a byte that nobody needs, such as of a page's statistics.
-            assert_same(rows, ROWS)
+            assert_same(rows, ROWS.by_auction())
     assert refused > 30
+
+
+def test_a_file_that_is_gone_is_found_out(archive: ArchivedDays, tmp_path: Path) -> None:
+    manifest = written(archive)
+    (tmp_path / folder_of(DAY) / DATA).unlink()
+    with pytest.raises(ArchiveError, match=r"auctions\.parquet is not there\. Bring the file back"):
+        list(archive.snapshots(manifest))
 
 
 def test_a_file_that_was_cut_is_found_out(archive: ArchivedDays, tmp_path: Path) -> None:
@@ -203,11 +219,36 @@ def test_a_file_that_was_cut_is_found_out(archive: ArchivedDays, tmp_path: Path)
         list(archive.snapshots(manifest))
 
 
-def test_another_file_in_its_place_is_found_out(archive: ArchivedDays) -> None:
+@pytest.mark.parametrize("column", [column.name for column in fields(RawRows) if column.name != "snapshot_time"])
+def test_another_file_of_the_same_times_in_its_place_is_found_out(archive: ArchivedDays, column: str) -> None:
     manifest = written(archive)
-    written(archive, day_of_rows(DAY, snapshots=4, auctions=50, seed=1))
+    # Of one row of one snapshot one column differs.
+    at = 3 * 50 + 7
+    different = getattr(ROWS, column).copy()
+    different[at] = 1 if column == "time_left" and different[at] != 1 else different[at] - 1
+    written(archive, replace(ROWS, **{column: different}))
+    snapshots = archive.snapshots(manifest)
+    assert [len(next(snapshots)) for _ in range(3)] == [50, 50, 50]
     with pytest.raises(ArchiveError, match="is not as its manifest says"):
-        list(archive.snapshots(manifest))
+        next(snapshots)
+
+
+def test_a_file_without_a_snapshot_of_its_manifest_is_found_out(archive: ArchivedDays) -> None:
+    manifest = written(archive)
+    written(archive, ROWS.taken(ROWS.snapshot_time != ROWS.snapshot_time[0]))
+    with pytest.raises(ArchiveError, match="is not as its manifest says"):
+        next(archive.snapshots(manifest))
+
+
+@pytest.mark.parametrize("other", [DailyPartition(Region.US, DAY.day), DailyPartition(Region.EU, date(2024, 1, 16))])
+def test_another_days_folder_in_its_place_is_found_out(
+    archive: ArchivedDays, tmp_path: Path, other: DailyPartition
+) -> None:
+    written(archive)
+    (tmp_path / folder_of(other)).parent.mkdir(exist_ok=True)
+    (tmp_path / folder_of(DAY)).rename(tmp_path / folder_of(other))
+    with pytest.raises(ArchiveError, match=r"is of 2024-01-15 \(UTC\) of EU: another day's folder"):
+        archive.manifest(other)
 
 
 def test_a_file_of_something_else_is_refused(archive: ArchivedDays, tmp_path: Path) -> None:
@@ -215,6 +256,54 @@ def test_a_file_of_something_else_is_refused(archive: ArchivedDays, tmp_path: Pa
     arrow().parquet.write_table(arrow().core.table({"auction_id": [1]}), tmp_path / folder_of(DAY) / DATA)
     with pytest.raises(ArchiveError, match="is not a day that ironforge wrote"):
         list(archive.snapshots(manifest))
+
+
+def test_a_file_of_other_columns_is_refused_whichever_differs(archive: ArchivedDays, tmp_path: Path) -> None:
+    written(archive)
+    file, core = tmp_path / folder_of(DAY) / DATA, arrow().core
+    right = arrow().parquet.read_table(file)
+    assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
+
+    def refused(table: Any) -> str:
+        arrow().parquet.write_table(table, file)
+        with pytest.raises(ArchiveError) as error:
+            list(archive.pieces(DAY))
+        return str(error.value)
+
+    for number, field in enumerate(right.schema):
+        assert "is not a day that ironforge wrote" in refused(right.drop_columns([field.name]))
+        other = core.string() if field.name == "time_left" else core.float64()
+        cast = right.column(number).cast(core.int64()) if field.name == "snapshot_time" else right.column(number)
+        assert "is not a day that ironforge wrote" in refused(right.set_column(number, field.name, cast.cast(other)))
+        missing = core.array([None] + [1] * (len(right) - 1), core.int64())
+        if field.name != "time_left":
+            nulls = right.set_column(number, core.field(field.name, field.type), missing.cast(field.type))
+            assert "is not a day that ironforge wrote" in refused(nulls)
+    strange = core.DictionaryArray.from_arrays(np.zeros(len(right), np.int8), ["SOON"])
+    assert "a time to expiry that is none" in refused(right.set_column(5, "time_left", strange))
+
+
+def test_times_to_expiry_are_read_by_their_names_in_whatever_order_a_file_numbers_them(
+    archive: ArchivedDays, tmp_path: Path
+) -> None:
+    written(archive)
+    file, core = tmp_path / folder_of(DAY) / DATA, arrow().core
+    right = arrow().parquet.read_table(file)
+    names = right.column("time_left").to_pylist()
+    numbered = sorted(set(names))
+    other = core.DictionaryArray.from_arrays(np.array([numbered.index(name) for name in names], np.int8), numbered)
+    position = right.column_names.index("time_left")
+    arrow().parquet.write_table(right.set_column(position, "time_left", other), file)
+    assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
+
+
+def test_only_rows_of_the_times_that_are_asked_for_are_read(archive: ArchivedDays) -> None:
+    manifest = written(archive)
+    times = sorted(manifest.counts)
+    found = joined(list(archive.pieces(DAY, times=times[1:2])))
+    assert_same(found, ROWS.taken(ROWS.snapshot_time == times[1]).by_auction())
+    assert list(archive.pieces(DAY, times=[])) == []
+    assert list(archive.snapshots(manifest, times=[])) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[1]"])

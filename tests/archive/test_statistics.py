@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from ironforge_cli.archive.statistics import RUN_IN, Stretch, batch_of, computed, schema, stretches
+from ironforge_cli.archive.days import ArchivedDays
+from ironforge_cli.archive.statistics import (
+    RUN_IN,
+    Stretch,
+    _days_of,  # pyright: ignore[reportPrivateUsage] - what is read too much shows in nothing else
+    batch_of,
+    computed,
+    schema,
+    stretches,
+)
+from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.cli import spark
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.rows import microseconds_of, moment_of
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.chains import Chain, every_three_hours
+from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ironforge_cli.archive.days import ArchivedDays
     from ironforge_cli.jobs.collect import Storage
     from tests.clocks import TickingClock
     from tests.jobs.expected import Row
@@ -81,6 +95,54 @@ def test_the_run_in_reads_no_more_days_than_it_needs(
     last = stretches(archive.listed(Region.EU), days=1)[-1]
     list(computed(archive, last))
     assert len(read) == 1 + RUN_IN / timedelta(days=1) + 1
+
+
+def made(archive: ArchivedDays, hours: list[float]) -> None:
+    """Archive snapshots of a row each, at so many hours since the beginning of a month, by their days."""
+    first = microseconds_of(datetime(2024, 1, 1, tzinfo=UTC))
+    times = [first + int(hour * 3_600_000_000) for hour in hours]
+    few = day_of_rows(DailyPartition(Region.EU, date(2024, 1, 1)), snapshots=len(times), auctions=1)
+    rows = replace(few, snapshot_time=np.array(times, np.int64))
+    for day in sorted({moment_of(time).date() for time in times}):
+        partition = DailyPartition(Region.EU, day)
+        of_the_day = [moment_of(time).date() == day for time in times]
+        archive.write(partition, [rows.taken(np.array(of_the_day)).by_auction()], archived_at=partition.ends_at)
+
+
+@pytest.mark.parametrize(
+    ("hours", "days"),
+    [
+        # The newest before the stretch is of 95:00; reading begins with the day that holds one of 47:00 or before.
+        ([23, 47, 71, 95, 96, 97, 120], [2, 3, 4, 5]),
+        ([23, 47.5, 71, 95, 96, 97, 120], [1, 2, 3, 4, 5]),
+        # Where none is so old, with the first day there is.
+        ([48, 71, 95, 96, 97, 120], [3, 4, 5]),
+        ([96, 97, 120], [5]),
+        # Days may lack in between.
+        ([1, 30, 96, 97, 120], [1, 2, 5]),
+    ],
+)
+def test_the_run_in_reaches_48_hours_before_the_snapshot_that_the_first_is_compared_with(
+    tmp_path: Path, hours: list[float], days: list[int]
+) -> None:
+    archive = ArchivedDays(FolderStore(tmp_path))
+    made(archive, hours)
+    day = date(2024, 1, 5)
+    read = _days_of(archive, Stretch(Region.EU, day, day))
+    assert [partition.day.day for partition in read] == days
+    computed_at = [found.snapshot_time for found in computed(archive, Stretch(Region.EU, day, day))]
+    # Of the archive's very first snapshot it is not known what was before it.
+    begins = 1 if days == [5] else 0
+    assert [moment.hour for moment in computed_at] == [0, 1][begins:]
+
+
+def test_the_last_day_of_a_stretch_is_the_last_that_is_read(tmp_path: Path) -> None:
+    archive = ArchivedDays(FolderStore(tmp_path))
+    made(archive, [1, 30, 60, 80])
+    (first, last) = stretches(archive.listed(Region.EU), days=2)
+    assert [found.snapshot_time.day for found in computed(archive, first)] == [2]
+    assert [found.snapshot_time.day for found in computed(archive, last)] == [3, 4]
+    assert list(computed(archive, Stretch(Region.US, first.first, last.last))) == []
 
 
 def test_spark_is_told_the_columns_that_come() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -162,3 +162,59 @@ def test_region_and_endpoint_come_from_the_uri_or_the_environment() -> None:
     assert by_uri.options["endpoint_override"] == "b:9000"
     assert by_uri.options["region"] == "us-east-2"
     assert "hidden" not in repr(by_uri)
+
+
+def options(uri: str, **environment: str) -> dict[str, Any]:
+    """What a bucket's file system is told, but what is not said."""
+    bucket = store_at(uri, environment=environment)
+    assert isinstance(bucket, BucketStore)
+    return {name: value for name, value in bucket.options.items() if value is not None}
+
+
+def test_each_setting_of_a_bucket_is_taken_from_the_nearest_place_that_names_it() -> None:
+    assert options("s3://bucket") == {}
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
+    assert options("s3://bucket", **keys) == {"access_key": "a", "secret_key": "b", "session_token": "c"}
+    # A store that is not Amazon's needs a region, whichever.
+    other = "https://minio.example"
+    assert options("s3://bucket", AWS_ENDPOINT_URL=other) == {"endpoint_override": other, "region": "us-east-1"}
+    nearer = {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": other, "AWS_DEFAULT_REGION": "x"}
+    assert options("s3://bucket", **nearer) == {"endpoint_override": other, "region": "x"}
+    assert options("s3://bucket", AWS_REGION="y", AWS_DEFAULT_REGION="x") == {"region": "y"}
+    assert options("s3://bucket?region=z", AWS_REGION="y") == {"region": "z"}
+    named = options("s3://bucket?endpoint_override=http://b", **nearer)
+    assert named == {"endpoint_override": "http://b", "region": "x", "scheme": "http"}
+    assert options("s3://bucket?scheme=https", AWS_ENDPOINT_URL="http://a")["scheme"] == "https"
+
+
+def test_a_folder_is_named_by_its_path_or_as_a_file_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for uri in (f"{tmp_path}/a b", f"file://{tmp_path}/a%20b", f"file://localhost{tmp_path}/a%20b", "~/a b", "a b"):
+        assert store_at(uri, environment={}) == FolderStore(tmp_path / "a b")
+    with pytest.raises(ConfigurationError, match="neither a folder nor s3"):
+        store_at("file://elsewhere/a", environment={})
+
+
+def test_files_are_found_in_order_and_folders_are_none(store: Store) -> None:
+    for path in ("region=eu/b/file", "region=eu/a/file", "region=eu/file", "region=us/file"):
+        put(store, b"x", path)
+    assert list(store.found("region=eu")) == ["region=eu/a/file", "region=eu/b/file", "region=eu/file"]
+    assert store.found("nothing") == {}
+    assert store.name.endswith(("/archive", "/some/prefix"))
+
+
+def test_whoever_looks_while_a_file_is_written_sees_the_old_one(store: Store) -> None:
+    put(store, b"old")
+    seen: list[tuple[bytes | None, dict[str, int]]] = []
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"longer")
+        stream.flush()
+        seen.append((read(store), store.found("")))
+
+    assert store.put(DEEP, write) == 6
+    assert seen == [(b"old", {DEEP: 3})]
+    assert read(store) == b"longer"

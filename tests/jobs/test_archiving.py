@@ -18,7 +18,7 @@ from ironforge_cli.jobs import partitions as job
 from ironforge_cli.jobs.archiving import Archive
 from ironforge_cli.jobs.housekeeping import Housekeeping, Outcome
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, Tally, moment_of
+from ironforge_cli.market.rows import Count, RawRows, Tally
 from ironforge_cli.regions import Region
 from tests.jobs.one_maintenance import STEPS, one_maintenance, process_context
 from tests.market.made_up_rows import day_of_rows
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FIRST = date(2026, 1, 1)
 OLD = DailyPartition(Region.EU, FIRST)
+TODAY = DailyPartition(Region.EU, date(2026, 2, 10))
 LATER = datetime(2026, 2, 10, 12, tzinfo=UTC)
 EU = (Region.EU,)
 
@@ -211,7 +212,7 @@ def test_an_archive_that_cannot_be_written_drops_nothing(
         with pytest.raises(ArchiveError), storage.database.connect() as connection:
             away.require_kept(connection, OLD)
         assert drop(storage, away, clock).status is ExitStatus.CONFIGURATION
-        assert held(storage.database, OLD)
+        assert states(storage.database) == {OLD.name: "attached", TODAY.name: "attached"}
 
 
 def test_upkeep_with_an_archive_that_is_away_only_warns(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
@@ -225,19 +226,6 @@ def test_upkeep_with_an_archive_that_is_away_only_warns(storage: Storage, clock:
     with storage.database.connect() as connection:
         query = "SELECT command, status FROM scraper_logs WHERE region = 'eu'"
         assert [tuple(row) for row in connection.execute(text(query))] == [("partitions maintain", "failed")]
-
-
-def test_an_archived_file_that_was_damaged_is_written_anew_while_the_table_is_there(
-    storage: Storage, archive: Archive, folder: Path, clock: TickingClock
-) -> None:
-    rows = day_of_rows(OLD)
-    store(storage.database, OLD, rows)
-    archive.keep(storage.database, OLD)
-    (folder / folder_of(OLD) / DATA).write_bytes(b"something else")
-    with pytest.raises(ArchiveError, match="so that it is not dropped"), storage.database.connect() as connection:
-        archive.require_kept(connection, OLD)
-    assert undone(maintain(storage, archive, clock)) == []
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
 
 
 def test_a_file_that_was_changed_after_the_archiving_keeps_its_table_from_being_dropped(
@@ -284,12 +272,26 @@ def test_a_day_stored_again_after_its_archiving_adds_to_the_archive(
     storage: Storage, archive: Archive, clock: TickingClock
 ) -> None:
     rows = day_of_rows(OLD, snapshots=4)
-    times = np.unique(rows.snapshot_time)
-    store(storage.database, OLD, rows.taken(rows.snapshot_time != times[2]))
+    late = np.unique(rows.snapshot_time)[2]
+    store(storage.database, OLD, rows.taken(rows.snapshot_time != late))
     maintain(storage, archive, clock)
-    # A body of the day turns up, and the windows of the snapshot after it were computed again.
-    changed = replace(rows, expires_after_min=(rows.expires_after_min - (rows.snapshot_time == times[3])).astype("i2"))
-    store(storage.database, OLD, changed.taken(changed.snapshot_time >= times[2]))
+    # A body of the day turns up.
+    store(storage.database, OLD, rows.taken(rows.snapshot_time == late))
+    assert undone(maintain(storage, archive, clock)) == []
+    assert held(storage.database, OLD) == {}
+    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+
+
+def test_a_day_whose_windows_were_computed_again_is_archived_again(
+    storage: Storage, archive: Archive, clock: TickingClock
+) -> None:
+    rows = day_of_rows(OLD, snapshots=3)
+    last = rows.snapshot_time[-1]
+    store(storage.database, OLD, rows)
+    maintain(storage, archive, clock)
+    # The same snapshot with as many rows: only what is in them tells the two apart.
+    changed = replace(rows, expires_after_min=(rows.expires_after_min - (rows.snapshot_time == last)).astype("i2"))
+    store(storage.database, OLD, changed.taken(changed.snapshot_time == last))
     assert undone(maintain(storage, archive, clock)) == []
     assert held(storage.database, OLD) == {}
     assert archived(archive, OLD) == Tally.of([changed]).snapshots
@@ -360,16 +362,22 @@ def test_restoring_twice_or_into_a_day_that_is_held_adds_what_is_missing(
     assert states(storage.database)[OLD.name] == "restored"
 
 
+@pytest.mark.parametrize("damage", ["cut", "another"])
 def test_a_day_that_is_damaged_in_the_archive_is_not_restored_by_half(
-    storage: Storage, archive: Archive, folder: Path, clock: TickingClock
+    storage: Storage, archive: Archive, folder: Path, clock: TickingClock, damage: str
 ) -> None:
-    store(storage.database, OLD, day_of_rows(OLD))
+    rows = day_of_rows(OLD)
+    store(storage.database, OLD, rows)
     maintain(storage, archive, clock)
-    other = day_of_rows(OLD, seed=1)
-    times = np.unique(other.snapshot_time).tolist()
-    assert set(times).isdisjoint(archived(archive, OLD))
-    file = folder / folder_of(OLD) / DATA
-    file.write_bytes(file.read_bytes()[:-9])
+    file, manifest = (folder / folder_of(OLD) / name for name in (DATA, MANIFEST))
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:
+        # A file that is whole, of the same times, whose last snapshot is not what the manifest says.
+        says = manifest.read_bytes()
+        other = replace(rows, unit_price=rows.unit_price + (rows.snapshot_time == rows.snapshot_time[-1]))
+        archive.days.write(OLD, [other.by_auction()], archived_at=clock.now())
+        manifest.write_bytes(says)
     result = restore(storage, archive, clock)
     assert result.status is ExitStatus.CONFIGURATION
     assert "Bring the file back from a copy" in str(result.days[0].message)
@@ -400,14 +408,6 @@ def test_a_day_that_belongs_to_somebody_elses_partition_is_not_restored(
     result = restore(storage, archive, clock)
     assert result.status is ExitStatus.DATABASE
     assert "a partition that ironforge did not make" in str(result.days[0].message)
-
-
-def test_a_restored_day_is_read_as_books_by_both(storage: Storage, archive: Archive, clock: TickingClock) -> None:
-    rows = day_of_rows(OLD, snapshots=2)
-    store(storage.database, OLD, rows)
-    maintain(storage, archive, clock)
-    books = list(archive.days.books(OLD))
-    assert [book.snapshot_time for book in books] == [moment_of(time) for time in np.unique(rows.snapshot_time)]
 
 
 # Beside others

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.archive.tables import ArchivedTables
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.exporting import export
 from ironforge_cli.regions import Region
 
@@ -101,3 +101,68 @@ def test_an_archive_that_refuses_is_told_file_by_file(storage: Storage, clock: T
     )
     assert exported.status is ExitStatus.CONFIGURATION
     assert {file.outcome for file in exported.files} == {"failed"}
+
+
+def rows_of(storage: Storage, query: str) -> list[tuple[Any, ...]]:
+    with storage.database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+BENCHMARK = "SELECT operation_name, status, record_count, error_message FROM benchmarks ORDER BY id DESC LIMIT 1"
+
+
+def test_how_many_rows_went_out_is_told_and_what_was_unchanged_counts_none(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [(file.region, file.rows) for file in exported.files] == [(Region.EU, 2), (Region.EU, 1), (Region.EU, 2)]
+    assert all(file.bytes for file in exported.files)
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 5, None)]
+    again = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [(file.rows, file.bytes) for file in again.files] == [(None, None)] * 3
+    assert again.status is ExitStatus.DONE
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 0, None)]
+
+
+def test_a_file_that_is_refused_hinders_no_other_and_is_told_in_the_rows(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    (tmp_path / "a/statistics/region=eu").mkdir(parents=True)
+    (tmp_path / "a/statistics/region=eu/month=2025-12").write_bytes(b"in the way")
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [file.outcome for file in exported.files] == ["failed", "written", "written"]
+    assert exported.status is ExitStatus.PARTIAL
+    message = exported.files[0].message
+    assert "can't be" in (message or "")
+    assert rows_of(storage, "SELECT region, status, error_message FROM scraper_logs ORDER BY id") == [
+        ("eu", "failed", message),
+        ("us", "success", None),
+    ]
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "partial", 3, message)]
+
+
+def test_a_signal_ends_it_before_the_next_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    class Asked(type(clock)):
+        looks = 0
+
+        def check(self) -> None:
+            self.looks += 1
+            if self.looks == 2:
+                raise InterruptedRunError("SIGTERM")
+
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    with pytest.raises(InterruptedRunError):
+        export(tuple(Region), storage=storage, tables=tables, clock=Asked(clock.now()))
+    assert [path.parent.name for path in (tmp_path / "a").rglob("*.parquet")] == ["month=2025-12"]
+
+
+def test_of_a_schema_that_is_none_of_this_programs_nothing_is_written(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    with storage.database.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'unheard_of'"))
+    with pytest.raises(ConfigurationError):
+        export(tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "a")), clock=clock)
+    assert not (tmp_path / "a").exists()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -15,75 +15,32 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, LockedError, UsageError
 from ironforge_cli.jobs import days as by_day
 from ironforge_cli.jobs import partitions as job
-from ironforge_cli.jobs.housekeeping import Housekeeping, Outcome
-from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.jobs.housekeeping import Outcome
 from ironforge_cli.regions import Region
+from tests.jobs.day_tables import (
+    EU,
+    KEPT,
+    PARENT,
+    TODAY,
+    ago,
+    benchmark,
+    execute,
+    found,
+    held,
+    hold,
+    log_row,
+    log_rows,
+    maintain,
+    register,
+    told,
+    upkeep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ironforge_cli.jobs.collect import Storage
-    from ironforge_cli.jobs.housekeeping import Maintained
     from tests.clocks import TickingClock
-
-TODAY = date(2026, 1, 14)
-PARENT = "auction_snapshots_eu"
-KEPT = Housekeeping(ahead=1, retention_days=30, log_retention_days=400)
-EU = (Region.EU,)
-
-
-def ago(days: int) -> DailyPartition:
-    return DailyPartition(Region.EU, TODAY - timedelta(days=days))
-
-
-def execute(database: Database, *statements: str) -> None:
-    with database.transaction() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-
-
-def found(database: Database, query: str) -> list[tuple[Any, ...]]:
-    with database.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
-
-
-def hold(database: Database, *day_numbers: int) -> None:
-    """Make days of so long ago, with a row in each."""
-    for number in day_numbers:
-        partition = ago(number)
-        with database.transaction() as connection:
-            partitions.create(connection, partition)
-        execute(database, f"INSERT INTO {PARENT} VALUES ('{partition.day} 03:04:05+00', 1, 1, 1, 1, 'LONG', 120, 720)")
-
-
-def register(database: Database, day: date) -> None:
-    """Write into the registry that a snapshot of a day is stored."""
-    execute(
-        database,
-        "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-        f" VALUES ('eu', '{day} 11:00:00+00', 1, 1, 1, 'x', 'live', 1)",
-    )
-
-
-def maintain(storage: Storage, clock: TickingClock, kept: Housekeeping = KEPT, **options: Any) -> Maintained:
-    return job.maintain(EU, storage=storage, housekeeping=kept, clock=clock, **options)
-
-
-def upkeep(storage: Storage, clock: TickingClock, kept: Housekeeping = KEPT) -> Maintained | None:
-    return job.upkeep(EU, storage=storage, housekeeping=kept, clock=clock)
-
-
-def told(maintained: Maintained) -> list[tuple[str, str | None, str]]:
-    return [(str(result.action), result.table, str(result.outcome)) for result in maintained.results]
-
-
-def held(database: Database) -> dict[str, str]:
-    """Every day's table, and its state."""
-    return {one.table: one.state for one in by_day.listed(EU, database=database) if one.table}
-
-
-def log_rows(database: Database) -> list[tuple[Any, ...]]:
-    return found(database, "SELECT command, region, status FROM scraper_logs ORDER BY id")
 
 
 @pytest.fixture(autouse=True)
@@ -241,17 +198,6 @@ def test_the_second_of_two_runs_leaves_the_work_to_the_first(storage: Storage, c
 # Log rows
 
 
-def log_row(day: date) -> str:
-    return f"INSERT INTO scraper_logs (command, timestamp, status) VALUES ('x', '{day}', 'success')"
-
-
-def benchmark(day: date) -> str:
-    return (
-        "INSERT INTO benchmarks (operation_type, operation_name, start_time, end_time, duration_seconds, status)"
-        f" VALUES ('command', 'x', '{day}', '{day}', 1, 'success')"
-    )
-
-
 def test_log_rows_past_their_setting_go_and_younger_ones_stay(storage: Storage, clock: TickingClock) -> None:
     old, young = TODAY - timedelta(days=401), TODAY - timedelta(days=399)
     execute(storage.database, log_row(old), log_row(young), benchmark(old), benchmark(young), benchmark(old))
@@ -292,8 +238,10 @@ def test_upkeep_does_what_is_due_once_and_writes_nothing_when_nothing_is(storage
 
 def test_upkeep_prunes_log_rows_once_a_day(storage: Storage, clock: TickingClock) -> None:
     maintain(storage, clock)
-    execute(storage.database, log_row(TODAY - timedelta(days=400)))
+    # The first row is the oldest: what maintaining wrote itself must not stand before it.
+    execute(storage.database, "DELETE FROM scraper_logs", log_row(TODAY - timedelta(days=400)))
     assert upkeep(storage, clock) is None
+    assert found(storage.database, "SELECT count(*) FROM scraper_logs") == [(1,)]
     execute(storage.database, "DELETE FROM scraper_logs", log_row(TODAY - timedelta(days=402)))
     pruned = upkeep(storage, clock)
     assert pruned is not None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from ironforge_cli.market.partitions import (
     Mark,
     Plan,
     State,
+    covers,
     plan,
     wanted_days,
 )
@@ -82,6 +83,22 @@ def test_days_are_made_from_the_oldest_spooled_one_on() -> None:
     assert steps(planned(spooled=(ago(2), ago(1)))) == [("create", ago(2)), ("create", ago(1)), ("create", ago(0))]
 
 
+def test_a_spooled_day_is_made_up_to_a_year_away_and_not_beyond() -> None:
+    year, day = timedelta(days=366), timedelta(days=1)
+    assert steps(planned(spooled=(TODAY - year,), retention=0)) == [("create", ago(366 - n)) for n in range(367)]
+    assert steps(planned(spooled=(TODAY - year - day,), retention=0)) == [("create", TODAY)]
+    # Of days to come only those that wait are made, none in between.
+    assert steps(planned(spooled=(TODAY + year,), retention=0)) == [("create", TODAY), ("create", TODAY + year)]
+    assert steps(planned(spooled=(TODAY + year + day,), retention=0)) == [("create", TODAY)]
+
+
+@pytest.mark.parametrize("hours", [-11, 13])
+def test_today_is_the_utc_day_whatever_the_zone_of_the_clock(hours: int) -> None:
+    now = NOW.astimezone(timezone(timedelta(hours=hours)))
+    wanted = wanted_days(now=now, ahead=0, retention_days=30, spooled=(), region=Region.US)
+    assert wanted == [DailyPartition(Region.US, TODAY)]
+
+
 def test_a_spooled_day_past_the_retention_or_years_off_is_not_made_ahead() -> None:
     assert steps(planned(spooled=(ago(31), date(2004, 1, 1)), retention=30)) == [
         ("create", ago(day)) for day in range(29, -1, -1)
@@ -126,6 +143,36 @@ def test_with_a_retention_of_nothing_everything_stays() -> None:
 
 def test_a_restored_day_stays() -> None:
     assert steps(planned(table(ago(40), mark=Mark.RESTORED), table(ago(0)))) == []
+    # Also where the restoring was ended before it was attached.
+    assert steps(planned(table(ago(40), mark=Mark.RESTORED, state=State.DETACHED), table(ago(0)))) == []
+    pending = table(ago(40), mark=Mark.RESTORED, state=State.DETACHING)
+    assert steps(planned(pending, table(ago(0)))) == [("finish", ago(40))]
+
+
+def test_a_day_that_was_marked_and_not_yet_taken_out_leaves_by_its_retention_alone() -> None:
+    marked = table(ago(40), mark=Mark.LEAVING)
+    assert steps(planned(marked, table(ago(0)))) == [("detach", ago(40)), ("drop", ago(40))]
+    assert steps(planned(marked, table(ago(0)), retention=60)) == []
+
+
+def test_each_step_says_how_large_its_table_is() -> None:
+    found = planned(
+        replace(table(ago(40)), bytes=5),
+        replace(table(ago(41), state=State.DETACHING, mark=Mark.LEAVING), bytes=6),
+        replace(table(ago(0), state=State.DETACHED), bytes=7),
+        ahead=1,
+        archive=True,
+    )
+    assert [(step.action.value, step.bytes) for step in found.steps] == [
+        ("finish", 6),
+        ("attach", 7),
+        ("create", 0),
+        ("archive", 6),
+        ("drop", 6),
+        ("archive", 5),
+        ("detach", 5),
+        ("drop", 5),
+    ]
 
 
 def test_a_detaching_that_was_cut_off_is_finished_first() -> None:
@@ -165,10 +212,30 @@ def test_what_somebody_else_made_is_never_touched() -> None:
         by_hand("by_hand", None, own.starts_at),
         # Bears the mark, and is no longer what was made.
         replace(table(ago(40)), ends_at=old.ends_at + timedelta(days=1)),
+        replace(table(ago(40)), starts_at=old.starts_at - timedelta(days=1)),
         replace(table(ago(40)), name="renamed"),
         replace(table(ago(40)), made_for=ago(39)),
+        replace(table(ago(40)), made_for=None),
+        # Its comment names the day, and does not bear the mark.
+        replace(table(ago(40)), mark=Mark.FOREIGN),
+        replace(table(ago(40), state=State.DETACHED, mark=Mark.LEAVING), mark=Mark.FOREIGN),
     ):
         assert planned(own, other) == Plan((), ())
+
+
+def test_a_table_is_a_days_own_as_long_as_it_is_what_was_made() -> None:
+    made = table(TODAY)
+    assert made.own == partition(TODAY)
+    for state in State:
+        assert table(TODAY, state=state, mark=Mark.LEAVING).own == partition(TODAY)
+        # Its comment names the day, and does not bear the mark: nothing of it is finished, attached or dropped.
+        assert replace(table(TODAY, state=state), mark=Mark.FOREIGN).own is None
+        assert replace(table(TODAY, state=state), made_for=None).own is None
+        assert replace(table(TODAY, state=state), name="renamed").own is None
+    instant = timedelta(microseconds=1)
+    for state in (State.ATTACHED, State.DETACHING):
+        assert replace(made, state=state, starts_at=partition(TODAY).starts_at + instant).own is None
+        assert replace(made, state=state, ends_at=partition(TODAY).ends_at + instant).own is None
 
 
 def test_a_day_that_others_cover_needs_no_partition() -> None:
@@ -182,6 +249,53 @@ def test_what_covers_a_part_of_a_day_is_reported() -> None:
     found = planned(by_hand("half", None, NOW))
     assert found.steps == ()
     assert "half covers a part of 2024-01-15" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "overlaps"),
+    [
+        (-24, 0, False),
+        (-24, 1, True),
+        (23, 48, True),
+        (24, 48, False),
+        (None, 0, False),
+        (None, 1, True),
+        (23, None, True),
+        (24, None, False),
+        (None, None, True),
+        (5, 6, True),
+    ],
+)
+def test_a_table_overlaps_a_day_where_they_share_an_instant(
+    starts: int | None, ends: int | None, *, overlaps: bool
+) -> None:
+    day = partition(TODAY)
+    edges = [None if hours is None else day.starts_at + timedelta(hours=hours) for hours in (starts, ends)]
+    assert by_hand("other", *edges).overlaps(day) is overlaps
+
+
+def test_a_day_is_covered_from_its_first_instant_to_its_last_whatever_lies_before_it() -> None:
+    day, instant = partition(TODAY), timedelta(microseconds=1)
+    before = by_hand("before", None, partition(ago(2)).ends_at)
+    halves = [by_hand("b", NOW, day.ends_at), by_hand("a", day.starts_at, NOW)]
+    assert covers([before, *halves], day)
+    assert not covers([before], day)
+    assert not covers([], day)
+    assert not covers([halves[0], by_hand("a", day.starts_at + instant, NOW)], day)
+    assert not covers([halves[0], by_hand("a", day.starts_at, NOW - instant)], day)
+    assert not covers([halves[1], by_hand("b", NOW, day.ends_at - instant)], day)
+    assert covers([by_hand("after", NOW, None), by_hand("a", None, NOW)], day)
+
+
+def test_what_is_told_names_the_tables_of_the_region() -> None:
+    day = DailyPartition(Region.US, TODAY)
+    default = replace(by_hand("rest", None, None, is_default=True), region=Region.US)
+    pending = replace(by_hand("theirs", None, NOW), region=Region.US, state=State.DETACHING)
+    found = plan([default, pending], [day], now=NOW, retention_days=30, in_default=[TODAY])
+    assert found.steps == ()
+    in_default, unfinished = found.problems
+    assert "ALTER TABLE auction_snapshots_us DETACH PARTITION rest," in in_default
+    assert "ALTER TABLE auction_snapshots_us DETACH PARTITION theirs FINALIZE" in unfinished
 
 
 def test_a_table_in_the_way_is_reported() -> None:

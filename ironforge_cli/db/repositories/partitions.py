@@ -109,6 +109,12 @@ def _mark_of(comment: str) -> Mark:
 
     >>> _mark_of("ironforge: EU commodity auctions of 2024-01-15 (UTC), leaving").name
     'LEAVING'
+    >>> _mark_of("ironforge: EU commodity auctions of 2024-01-15 (UTC), restored").name
+    'RESTORED'
+    >>> _mark_of("ironforge: EU commodity auctions of 2024-01-15 (UTC)").name
+    'MADE'
+    >>> _mark_of("a copy of ironforge: EU commodity auctions of 2024-01-15 (UTC), leaving").name
+    'FOREIGN'
     """
     if not comment.startswith(MARK):
         return Mark.FOREIGN
@@ -116,6 +122,13 @@ def _mark_of(comment: str) -> Mark:
 
 
 def _day_of(comment: str) -> date | None:
+    """The day that a table's comment names, if it names one.
+
+    >>> str(_day_of("ironforge: EU commodity auctions of 2024-01-15 (UTC), leaving"))
+    '2024-01-15'
+    >>> [_day_of(f"ironforge: commodity auctions of {day} (UTC)") for day in ("2024-02-30", "today")]
+    [None, None]
+    """
     found = _DAY_IN_COMMENT.search(comment)
     try:
         return date.fromisoformat(found[1]) if found else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -63,11 +62,10 @@ def pieces_by_auction(connection: Connection, partition: DailyPartition) -> Iter
     query = sql.SQL(
         "SELECT piece.* FROM unnest(%s::timestamptz[]) AS moment,"
         " LATERAL (SELECT snapshot_time, {} FROM {} WHERE snapshot_time = moment"
-        " AND auction_id >= %s AND auction_id < %s) AS piece"
+        " AND auction_id BETWEEN %s AND %s) AS piece"
     ).format(PACKED, sql.Identifier(partition.name))
-    edges = _edges(connection, partition)
-    for first, end in pairwise(edges):
-        rows = _fetched(connection, query, [times, first, end])
+    for first, last in _ranges(connection, partition):
+        rows = _fetched(connection, query, [times, first, last])
         if len(rows):
             yield rows.by_auction()
 
@@ -92,22 +90,31 @@ def append(connection: Connection, partition: DailyPartition, rows: RawRows) -> 
     )
 
 
-def _edges(connection: Connection, partition: DailyPartition) -> list[int]:
-    """Auction ids between which about `ROWS_AT_ONCE` rows lie, with the lowest and the highest possible around them."""
+def _ranges(connection: Connection, partition: DailyPartition) -> list[tuple[int, int]]:
+    """Ranges of auction ids in which about `ROWS_AT_ONCE` rows lie each, and all ids together."""
     table = sql.Identifier(partition.name)
     rows = _run(connection, sql.SQL("SELECT count(*) FROM {}").format(table))
     pieces = -(-rows // ROWS_AT_ONCE)
-    lowest, highest = -(2**63), 2**63 - 1
     if pieces < 2:  # noqa: PLR2004 - one piece needs no edge
-        return [lowest, highest]
+        return _ranges_between([])
     query = sql.SQL("SELECT auction_id FROM {} TABLESAMPLE BERNOULLI ({}) REPEATABLE (1)").format(
         table, sql.Literal(min(100.0, 100.0 * _SAMPLED / rows))
     )
     (sampled,) = fetch_columns(connection, query, [], (Kind.INT8,), slice_name=_SLICE)
     if not len(sampled):
-        return [lowest, highest]
-    between = np.quantile(sampled, np.arange(1, pieces) / pieces, method="nearest").astype(np.int64)
-    return [lowest, *np.unique(between).tolist(), highest]
+        return _ranges_between([])
+    edges = np.quantile(sampled, np.arange(1, pieces) / pieces, method="nearest").astype(np.int64)
+    return _ranges_between(np.unique(edges).tolist())
+
+
+def _ranges_between(edges: Sequence[int]) -> list[tuple[int, int]]:
+    """Ranges of ids, their ends included, of which each but the first begins with an edge; no id is outside them.
+
+    >>> _ranges_between([5, 9])
+    [(-9223372036854775808, 4), (5, 8), (9, 9223372036854775807)]
+    """
+    lowest, highest = -(2**63), 2**63 - 1
+    return list(zip([lowest, *edges], [*(edge - 1 for edge in edges), highest], strict=True))
 
 
 def _fetched(connection: Connection, query: sql.Composable, parameters: Sequence[Any]) -> RawRows:

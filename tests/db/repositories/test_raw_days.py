@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -55,6 +56,43 @@ def test_pieces_are_in_the_order_of_auctions_and_share_none(
     assert Tally.of(pieces) == Tally.of([ROWS])
     ends = [(int(piece.auction_id[0]), int(piece.auction_id[-1])) for piece in pieces]
     assert all(last < first for (_, last), (first, _) in pairwise(ends))
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000])
+def test_the_lowest_and_the_highest_id_are_among_the_pieces(
+    any_database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
+    few = ROWS.taken(np.arange(3))
+    extreme = replace(few, auction_id=np.array([-(2**63), 7, 2**63 - 1]))
+    with any_database.transaction() as connection:
+        partitions.create(connection, DAY)
+        raw_days.append(connection, DAY, extreme)
+        pieces = list(raw_days.pieces_by_auction(connection, DAY))
+    assert joined(pieces).auction_id.tolist() == extreme.auction_id.tolist()
+
+
+def test_pieces_are_of_one_moment_though_others_store_meanwhile(
+    stored: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", 500)
+    with stored.connect() as connection:
+        raw_days.one_state(connection)
+        reading = raw_days.pieces_by_auction(connection, DAY)
+        pieces = [next(reading)]
+        with stored.transaction() as other:
+            snapshots.remove(other, Region.US, moment_of(int(ROWS.snapshot_time[0])))
+        pieces += reading
+    assert len(pieces) > 1
+    assert Tally.of(pieces) == Tally.of([ROWS])
+
+
+def test_only_the_snapshot_of_that_time_is_read(stored: Database) -> None:
+    time = int(ROWS.snapshot_time[-1])
+    expected = ROWS.taken(ROWS.snapshot_time == time)
+    with stored.connect() as connection:
+        assert Tally.of([raw_days.snapshot(connection, DAY, time)]) == Tally.of([expected])
+        assert len(raw_days.snapshot(connection, DAY, time + 1)) == 0
 
 
 def test_an_empty_table_has_nothing(any_database: Database) -> None:

@@ -17,6 +17,7 @@ from ironforge_cli.db.repositories.snapshots import Registered
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
 from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
@@ -135,6 +136,31 @@ def test_a_market_of_several_blocks_loads_as_it_was_stored_and_in_order(connecti
     book = market_book(1, at=NOON)
     snapshots.store(connection, Region.US, book)
     assert_same(snapshots.load(connection, Region.US, NOON), book)
+
+
+def test_rows_that_do_not_lie_in_order_are_loaded_in_order(connection: Connection) -> None:
+    book = market_book(1, at=NOON, auctions=60)
+    snapshots.store(connection, Region.EU, book)
+    # Rows that are written again lie behind the others.
+    ids = book.auctions.auction_id[[3, 0, 17]].tolist()
+    for number in ids:
+        connection.execute(
+            text("UPDATE auction_snapshots_eu SET quantity = quantity WHERE auction_id = :number"), {"number": number}
+        )
+    lying = connection.execute(text("SELECT auction_id FROM auction_snapshots_eu ORDER BY ctid")).scalars().all()
+    assert lying[-3:] == ids
+    assert_same(snapshots.load(connection, Region.EU, NOON), book)
+
+
+def test_the_rhythm_is_learned_from_the_newest_snapshots_of_the_region(connection: Connection) -> None:
+    assert snapshots.seen(connection, Region.EU) == []
+    stored_at = NOON + 100 * HOUR
+    for region, hours_stored in ((Region.EU, range(LEARNED_FROM + 3)), (Region.US, range(500, 502))):
+        for hour in hours_stored:
+            add(connection, region, Registered(snapshot_time=NOON + hour * HOUR, auctions=1, digest="x"))
+    connection.execute(text("UPDATE snapshots SET stored_at = :stored_at"), {"stored_at": stored_at})
+    expected = [Seen(NOON + hour * HOUR, stored_at) for hour in range(LEARNED_FROM + 2, 2, -1)]
+    assert snapshots.seen(connection, Region.EU) == expected
 
 
 def test_a_row_and_its_index_take_no_more_bytes_than_they_may(connection: Connection) -> None:

@@ -97,6 +97,18 @@ def test_statistics_are_stored_as_they_were_computed_with_nulls_where_sold_out(c
     assert {(row["total_quantity"], row["num_auctions"], row["market_value"]) for row in sold_out} == {(0, 0, None)}
 
 
+def test_statistics_load_by_item_however_they_lie(connection: Connection) -> None:
+    _, statistics = two_hours()
+    stats.store(connection, Region.EU, statistics, at=NOON)
+    first = int(statistics.item_id[0])
+    connection.execute(
+        text("UPDATE eu_commodity_price_stats SET num_auctions = num_auctions WHERE item_id = :first"), {"first": first}
+    )
+    found = stats.load(connection, Region.EU, NOON)
+    assert found.item_id.tolist() == statistics.item_id.tolist()
+    assert statistics_change(found, StatisticsRows.of(statistics)) == StatisticsChange()
+
+
 def test_statistics_load_as_they_would_be_stored_again(connection: Connection) -> None:
     for number, statistics in enumerate(two_hours()):
         at = NOON + number * HOUR
