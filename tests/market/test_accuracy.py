@@ -4,6 +4,7 @@ import pytest
 
 from tests.benchmarks.estimator_accuracy import ESTIMATOR, LONG_ONLY, NAIVE, SEEDS, Accuracy, measure
 
+
 # The benchmark's first seeds, and fewer hours, so that these tests stay short; the market is the same.
 @pytest.fixture(
     scope="module",
