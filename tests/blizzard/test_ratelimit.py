@@ -178,11 +178,21 @@ def test_processes_that_begin_together_share_the_limit(tmp_path: Path, there: st
     if there == "a smaller ring":
         with closing(OnDisk(tmp_path / "slots")) as store:
             Ring.begun(store, capacity=8)
-    hurrying = "for _ in range(10): limit_of(per_second=7, per_hour=30, now=time.time).wait()"
-    running = [started(tmp_path, hurrying) for _ in range(4)]
-    for process in running:
-        process.communicate()
-    assert [process.returncode for process in running] == [0] * 4
+    hurrying = """
+        gate, opening = os.pipe()
+        children = []
+        for _ in range(4):
+            children.append(os.fork())
+            if not children[-1]:
+                os.close(opening)
+                os.read(gate, 1)
+                for _ in range(10):
+                    limit_of(per_second=7, per_hour=30, now=time.time).wait()
+                os._exit(0)
+        os.close(opening)
+        print([os.waitpid(child, 0)[1] for child in children])
+    """
+    assert said_by(tmp_path, hurrying)[-1] == "[0, 0, 0, 0]"
     slots = reserved(tmp_path / "slots")
     assert len(slots) == 40
     assert most_in(slots, 1.0) <= 7
@@ -226,17 +236,35 @@ def test_a_process_that_is_forked_while_another_reserves_holds_nobody_up(tmp_pat
     assert len(reserved(tmp_path / "slots")) == 2
 
 
-# A process that makes the file, adds to it, puts requests before one that waits, makes it larger, and waits.
-ALL_OF_IT = """
+# A process that makes the file, adds to it, puts requests before one that waits, makes it larger, and waits; it is
+# killed at one of its calls.
+KILLED = """
+    import logging
+    logging.disable()
     def interrupted(_):
         raise KeyboardInterrupt
-    low, high = limit_of(per_hour=2, sleep=interrupted), limit_of()
-    for limit in (low, low, low, high, high, limit_of(per_hour=50_000), limit_of(per_second=1)):
-        try:
-            limit.wait()
-        except KeyboardInterrupt:
-            pass
-        print("reserved", flush=True)
+    def live(left, real):
+        def dies(*given):
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left.pop()
+            return real(*given)
+        CALL = dies
+        low, high = limit_of(per_hour=2, sleep=interrupted), limit_of()
+        for limit in (low, low, low, high, high, limit_of(per_hour=50_000), limit_of(per_second=1)):
+            try:
+                limit.wait()
+            except KeyboardInterrupt:
+                pass
+            print("reserved", end=" ", flush=True)
+    home = Path(sys.argv[1]).parent
+    for number in range(TIMES + 1):
+        sys.argv[1] = str(home / f"{number}")
+        child = os.fork()
+        if not child:
+            live([None] * number, CALL)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -244,32 +272,22 @@ ALL_OF_IT = """
 def test_a_process_that_is_killed_anywhere_leaves_a_sound_file(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, call: str, times: int
 ) -> None:
-    for number in range(times + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        dying = f"""
-        left, real = [None] * {number}, {call}
-        def dies(*given):
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left.pop()
-            return real(*given)
-        {call} = dies
-        """
-        process = started(folder, dying, ALL_OF_IT)
-        said, _ = process.communicate()
+    lives = said_by(tmp_path, KILLED.replace("CALL", call).replace("TIMES", str(times)))
+    assert len(lives) == times + 1
+    for number, told in enumerate(lives):
+        *said, ended = told.split()
         # The last number is one too many, so that none before it was one too few.
-        assert process.returncode == (0 if number == times else -9)
+        assert ended == ("0" if number == times else "-9")
         machine = Machine()
-        limit_of(folder / "slots", machine).wait()
+        limit_of(tmp_path / f"{number}", machine).wait()
         assert machine.elapsed == 0
         # Its own is there, too; and one of a process that was killed before it could say so may be.
-        assert len(reserved(folder / "slots")) - 1 - said.count("reserved") in {0, 1}
+        assert len(reserved(tmp_path / f"{number}")) - 1 - len(said) in {0, 1}
     assert "anew" not in caplog.text
 
 
-def started(folder: Path, *program: str) -> subprocess.Popen[str]:
-    """A process with limits of its own over the file `slots`, whose requests leave at once."""
+def said_by(folder: Path, *program: str) -> list[str]:
+    """The lines of a process that ends well; its limits are over the file `slots`, and its requests leave at once."""
     beginning = """
         import os, resource, signal, sys, time
         from pathlib import Path
@@ -277,23 +295,16 @@ def started(folder: Path, *program: str) -> subprocess.Popen[str]:
         def limit_of(*, per_second=100, per_hour=36_000, now=lambda: 1_800_000_000.0, sleep=lambda _: None):
             return RateLimit(Path(sys.argv[1]), per_second=per_second, per_hour=per_hour, now=now, sleep=sleep)
     """
-    return subprocess.Popen(
-        [sys.executable, "-c", "\n".join(map(textwrap.dedent, (beginning, *program))), str(folder / "slots")],
+    # Both kinds of lines come as they are said, whatever the environment makes of a pipe.
+    process = subprocess.run(
+        [sys.executable, "-u", "-c", "\n".join(map(textwrap.dedent, (beginning, *program))), str(folder / "slots")],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
-
-
-def said_by(folder: Path, *program: str) -> list[str]:
-    """The lines of a process that ends well."""
-    with started(folder, *program) as process:
-        try:
-            said, _ = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 0, said
-    return said.splitlines()
+    assert process.returncode == 0, process.stdout
+    return process.stdout.splitlines()
 
 
 def test_a_low_limit_of_one_program_holds_up_no_other(tmp_path: Path) -> None:
