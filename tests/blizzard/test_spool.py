@@ -141,8 +141,10 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
+# What is small is written at the end, what is large at once.
+@pytest.mark.parametrize("size", [500, 50_000])
 def test_a_body_has_its_name_when_all_of_it_is_on_the_disk_and_nobody_else_writes_meanwhile(
-    shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     folder = shelves.spool.folder / Region.EU
     steps: list[str] = []
@@ -164,7 +166,7 @@ def test_a_body_has_its_name_when_all_of_it_is_on_the_disk_and_nobody_else_write
 
     monkeypatch.setattr(os, "fchmod", made_private)
     monkeypatch.setattr(os, "fsync", flushed)
-    kept = keep(shelves.spool)
+    kept = keep(shelves.spool, body=random.Random(7).randbytes(size))  # noqa: S311 - no secret
     assert steps == ["private at 0 bytes", "file flushed, not named", "folder flushed, named"]
     assert sizes[0] == kept.path.stat().st_size
     assert not is_locked(folder)
@@ -314,8 +316,17 @@ def test_a_file_that_is_gone_meanwhile_is_no_fault(shelves: Shelves) -> None:
         limited.body(kept)
 
 
-def test_what_can_neither_be_read_nor_removed_is_told_in_words(shelves: Shelves) -> None:
+def test_what_can_neither_be_read_nor_removed_is_told_in_words(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(_: Path) -> bytes:
+        raise OSError("something odd")
+
     kept = keep(shelves.spool)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", odd)
+        with pytest.raises(ConfigurationError, match="something odd"):
+            shelves.spool.body(kept)
     kept.path.unlink()
     kept.path.mkdir()
     with pytest.raises(ConfigurationError, match=r"can't be read \(Is a directory\)"):
