@@ -93,6 +93,12 @@ def test_the_cost_of_units_may_differ_by_item() -> None:
     assert prices.cost_of(books, units=np.array([3, 2, 2**31 - 1])) == [None, 16, (2**31 - 1) * 10**15]
 
 
+def test_the_first_sum_that_no_double_holds_is_exact() -> None:
+    # As a double it would be 2**53, one less.
+    book = order_book([(9, 10**15), (1, 2**53 + 1 - 9 * 10**15)])
+    assert prices.cost_of(book, units=10) == [2**53 + 1]
+
+
 @pytest.mark.parametrize("dearer", range(101, 120))
 def test_a_price_at_exactly_one_and_a_half_deviations_is_kept(dearer: int) -> None:
     book = order_book([(3, 100), (1, dearer), (10, 500)])
