@@ -48,7 +48,7 @@ def worth_waiting(error: BaseException) -> bool:
 
 def tried(retrying: Retrying) -> str:
     """How often it was tried, in words."""
-    attempts = retrying.statistics.get("attempt_number", 1)
+    attempts = retrying.statistics["attempt_number"]
     return "tried once" if attempts == 1 else f"tried {attempts} times"
 
 
