@@ -29,7 +29,7 @@ def http_time(text: str) -> datetime | None:
         moment = parsedate_to_datetime(text)
         # HTTP knows GMT alone, also where a header says `-0000` or nothing.
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    except (ValueError, IndexError, OverflowError):
         return None
 
 

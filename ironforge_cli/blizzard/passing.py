@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 ATTEMPTS: Final = 5
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A `Retry-After` beyond this is not slept through: the next run comes sooner."""
-LONGEST_BACKOFF_SECONDS: Final = 30.0
 
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
@@ -49,7 +48,7 @@ def worth_waiting(error: BaseException) -> bool:
 
 def tried(retrying: Retrying) -> str:
     """How often it was tried, in words."""
-    attempts = retrying.statistics.get("attempt_number", 1)
+    attempts = retrying.statistics["attempt_number"]
     return "tried once" if attempts == 1 else f"tried {attempts} times"
 
 

@@ -120,9 +120,8 @@ class Shelf:
             reason=reason[:_LONGEST_REASON],
             headers={name: value for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
         )
-        stamp = f"{snapshot_time:%Y%m%dT%H%M%SZ}-" if snapshot_time and not self._once else ""
         with self._writing(region) as folder:
-            path = folder / f"{stamp}{digest[:32]}{_SUFFIX}"
+            path = folder / (_name(label) if self._once else _timed_name(label))
             if not path.exists():
                 content = msgspec.json.encode(label) + b"\n" + zstandard.ZstdCompressor(level=_LEVEL).compress(body)
                 with self._room_for(_kept(path, label), len(content)):
@@ -244,17 +243,35 @@ def _read_label(path: Path) -> Kept | None:
     except FileNotFoundError:
         return None
     try:
-        return _kept(path, msgspec.json.decode(line, type=_Label))
+        label = msgspec.json.decode(line, type=_Label)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Kept(
-            path=path,
-            region=Region(path.parent.name),
-            snapshot_time=None,
-            digest=path.stem,
-            bytes=0,
-            received_at=changed_at,
-            reason=f"damaged, or not a file of ironforge's ({error})",
-        )
+        return _damaged(path, changed_at, str(error))
+    # No digest covers the first line: a byte of its time that changed would make another hour of the body.
+    if label.region != path.parent.name or path.name not in {_name(label), _timed_name(label)}:
+        return _damaged(path, changed_at, "its first line tells of another body than its name does")
+    return _kept(path, label)
+
+
+def _name(label: _Label) -> str:
+    """The file of a body that is kept once."""
+    return f"{label.digest[:32]}{_SUFFIX}"
+
+
+def _timed_name(label: _Label) -> str:
+    """The file of a body that is kept once for each time that it came under."""
+    return f"{label.snapshot_time:%Y%m%dT%H%M%SZ}-{_name(label)}" if label.snapshot_time else _name(label)
+
+
+def _damaged(path: Path, changed_at: datetime, why: str) -> Kept:
+    return Kept(
+        path=path,
+        region=Region(path.parent.name),
+        snapshot_time=None,
+        digest=path.stem,
+        bytes=0,
+        received_at=changed_at,
+        reason=f"damaged, or not a file of ironforge's ({why})",
+    )
 
 
 def _kept(path: Path, label: _Label) -> Kept:

@@ -28,7 +28,6 @@ from ironforge_cli.blizzard.cache import cached_session, forget, forget_all, fre
 from ironforge_cli.blizzard.headers import http_time
 from ironforge_cli.blizzard.passing import (
     ATTEMPTS,
-    LONGEST_BACKOFF_SECONDS,
     PassingFault,
     cause,
     raise_passing,
@@ -420,8 +419,7 @@ class Transport:
         """How long to wait: what Blizzard asked for, else exponentially longer, with jitter."""
         fault = state.outcome.exception() if state.outcome else None
         asked = fault.retry_after if isinstance(fault, PassingFault) else None
-        longer = min(LONGEST_BACKOFF_SECONDS, 2.0 ** (state.attempt_number - 1))
-        return asked or longer * (1 + self._jitter() / 2)
+        return asked or 2.0 ** (state.attempt_number - 1) * (1 + self._jitter() / 2)
 
 
 class _Token(msgspec.Struct):

@@ -186,3 +186,136 @@ def test_an_empty_search_is_no_items(serve: Serve, make_transport: Callable[...,
     stub = serve(searched([page([], capped=False)]))
     client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
     assert list(client.items(Region.EU)) == []
+
+
+# Answers of static data
+
+
+BUILDS = {name: f"12.0.{number}_6{number}000" for number, name in enumerate(("older", "kept", "newer"))}
+
+
+def recipe(number: int, *, build: str = BUILDS["kept"]) -> bytes:
+    link = f"https://eu.api.blizzard.com/data/wow/recipe/{number}?namespace=static-{build}-eu"
+    return written({"_links": {"self": {"href": link}}, "id": number, "name": f"of {build}", "media": {}})
+
+
+@pytest.fixture
+def static(serve: Serve, make_transport: Callable[..., Transport]) -> Callable[..., tuple[BlizzardClient, list[str]]]:
+    """A client whose static data are these bodies, one after the other and kept for a day; and what it asks for."""
+
+    def made(*bodies: bytes) -> tuple[BlizzardClient, list[str]]:
+        left, asked_for = list(bodies), list[str]()
+
+        def answer(asked: Asked) -> Said:
+            if asked.path == "/token":
+                return token_answer()
+            asked_for.append(asked.path)
+            return Said(body=left.pop(0), headers={"Cache-Control": "max-age=86400"})
+
+        stub = serve(answer)
+        transport = make_transport(oauth_url=f"{stub.url}/token")
+        return BlizzardClient(transport, api_url=f"{stub.url}/{{region}}", locale="de_DE"), asked_for
+
+    return made
+
+
+def test_static_data_at_hand_is_taken_until_its_build_is_older_than_the_newest(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(recipe(5), recipe(5, build=BUILDS["newer"]))
+    for build in (None, BUILDS["older"], BUILDS["kept"]):
+        read = client.recipe(Region.EU, 5, build=build)
+        assert (read.build, read.value[0].name) == (BUILDS["kept"], f"of {BUILDS['kept']}")
+    assert asked_for == ["/eu/data/wow/recipe/5?namespace=static-eu&locale=de_DE"]
+    for _ in range(2):
+        assert client.recipe(Region.EU, 5, build=BUILDS["newer"]).build == BUILDS["newer"]
+    assert len(asked_for) == 2
+    assert client.traffic.requests == 1 + 2
+
+
+def test_an_answer_that_came_just_now_is_taken_though_its_build_is_older(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(recipe(5))
+    assert client.recipe(Region.EU, 5, build=BUILDS["newer"]).build == BUILDS["kept"]
+    assert len(asked_for) == 1
+
+
+def test_static_data_that_was_forgotten_is_asked_for_again(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(recipe(5), recipe(5))
+    client.recipe(Region.EU, 5)
+    client.forget_static()
+    client.recipe(Region.EU, 5)
+    assert len(asked_for) == 2
+
+
+def test_the_index_of_professions_is_asked_for_each_time(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    index = written({"professions": [{"id": 171, "name": {"de_DE": "Alchemie", "en_US": "Alchemy"}}]})
+    client, asked_for = static(index, index)
+    for _ in range(2):
+        assert [(one.id, one.name) for one in client.professions(Region.US).value] == [(171, "Alchemie")]
+    assert asked_for == ["/us/data/wow/profession/index?namespace=static-us&locale=de_DE"] * 2
+
+
+def test_an_answer_that_makes_no_sense_is_asked_for_again_and_the_whole_one_kept(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(b"<html>", recipe(6), recipe(5))
+    assert client.recipe(Region.EU, 5).value[0].id == 5
+    assert len(asked_for) == 3
+    assert client.recipe(Region.EU, 5).value[0].id == 5
+    assert len(asked_for) == 3
+
+
+def test_an_answer_that_makes_no_sense_three_times_is_refused_by_its_last(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(b"<html>", b"", recipe(6))
+    with pytest.raises(RefusedAnswerError, match="asked for 5, and answered with 6"):
+        client.recipe(Region.EU, 5)
+    assert len(asked_for) == 3
+
+
+def test_an_item_of_another_number_is_refused(static: Callable[..., tuple[BlizzardClient, list[str]]]) -> None:
+    other = written({"id": 8, "name": "Ore", "item_class": None})
+    client, asked_for = static(other, other, other)
+    with pytest.raises(RefusedAnswerError, match="asked for 7, and answered with 8"):
+        client.single_item(Region.EU, 7)
+    assert asked_for[0] == "/eu/data/wow/item/7?namespace=static-eu&locale=de_DE"
+
+
+def test_tiers_and_what_they_list_are_asked_for_by_their_numbers(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    tiers = written({"id": 171, "name": None, "skill_tiers": [{"id": 2823, "name": "x"}]})
+    tier = written({"id": 2823, "name": "x", "categories": [{"recipes": [{"id": 5, "name": "y"}]}]})
+    client, asked_for = static(tiers, tier)
+    assert [one.id for one in client.skill_tiers(Region.EU, 171).value] == [2823]
+    assert [one.id for one in client.skill_tier(Region.EU, 171, 2823).value.recipes] == [5]
+    assert [path.partition("?")[0] for path in asked_for] == [
+        "/eu/data/wow/profession/171",
+        "/eu/data/wow/profession/171/skill-tier/2823",
+    ]
+
+
+def test_the_search_asks_for_what_follows_an_item_in_every_locale(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, asked_for = static(written(page([6, 7], capped=True)))
+    found = client.items_after(Region.EU, 6)
+    assert (found.value.last_id, found.value.more) == (7, True)
+    assert asked_for == ["/eu/data/wow/search/item?namespace=static-eu&orderby=id&_pageSize=1000&id=%286%2C%29"]
+
+
+def test_the_last_items_of_a_search_may_end_where_it_began(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    client, _ = static(written(page([], capped=False)))
+    assert client.items_after(Region.EU, 6).value.items == ()
+    again, _ = static(*[written(page([6], capped=True))] * 3)
+    with pytest.raises(RefusedAnswerError, match="more follows item 6"):
+        again.items_after(Region.EU, 6)

@@ -295,6 +295,19 @@ def test_an_answers_own_time_that_can_not_be_read_is_no_fault_of_last_modified()
     assert payloads.published_at(headers) == NOON
 
 
+@pytest.mark.parametrize(
+    ("moment", "is_taken"),
+    [(datetime(2003, 12, 31, 23, 59, 59, tzinfo=UTC), False), (datetime(2004, 1, 1, tzinfo=UTC), True)],
+)
+def test_a_time_before_the_game_was_is_refused(moment: datetime, *, is_taken: bool) -> None:
+    headers = {"Last-Modified": format_datetime(moment, usegmt=True)}
+    if is_taken:
+        assert payloads.published_at(headers) == moment
+    else:
+        with pytest.raises(RefusedAnswerError, match="before the game was: 'Wed, 31 Dec 2003"):
+            payloads.published_at(headers)
+
+
 # The token
 
 

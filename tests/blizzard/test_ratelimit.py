@@ -3,11 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import struct
-import subprocess
-import sys
 import tempfile
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -18,49 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.blizzard.ratelimit import RateLimit
-from ironforge_cli.blizzard.ring import OnDisk, Ring
 from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+from tests.blizzard.counting import BEGAN, Machine, limit_of, most_in, reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-BEGAN = 1_800_000_000.0
-
-
-class Machine:
-    """A machine whose time passes only by sleeping, and whose clock somebody sets."""
-
-    def __init__(self) -> None:
-        self.elapsed = 0.0
-        self.set_by = 0.0
-
-    def now(self) -> float:
-        return BEGAN + self.elapsed + self.set_by
-
-    def sleep(self, seconds: float) -> None:
-        self.elapsed += seconds
-
-
-def limit_of(file: Path, machine: Machine, *, per_second: int = 100, per_hour: int = 36_000) -> RateLimit:
-    return RateLimit(file, per_second=per_second, per_hour=per_hour, now=machine.now, sleep=machine.sleep)
-
-
-def most_in(left_at: Sequence[float], seconds: float) -> int:
-    """The most requests in any span of so many seconds, its end left out."""
-    times = sorted(left_at)
-    return max((sum(start <= time < start + seconds for time in times) for start in times), default=0)
-
-
-def reserved(file: Path) -> list[float]:
-    """What a counter's file knows, read by its layout alone: in the order in which they leave."""
-    content = file.read_bytes()
-    magic, capacity, following, _, _, _ = struct.unpack_from("<8sQQddI", content)
-    assert magic == b"ironring"
-    assert len(content) == 44 + 16 * capacity
-    numbers = range(max(0, following - capacity), following)
-    entries = [struct.unpack_from("<dII", content, 44 + 16 * (number % capacity)) for number in numbers]
-    assert [number for _, number, _ in entries] == list(numbers)
-    return [instant for instant, _, _ in entries]
+    from collections.abc import Callable
 
 
 @given(
@@ -171,131 +129,6 @@ def test_threads_share_the_limit(tmp_path: Path) -> None:
     assert most_in(slots, 1.0) == 4
 
 
-@pytest.mark.parametrize("there", ["nothing", "a damaged file", "a smaller ring"])
-def test_processes_that_begin_together_share_the_limit(tmp_path: Path, there: str) -> None:
-    if there == "a damaged file":
-        (tmp_path / "slots").write_bytes(b"no ring")
-    if there == "a smaller ring":
-        with closing(OnDisk(tmp_path / "slots")) as store:
-            Ring.begun(store, capacity=8)
-    hurrying = "for _ in range(10): limit_of(per_second=7, per_hour=30, now=time.time).wait()"
-    running = [started(tmp_path, hurrying) for _ in range(4)]
-    for process in running:
-        process.communicate()
-    assert [process.returncode for process in running] == [0] * 4
-    slots = reserved(tmp_path / "slots")
-    assert len(slots) == 40
-    assert most_in(slots, 1.0) <= 7
-    assert most_in(slots, 3_600 - 1e-3) <= 30
-
-
-def test_forks_share_the_limit(tmp_path: Path) -> None:
-    forking = """
-        limit = limit_of(per_second=7, now=time.time)
-        limit.wait()
-        children = []
-        for _ in range(3):
-            children.append(os.fork())
-            if not children[-1]:
-                break
-        for _ in range(5):
-            limit.wait()
-        for child in children:
-            if children[-1]:
-                os.waitpid(child, 0)
-    """
-    assert said_by(tmp_path, forking) == []
-    slots = reserved(tmp_path / "slots")
-    assert len(slots) == 1 + 4 * 5
-    assert most_in(slots, 1.0) <= 7
-
-
-def test_a_process_that_is_forked_while_another_reserves_holds_nobody_up(tmp_path: Path) -> None:
-    forking = """
-        reading, writing = os.pipe()
-        def fork_and_tell_the_time():
-            if not os.fork():
-                os.close(writing)
-                os.read(reading, 1)
-                os._exit(0)
-            return 1_800_000_000.0
-        limit_of(now=fork_and_tell_the_time).wait()
-        limit_of().wait()
-    """
-    assert said_by(tmp_path, forking) == []
-    assert len(reserved(tmp_path / "slots")) == 2
-
-
-# A process that makes the file, adds to it, puts requests before one that waits, makes it larger, and waits.
-ALL_OF_IT = """
-    def interrupted(_):
-        raise KeyboardInterrupt
-    low, high = limit_of(per_hour=2, sleep=interrupted), limit_of()
-    for limit in (low, low, low, high, high, limit_of(per_hour=50_000), limit_of(per_second=1)):
-        try:
-            limit.wait()
-        except KeyboardInterrupt:
-            pass
-        print("reserved", flush=True)
-"""
-
-
-@pytest.mark.parametrize(("call", "times"), [("os.pwrite", 14), ("os.rename", 5)])
-def test_a_process_that_is_killed_anywhere_leaves_a_sound_file(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, call: str, times: int
-) -> None:
-    for number in range(times + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        dying = f"""
-        left, real = [None] * {number}, {call}
-        def dies(*given):
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left.pop()
-            return real(*given)
-        {call} = dies
-        """
-        process = started(folder, dying, ALL_OF_IT)
-        said, _ = process.communicate()
-        # The last number is one too many, so that none before it was one too few.
-        assert process.returncode == (0 if number == times else -9)
-        machine = Machine()
-        limit_of(folder / "slots", machine).wait()
-        assert machine.elapsed == 0
-        # Its own is there, too; and one of a process that was killed before it could say so may be.
-        assert len(reserved(folder / "slots")) - 1 - said.count("reserved") in {0, 1}
-    assert "anew" not in caplog.text
-
-
-def started(folder: Path, *program: str) -> subprocess.Popen[str]:
-    """A process with limits of its own over the file `slots`, whose requests leave at once."""
-    beginning = """
-        import os, resource, signal, sys, time
-        from pathlib import Path
-        from ironforge_cli.blizzard.ratelimit import RateLimit
-        def limit_of(*, per_second=100, per_hour=36_000, now=lambda: 1_800_000_000.0, sleep=lambda _: None):
-            return RateLimit(Path(sys.argv[1]), per_second=per_second, per_hour=per_hour, now=now, sleep=sleep)
-    """
-    return subprocess.Popen(
-        [sys.executable, "-c", "\n".join(map(textwrap.dedent, (beginning, *program))), str(folder / "slots")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def said_by(folder: Path, *program: str) -> list[str]:
-    """The lines of a process that ends well."""
-    with started(folder, *program) as process:
-        try:
-            said, _ = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 0, said
-    return said.splitlines()
-
-
 def test_a_low_limit_of_one_program_holds_up_no_other(tmp_path: Path) -> None:
     machine = Machine()
 
@@ -401,31 +234,6 @@ def test_a_damaged_file_is_begun_anew(
     assert reserved(tmp_path / "slots") == [BEGAN] * 2
     assert caplog.text.count("begun anew") == 1
     assert (tmp_path / "slots").stat().st_mode & 0o077 == 0
-
-
-FILLING = "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))"
-COUNTING = """
-    limit = limit_of(per_second=3, sleep=lambda seconds: print(f"number {number} waits for {seconds:.2f} s"))
-    for number in (1, 2, 3, 4):
-        limit.wait()
-"""
-
-
-def test_on_a_full_disk_a_process_counts_for_itself(tmp_path: Path) -> None:
-    warning, *waited = said_by(tmp_path, FILLING, COUNTING)
-    assert "is full" in warning
-    assert "counted for this run alone" in warning
-    assert waited == ["number 4 waits for 1.04 s"]
-    assert [file.name for file in tmp_path.iterdir()] == ["slots.lock"]
-
-
-def test_on_a_disk_that_became_full_a_process_goes_on_from_what_was_counted(tmp_path: Path) -> None:
-    waited = said_by(tmp_path, COUNTING, FILLING, COUNTING)
-    assert waited[0] == "number 4 waits for 1.04 s"
-    assert "counted for this run alone" in waited[1]
-    # Where nothing was known before it would be number 4 again.
-    assert waited[2:] == ["number 3 waits for 1.04 s"]
-    assert len(reserved(tmp_path / "slots")) == 4
 
 
 @pytest.mark.parametrize("where", ["missing/slots", "a-file/slots", "a-folder"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -108,3 +111,66 @@ def test_a_replaced_file_is_the_old_one_until_it_is_the_new_one(
     assert Ring.read(store).instants() == [1.0]
     assert [file.name for file in tmp_path.iterdir()] == ["ring"]
     store.close()
+
+
+def test_an_instant_that_came_puts_the_clock_ahead_by_what_this_machines_is_behind() -> None:
+    ring = Ring.begun(Memory(b""), capacity=5)
+    ring.reserve(100.0, windows=())
+    ring.reach(150.0, now=100.0)
+    known = Ring.read(ring.store)
+    assert (known.latest, known.ahead, known.following) == (150.0, 50.0, 1)
+    # One that came before changes nothing, nor does a clock that goes on.
+    known.reach(120.0, now=140.0)
+    known = Ring.read(ring.store)
+    assert (known.latest, known.ahead) == (150.0, 50.0)
+    assert known.reserve(101.0, windows=()) == 151.0
+
+
+def test_who_waits_behind_a_later_reservation_is_put_before_it_and_the_oldest_is_forgotten() -> None:
+    ring = Ring.begun(Memory(b""), capacity=3)
+    ring.reserve(0.0, windows=())
+    # A limit of one in ten seconds, beside a program without any.
+    assert ring.reserve(1.0, windows=[(1, 10.0)]) == 10.0
+    assert ring.reserve(2.0, windows=()) == 2.0
+    assert Ring.read(ring.store).instants() == [0.0, 2.0, 10.0]
+    assert ring.reserve(3.0, windows=()) == 3.0
+    assert Ring.read(ring.store).instants() == [2.0, 3.0, 10.0]
+    # Equal instants stand in the order in which they came, and the last is not passed by one at its own time.
+    assert ring.reserve(10.0, windows=()) == 10.0
+    assert Ring.read(ring.store).instants() == [3.0, 10.0, 10.0]
+
+
+def test_bytes_of_another_program_and_of_another_length_are_told(tmp_path: Path) -> None:
+    store = OnDisk(tmp_path / "ring")
+    assert not store.exists
+    Ring.begun(store, capacity=2)
+    assert store.exists
+    whole = store.read(0, store.size())
+    for content in (whole + b"x", whole[:-1]):
+        with pytest.raises(DamagedRingError, match="not as long"):
+            Ring.read(Memory(content))
+    other = b"no rings" + whole[8 : HEADER_BYTES - 4]
+    with pytest.raises(DamagedRingError, match="another program's"):
+        Ring.read(Memory(other + crc32(other).to_bytes(4, "little") + whole[HEADER_BYTES:]))
+    with pytest.raises(DamagedRingError, match="header is cut"):
+        Ring.read(Memory(whole[:20]))
+    store.close()
+    store.close()
+    assert not store.exists
+    assert (tmp_path / "ring").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_takes_a_part_at_a_time_gets_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+
+    def a_little(descriptor: int, content: bytes, offset: int) -> int:
+        return pwrite(descriptor, content[:7], offset)
+
+    monkeypatch.setattr(os, "pwrite", a_little)
+    with closing(OnDisk(tmp_path / "ring")) as store:
+        ring = Ring.begun(store, capacity=3)
+        for instant in (1.0, 2.0):
+            ring.reserve(instant, windows=())
+        assert Ring.read(store).instants() == [1.0, 2.0]
+    with closing(OnDisk(tmp_path / "ring")) as again:
+        assert Ring.read(again).instants() == [1.0, 2.0]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ironforge_cli.regions import Region
 from tests.blizzard.asking import commodities
+from tests.blizzard.stub_server import Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.blizzard.stub_server import Serve
 
 
 @pytest.mark.parametrize("fault", ["stale", "past_last_modified", "stuck_last_modified"])
@@ -62,6 +65,32 @@ def test_after_a_stale_answer_the_next_one_is_received_whole(
     answer = transport.get_dynamic(*commodities(sandbox), newer_than=known)
     assert not answer.is_stale
     assert answer.body == sandbox.published(Region.EU).body
+
+
+@pytest.mark.parametrize("modified", [{}, {"Last-Modified": "soon"}], ids=["no time", "no readable time"])
+def test_an_answer_that_does_not_say_how_old_it_is_is_received(
+    serve: Serve, make_transport: Callable[..., Transport], modified: dict[str, str]
+) -> None:
+    said = Said(body=b'{"auctions":[]}', headers=modified)
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else said)
+    told: list[bool] = []
+    answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(
+        f"{stub.url}/x", {}, newer_than=datetime(2026, 3, 7, tzinfo=UTC), when_new=lambda: told.append(True)
+    )
+    assert (answer.body, answer.is_stale, told) == (said.body, False, [True])
+
+
+def test_an_answer_of_the_very_time_that_is_known_is_stale_and_a_second_later_is_new(
+    serve: Serve, make_transport: Callable[..., Transport]
+) -> None:
+    said = Said(body=b"x", headers={"Last-Modified": "Sat, 7 Mar 2026 12:00:05 GMT", "Date": "soon"})
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else said)
+    transport, modified = make_transport(oauth_url=f"{stub.url}/token"), datetime(2026, 3, 7, 12, 0, 5, tzinfo=UTC)
+    stale = transport.get_dynamic(f"{stub.url}/x", {}, newer_than=modified)
+    assert (stale.status, stale.body, stale.is_stale, stale.from_cache) == (200, b"", True, False)
+    assert parsedate_to_datetime(stale.headers["Date"]).utcoffset() == timedelta()
+    new = transport.get_dynamic(f"{stub.url}/x", {}, newer_than=modified - timedelta(seconds=1))
+    assert (new.body, new.is_stale) == (b"x", False)
 
 
 def test_without_a_known_time_nothing_is_stale(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:

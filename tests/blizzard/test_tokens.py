@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ironforge_cli.errors import (
 )
 from ironforge_cli.regions import Region
 from tests.blizzard.asking import api, ask, endpoints
-from tests.blizzard.stub_server import Said
+from tests.blizzard.stub_server import Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,30 @@ def test_a_token_that_ended_is_renewed_once_and_the_request_repeated(
         ("token", 200),
     ]
     assert clock.slept == []
+
+
+def test_a_token_that_was_refused_is_not_shown_again_where_no_other_came_at_once(
+    sandbox: Sandbox, make_transport: Callable[..., Transport]
+) -> None:
+    transport = make_transport(sandbox)
+    ask(transport, sandbox, number="1")
+    sandbox.expire_tokens()
+    sandbox.set_fault("server_error", endpoint="oauth", count=1)
+    assert ask(transport, sandbox, number="2").status == 200
+    assert [(exchange.endpoint, exchange.status) for exchange in sandbox.requests[2:]] == [
+        (None, 401),
+        ("oauth", 500),
+        ("oauth", 200),
+        ("token", 200),
+    ]
+
+
+def test_credentials_of_any_letters_are_sent_as_utf8(serve: Serve, make_transport: Callable[..., Transport]) -> None:
+    stub = serve(lambda _: token_answer())
+    make_transport(credentials=lambda: ("häuptling", "żółw"), oauth_url=f"{stub.url}/token").check_credentials()
+    (asked,) = stub.asked
+    assert asked.headers["Authorization"] == f"Basic {b64encode('häuptling:żółw'.encode()).decode()}"
+    assert (asked.method, asked.body) == ("POST", b"grant_type=client_credentials")
 
 
 def test_a_second_refusal_of_the_token_is_a_matter_of_credentials(

@@ -1,16 +1,16 @@
-"""Retries, time-outs and statuses, over real sockets."""
+"""Sessions, statuses and what goes over the wire, over real sockets."""
 
 from __future__ import annotations
 
-import logging
-import socket
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.blizzard.transport import ATTEMPTS, USER_AGENT, NotThereError
+from ironforge_cli.blizzard.tally import Traffic
+from ironforge_cli.blizzard.transport import USER_AGENT, NotThereError
 from ironforge_cli.errors import (
     ConfigurationError,
     InterruptedRunError,
@@ -33,147 +33,8 @@ if TYPE_CHECKING:
 SECRET = "kept-from-everybody"  # noqa: S105 - it opens nothing
 
 
-# Faults that pass
-
-
 def set_one(sandbox: Sandbox, fault: str, count: int | None, **more: Any) -> None:
     sandbox.set_fault(fault, endpoint="token", count=count, **more)
-
-
-PASSING: list[tuple[str, dict[str, Any], str]] = [
-    ("rate_limited", {}, "429"),
-    ("server_error", {}, "500"),
-    ("server_error", {"status": 503}, "503"),
-    ("html_5xx", {}, "502"),
-    ("cut_connection", {}, "connection"),
-    ("hang", {}, "no answer in time"),
-]
-
-
-@pytest.mark.parametrize(("fault", "more", "words"), PASSING)
-def test_a_fault_that_stays_is_retried_with_growing_waits_and_then_unavailable(
-    sandbox: Sandbox,
-    make_transport: Callable[..., Transport],
-    clock: TickingClock,
-    *,
-    fault: str,
-    more: dict[str, Any],
-    words: str,
-) -> None:
-    set_one(sandbox, fault, None, **more)
-    with pytest.raises(UnavailableError, match=words) as unavailable:
-        ask(make_transport(sandbox, timeout=(2, 0.1)), sandbox)
-    assert unavailable.value.status == 69
-    assert f"tried {ATTEMPTS} times" in str(unavailable.value)
-    assert endpoints(sandbox).count("token") == ATTEMPTS
-    assert len(clock.slept) == ATTEMPTS - 1
-    assert clock.slept == sorted(set(clock.slept))
-    assert min(clock.slept) >= 1
-
-
-@pytest.mark.parametrize(("fault", "more", "words"), PASSING)
-def test_a_fault_that_ends_within_the_attempts_is_nothing_but_waiting(
-    sandbox: Sandbox,
-    make_transport: Callable[..., Transport],
-    clock: TickingClock,
-    caplog: pytest.LogCaptureFixture,
-    *,
-    fault: str,
-    more: dict[str, Any],
-    words: str,
-) -> None:
-    set_one(sandbox, fault, ATTEMPTS - 1, **more)
-    with caplog.at_level(logging.WARNING, logger="ironforge_cli"):
-        assert ask(make_transport(sandbox, timeout=(2, 0.1)), sandbox).status == 200
-    assert len(clock.slept) == ATTEMPTS - 1
-    told = [record.getMessage() for record in caplog.records if record.name.startswith("ironforge_cli")]
-    assert len(told) == ATTEMPTS - 1
-    assert all(words in message and "again in" in message for message in told)
-
-
-def test_the_token_endpoint_s_passing_faults_are_retried_as_well(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    sandbox.set_fault("server_error", endpoint="oauth", count=2)
-    assert ask(make_transport(sandbox), sandbox).status == 200
-    assert endpoints(sandbox) == ["oauth", "oauth", "oauth", "token"]
-    assert len(clock.slept) == 2
-
-
-def test_retry_after_is_honoured(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    set_one(sandbox, "rate_limited", 2, retry_after=7)
-    assert ask(make_transport(sandbox), sandbox).status == 200
-    assert clock.slept == [7, 7]
-
-
-def test_a_retry_after_that_no_run_can_wait_for_ends_it_at_once(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    set_one(sandbox, "rate_limited", None, retry_after=3_600)
-    with pytest.raises(UnavailableError, match="tried once"):
-        ask(make_transport(sandbox), sandbox)
-    assert clock.slept == []
-
-
-@pytest.mark.parametrize(
-    ("header", "waits"),
-    [
-        ("Sat, 7 Mar 2026 12:00:40 GMT", [35.0]),
-        ("Sat, 7 Mar 2026 11:00:00 GMT", [1.25]),
-        ("0", [1.25]),
-        ("-3", [1.25]),
-        ("nan", [1.25]),
-        ("soon", [1.25]),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_as_a_date(
-    serve: Serve,
-    make_transport: Callable[..., Transport],
-    clock: TickingClock,
-    header: str,
-    waits: list[float],
-) -> None:
-    left = [Said(status=429, headers={"Retry-After": header, "Date": "Sat, 07 Mar 2026 12:00:05 GMT"}), Said()]
-    stub = serve(lambda asked: token_answer() if asked.path == "/token" else left.pop(0))
-    assert make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {}).status == 200
-    assert clock.slept == waits
-
-
-def test_an_answer_that_trickles_is_broken_off_and_asked_for_again(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    # Twenty pieces, each in time for one read, that take longer together than an answer may.
-    set_one(sandbox, "slow_drip", 1, seconds=0.05)
-    assert ask(make_transport(sandbox, timeout=(2, 0.1)), sandbox).status == 200
-    assert endpoints(sandbox).count("token") == 2
-    assert len(clock.slept) == 1
-
-
-def test_a_refused_connection_is_retried_and_then_unavailable(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(UnavailableError, match="Connection refused"):
-        make_transport(sandbox).get_dynamic(f"http://127.0.0.1:{port}/data", {})
-    assert len(clock.slept) == ATTEMPTS - 1
-
-
-def test_a_name_that_nobody_knows_is_unavailable(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:
-    with pytest.raises(UnavailableError, match="no connection"):
-        make_transport(sandbox).get_dynamic("http://eu.api.invalid/data", {})
-
-
-def test_a_request_to_end_ends_the_waiting(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:
-    def asked_to_end(_: float) -> None:
-        raise InterruptedRunError("SIGTERM")
-
-    set_one(sandbox, "server_error", None)
-    with pytest.raises(InterruptedRunError):
-        ask(make_transport(sandbox, sleep=asked_to_end), sandbox)
-    assert endpoints(sandbox).count("token") == 1
 
 
 # Statuses that stay
@@ -233,17 +94,28 @@ def test_bodies_travel_compressed(sandbox: Sandbox, make_transport: Callable[...
 
 def test_the_tool_says_who_it_is(serve: Serve, make_transport: Callable[..., Transport]) -> None:
     stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said())
-    make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {})
-    assert {asked.headers["User-Agent"] for asked in stub.asked} == {USER_AGENT}
+    transport = make_transport(oauth_url=f"{stub.url}/token")
+    transport.get_dynamic(f"{stub.url}/x", {})
+    transport.get_static(f"{stub.url}/x", {})
+    assert [asked.headers["User-Agent"] for asked in stub.asked] == [USER_AGENT] * 3
 
 
+@pytest.mark.parametrize("date", [{}, {"date": "soon"}])
 def test_an_answer_without_a_time_gets_that_of_its_arrival(
-    serve: Serve, make_transport: Callable[..., Transport], wall: Ahead
+    serve: Serve, make_transport: Callable[..., Transport], wall: Ahead, date: dict[str, str]
 ) -> None:
-    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said(headers={"Last-Modified": "x"}))
+    said = Said(headers={"Last-Modified": "x", **date})
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else said)
     answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {})
-    arrived = parsedate_to_datetime(answer.headers["date"])
+    arrived = parsedate_to_datetime(answer.headers["Date"])
     assert abs(arrived - datetime.fromtimestamp(wall(), tz=UTC)) < timedelta(minutes=5)
+
+
+def test_an_answers_own_time_is_left_as_it_is(serve: Serve, make_transport: Callable[..., Transport]) -> None:
+    said = Said(headers={"date": "Sat, 3 Oct 2020 21:08:05 GMT"})
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else said)
+    answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {})
+    assert answer.headers["Date"] == "Sat, 3 Oct 2020 21:08:05 GMT"
 
 
 def test_a_redirect_to_another_host_does_not_carry_the_token(
@@ -304,6 +176,15 @@ def test_a_condition_carries_the_time_that_is_known(serve: Serve, make_transport
     answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {}, newer_than=known)
     assert answer.not_modified
     assert api(stub)[0].headers["If-Modified-Since"] == format_datetime(known, usegmt=True)
+    assert api(stub)[0].headers["Cache-Control"] == "no-cache"
+
+
+def test_without_a_time_that_is_known_there_is_no_condition(
+    serve: Serve, make_transport: Callable[..., Transport]
+) -> None:
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said())
+    make_transport(oauth_url=f"{stub.url}/token").get_dynamic(f"{stub.url}/x", {})
+    assert "If-Modified-Since" not in api(stub)[0].headers
 
 
 def test_whoever_waits_for_a_body_is_told_as_soon_as_one_comes_and_never_of_a_304(
@@ -339,6 +220,63 @@ def test_every_request_takes_its_turn_at_the_rate_limit(
     set_one(sandbox, "server_error", 2)
     ask(transport, sandbox)
     assert limit.waits == len(sandbox.requests) == 4
+    assert transport.tally.traffic == Traffic(requests=4, cache_hits=0)
     # A cached answer asks nobody, so that it waits for nobody.
     ask(transport, sandbox)
     assert limit.waits == 4
+
+
+def test_a_request_that_never_left_is_not_counted(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:
+    class Ending:
+        def wait(self) -> None:
+            raise InterruptedRunError("SIGTERM")
+
+    transport = make_transport(sandbox, rate_limit=Ending())
+    with pytest.raises(InterruptedRunError):
+        ask(transport, sandbox)
+    assert transport.tally.traffic == Traffic(requests=0, cache_hits=0)
+    assert sandbox.requests == []
+
+
+def test_static_data_at_hand_is_counted_as_such_unless_it_is_asked_for_anew(
+    sandbox: Sandbox, make_transport: Callable[..., Transport]
+) -> None:
+    transport = make_transport(sandbox)
+    where = (f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"})
+    answers = [transport.get_static(*where, anew=anew) for anew in (False, False, True, False)]
+    assert [answer.from_cache for answer in answers] == [False, True, False, True]
+    # The token's is one, too.
+    assert transport.tally.traffic == Traffic(requests=3, cache_hits=2)
+    transport.forget_static()
+    assert not transport.get_static(*where).from_cache
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("prune", "could not be pruned"),
+        ("forget", "A refused answer stays in the HTTP cache"),
+        ("forget_all", "Answers that were asked for before stay in the HTTP cache"),
+    ],
+)
+def test_a_cache_that_can_not_be_tidied_costs_no_run(
+    serve: Serve,
+    make_transport: Callable[..., Transport],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    function: str,
+    told: str,
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(f"ironforge_cli.blizzard.transport.{function}", full)
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said())
+    transport = make_transport(oauth_url=f"{stub.url}/token")
+    transport.forget_dynamic(f"{stub.url}/x", {})
+    transport.forget_static()
+    assert transport.get_dynamic(f"{stub.url}/x", {}).status == 200
+    (record,) = [record for record in caplog.records if record.name == "ironforge_cli.blizzard.transport"]
+    assert told in record.getMessage()
+    assert "disk is full" in record.getMessage()

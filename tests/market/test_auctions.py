@@ -51,3 +51,27 @@ def test_a_book_needs_a_time_zone() -> None:
 def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(ValueError, match="row 1 "):
         Windows(expires_after_min=np.array([0, 30], np.int16), expires_before_min=np.array([30, 30], np.int16))
+
+
+def test_auctions_in_any_order_are_sorted_whole() -> None:
+    auctions = as_columns(
+        {9: Auction(1, 300, 2, "SHORT"), 5: Auction(2, 100, 1, "LONG"), 7: Auction(1, 200, 3, "MEDIUM")}
+    )
+    assert len(auctions) == 3
+    assert auctions.items == 2
+    assert auctions.auction_id.tolist() == [5, 7, 9]
+    assert auctions.item_id.tolist() == [2, 1, 1]
+    assert auctions.unit_price.tolist() == [100, 200, 300]
+    assert auctions.quantity.tolist() == [1, 3, 2]
+    assert auctions.time_left.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "equal"),
+    [([0, 30], [30, 120], True), ([1, 30], [30, 120], False), ([0, 30], [30, 119], False), ([0], [30], False)],
+)
+def test_windows_are_equal_where_both_sides_are(after: list[int], before: list[int], *, equal: bool) -> None:
+    windows = Windows(np.array([0, 30], np.int16), np.array([30, 120], np.int16))
+    other = Windows(np.array(after, np.int16), np.array(before, np.int16))
+    assert windows.equal(other) is equal
+    assert len(windows) == 2

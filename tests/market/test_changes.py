@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.market.auctions import Windows
-from ironforge_cli.market.changes import NULL, ColumnChange, StatisticsRows, statistics_change, windows_change
+from ironforge_cli.market.changes import (
+    COUNT_COLUMNS,
+    INTERVAL_COLUMN,
+    NULL,
+    PRICE_COLUMNS,
+    SALES_COLUMNS,
+    ColumnChange,
+    StatisticsRows,
+    statistics_change,
+    windows_change,
+)
+from ironforge_cli.market.statistics import summarise_snapshot
+from tests.market.made_up import as_columns
+from tests.market.reference import Auction
 
 Plain: TypeAlias = "dict[int, tuple[int | None, float | None]]"
 
@@ -66,6 +80,53 @@ def test_changes_of_several_snapshots_add_up(pieces: list[tuple[Plain, Plain]]) 
         added = whole.columns.get(name, ColumnChange())
         assert added.rows == sum(column.rows for column in columns)
         assert added.largest == max(column.largest for column in columns)
+
+
+def test_null_and_nothing_are_two_values_and_null_counts_as_nothing_in_a_size() -> None:
+    def rows(whole: int | None, fraction: float | None) -> StatisticsRows:
+        return as_rows({7: (whole, fraction), 9: (5, 5.0)})
+
+    assert statistics_change(rows(None, None), rows(None, None)).rows == 0
+    from_null = statistics_change(rows(None, None), rows(0, 0.0))
+    assert (from_null.changed, from_null.columns["whole"]) == (1, ColumnChange(rows=1, largest=0.0, total=0.0))
+    assert statistics_change(rows(250, 2.5), rows(None, None)).columns == {
+        "whole": ColumnChange(rows=1, largest=250.0, total=250.0),
+        "fraction": ColumnChange(rows=1, largest=2.5, total=2.5),
+    }
+
+
+# What storing makes of statistics
+
+HERB, ORE = Auction(1, 100, 5, "LONG"), Auction(2, 300, 2, "LONG")
+NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
+
+
+def test_the_rows_of_a_first_snapshot_have_prices_and_neither_sales_nor_an_interval() -> None:
+    statistics = summarise_snapshot(None, as_columns({1: HERB, 2: ORE}), at=NOON).statistics
+    rows = StatisticsRows.of(statistics)
+    assert len(rows) == 2
+    assert rows.item_id.tolist() == [1, 2]
+    assert list(rows.columns) == [*PRICE_COLUMNS, *COUNT_COLUMNS, *SALES_COLUMNS, INTERVAL_COLUMN]
+    for name in (*PRICE_COLUMNS, *COUNT_COLUMNS):
+        assert rows.columns[name].tolist() == getattr(statistics, name).tolist()
+    for name in (*SALES_COLUMNS, INTERVAL_COLUMN):
+        assert rows.columns[name].tolist() == [NULL, NULL]
+
+
+def test_the_rows_of_items_that_sold_out_have_counts_and_sales_and_no_prices() -> None:
+    first = summarise_snapshot(None, as_columns({1: HERB, 2: ORE}), at=NOON)
+    statistics = summarise_snapshot(first.book, as_columns({2: ORE}), at=NOON + timedelta(hours=1)).statistics
+    assert statistics.sales is not None
+    rows = StatisticsRows.of(statistics)
+    for name in PRICE_COLUMNS:
+        sold_out, for_sale = rows.columns[name].tolist()
+        assert math.isnan(sold_out) if isinstance(sold_out, float) else sold_out == NULL
+        assert for_sale == 300
+    assert [rows.columns[name].tolist() for name in COUNT_COLUMNS] == [[0, 2], [0, 1]]
+    for name in SALES_COLUMNS:
+        assert rows.columns[name].tolist() == getattr(statistics.sales, name).tolist()
+    assert rows.columns["estimated_sales"].tolist() == [5, 0]
+    assert rows.columns[INTERVAL_COLUMN].tolist() == [3_600, 3_600]
 
 
 def test_windows_are_counted_by_auction() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, Tally, joined, moment_of, row_hashes
+from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of, row_hashes
 from ironforge_cli.regions import Region
 from tests.market.made_up_rows import day_of_rows
 
@@ -95,5 +95,25 @@ def test_rows_of_one_snapshot_are_a_book() -> None:
         ROWS.book()
 
 
-def test_one_piece_is_joined_to_itself() -> None:
+def test_pieces_are_joined_one_after_the_other() -> None:
     assert joined([ROWS]) is ROWS
+    again = joined([ROWS.taken(slice(0, 7)), ROWS.taken(slice(7, 30)), ROWS.taken(slice(30, None))])
+    for column in COLUMNS:
+        assert getattr(again, column).tolist() == getattr(ROWS, column).tolist()
+
+
+def test_a_book_has_each_auctions_own_values_whatever_the_order() -> None:
+    here = ROWS.taken(ROWS.snapshot_time == ROWS.snapshot_time[0])
+    book = here.taken(np.argsort(here.unit_price)).book()
+    order = np.argsort(here.auction_id)
+    for column in ("auction_id", "item_id", "unit_price", "quantity", "time_left"):
+        assert getattr(book.auctions, column).tolist() == getattr(here, column)[order].tolist()
+    for column in ("expires_after_min", "expires_before_min"):
+        assert getattr(book.windows, column).tolist() == getattr(here, column)[order].tolist()
+
+
+def test_times_are_exact_to_the_microsecond() -> None:
+    moment = datetime(2024, 1, 15, 3, 48, 2, 1, tzinfo=UTC)
+    assert microseconds_of(moment) == 1_705_290_482_000_001
+    assert moment_of(1_705_290_482_000_001) == moment
+    assert moment_of(microseconds_of(moment)).utcoffset() == timedelta()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -140,7 +142,7 @@ def several_hours(draw: st.DrawFn) -> Hours:
     return hours
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(several_hours())
 def test_hours_in_a_row_equal_the_plain_reference(hours: Hours) -> None:
     at, old = hours[0]
@@ -156,7 +158,7 @@ def test_hours_in_a_row_equal_the_plain_reference(hours: Hours) -> None:
 same_item_lots = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 2)), max_size=25)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(gone=same_item_lots, listed=same_item_lots, order=st.randoms(use_true_random=False))
 def test_pairing_by_brackets_equals_the_greedy_rule(
     gone: list[tuple[int, int]], listed: list[tuple[int, int]], order: Random
@@ -169,9 +171,10 @@ def test_pairing_by_brackets_equals_the_greedy_rule(
     assert_equal(hour, after_an_hour(old, new), old=old, new=new)
 
 
-def test_350_000_auctions_equal_the_plain_reference() -> None:
+@pytest.mark.parametrize("auctions", [20_000, pytest.param(350_000, marks=pytest.mark.slow)])
+def test_a_whole_market_equals_the_plain_reference(auctions: int) -> None:
     random = np.random.default_rng(20_240_115)
-    before = whole_market(random, auctions=350_000, items=12_000)
+    before = whole_market(random, auctions=auctions, items=auctions // 29)
     windows, now = narrowed(random, before), later(random, before)
     book = Book(auctions=before, windows=windows, snapshot_time=NOON)
     comparison = sales.compare(book, now, at=NOON + HOUR)
@@ -182,7 +185,7 @@ def test_350_000_auctions_equal_the_plain_reference() -> None:
     assert_equal(hour, comparison, old=old, new=new)
     # The market holds enough of everything, or the equality would say little.
     rare = (comparison.totals.partly_sold_above_cheaper, comparison.totals.window_misfits, len(hour.paired))
-    assert min(*rare, *np.bincount(comparison.outcome).tolist()) > 500
+    assert min(*rare, *np.bincount(comparison.outcome).tolist()) > auctions / 700
 
 
 def test_a_window_tightens_as_an_auction_ages() -> None:
@@ -309,8 +312,9 @@ def test_what_expired_at_the_floor_may_have_sold_before_it_did() -> None:
 
 
 def test_halves_are_rounded_up_though_doubles_fall_short_of_them() -> None:
-    # 55 times 3/30 are five and a half, but add up to less in doubles, even after another half is added.
-    assert sum([3 / 30] * 55) + 0.5 < 6
+    # 55 times 3/30 are five and a half, but add up to less in doubles, even after another half is added. Later Pythons
+    # than 3.11 make up for that in `sum`; nothing else does.
+    assert reduce(operator.add, [3 / 30] * 55) + 0.5 < 6
     book = first_book({key: lot(time_left="SHORT") for key in range(55)})
     comparison = sales.compare(book, as_columns({}), at=NOON + timedelta(minutes=27))
     assert comparison.sales.estimated_sales.tolist() == [6]

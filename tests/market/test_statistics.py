@@ -87,9 +87,10 @@ def test_a_time_without_a_zone_is_refused() -> None:
         summarise_snapshot(None, as_columns({1: HERB}), at=NOON.replace(tzinfo=None))
 
 
-def test_prices_of_350_000_auctions_equal_the_plain_reference() -> None:
+@pytest.mark.parametrize("auctions", [20_000, pytest.param(350_000, marks=pytest.mark.slow)])
+def test_prices_of_a_whole_market_equal_the_plain_reference(auctions: int) -> None:
     random = np.random.default_rng(20_240_116)
-    before = whole_market(random, auctions=350_000, items=12_000)
+    before = whole_market(random, auctions=auctions, items=auctions // 29)
     now = later(random, before)
     previous = summarise_snapshot(None, before, at=NOON).book
     statistics = summarise_snapshot(previous, now, at=NOON + HOUR).statistics
