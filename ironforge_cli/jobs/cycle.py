@@ -172,14 +172,13 @@ class RegionCycle:
         return self._with_replay(stored, problems)
 
     def _without_database(self, away: IronforgeError) -> CollectedRegion:
-        spool = self._workplace.shelves.spool
         self._tidy()
+        spooled = self._workplace.shelves.spool.kept(self._region)
         newest = max(
-            (kept for kept in spool.kept(self._region) if kept.snapshot_time),
-            key=lambda kept: (kept.snapshot_time, kept.received_at),
+            ((kept.snapshot_time, kept.received_at, kept.digest) for kept in spooled if kept.snapshot_time),
             default=None,
         )
-        known = _Known(newest.snapshot_time, newest.digest) if newest and newest.snapshot_time else None
+        known = None if newest is None else _Known(snapshot_time=newest[0], digest=newest[2])
         times = [time for time in (known and known.snapshot_time, self._stored_time) if time]
         try:
             asked = self._asked(known, newer_than=max(times, default=None))

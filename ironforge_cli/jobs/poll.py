@@ -148,6 +148,38 @@ def poll(
     return polled
 
 
+def growing_pause(interval: timedelta, refusals: int) -> timedelta:
+    """How long to wait after so many refusals in a row: twice as long each time, up to a limit.
+
+    >>> [growing_pause(timedelta(seconds=30), refusals).seconds for refusals in (1, 2, 3, 4, 5, 6)]
+    [30, 60, 120, 240, 480, 480]
+    >>> [growing_pause(timedelta(minutes=9), refusals).seconds for refusals in (1, 2)]
+    [540, 540]
+    """
+    return min(interval * 2 ** (refusals - 1), max(interval, LONGEST_PAUSE))
+
+
+def until_tick(now: float, *, wanted: timedelta, grid: timedelta, left: float) -> float | None:
+    """Seconds from `now`, in seconds since the epoch, until the attempt that is wanted so much later.
+
+    It falls on the clock's grid, and within the `left` seconds of the window; None where no tick does.
+
+    >>> half = timedelta(seconds=30)
+    >>> until_tick(65.0, wanted=half, grid=half, left=900.0), until_tick(65.0, wanted=4 * half, grid=half, left=900.0)
+    (25.0, 115.0)
+
+    A long pause must not cost the window's last attempt.
+
+    >>> until_tick(65.0, wanted=16 * half, grid=half, left=100.0), until_tick(65.0, wanted=half, grid=half, left=24.0)
+    (85.0, None)
+    """
+    step = grid.total_seconds()
+    last_tick = math.floor(now / step) * step
+    within = math.floor((now + left - last_tick) / step)
+    ticks = min(max(1, round(wanted / grid)), within)
+    return last_tick + ticks * step - now if ticks >= 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """What the windows of all regions have in common."""
@@ -341,16 +373,10 @@ class _RegionWindow:
         interval = self._window.interval
         grid, wanted = interval, interval
         if result.status in _GROWING:
-            wanted = min(interval * 2 ** (self._refusals - 1), max(interval, LONGEST_PAUSE))
+            wanted = growing_pause(interval, self._refusals)
         elif self._window.adaptive and self._rhythm is not None:
             grid, wanted = interval / 3, rhythm.pause(self._rhythm, now=self._clock.now(), interval=interval)
-        now, step = self._clock.now().timestamp(), grid.total_seconds()
-        last_tick = math.floor(now / step) * step
-        ticks = max(1, round(wanted / grid))
-        # A long pause must not cost the window's last attempt.
-        ticks = min(ticks, max(1, math.floor((now + left - last_tick) / step)))
-        seconds = last_tick + ticks * step - now
-        return seconds if seconds <= left else None
+        return until_tick(self._clock.now().timestamp(), wanted=wanted, grid=grid, left=left)
 
     def _say(self, result: CollectedRegion, number: int, seconds: float) -> None:
         """Tell of what hinders the region, once for as long as it stays the same."""

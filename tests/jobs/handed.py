@@ -63,6 +63,9 @@ class Handed:
     asked_for: list[datetime | None] = field(default_factory=list["datetime | None"])
     """Newer than what was asked for."""
     forgotten: list[Region] = field(default_factory=list[Region])
+    priced: list[Region] = field(default_factory=list[Region])
+    """Whose token's price was asked for."""
+    on_price: Callable[[], object] = lambda: None
 
     def commodities(
         self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
@@ -79,6 +82,11 @@ class Handed:
 
     def forget_commodities(self, region: Region) -> None:
         self.forgotten.append(region)
+
+    def token_price(self, region: Region) -> tuple[datetime, int]:
+        self.priced.append(region)
+        self.on_price()
+        return NOON, 7
 
 
 @dataclass
