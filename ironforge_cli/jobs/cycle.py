@@ -329,7 +329,7 @@ class RegionCycle:
 
     def _with_replay(self, collected: CollectedRegion, problems: list[IronforgeError]) -> CollectedRegion:
         """Add what became of the spool: a snapshot that still waits there makes a success partial."""
-        if self._replayed and self._attempt.status == Outcome.NO_CHANGE:
+        if self._replayed:
             self._attempt.status = "success"
         collected = replace(collected, replayed=self._replayed)
         if not problems:

@@ -47,8 +47,16 @@ def test_the_day_has_its_partition_before_anything_is_asked_for(
     storage: Storage, clock: TickingClock, region: Region
 ) -> None:
     found: list[list[str]] = []
-    source = Handed([nothing_newer()], meanwhile=lambda: found.append(partitions(storage.database, region)))
-    Cycle(storage, clock, region=region).run(source)
+    # Half of a body, which a killed run left, is out of the way by then, too.
+    left = storage.shelves.quarantine.folder / region / ".tmp-1"
+    left.parent.mkdir(parents=True)
+    left.touch()
+
+    def look() -> None:
+        found.append(partitions(storage.database, region))
+        assert not left.exists()
+
+    Cycle(storage, clock, region=region).run(Handed([nothing_newer()], meanwhile=look))
     assert found == [[f"auction_snapshots_{region}_2026_01_14"]]
 
 
@@ -212,6 +220,36 @@ def test_a_body_that_somebody_dropped_meanwhile_is_no_problem(storage: Storage, 
         "Blizzard has published nothing since.",
         1,
     )
+
+
+@pytest.mark.parametrize("error", ["it has no time", "its file can't be read"])
+def test_a_body_that_can_not_be_read_keeps_no_later_one_out(storage: Storage, clock: TickingClock, error: str) -> None:
+    broken = keep(storage.shelves.spool, body_of(5), snapshot_time=NOON if "file" in error else None)
+    keep(storage.shelves.spool, body_of(6), snapshot_time=NOON + HOUR)
+
+    def break_it() -> None:
+        if "file" in error and broken.path.is_file():
+            broken.path.unlink()
+            broken.path.mkdir()
+
+    found = Cycle(storage, clock, progress=Breaking("replay", break_it)).run(Handed([nothing_newer()]))
+    assert (found.status, found.replayed, found.snapshot_time) == (ExitStatus.PARTIAL, 1, NOON + HOUR)
+    assert ("can't be read" if "file" in error else "has no time") in (found.message or "")
+    assert broken.path.exists() is ("file" in error)
+
+
+def test_a_day_that_the_database_does_not_make_sends_its_hour_to_the_spool(
+    storage: Storage, clock: TickingClock
+) -> None:
+    stored.change(
+        storage.database,
+        "CREATE TABLE by_hand PARTITION OF auction_snapshots_eu"
+        " FOR VALUES FROM ('2026-01-14T06:00Z') TO ('2026-01-14T18:00Z')",
+    )
+    source = Handed([answer(body_of(5), NOON)])
+    found = Cycle(storage, clock).run(source)
+    assert (found.outcome, found.status, len(source.asked_for)) == (Outcome.SPOOLED, ExitStatus.DATABASE, 1)
+    assert [kept.snapshot_time for kept in storage.shelves.spool.kept()] == [NOON]
 
 
 # What Blizzard gives

@@ -107,6 +107,29 @@ def test_a_run_that_spools_a_region_locks_out_another_of_that_region_alone(
         assert Cycle(storage, clock, region=other, away=AWAY).run(source).outcome is Outcome.SPOOLED
 
 
+@pytest.mark.parametrize(("hours", "why"), [(0, "the one that is known"), (-1, "older than the newest that is known")])
+def test_an_answer_that_was_broken_off_since_it_is_not_newer_is_no_change(
+    cycle: Cycle, storage: Storage, hours: int, why: str
+) -> None:
+    keep(storage.shelves.spool, body_of(1))
+    stale = replace(answer(b"", NOON + hours * HOUR), is_stale=True)
+    found = cycle.run(Handed([stale]))
+    assert (found.outcome, found.snapshot_time) == (Outcome.NO_CHANGE, NOON)
+    assert (found.message or "").endswith(f"Blizzard's answer is {why}.")
+    assert cycle.attempt.last_modified == NOON
+
+
+def test_a_database_that_is_known_to_be_away_is_not_tried(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    for way in ("connect", "transaction"):
+        monkeypatch.setattr(storage.database, way, lambda **_: tried.append("tried"))
+    keep(storage.shelves.spool, body_of(1))
+    found = Cycle(storage, clock, away=AWAY).run(Handed([answer(body_of(3), NOON + HOUR)]))
+    assert (found.outcome, tried) == (Outcome.SPOOLED, [])
+
+
 # What is kept
 
 
@@ -128,7 +151,7 @@ def test_a_new_body_is_kept_in_the_spool_with_its_time_and_the_reason(
 
 
 def test_a_refused_body_goes_to_the_quarantine_alone_and_is_asked_for_again_at_once(
-    cycle: Cycle, storage: Storage, clock: TickingClock
+    cycle: Cycle, storage: Storage, clock: TickingClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = Handed([answer(b"no JSON", NOON), answer(body_of(3), NOON)])
     keep(storage.shelves.spool, body_of(1), snapshot_time=NOON - HOUR)
@@ -136,6 +159,7 @@ def test_a_refused_body_goes_to_the_quarantine_alone_and_is_asked_for_again_at_o
     # The refused one must not come from the cache once more.
     assert source.forgotten == [Region.EU]
     assert source.asked_for == [NOON - HOUR, NOON - HOUR]
+    assert [record.message.rpartition(". ")[2] for record in caplog.records] == ["Asking again at once."]
     (refused,) = storage.shelves.quarantine.kept()
     assert (refused.region, refused.snapshot_time, refused.received_at) == (Region.EU, NOON, clock.now())
     assert "not JSON" in refused.reason
@@ -191,12 +215,27 @@ def test_a_body_survives_a_bug_in_the_cycle_itself(
     assert (cycle.attempt.status, cycle.attempt.spooled_time) == ("spooled", NOON)
 
 
-def test_a_signal_ends_a_cycle_as_a_signal_though_the_body_can_not_be_kept(
-    tmp_path: Path, storage: Storage, clock: TickingClock, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def full(tmp_path: Path, storage: Storage) -> Storage:
+    """Storage whose spool has no room."""
     kept = keep(storage.shelves.spool, body_of(1), region=Region.US)
     os.truncate(kept.path, 1_000_000)
-    full = replace(storage, shelves=Shelves.of(tmp_path, spool_megabytes=1))
+    return replace(storage, shelves=Shelves.of(tmp_path, spool_megabytes=1))
+
+
+@pytest.mark.parametrize("error", [AWAY, ConfigurationError("The schema is too old.")])
+def test_a_body_that_can_not_be_kept_is_said_beside_what_kept_it_from_being_stored(
+    full: Storage, clock: TickingClock, error: IronforgeError
+) -> None:
+    cycle = Cycle(full, clock, away=AWAY, progress=Breaking("decode", raising(error)))
+    with pytest.raises(ConfigurationError, match=rf"{error} .* was NOT kept"):
+        cycle.run(Handed([answer(body_of(3), NOON)]))
+    assert cycle.attempt.spooled_time is None
+
+
+def test_a_signal_ends_a_cycle_as_a_signal_though_the_body_can_not_be_kept(
+    full: Storage, clock: TickingClock, caplog: pytest.LogCaptureFixture
+) -> None:
     cycle = Cycle(full, clock, away=AWAY, progress=Breaking("decode", raising(InterruptedRunError("SIGTERM"))))
     with pytest.raises(InterruptedRunError):
         cycle.run(Handed([answer(body_of(3), NOON)]))
