@@ -305,8 +305,9 @@ class _RegionWindow:
             number=number,
         )
         self._refusals = self._refusals + 1 if result.status in _GROWING else 0
-        if self._is_new(result):
-            self._take(result, number)
+        new_time = self._new_time(result)
+        if new_time is not None:
+            self._take(result, new_time, number)
         return result
 
     def _be_the_only_one(self, workplace: Workplace, held: contextlib.ExitStack) -> None:
@@ -357,16 +358,18 @@ class _RegionWindow:
         left = timedelta(seconds=self._ends - self._clock.monotonic())
         return self._rhythm.due <= self._clock.now() + left
 
-    def _is_new(self, result: CollectedRegion) -> bool:
-        """Whether there is a snapshot that was not there at the window's start."""
+    def _new_time(self, result: CollectedRegion) -> datetime | None:
+        """The time of a snapshot that was not there at the window's start; None where there is no such."""
         time = result.snapshot_time
         # A body that is repeated under a new time is in no table: the hour may still come.
         if time is None or result.is_odd:
-            return False
+            return None
         if self._is_since_known:
-            return self._since is None or time > self._since
-        # What the database held then is not known, and may well be what is published still.
-        return result.outcome is Outcome.SPOOLED and time > self._started_at
+            is_new = self._since is None or time > self._since
+        else:
+            # What the database held then is not known, and may well be what is published still.
+            is_new = result.outcome is Outcome.SPOOLED and time > self._started_at
+        return time if is_new else None
 
     def _pause(self, result: CollectedRegion, *, left: float) -> float | None:
         """Seconds until the next attempt, which falls on the clock's grid; None where the window ends before."""
@@ -388,11 +391,9 @@ class _RegionWindow:
             )
             self._said = result.message
 
-    def _take(self, result: CollectedRegion, number: int) -> None:
+    def _take(self, result: CollectedRegion, time: datetime, number: int) -> None:
         """Remember and tell of what is new."""
-        time, got = result.snapshot_time, self._got.collected if self._got else None
-        if time is None:
-            return
+        got = self._got.collected if self._got else None
         if got is not None and got.snapshot_time == time:
             # The same hour again is worth remembering where it was spooled before, and is stored by now.
             is_better = result.status is ExitStatus.DONE and got.status is not ExitStatus.DONE

@@ -143,23 +143,33 @@ def test_a_repeated_body_is_told_at_the_attempt_that_finds_it(desk: Desk, caplog
     assert told == [("WARNING", f"EU: The body of {NEW.isoformat()} is that of {NOON.isoformat()}")] * 2
 
 
-def test_a_signal_is_told_though_something_new_had_come(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, database: Database
-) -> None:
-    source = Handed([answer(body_of(3), NEW), NOTHING])
-    hours = [(NEW - hour * HOUR, body_of(4, first=10 * hour)) for hour in range(7, 0, -1)]
-    for at, body in hours:
-        keep(storage_in(desk.home, database).shelves.spool, body, snapshot_time=at)
-    assert Cycle(storage_in(desk.home, database), desk.clock).run(Handed([NOTHING])).status is ExitStatus.DONE
+@pytest.fixture
+def behind(desk: Desk, database: Database) -> Desk:
+    """A desk whose region has a rhythm, on a clock at which the hour after the next is due within the window, too."""
+    storage = storage_in(desk.home, database)
+    for hour in range(7, 0, -1):
+        keep(storage.shelves.spool, body_of(4, first=10 * hour), snapshot_time=NEW - hour * HOUR)
+    assert Cycle(storage, desk.clock).run(Handed([NOTHING])).status is ExitStatus.DONE
     stored.change(database, "UPDATE snapshots SET stored_at = snapshot_time")
-    # The hour after the new one is due in the window of this clock, so that it goes on.
     desk.clock.turn_to(NEW + HOUR - timedelta(seconds=60))
+    return desk
 
+
+def test_a_signal_is_told_though_something_new_had_come(behind: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: float) -> None:
         raise InterruptedRunError("SIGTERM")
 
-    monkeypatch.setattr(desk.clock, "sleep", interrupted)
-    polled = desk.poll(source)
+    monkeypatch.setattr(behind.clock, "sleep", interrupted)
+    polled = behind.poll(Handed([answer(body_of(3), NEW), NOTHING]))
     (one,) = polled.regions
     assert (polled.status, one.is_new, one.attempts) == (ExitStatus.TERMINATED, True, 1)
-    assert NEW in stored.times(database, Region.EU)
+    assert NEW in stored.times(behind.database, Region.EU)
+
+
+def test_an_hour_that_stays_in_the_spool_is_what_a_window_that_goes_on_ends_with(behind: Desk) -> None:
+    behind.clock.after(5, lambda: setattr(behind, "database", AWAY))
+    polled = behind.poll(Handed([NOTHING, answer(body_of(3), NEW), NOTHING]))
+    (one,) = polled.regions
+    assert (one.is_new, one.attempts) == (True, 5)
+    assert (one.collected.outcome, one.collected.status) == (Outcome.SPOOLED, ExitStatus.DATABASE)
+    assert one.collected.snapshot_time == NEW
