@@ -122,9 +122,13 @@ def test_an_answer_that_was_broken_off_since_it_is_not_newer_is_no_change(
 def test_a_database_that_is_known_to_be_away_is_not_tried(
     storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[str] = []
+    tried: list[object] = []
+
+    def attempt(**options: object) -> None:
+        tried.append(options)
+
     for way in ("connect", "transaction"):
-        monkeypatch.setattr(storage.database, way, lambda **_: tried.append("tried"))
+        monkeypatch.setattr(storage.database, way, attempt)
     keep(storage.shelves.spool, body_of(1))
     found = Cycle(storage, clock, away=AWAY).run(Handed([answer(body_of(3), NOON + HOUR)]))
     assert (found.outcome, tried) == (Outcome.SPOOLED, [])
