@@ -21,7 +21,8 @@ from ironforge_cli.errors import (
     RefusedAnswerError,
     UnavailableError,
 )
-from ironforge_cli.jobs.attempts import attempted, collect_token, summarise, tell, with_something_stored
+from ironforge_cli.jobs.attempts import attempted, collect_token, look_after, summarise, tell, with_something_stored
+from ironforge_cli.jobs.housekeeping import Housekeeping
 from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
 from ironforge_cli.jobs.runs import Run, Silent
 from ironforge_cli.jobs.storing import Counts
@@ -196,6 +197,17 @@ def test_days_are_looked_after_where_something_was_stored_unless_the_run_was_ask
     assert with_something_stored(Collected((stopped, replayed), ())) == []
 
 
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("counts", [COUNTS, None])
+def test_days_are_looked_after_where_that_is_asked_for_and_something_was_stored(
+    storage: Storage, clock: TickingClock, caplog: pytest.LogCaptureFixture, counts: Counts | None, *, asked: bool
+) -> None:
+    housekeeping = Housekeeping(ahead=1, retention_days=30, log_retention_days=30) if asked else None
+    look_after(Collected((region_end(counts=counts),), ()), storage=storage, housekeeping=housekeeping, clock=clock)
+    # Without a database all that comes of it is a warning.
+    assert [record.message for record in caplog.records] == ([f"Partitions: {AWAY}"] if asked and counts else [])
+
+
 # The token
 
 
@@ -245,9 +257,18 @@ def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: Ti
     ],
 )
 def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
-    storage: Storage, clock: TickingClock, *, error: Exception, outcome: Outcome, status: ExitStatus, message: str
+    storage: Storage,
+    clock: TickingClock,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    error: Exception,
+    outcome: Outcome,
+    status: ExitStatus,
+    message: str,
 ) -> None:
     found = collect_token(Region.EU, market=Priced(error), storage=storage, clock=clock)
+    # Of a bug there is a traceback.
+    assert [record.exc_info is not None for record in caplog.records] == [True] * (status is ExitStatus.BUG)
     assert (found.outcome, found.status, found.message) == (outcome, status, message)
     assert (found.updated_at, found.price) == (None, None)
     assert storage.pending.waiting() == 0
