@@ -50,6 +50,20 @@ def test_any_success_beside_any_failure_is_partial(failure: ExitStatus) -> None:
     assert combined_status([failure, DONE, DONE]) is PARTIAL
 
 
+@pytest.mark.parametrize("failure", [ExitStatus.REFUSED, ExitStatus.CONFIGURATION, ExitStatus.LOCKED])
+def test_a_partial_part_makes_the_whole_partial_though_no_part_is_done(failure: ExitStatus) -> None:
+    # Something of it was done, which the failure's own code would deny.
+    assert combined_status([PARTIAL, failure]) is PARTIAL
+    assert combined_status([failure, failure, PARTIAL]) is PARTIAL
+
+
+def test_of_failures_that_no_cycle_knows_the_first_gives_the_code() -> None:
+    unhealthy, usage = ExitStatus.UNHEALTHY, ExitStatus.USAGE
+    assert combined_status([unhealthy, usage]) is unhealthy
+    assert combined_status([usage, unhealthy, unhealthy]) is usage
+    assert combined_status([unhealthy, ExitStatus.BUG]) is ExitStatus.BUG
+
+
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(BY_URGENCY, 2)))
 def test_of_different_failures_the_one_to_mend_first_gives_the_code(first: str, second: str) -> None:
     for pair in itertools.permutations([ExitStatus[first], ExitStatus[second]]):
@@ -60,6 +74,11 @@ def test_of_different_failures_the_one_to_mend_first_gives_the_code(first: str, 
 @pytest.mark.parametrize("other", [DONE, ExitStatus.DATABASE, PARTIAL])
 def test_a_stop_is_told_whatever_else_happened(stop: ExitStatus, other: ExitStatus) -> None:
     assert combined_status([other, stop]) is stop
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(STOPS, 2)))
+def test_of_several_stops_the_first_gives_the_code(first: ExitStatus, second: ExitStatus) -> None:
+    assert combined_status([DONE, first, second]) is first
 
 
 @pytest.mark.parametrize(("signal", "code"), [("SIGHUP", 129), ("SIGINT", 130), ("SIGTERM", 143)])

@@ -160,6 +160,13 @@ def rounded_steps(region: CollectedRegion) -> dict[str, float]:
 
 def look_after(collected: Collected, *, storage: Storage, housekeeping: Housekeeping | None, clock: Clock) -> None:
     """Look after the partitions when a snapshot was stored, if that is due; whatever goes wrong hinders nothing."""
-    stored = [region.region for region in collected.regions if region.counts is not None or region.replayed]
-    if housekeeping is not None and stored and collected.status not in STOPPED:
+    stored = with_something_stored(collected)
+    if housekeeping is not None and stored:
         upkeep(stored, storage=storage, housekeeping=housekeeping, clock=clock)
+
+
+def with_something_stored(collected: Collected) -> list[Region]:
+    """The regions whose tables have grown; none where somebody asked the program to end, so that it does so now."""
+    if collected.status in STOPPED:
+        return []
+    return [region.region for region in collected.regions if region.counts is not None or region.replayed]

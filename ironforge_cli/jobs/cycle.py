@@ -10,6 +10,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -111,8 +112,7 @@ class RegionCycle:
         self._has_received = False
         # PostgreSQL sends the previous snapshot while Blizzard sends the new one.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"previous-{region}")
-        self._previous: Future[Book | None] | None = None
-        self._previous_time: datetime | None = None
+        self._previous: Callable[[], Book | None] | None = None
 
     def run(self) -> CollectedRegion:
         """Do it all. Raises what went wrong; a body that was received is then in the spool or the quarantine."""
@@ -152,7 +152,7 @@ class RegionCycle:
                 body=snapshots.Body(bytes=len(asked.answer.body), digest=asked.digest, source="live"),
                 database=self._database,
                 attempt=self._attempt,
-                previous=self._previous_book if self._previous else None,
+                previous=self._previous,
             )
         if counts.interval_seconds is not None and counts.interval_seconds > GAP.total_seconds():
             log.warning(
@@ -172,14 +172,13 @@ class RegionCycle:
         return self._with_replay(stored, problems)
 
     def _without_database(self, away: IronforgeError) -> CollectedRegion:
-        spool = self._workplace.shelves.spool
         self._tidy()
+        spooled = self._workplace.shelves.spool.kept(self._region)
         newest = max(
-            (kept for kept in spool.kept(self._region) if kept.snapshot_time),
-            key=lambda kept: (kept.snapshot_time, kept.received_at),
+            ((kept.snapshot_time, kept.received_at, kept.digest) for kept in spooled if kept.snapshot_time),
             default=None,
         )
-        known = _Known(newest.snapshot_time, newest.digest) if newest and newest.snapshot_time else None
+        known = None if newest is None else _Known(snapshot_time=newest[0], digest=newest[2])
         times = [time for time in (known and known.snapshot_time, self._stored_time) if time]
         try:
             asked = self._asked(known, newer_than=max(times, default=None))
@@ -236,6 +235,8 @@ class RegionCycle:
             raise type(error)(f"{error} {kept}") from error
 
     def _read(self, answer: Answer, known: _Known | None) -> _Received | CollectedRegion:
+        # An answer before this one, which was refused, had a time of its own.
+        self._attempt.last_modified = None
         published = self._attempt.last_modified = payloads.published_at(answer.headers)
         if known is not None and published <= known.snapshot_time:
             self._attempt.last_modified = known.snapshot_time
@@ -256,17 +257,15 @@ class RegionCycle:
     def _read_ahead(self, known: _Known | None) -> None:
         """Begin to read the newest stored snapshot: the one that is on its way will be compared with it."""
         if self._away is None and self._previous is None and known is not None:
-            self._previous_time = known.snapshot_time
-            self._previous = self._reading.submit(self._load, known.snapshot_time)
+            reading = self._reading.submit(self._load, known.snapshot_time)
+            self._previous = partial(self._previous_book, reading, known.snapshot_time)
 
-    def _previous_book(self) -> Book | None:
-        if self._previous is None or self._previous_time is None:
-            return None
+    def _previous_book(self, reading: Future[Book | None], moment: datetime) -> Book | None:
         try:
-            return self._previous.result()
+            return reading.result()
         except DatabaseError:
             # A restart of the server while Blizzard's answer came: it can be back by now.
-            return self._load(self._previous_time)
+            return self._load(moment)
 
     def _load(self, moment: datetime) -> Book | None:
         with self._database.connect() as connection:
@@ -330,7 +329,7 @@ class RegionCycle:
 
     def _with_replay(self, collected: CollectedRegion, problems: list[IronforgeError]) -> CollectedRegion:
         """Add what became of the spool: a snapshot that still waits there makes a success partial."""
-        if self._replayed and self._attempt.status == Outcome.NO_CHANGE:
+        if self._replayed:
             self._attempt.status = "success"
         collected = replace(collected, replayed=self._replayed)
         if not problems:

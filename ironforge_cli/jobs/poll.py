@@ -148,6 +148,38 @@ def poll(
     return polled
 
 
+def growing_pause(interval: timedelta, refusals: int) -> timedelta:
+    """How long to wait after so many refusals in a row: twice as long each time, up to a limit.
+
+    >>> [growing_pause(timedelta(seconds=30), refusals).seconds for refusals in (1, 2, 3, 4, 5, 6)]
+    [30, 60, 120, 240, 480, 480]
+    >>> [growing_pause(timedelta(minutes=9), refusals).seconds for refusals in (1, 2)]
+    [540, 540]
+    """
+    return min(interval * 2 ** (refusals - 1), max(interval, LONGEST_PAUSE))
+
+
+def until_tick(now: float, *, wanted: timedelta, grid: timedelta, left: float) -> float | None:
+    """Seconds from `now`, in seconds since the epoch, until the attempt that is wanted so much later.
+
+    It falls on the clock's grid, and within the `left` seconds of the window; None where no tick does.
+
+    >>> half = timedelta(seconds=30)
+    >>> until_tick(65.0, wanted=half, grid=half, left=900.0), until_tick(65.0, wanted=4 * half, grid=half, left=900.0)
+    (25.0, 115.0)
+
+    A long pause must not cost the window's last attempt.
+
+    >>> until_tick(65.0, wanted=16 * half, grid=half, left=100.0), until_tick(65.0, wanted=half, grid=half, left=24.0)
+    (85.0, None)
+    """
+    step = grid.total_seconds()
+    last_tick = math.floor(now / step) * step
+    within = math.floor((now + left - last_tick) / step)
+    ticks = min(max(1, round(wanted / grid)), within)
+    return last_tick + ticks * step - now if ticks >= 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """What the windows of all regions have in common."""
@@ -273,8 +305,9 @@ class _RegionWindow:
             number=number,
         )
         self._refusals = self._refusals + 1 if result.status in _GROWING else 0
-        if self._is_new(result):
-            self._take(result, number)
+        new_time = self._new_time(result)
+        if new_time is not None:
+            self._take(result, new_time, number)
         return result
 
     def _be_the_only_one(self, workplace: Workplace, held: contextlib.ExitStack) -> None:
@@ -325,32 +358,28 @@ class _RegionWindow:
         left = timedelta(seconds=self._ends - self._clock.monotonic())
         return self._rhythm.due <= self._clock.now() + left
 
-    def _is_new(self, result: CollectedRegion) -> bool:
-        """Whether there is a snapshot that was not there at the window's start."""
+    def _new_time(self, result: CollectedRegion) -> datetime | None:
+        """The time of a snapshot that was not there at the window's start; None where there is no such."""
         time = result.snapshot_time
         # A body that is repeated under a new time is in no table: the hour may still come.
         if time is None or result.is_odd:
-            return False
+            return None
         if self._is_since_known:
-            return self._since is None or time > self._since
-        # What the database held then is not known, and may well be what is published still.
-        return result.outcome is Outcome.SPOOLED and time > self._started_at
+            is_new = self._since is None or time > self._since
+        else:
+            # What the database held then is not known, and may well be what is published still.
+            is_new = result.outcome is Outcome.SPOOLED and time > self._started_at
+        return time if is_new else None
 
     def _pause(self, result: CollectedRegion, *, left: float) -> float | None:
         """Seconds until the next attempt, which falls on the clock's grid; None where the window ends before."""
         interval = self._window.interval
         grid, wanted = interval, interval
         if result.status in _GROWING:
-            wanted = min(interval * 2 ** (self._refusals - 1), max(interval, LONGEST_PAUSE))
+            wanted = growing_pause(interval, self._refusals)
         elif self._window.adaptive and self._rhythm is not None:
             grid, wanted = interval / 3, rhythm.pause(self._rhythm, now=self._clock.now(), interval=interval)
-        now, step = self._clock.now().timestamp(), grid.total_seconds()
-        last_tick = math.floor(now / step) * step
-        ticks = max(1, round(wanted / grid))
-        # A long pause must not cost the window's last attempt.
-        ticks = min(ticks, max(1, math.floor((now + left - last_tick) / step)))
-        seconds = last_tick + ticks * step - now
-        return seconds if seconds <= left else None
+        return until_tick(self._clock.now().timestamp(), wanted=wanted, grid=grid, left=left)
 
     def _say(self, result: CollectedRegion, number: int, seconds: float) -> None:
         """Tell of what hinders the region, once for as long as it stays the same."""
@@ -362,11 +391,9 @@ class _RegionWindow:
             )
             self._said = result.message
 
-    def _take(self, result: CollectedRegion, number: int) -> None:
+    def _take(self, result: CollectedRegion, time: datetime, number: int) -> None:
         """Remember and tell of what is new."""
-        time, got = result.snapshot_time, self._got.collected if self._got else None
-        if time is None:
-            return
+        got = self._got.collected if self._got else None
         if got is not None and got.snapshot_time == time:
             # The same hour again is worth remembering where it was spooled before, and is stored by now.
             is_better = result.status is ExitStatus.DONE and got.status is not ExitStatus.DONE

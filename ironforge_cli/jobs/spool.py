@@ -57,16 +57,17 @@ def replay(
     """
     if snapshot_time is not None and len(bodies) != 1:
         raise UsageError("--snapshot-time is the time of one body: name that one.")
-    timed = [(body, snapshot_time or body.snapshot_time) for body in bodies]
-    if any(time is None for _, time in timed):
-        raise UsageError(
-            "Blizzard gave this body no time that can be used: say which hour it is of, with --snapshot-time."
-        )
+    timed: list[tuple[Kept, datetime]] = []
+    for body in bodies:
+        time = snapshot_time or body.snapshot_time
+        if time is None:
+            raise UsageError(
+                "Blizzard gave this body no time that can be used: say which hour it is of, with --snapshot-time."
+            )
+        timed.append((body, time))
     shelf = _shelf(storage.shelves, quarantine=quarantine)
     results: list[Collected] = []
     for body, time in timed:
-        if time is None:
-            continue
         result = ingest(
             shelf.body(body),
             region=body.region,

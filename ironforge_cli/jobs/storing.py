@@ -68,10 +68,19 @@ class Counts:
         )
 
 
+def is_plausible(auctions: int, *, usual: float, stored: int) -> bool:
+    """Whether a body is large enough to be believed: half of the usual is, and anything before three are stored.
+
+    >>> [is_plausible(auctions, usual=100.0, stored=3) for auctions in (49, 50)], is_plausible(1, usual=100.0, stored=2)
+    ([False, True], True)
+    """
+    return stored < FEWEST_FOR_PLAUSIBILITY or auctions >= PLAUSIBLE_SHARE * usual
+
+
 def require_plausible(connection: Connection, region: Region, auctions: Auctions, *, at: datetime) -> None:
     """Raise `ImplausibleAnswerError` for a body with fewer than half of the auctions that the last snapshots held."""
     usual, stored = snapshots.trailing_median(connection, region, at)
-    if stored < FEWEST_FOR_PLAUSIBILITY or len(auctions) >= PLAUSIBLE_SHARE * usual:
+    if is_plausible(len(auctions), usual=usual, stored=stored):
         return
     raise ImplausibleAnswerError(
         f"Blizzard's answer for {region.label} lists {len(auctions):,} auctions, fewer than half of the {usual:,.0f} "

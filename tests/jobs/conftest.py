@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests_cache.models import response
+from requests_cache.policy import actions, expiration
 
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
@@ -115,12 +117,13 @@ def make_collector(
     make_sandbox: Callable[..., Sandbox], clock: TickingClock, tmp_path: Path
 ) -> Generator[Callable[..., Collector]]:
     """Make a collector for a database; other options are the sandbox's."""
-    with ExitStack() as open_transports:
+    with ExitStack() as opened:
 
         def make(database: Database, *, sandbox: Sandbox | None = None, **options: Any) -> Collector:
             sandbox = sandbox or make_sandbox(**{"auctions": 400, "items": 60, **options})
-            # requests-cache stamps what it keeps by the machine's clock: the sandbox's hours are added to it.
-            began, offset = time.time(), clock.monotonic()
+            for module in (actions, expiration, response):
+                # requests-cache stamps what it keeps by the machine's clock, and whoever looks goes by the test's.
+                opened.enter_context(pytest.MonkeyPatch.context()).setattr(module, "utcnow", clock.now)
             transport = Transport(
                 cache_folder=tmp_path / "http",
                 credentials=lambda: (sandbox.client_id, sandbox.client_secret),
@@ -129,10 +132,10 @@ def make_collector(
                 rate_limit=RateLimit(
                     tmp_path / "requests.ring", per_second=10_000, per_hour=36_000, now=time.time, sleep=clock.sleep
                 ),
-                now=lambda: began + clock.monotonic() - offset,
+                now=lambda: clock.now().timestamp(),
                 sleep=clock.sleep,
             )
-            open_transports.callback(transport.close)
+            opened.callback(transport.close)
             client = BlizzardClient(transport, api_url=sandbox.api_url, locale="en_US")
             return Collector(sandbox=sandbox, database=database, client=client, clock=clock, home=tmp_path)
 

@@ -4,14 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db import locks
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.errors import DatabaseError, ExitStatus
+from ironforge_cli.jobs.collect import collect
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.regions import Region
+from tests.conftest import storage_in
 from tests.db.embedded_playground import eventually
 from tests.jobs import stored
+from tests.jobs.handed import NOON, Handed, answer, body_of
 from tests.jobs.markets import Between
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
+    from tests.clocks import TickingClock
     from tests.jobs.conftest import Collector
 
 
@@ -67,6 +73,28 @@ def test_the_second_cycle_of_an_hour_costs_one_304_and_writes_its_evidence_alone
         ]
     assert len(stored.benchmarks(any_database, "command")) == 2
     assert len(stored.benchmarks(any_database, "snapshot")) == 2
+
+
+def test_regions_and_the_token_are_collected_side_by_side(tmp_path: Path, clock: TickingClock) -> None:
+    # Each waits for the others: one that came after another had ended would wait in vain.
+    together = threading.Barrier(len(Region) + 1, timeout=30)
+    source = Handed([answer(body_of(2), NOON)], meanwhile=together.wait)
+
+    def price() -> None:
+        if len(source.priced) == 1:
+            together.wait()
+
+    source.on_price = price
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The server is away.")))
+    collected = collect(tuple(Region), market=source, storage=storage, clock=clock)
+    assert [(found.region, found.outcome) for found in collected.regions] == [
+        (Region.EU, Outcome.SPOOLED),
+        (Region.US, Outcome.SPOOLED),
+    ]
+    assert [(token.region, token.outcome) for token in collected.tokens] == [
+        (Region.EU, Outcome.SPOOLED),
+        (Region.US, Outcome.SPOOLED),
+    ]
 
 
 def test_force_asks_for_what_is_known_and_stores_nothing_twice(collector: Collector) -> None:

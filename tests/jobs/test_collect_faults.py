@@ -169,15 +169,6 @@ def test_an_implausibly_small_body_is_refused_from_the_fourth_on_unless_forced(c
     assert stored.registry(collector.database, Region.EU)[-1][:2] == (at, usual // 2 - 1)
 
 
-def test_half_of_the_usual_is_plausible(collector: Collector) -> None:
-    for _ in range(3):
-        assert collector.collect(Region.EU).status is ExitStatus.DONE
-        collector.publish()
-    usual = sorted(row[1] for row in stored.registry(collector.database, Region.EU))[1]
-    market = Between(collector.client, rewrite=lambda body: with_auctions(body, auctions=-(-usual // 2)))
-    assert collector.collect(Region.EU, market=market).regions[0].outcome is Outcome.STORED
-
-
 BREAKS = {
     "a row": "CREATE TRIGGER break BEFORE INSERT ON auction_snapshots_eu FOR EACH ROW EXECUTE FUNCTION break()",
     "a statistic": (

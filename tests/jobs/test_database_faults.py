@@ -18,6 +18,7 @@ from ironforge_cli.db.engine import Database, MissingDatabase, conninfo
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.outcomes import Outcome
 from ironforge_cli.regions import Region
+from tests.db.embedded_playground import eventually
 from tests.jobs import stored
 from tests.jobs.faults import OF_THE_DATABASE, Case, Kept
 from tests.jobs.markets import Between
@@ -146,6 +147,33 @@ def _broken(case: Case, patient: Patient) -> Generator[Database]:
         yield opened
 
 
+@contextmanager
+def _struck(case: Case, patient: Patient, collector: Collector) -> Generator[Between]:
+    """The market of a bad hour, during which the server may restart."""
+    if case.name != "restarted":
+        yield Between(collector.client)
+        return
+    with psycopg.connect(conninfo(patient.url)) as locker, psycopg.connect(conninfo(patient.url)) as looker:
+
+        def is_reading() -> bool:
+            waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'auction_snapshots_eu'::regclass"
+            return looker.execute(waiting).fetchone() is not None
+
+        def hold_up(_: Region) -> None:
+            locker.execute("LOCK TABLE auction_snapshots_eu IN ACCESS EXCLUSIVE MODE")
+
+        def restart(_: Region) -> None:
+            # The snapshot before is being read by then, and has to be read again.
+            eventually(is_reading)
+            patient.cut_off()
+
+        try:
+            yield Between(collector.client, announced=hold_up, meanwhile=restart)
+        finally:
+            locker.close()
+            looker.close()
+
+
 @pytest.mark.parametrize("case", OF_THE_DATABASE, ids=lambda case: case.name)
 def test_an_hour_survives_the_database(make_collector: Callable[..., Collector], patient: Patient, case: Case) -> None:
     good = Database(patient.url)
@@ -156,15 +184,10 @@ def test_an_hour_survives_the_database(make_collector: Callable[..., Collector],
     collector.publish()
     with _broken(case, patient) as broken:
         collector.database = broken
-        restarts = case.name == "restarted"
-
-        def meanwhile(_: Region) -> None:
-            if restarts:
-                patient.cut_off()
-
         # A restart strikes regions side by side at different steps; one alone is always struck at the same.
-        struck = (Region.EU,) if restarts else tuple(Region)
-        collected = collector.collect(*struck, market=Between(collector.client, meanwhile=meanwhile))
+        struck = (Region.EU,) if case.name == "restarted" else tuple(Region)
+        with _struck(case, patient, collector) as market:
+            collected = collector.collect(*struck, market=market)
         assert {region.outcome for region in collected.regions} == {case.outcome}, collected
         assert {region.status for region in collected.regions} == {case.status}
         for region in collected.regions:

@@ -55,12 +55,15 @@ def execute(database: Database, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("later", [1, 120], ids=["a second later", "when the cached answer is too old"])
+@pytest.mark.parametrize(
+    ("later", "received"), [(1, 1), (120, 3)], ids=["a second later", "when the cached answer is too old"]
+)
 def test_an_hour_that_the_full_spool_did_not_take_is_asked_for_again(
-    collector: Collector, database: Database, later: float
+    collector: Collector, database: Database, later: float, received: int
 ) -> None:
     collector.collect()
     collector.publish()
+    collector.sandbox.forget_requests()
     filling = fill(collector.storage.shelves.spool.folder)
     collector.database = MissingDatabase(DatabaseError(AWAY))
     for _ in range(2):
@@ -74,6 +77,9 @@ def test_an_hour_that_the_full_spool_did_not_take_is_asked_for_again(
     filling.unlink()
     (eu,) = collected(collector, spool=1).regions
     assert (eu.outcome, eu.status) == (Outcome.SPOOLED, ExitStatus.DATABASE)
+    # Within the minute the body comes from the cache.
+    answered = [one.status for one in collector.sandbox.requests if one.endpoint == "commodities"]
+    assert answered == [200] * received
     collector.database = database
     assert collected(collector, spool=1).status is ExitStatus.DONE
     assert stored.auctions(database, Region.EU) == collector.expected(Region.EU).auctions

@@ -40,11 +40,21 @@ def test_prices_wait_and_are_stored_once_by_the_next_run_with_a_database(away: C
     assert away.storage.pending.waiting() == 0
 
 
-def test_a_price_is_not_stored_twice_where_the_database_has_it(away: Collector, database: Database) -> None:
+def test_what_waited_is_not_stored_twice_where_the_database_has_it(away: Collector, database: Database) -> None:
+    def counted() -> list[int]:
+        return [
+            *(len(stored.token_prices(database, region)) for region in Region),
+            len(stored.attempts(database)),
+            len(stored.benchmarks(database, "command")),
+            len(stored.benchmarks(database, "snapshot")),
+        ]
+
     away.collect()
     kept = (away.home / "spool" / "log-rows.jsonl").read_bytes()
     away.database = database
     away.collect()
+    # Two runs of two regions each, of which the second stored what the first had spooled.
+    assert counted() == [1, 1, 4, 2, 2]
     (away.home / "spool" / "log-rows.jsonl").write_bytes(kept)
     assert away.collect().status is ExitStatus.DONE
-    assert [len(stored.token_prices(database, region)) for region in Region] == [1, 1]
+    assert counted() == [1, 1, 6, 3, 2]
