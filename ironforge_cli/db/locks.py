@@ -83,7 +83,10 @@ def release(connection: Connection, name: str) -> None:
 
 
 def is_held(connection: Connection, name: str) -> bool:
-    """Whether any session of this database holds a lock: reads pg_locks and takes nothing. Who waits for one waits for its holder."""
+    """Whether any session of this database holds a lock: reads pg_locks and takes nothing.
+
+    Who waits for a lock waits for its holder: one that is not granted tells the same.
+    """
     key = advisory_key(name) & 0xFFFF_FFFF_FFFF_FFFF
     held = _execute(
         connection,
