@@ -37,6 +37,12 @@ class Result(Protocol):
     def stderr(self) -> str: ...
 
 
+class Command(Protocol):
+    """Runs the program on a job that has ended already."""
+
+    def __call__(self, *arguments: str) -> Result: ...
+
+
 class Run(Protocol):
     """Runs the program with arguments and returns how it ended."""
 
@@ -64,6 +70,27 @@ def run() -> Run:
         return CliRunner().invoke(app, list(arguments), env=variables, input=stdin, catch_exceptions=False)
 
     return called
+
+
+@pytest.fixture
+def told(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Command]:
+    """Let a job end in some way, and the command that asks for it say so."""
+    monkeypatch.setenv("IRONFORGE_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    monkeypatch.setenv("BLIZZARD_CLIENT_ID", "me")
+    monkeypatch.setenv("BLIZZARD_CLIENT_SECRET", "hidden")
+
+    def of(job: str, ending: Any) -> Command:
+        def job_itself(*_: Any, **__: Any) -> Any:
+            return ending
+
+        monkeypatch.setattr(f"ironforge_cli.jobs.{job}", job_itself)
+
+        def called(*arguments: str) -> Result:
+            return run("-q", *arguments)
+
+        return called
+
+    return of
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -113,6 +114,32 @@ def test_a_file_that_says_ready_of_another_process_is_not_believed(
     assert lock.pid != 4_194_305
 
 
+def test_a_server_that_is_still_coming_up_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    coming_up = READY.replace("ready   ", "starting").partition("exec")[0]
+    write_program(cluster, "postgres", coming_up + 'while [ ! -e "$DATA/go" ]; do sleep 0.01; done' + READY)
+    seen: list[bool] = []
+
+    def sleep(_: float) -> None:
+        lock = cluster.lock_file()
+        if lock is not None:
+            seen.append(lock.ready)
+            (cluster.data / "go").touch()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert cluster.launch(deadline=soon())
+    assert seen[0] is False
+
+
+def test_a_server_that_ends_leaves_nothing_of_itself_in_the_process_that_started_it(cluster: Cluster) -> None:
+    write_program(cluster, "postgres", READY)
+    assert cluster.launch(deadline=soon())
+    lock = cluster.lock_file()
+    assert lock is not None
+    os.kill(lock.pid, signal.SIGKILL)
+    # An ended child that nobody waited for would stay in the list of processes.
+    eventually(lambda: not psutil.pid_exists(lock.pid))
+
+
 @pytest.mark.parametrize(
     ("trouble", "passes"),
     [
@@ -176,10 +203,20 @@ def test_a_stale_process_id_is_claimed_only_where_somebody_else_has_it(cluster: 
     assert claimed() == "claims nothing"
     write_lock_file(cluster, os.getpid())
     assert claimed() == f"claims {os.getpid()}"
-    # Init is another user's to whoever isn't root, and is known all the same.
-    write_lock_file(cluster, 1)
-    assert claimed() == "claims 1"
     # PostgreSQL itself has to refuse a second server on the data.
     with running(cluster) as server:
         write_lock_file(cluster, server.pid)
         assert claimed() == "claims nothing"
+
+
+def test_a_stale_process_id_of_another_users_is_claimed_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_program(cluster, "postgres", TELL + "exit 1")
+    write_lock_file(cluster, os.getpid())
+
+    def refuse(_: int, __: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    with pytest.raises(DatabaseError):
+        cluster.launch(deadline=soon())
+    assert said(cluster)[-1] == f"claims {os.getpid()}"
