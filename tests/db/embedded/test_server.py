@@ -13,6 +13,7 @@ from ironforge_cli.db.embedded import server as module
 from ironforge_cli.db.embedded.file_lock import Hold
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from tests.db.embedded.pretended import PretendedServer, State, free_locks, is_shared, lock_of
+from tests.servers import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def home() -> Generator[Path]:
+    # The path of a socket has to be short.
+    with open_folder() as folder:
+        yield folder / "home"
 
 
 @pytest.fixture
