@@ -134,9 +134,11 @@ def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
     assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
     left = run("-q", *RECOMPUTE, "--region", "eu", "--format", "json", **collected)
     assert json.loads(left.stdout)[0]["without_rows"] == 3
-    for named in (("--dry-run", "--archive", archive), ()):
+    # The option is stronger than the setting, which names an archive without these days.
+    elsewhere = str(tmp_path / "elsewhere")
+    for set_to, named in ((elsewhere, ("--dry-run", "--archive", archive)), (archive, ())):
         found = run(
-            "-q", *RECOMPUTE, "--region", "eu", *named, "--format", "json", IRONFORGE_ARCHIVE_URI=archive, **collected
+            "-q", *RECOMPUTE, "--region", "eu", *named, "--format", "json", IRONFORGE_ARCHIVE_URI=set_to, **collected
         )
         (record,) = json.loads(found.stdout)
         assert (record["snapshots"], record["changed"], record["without_rows"]) == (3, 3, 0)
