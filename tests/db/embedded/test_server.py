@@ -241,6 +241,24 @@ def test_who_can_not_start_in_time_holds_nothing(
     assert free_locks(base) == (lock != "start", lock != "use")
 
 
+def test_who_waits_to_start_does_not_seem_to_use_the_server(
+    home: Path, base: Path, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base.mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    stopper = opened.enter_context(lock_of(base, "start"))
+    assert stopper.take(Hold.ALONE, seconds=0)
+    found: list[tuple[bool, bool]] = []
+
+    def sleep(_: float) -> None:
+        found.append(free_locks(base))
+        stopper.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with PretendedServer(home, State(), start_timeout=30):
+        assert found == [(False, True)]
+
+
 def test_a_server_that_others_use_is_not_stopped_and_stays_kept(
     home: Path, base: Path, opened: ExitStack, waiting: Clock
 ) -> None:
@@ -287,6 +305,22 @@ def test_nothing_is_made_on_a_network_file_system(home: Path, monkeypatch: pytes
         PretendedServer(home, state).start()
     assert not home.exists()
     assert state.done == []
+
+
+def test_the_addresses_lead_to_the_socket_and_nowhere_else(home: Path, base: Path) -> None:
+    state = State()
+    home.mkdir()
+    server = PretendedServer(home / "50 %", state)
+    sockets = PretendedServer(home, state).conninfo.partition("'")[2].partition("'")[0]
+    assert sockets == str(base / "run")
+    assert PretendedServer(home, state).conninfo == (
+        f"host='{sockets}' hostaddr='' port=5432 user=postgres dbname=ironforge"
+    )
+    assert server.url.startswith("postgresql+psycopg://postgres@/ironforge?host=/tmp/ironforge-")
+    assert server.url.endswith("&port=5432")
+    assert PretendedServer(home / "a b", state).url.partition("host=")[2] == f"{home}/a%20b/postgres/run&port=5432"
+    assert server.data_folder == home / "50 %" / "postgres" / "pg18"
+    assert server.log_path == home / "50 %" / "postgres" / "server.log"
 
 
 class Answering:
