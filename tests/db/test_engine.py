@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from ironforge_cli.db.engine import Database, conninfo, described, executor, require_supported
 from ironforge_cli.errors import ConfigurationError
+from tests.db.embedded_playground import eventually
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -239,3 +240,15 @@ def test_an_autocommit_connection_leaves_its_manner_to_nobody(database: Database
     with database.connect() as connection:
         connection.execute(text("CREATE TABLE made_and_rolled_back ()"))
     assert tables(database) == ["made_at_once"]
+
+
+def test_a_database_that_is_closed_leaves_no_session(database: Database) -> None:
+    other = Database(database.url)
+    assert other.url == database.url
+    with other.connect() as connection:
+        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :process")
+    with database.connect(autocommit=True) as connection:
+        assert connection.execute(there, {"process": process}).scalar_one() == 1
+        other.close()
+        eventually(lambda: connection.execute(there, {"process": process}).scalar_one() == 0)
