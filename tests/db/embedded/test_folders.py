@@ -106,6 +106,14 @@ def test_a_home_of_roots_that_an_account_can_enter_is_left_as_it_is(
 
 
 @as_root
+def test_an_empty_home_that_only_root_could_enter_becomes_the_accounts(open_to_all: Path) -> None:
+    home = open_to_all / "home"
+    home.mkdir(mode=0o700)
+    make_home(home, account=SOMEBODY)
+    assert seen(home) == (SOMEBODY.uid, 0o700)
+
+
+@as_root
 @pytest.mark.parametrize("reason", ["not empty", "another's", "below a private folder"])
 def test_a_home_that_an_account_can_not_enter_is_refused_as_it_is(open_to_all: Path, reason: str) -> None:
     home = open_to_all / "way" / "home"
