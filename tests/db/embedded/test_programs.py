@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.db.embedded.accounts import own_account
-from ironforge_cli.db.embedded.programs import find_bindir, reachable_bindir
+from ironforge_cli.db.embedded.programs import find_bindir, major_version, reachable_bindir
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -129,3 +129,18 @@ def test_what_is_no_wheel_is_never_copied(tmp_path: Path, base: Path, name: str,
     with pytest.raises(ConfigurationError, match=rf"can't reach {bindir}\. Set IRONFORGE_PG_BINDIR"):
         reachable_bindir(bindir, base=base, account=own_account())
     assert list(base.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'postgres (PostgreSQL) 18.6'; exit 1", r"\(postgres \(PostgreSQL\) 18\.6\)"),
+        ("echo 'something else'", r"\(something else\)"),
+        ("exit 3", r"\(exit code 3\)"),
+    ],
+)
+def test_programs_that_fail_or_tell_no_version_are_refused(tmp_path: Path, script: str, said: str) -> None:
+    (tmp_path / "postgres").write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+    (tmp_path / "postgres").chmod(0o755)
+    with pytest.raises(ConfigurationError, match=rf"doesn't run here {said}"):
+        major_version(tmp_path, runner=own_account(), environment={})
