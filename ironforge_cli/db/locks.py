@@ -83,12 +83,15 @@ def release(connection: Connection, name: str) -> None:
 
 
 def is_held(connection: Connection, name: str) -> bool:
-    """Whether any session of this database holds a lock: reads pg_locks and takes nothing."""
+    """Whether any session of this database holds a lock: reads pg_locks and takes nothing.
+
+    Who waits for a lock waits for its holder: one that is not granted tells the same.
+    """
     key = advisory_key(name) & 0xFFFF_FFFF_FFFF_FFFF
     held = _execute(
         connection,
         text(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND classid::bigint = :high AND objid::bigint = :low)"
         ),

@@ -39,6 +39,12 @@ class Result(Protocol):
     def stderr(self) -> str: ...
 
 
+class Command(Protocol):
+    """Runs the program on a job that has ended already."""
+
+    def __call__(self, *arguments: str) -> Result: ...
+
+
 class Run(Protocol):
     """Runs the program with arguments and returns how it ended."""
 
@@ -74,6 +80,27 @@ def invoke(tmp_path: Path) -> Callable[..., Invocation]:
         return Invocation(environment=environment, shared=shared or Shared(), command="collect")
 
     return made
+
+
+@pytest.fixture
+def told(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Command]:
+    """Let a job end in some way, and the command that asks for it say so."""
+    monkeypatch.setenv("IRONFORGE_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    monkeypatch.setenv("BLIZZARD_CLIENT_ID", "me")
+    monkeypatch.setenv("BLIZZARD_CLIENT_SECRET", "hidden")
+
+    def of(job: str, ending: Any) -> Command:
+        def job_itself(*_: Any, **__: Any) -> Any:
+            return ending
+
+        monkeypatch.setattr(f"ironforge_cli.jobs.{job}", job_itself)
+
+        def called(*arguments: str) -> Result:
+            return run("-q", *arguments)
+
+        return called
+
+    return of
 
 
 @pytest.fixture

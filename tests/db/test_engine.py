@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from ironforge_cli.db.engine import Database, conninfo, described, executor, require_supported
 from ironforge_cli.errors import ConfigurationError
+from tests.db.embedded_playground import eventually
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,6 +41,9 @@ SECRET = "p4ss-w0rd"  # noqa: S105 - of no server
         ("postgresql://[2001:db8::1]:6432/prices", {"host": "2001:db8::1", "port": "6432"}),
         ("postgresql://db.example/prices?sslmode=require", {"host": "db.example", "sslmode": "require"}),
         ("host=db.example dbname=prices password='a b://c@d'", {"host": "db.example", "password": "a b://c@d"}),
+        ("host=@abstract dbname=prices", {"host": "@abstract"}),
+        ("postgresql://db.example:65535/prices", {"host": "db.example", "port": "65535"}),
+        ("postgresql://db.example:1/prices", {"host": "db.example", "port": "1"}),
     ],
 )
 def test_every_spelling_of_a_postgresql_url_is_understood(url: str, parts: dict[str, Any]) -> None:
@@ -68,6 +72,9 @@ def test_any_password_survives_in_a_url_that_sqlalchemy_wrote(password: str) -> 
         (f"hostaddr=192.0.2.7 dbname=prices password={SECRET}", "prices at 192.0.2.7"),
         (f"postgresql://me:{SECRET}@/", "(default) at the local socket"),
         (f"service=market password={SECRET}", "(default) of the service market"),
+        (f"service=market host=db.example password={SECRET}", "(default) at db.example"),
+        (f"host=@abstract dbname=prices password={SECRET}", "prices at @abstract"),
+        (f"host=a.example hostaddr=192.0.2.7 dbname=prices password={SECRET}", "prices at a.example"),
     ],
 )
 def test_a_description_says_where_a_url_leads_and_no_secret(url: str, described_as: str) -> None:
@@ -97,7 +104,8 @@ def test_a_description_says_where_a_url_leads_and_no_secret(url: str, described_
         f"postgresql+psycopg://me:x/{SECRET}@db.example/prices",
         f"postgresql://me:{SECRET}/prices",
         f"postgresql://me:{SECRET}@db.example:port/prices",
-        f"postgresql://me:{SECRET}@db.example:70000/prices",
+        f"postgresql://me:{SECRET}@db.example:65536/prices",
+        f"postgresql://me:{SECRET}@db.example:0/prices",
         f"postgresql://me:{SECRET}@db.example/prices?{SECRET}=1",
         f"host=db.example {SECRET}",
         f"host=db.example password='{SECRET}",
@@ -232,3 +240,15 @@ def test_an_autocommit_connection_leaves_its_manner_to_nobody(database: Database
     with database.connect() as connection:
         connection.execute(text("CREATE TABLE made_and_rolled_back ()"))
     assert tables(database) == ["made_at_once"]
+
+
+def test_a_database_that_is_closed_leaves_no_session(database: Database) -> None:
+    other = Database(database.url)
+    assert other.url == database.url
+    with other.connect() as connection:
+        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :process")
+    with database.connect(autocommit=True) as connection:
+        assert connection.execute(there, {"process": process}).scalar_one() == 1
+        other.close()
+        eventually(lambda: connection.execute(there, {"process": process}).scalar_one() == 0)

@@ -111,7 +111,6 @@ class EmbeddedServer:
                 self._bring_up(locks, deadline=deadline)
                 locks.starting.release()
             except BaseException:
-                self._locks = None
                 locks.close()
                 raise
         atexit.unregister(self.close)
@@ -130,7 +129,6 @@ class EmbeddedServer:
         Harmless when done twice, and in a forked child, whose parent goes on using the server.
         """
         locks = self._held_locks()
-        self._locks = None
         atexit.unregister(self.close)
         if locks is None:
             return
@@ -162,7 +160,6 @@ class EmbeddedServer:
                 if not self._base.exists():
                     return False
                 locks = self._open_locks()
-            self._locks = None
             atexit.unregister(self.close)
             try:
                 self._take(locks.starting, Hold.ALONE)
@@ -228,7 +225,7 @@ class EmbeddedServer:
         )
 
     def _held_locks(self) -> _Locks | None:
-        """The locks that this process holds; those of a forked child's parent aren't its own."""
+        """The locks that this process holds; closed ones, and those of a forked child's parent, aren't its own."""
         return self._locks if self._locks is not None and self._locks.using.is_open else None
 
     def _open_locks(self) -> _Locks:

@@ -1,0 +1,180 @@
+"""What the commands of days and bodies say of what their job did, and the code that they end with."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.blizzard.spool import Kept
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.days import Changed, ChangedDays, HeldDay
+from ironforge_cli.jobs.exporting import Exported, ExportedTables
+from ironforge_cli.jobs.housekeeping import Maintained, Result
+from ironforge_cli.jobs.housekeeping import Outcome as Step
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Command
+
+HOUR = datetime(2026, 1, 14, 12, 3, 7, tzinfo=UTC)
+LATER = HOUR + timedelta(hours=1, microseconds=5)
+TABLE = "auction_snapshots_eu_2026_01_14"
+DAY = date(2026, 1, 14)
+
+
+def step(action: str, outcome: Step, status: ExitStatus = ExitStatus.DONE, **more: Any) -> Result:
+    of: dict[str, Any] = {"region": Region.EU, "day": DAY, "table": TABLE, **more}
+    return Result(action=action, outcome=outcome, status=status, **of)
+
+
+def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[..., Command]) -> None:
+    maintain = told(
+        "partitions.maintain",
+        Maintained(
+            (
+                step("archive", Step.DONE, rows=1_001, bytes=2_500),
+                step("drop", Step.POSTPONED, ExitStatus.DATABASE, message="it is used."),
+                step("prune", Step.FAILED, ExitStatus.DATABASE, message="no room.", region=None, day=None, table=None),
+                step("detach", Step.BLOCKED),
+            )
+        ),
+    )
+    ended = maintain("partitions", "maintain", "--format", "json")
+    archived, *_ = json.loads(ended.stdout)
+    assert archived == {
+        "action": "archive",
+        "region": "eu",
+        "date": "2026-01-14",
+        "table": TABLE,
+        "outcome": "done",
+        "rows": 1_001,
+        "bytes": 2_500,
+        "message": None,
+    }
+    assert ended.exit_code == 3
+    assert [line.partition("ERROR ")[2] for line in ended.stderr.splitlines()] == [
+        f"EU: drop {TABLE} was postponed: it is used.",
+        "prune was failed: no room.",
+    ]
+    shown = maintain("partitions", "maintain").stdout
+    assert [line.split() for line in shown.splitlines()] == [
+        ["action", "region", "table", "outcome", "rows", "bytes"],
+        ["archive", "EU", TABLE, "done", "1,001", "2.5", "kB"],
+        ["drop", "EU", TABLE, "postponed"],
+        ["detach", "EU", TABLE, "blocked"],
+    ]
+    nothing = told("partitions.maintain", Maintained((step("prune", Step.DONE, table=None, rows=0),)))
+    assert nothing("partitions", "maintain").stdout == "There is nothing to do.\n"
+
+
+@pytest.mark.parametrize("command", ["drop", "restore"])
+def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tmp_path: Path, command: str) -> None:
+    changed = ChangedDays(
+        (
+            Changed(Region.EU, DAY, TABLE, "restored", rows=1_001, bytes=2_500),
+            Changed(Region.US, DAY, "of_us", "failed", rows=0, message="no room.", status=ExitStatus.DATABASE),
+        )
+    )
+    words = ("partitions", command, "--date", "2026-01-14", "--archive", str(tmp_path))
+    ended = told(f"days.{command}", changed)(*words, "--format", "json")
+    assert json.loads(ended.stdout)[0] == {
+        "region": "eu",
+        "date": "2026-01-14",
+        "table": TABLE,
+        "outcome": "restored",
+        "rows": 1_001,
+        "bytes": 2_500,
+        "message": None,
+    }
+    assert (ended.exit_code, ended.stderr.partition("ERROR ")[2]) == (3, "US: no room.\n")
+    shown = told(f"days.{command}", changed)(*words).stdout
+    assert [line.split() for line in shown.splitlines()[1:]] == [
+        ["EU", "2026-01-14", "restored", "1,001", "2.5", "kB", TABLE],
+        ["US", "2026-01-14", "failed", "0", "of_us"],
+    ]
+    everything = ChangedDays((Changed(Region.EU, DAY, TABLE, "failed", status=ExitStatus.LOCKED, message="held."),))
+    assert told(f"days.{command}", everything)(*words).exit_code == 75
+
+
+def test_the_list_of_days_tells_bounds_and_what_is_archived(told: Callable[..., Command]) -> None:
+    held = [
+        HeldDay(Region.EU, None, "others", "foreign", None, HOUR, rows=0, bytes=0),
+        HeldDay(Region.EU, DAY, TABLE, "restored", HOUR, LATER, 1_001, 2_500, archived_rows=0, archived_bytes=0),
+        HeldDay(Region.US, DAY, None, "archived", HOUR, LATER, 0, 0, archived_rows=1_002, archived_bytes=3_500),
+    ]
+    listed = told("days.listed", held)
+    assert json.loads(listed("partitions", "list", "--format", "json").stdout)[1] == {
+        "region": "eu",
+        "date": "2026-01-14",
+        "table": TABLE,
+        "state": "restored",
+        "starts_at": "2026-01-14T12:03:07Z",
+        "ends_at": "2026-01-14T13:03:07.000005Z",
+        "rows": 1_001,
+        "bytes": 2_500,
+        "archived_rows": 0,
+        "archived_bytes": 0,
+    }
+    lines = [" ".join(line.split()) for line in listed("partitions", "list").stdout.splitlines()[1:]]
+    # Names that are too long for the table go on in the next line.
+    assert "".join(lines[1:3]) == f"EU 2026-01-14 restored 1,001 2.5 kB 0 0 B {TABLE}"
+    assert [lines[0], *lines[3:]] == [
+        "EU … to 2026-01-14T12:03:07Z foreign 0 0 B others",
+        "US 2026-01-14 archived 1,002 3.5 kB",
+    ]
+    assert told("days.listed", [])("partitions", "list").stdout == "There are none.\n"
+
+
+def test_an_export_tells_each_file_and_what_failed(told: Callable[..., Command], tmp_path: Path) -> None:
+    files = ExportedTables(
+        (
+            Exported(Region.EU, "stats/2026-01.parquet", "written", rows=1_001, bytes=2_500),
+            Exported(Region.US, "token.parquet", "failed", message="no room.", status=ExitStatus.CONFIGURATION),
+        )
+    )
+    export = told("exporting.export", files)
+    words = ("partitions", "export", "--archive", str(tmp_path))
+    ended = export(*words, "--format", "json")
+    assert json.loads(ended.stdout)[0] == {
+        "region": "eu",
+        "path": "stats/2026-01.parquet",
+        "outcome": "written",
+        "rows": 1_001,
+        "bytes": 2_500,
+        "message": None,
+    }
+    assert (ended.exit_code, ended.stderr.partition("ERROR ")[2]) == (3, "US: no room.\n")
+    assert [line.split() for line in export(*words).stdout.splitlines()[1:]] == [
+        ["EU", "written", "1,001", "2.5", "kB", "stats/2026-01.parquet"],
+        ["US", "failed", "token.parquet"],
+    ]
+
+
+def test_bodies_are_listed_with_their_reason(told: Callable[..., Command]) -> None:
+    bodies = [
+        Kept(Path("/home/spool/eu/x"), Region.EU, HOUR, "abcdef0123456789", 1_001, LATER, "[it] can't be reached."),
+        Kept(Path("/home/spool/us/y"), Region.US, None, "0123456789abcdef", 1_002, LATER, "no time."),
+    ]
+    listed = told("spool.listed", bodies)
+    assert json.loads(listed("spool", "list", "--format", "json").stdout)[0] == {
+        "name": "abcdef012345",
+        "digest": "abcdef0123456789",
+        "region": "eu",
+        "snapshot_time": "2026-01-14T12:03:07Z",
+        "received_at": "2026-01-14T13:03:07.000005Z",
+        "bytes": 1_001,
+        "reason": "[it] can't be reached.",
+        "path": "/home/spool/eu/x",
+    }
+    lines = [" ".join(line.split()) for line in listed("spool", "list").stdout.splitlines()]
+    assert lines == [
+        "name region snapshot bytes why",
+        "abcdef012345 EU 2026-01-14T12:03:07Z 1,001 [it] can't be reached.",
+        "0123456789ab US unknown 1,002 no time.",
+    ]

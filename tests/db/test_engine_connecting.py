@@ -1,0 +1,133 @@
+"""What is asked of libpq, and what becomes of a connection that can't be used: without a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.errors import ConfigurationError, DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = "postgresql://me:hidden@db.example/prices"
+
+
+class Connection:
+    """A connection as far as it is looked at before it is handed out."""
+
+    def __init__(self, *, encoding: str = "UTF8", version: int = 140_000, refusal: Exception | None = None) -> None:
+        self.done: list[object] = []
+        self.server_version = version
+        self._encoding = encoding
+        self._refusal = refusal
+
+    @property
+    def info(self) -> Connection:
+        return self
+
+    def parameter_status(self, name: str) -> str:
+        return {"server_encoding": self._encoding}[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "autocommit":
+            self.done.append(value)
+        super().__setattr__(name, value)
+
+    def execute(self, statement: str) -> None:
+        self.done.append(statement.partition(";")[0])
+        if self._refusal is not None:
+            raise self._refusal
+
+    def close(self) -> None:
+        self.done.append("closed")
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> Callable[[Connection], list[dict[str, Any]]]:
+    """Let libpq give a connection, and note what it is asked for."""
+
+    def give(connection: Connection) -> list[dict[str, Any]]:
+        asked: list[dict[str, Any]] = []
+
+        def connect(**options: Any) -> Connection:
+            asked.append(options)
+            return connection
+
+        monkeypatch.setattr(psycopg, "connect", connect)
+        return asked
+
+    return give
+
+
+def refused(url: str = URL) -> Exception:
+    database = Database(url)
+    with pytest.raises((ConfigurationError, DatabaseError)) as raised, database.connect():
+        raise AssertionError
+    database.close()
+    return raised.value
+
+
+SESSION = "/* ironforge session */ SET TIME ZONE 'UTC'"
+
+
+def test_a_peer_that_vanished_is_noticed_within_a_minute(
+    connected: Callable[[Connection], list[dict[str, Any]]],
+) -> None:
+    asked = connected(Connection(version=130_000))
+    refused()
+    assert asked == [
+        {
+            "host": "db.example",
+            "dbname": "prices",
+            "user": "me",
+            "password": "hidden",
+            "connect_timeout": 10,
+            "application_name": "ironforge",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
+            "client_encoding": "utf8",
+        }
+    ]
+
+
+def test_what_the_url_says_is_stronger_but_for_the_encoding(
+    connected: Callable[[Connection], list[dict[str, Any]]],
+) -> None:
+    asked = connected(Connection(version=130_000))
+    refused(f"{URL}?connect_timeout=3&keepalives_idle=7&client_encoding=latin1")
+    assert (asked[0]["connect_timeout"], asked[0]["keepalives_idle"], asked[0]["keepalives_count"]) == ("3", "7", 3)
+    assert asked[0]["client_encoding"] == "utf8"
+
+
+@pytest.mark.parametrize(
+    ("connection", "told"),
+    [
+        (Connection(encoding="LATIN1"), "has the encoding LATIN1"),
+        (Connection(version=130_099), "The server is PostgreSQL 13.99"),
+    ],
+    ids=["of another encoding", "too old"],
+)
+def test_a_server_that_will_not_do_is_left_at_once(
+    connected: Callable[[Connection], list[dict[str, Any]]], connection: Connection, told: str
+) -> None:
+    connected(connection)
+    error = refused()
+    assert isinstance(error, ConfigurationError)
+    assert error.status == 78
+    assert told in str(error)
+    assert connection.done == ["closed"]
+
+
+def test_a_session_that_can_not_be_set_up_is_left_at_once(
+    connected: Callable[[Connection], list[dict[str, Any]]],
+) -> None:
+    connection = Connection(refusal=psycopg.errors.AdminShutdown("terminating connection"))
+    connected(connection)
+    assert "SQLSTATE 57P01" in str(refused())
+    assert connection.done == [True, SESSION, "closed"]
