@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from ironforge_cli.blizzard.spool import Shelves
 from ironforge_cli.db.engine import Database
-from ironforge_cli.jobs.collect import Storage
-from ironforge_cli.jobs.pending import PendingRows
+from ironforge_cli.jobs.evidence.pending import PendingRows
+from ironforge_cli.jobs.storage import Storage
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock

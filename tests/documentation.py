@@ -20,11 +20,11 @@ from sqlalchemy.dialects import postgresql
 from typer.models import ArgumentInfo, DefaultPlaceholder, OptionInfo
 
 from ironforge_cli.cli.app import app
-from ironforge_cli.cli.prometheus import METRICS
+from ironforge_cli.cli.show.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.health_rules import Kind
+from ironforge_cli.jobs.health.rules import Kind
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from tests.jobs.faults import as_markdown
 
@@ -188,7 +188,7 @@ def _is_acted_on(setting: str) -> bool:
     """Whether the composition root or a command reads a setting."""
     reads = re.compile(rf"settings\.{setting}\b|log_setting\(\"{setting}\"|self\.{setting}\b")
     package = REPOSITORY / "ironforge_cli"
-    readers = (package / "config.py", *(package / "cli").glob("*.py"))
+    readers = (package / "config.py", *(package / "cli").rglob("*.py"))
     return any(reads.search(file.read_text(encoding="utf-8")) for file in readers)
 
 

@@ -269,6 +269,9 @@ def test_code_that_is_named_exists(page: Path, words_of_the_project: set[str]) -
             words = re.findall(r"\w+", span)
             if not words_of_the_project.issuperset(words) and not list(REPOSITORY.glob(span)):
                 missing.append(span)
+        # A decision is never edited: it names the place of its day, and a later one says where that went.
+        elif page.parent.name == "decisions":
+            continue
         elif re.match(r"(ironforge_cli|tests|docs|alembic|\.ci)/", span) and not (REPOSITORY / span).exists():
             missing.append(span)
     assert [span for span in missing if not re.search(r"_\d{4}_\d\d_\d\d$", span)] == []
@@ -358,7 +361,7 @@ def test_the_readme_quotes_the_figures_of_the_estimators_page() -> None:
 
 def test_the_readme_shows_what_the_demo_prints() -> None:
     (shown,) = (block for block in fenced(REPOSITORY / "README.md", "") if block.startswith("EU "))
-    printing = read(REPOSITORY / "ironforge_cli" / "cli" / "demo.py")
+    printing = read(REPOSITORY / "ironforge_cli" / "cli" / "commands" / "demo.py")
     heads = re.split(r"\s{2,}", shown.splitlines()[2].strip())
     assert len(heads) == 7
     assert [head for head in heads if head not in printing] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ironforge_cli.cli.pings import PINGED
+from ironforge_cli.cli.frame.pings import PINGED
 from ironforge_cli.config import Settings, variable_names
 from tests.documentation import PAGES
 from tests.quoted_commands import quoted_calls

@@ -8,7 +8,7 @@ seed the chain. Stretches therefore need nothing of each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from ironforge_cli.market.changes import (
     SALES_COLUMNS,
     StatisticsRows,
 )
+from ironforge_cli.market.sales import REACH
 from ironforge_cli.market.statistics import summarise_snapshot
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from ironforge_cli.market.partitions import DailyPartition
     from ironforge_cli.regions import Region
 
-RUN_IN: Final = timedelta(hours=48)
-"""How far what is known of an auction's expiry reaches."""
 _WHOLE: Final = {"num_auctions", "new_auctions", INTERVAL_COLUMN}
 _REAL: Final = {"mean_price", "median_price", "market_value"}
 
@@ -104,7 +103,7 @@ def _days_of(archive: ArchivedDays, stretch: Stretch) -> list[DailyPartition]:
             continue
         times = [snapshot.snapshot_time for snapshot in manifest.snapshots]
         run_in.insert(0, partition)
-        reaches = reaches or max(times) - RUN_IN
+        reaches = reaches or max(times) - REACH
         if min(times) <= reaches:
             break
     return [*run_in, *wanted]

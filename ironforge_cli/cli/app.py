@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from ironforge_cli.cli import collect, config, db, demo, partitions, poll, sandbox, seed, spool, stats, status
-from ironforge_cli.cli.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
+from ironforge_cli.cli.commands import collect, config, db, demo, partitions, poll, sandbox, seed, spool, stats, status
+from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 app = typer.Typer(
     name="ironforge",

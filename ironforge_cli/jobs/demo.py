@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.db.repositories import snapshots, stats
 from ironforge_cli.errors import ExitStatus, IronforgeError
-from ironforge_cli.jobs.collect import Market, collect
-from ironforge_cli.jobs.seed_items import ItemSource, store_found_items, store_single_items
+from ironforge_cli.jobs.catalogue.items import ItemSource, store_found_items, store_single_items
+from ironforge_cli.jobs.collecting.collect import Market, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.collect import Collected, Storage
-    from ironforge_cli.jobs.runs import Clock, Progress
+    from ironforge_cli.jobs.collecting.collect import Collected
+    from ironforge_cli.jobs.evidence.runs import Clock, Progress
+    from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LEAST_PATIENCE: Final = timedelta(minutes=35)
 """Cron's windows begin at :30 and last half an hour: what appears just after one is fetched half an hour later."""
+GAP: Final = timedelta(minutes=90)
+"""Blizzard publishes every hour; snapshots further apart than this lack one between them."""
 _BEFORE_THE_LIMIT: Final = timedelta(minutes=90)
 _LONGEST_DELAY: Final = timedelta(hours=1)
 _USUALLY: Final = 0.9

@@ -7,6 +7,7 @@ cancelled or expired. Its expiry window, its place among the auctions of its ite
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 ESTIMATOR_VERSION = 1
 """Raised whenever a rule or a constant of the estimate changes; stored with every snapshot."""
+
+REACH = timedelta(hours=48)
+"""How far what is known of an auction's expiry reaches: the longest that one lasts."""
 
 REPOST_SHARE = 0.4
 """How often an auction that vanished beside a like new listing was reposted, not sold."""

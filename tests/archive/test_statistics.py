@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from ironforge_cli.archive import spark
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.statistics import (
-    RUN_IN,
     Stretch,
     _days_of,  # pyright: ignore[reportPrivateUsage] - what is read too much shows in nothing else
     batch_of,
@@ -21,10 +21,10 @@ from ironforge_cli.archive.statistics import (
     stretches,
 )
 from ironforge_cli.archive.store import FolderStore
-from ironforge_cli.cli import spark
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import microseconds_of, moment_of
+from ironforge_cli.market.sales import REACH
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.chains import Chain, every_three_hours
@@ -33,7 +33,7 @@ from tests.market.made_up_rows import day_of_rows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ironforge_cli.jobs.collect import Storage
+    from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
     from tests.jobs.expected import Row
 
@@ -94,7 +94,7 @@ def test_the_run_in_reads_no_more_days_than_it_needs(
     monkeypatch.setattr(type(archive), "books", counted)
     last = stretches(archive.listed(Region.EU), days=1)[-1]
     list(computed(archive, last))
-    assert len(read) == 1 + RUN_IN / timedelta(days=1) + 1
+    assert len(read) == 1 + REACH / timedelta(days=1) + 1
 
 
 def made(archive: ArchivedDays, hours: list[float]) -> None:

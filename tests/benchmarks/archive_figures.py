@@ -27,8 +27,8 @@ from ironforge_cli.archive.days import DATA, ArchivedDays, folder_of
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import partitions, raw_days, snapshots
-from ironforge_cli.jobs.archiving import Archive
-from ironforge_cli.jobs.days import drop, restore
+from ironforge_cli.jobs.days.archiving import Archive
+from ironforge_cli.jobs.days.one_day import drop, restore
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region

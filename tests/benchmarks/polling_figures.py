@@ -30,14 +30,14 @@ from sqlalchemy import text
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import DYNAMIC_CACHE_SECONDS, Transport
-from ironforge_cli.cli.wiring import Stop, SystemClock
+from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.collect import COMMAND, collect
-from ironforge_cli.jobs.cycle import RegionCycle
-from ironforge_cli.jobs.outcomes import Outcome
-from ironforge_cli.jobs.runs import Evidence, Silent
-from ironforge_cli.jobs.workplace import Workplace
+from ironforge_cli.jobs.collecting.collect import COMMAND, collect
+from ironforge_cli.jobs.collecting.cycle import RegionCycle
+from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region
 from tests.benchmarks.stage import home_folder, line, options, running_server, sandbox_of
 from tests.conftest import storage_in
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from multiprocessing.connection import Connection
 
-    from ironforge_cli.jobs.collect import Storage
+    from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.sandbox.stand_in import Address
 
 ATTEMPTS: Final = 200

@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.cli.wiring import Stop, SystemClock
+from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories.snapshots import Body
-from ironforge_cli.jobs.runs import Attempt, Silent
-from ironforge_cli.jobs.storing import store_snapshot
+from ironforge_cli.jobs.collecting.storing import store_snapshot
+from ironforge_cli.jobs.evidence.runs import Attempt, Silent
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected

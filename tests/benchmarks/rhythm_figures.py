@@ -22,7 +22,7 @@ from sqlalchemy import text
 
 from ironforge_cli.blizzard.transport import Answer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.jobs.poll import Window, poll
+from ironforge_cli.jobs.collecting.poll import Window, poll
 from ironforge_cli.regions import Region
 from tests.benchmarks.stage import home_folder
 from tests.blizzard.bodies import auction, body_of

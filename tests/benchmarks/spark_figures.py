@@ -38,7 +38,7 @@ _COLUMNS: Final = (
 def by_spark(archive: Path, output: Path, *, days: int) -> float:
     """Let Spark compute an archive's statistics, as a person would, and return the seconds that it took."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "ironforge_cli.cli.spark", str(archive), str(output)]
+    command = [sys.executable, "-m", "ironforge_cli.archive.spark", str(archive), str(output)]
     subprocess.run([*command, "--days", str(days), "--master", MASTER], check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 

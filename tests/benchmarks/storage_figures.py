@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from ironforge_cli.cli.wiring import Stop, SystemClock
+from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import PRICE_STATS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.snapshots import Body
-from ironforge_cli.jobs.runs import Attempt, Silent
-from ironforge_cli.jobs.storing import store_snapshot
+from ironforge_cli.jobs.collecting.storing import store_snapshot
+from ironforge_cli.jobs.evidence.runs import Attempt, Silent
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles

@@ -17,8 +17,8 @@ import msgspec
 import pytest
 import zstandard
 
-from ironforge_cli.cli import logs
-from ironforge_cli.cli.options import Shared
+from ironforge_cli.cli.frame import logs
+from ironforge_cli.cli.frame.options import Shared
 from ironforge_cli.errors import ConfigurationError, IronforgeError
 from ironforge_cli.regions import Region
 from tests.blizzard import asking

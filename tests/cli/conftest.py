@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ironforge_cli.cli.app import app
-from ironforge_cli.cli.options import Shared
-from ironforge_cli.cli.wiring import Invocation
+from ironforge_cli.cli.frame.options import Shared
+from ironforge_cli.cli.frame.wiring import Invocation
 from tests.servers import open_folder
 
 if TYPE_CHECKING:

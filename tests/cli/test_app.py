@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.cli.running import log as command_log
+from ironforge_cli.cli.frame.running import log as command_log
 from tests.cli.tree import COMMANDS
 
 if TYPE_CHECKING:

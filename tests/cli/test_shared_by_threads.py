@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.progress import Progress
 
-from ironforge_cli.cli import logs
-from ironforge_cli.cli.options import Shared
-from ironforge_cli.cli.progress import Bars
-from ironforge_cli.cli.seed_progress import SeedLines
+from ironforge_cli.cli.frame import logs
+from ironforge_cli.cli.frame.options import Shared
+from ironforge_cli.cli.show.progress import Bars
+from ironforge_cli.cli.show.seed_progress import SeedLines
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:

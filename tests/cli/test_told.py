@@ -11,11 +11,11 @@ import pytest
 from ironforge_cli.blizzard.tally import Traffic
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
-from ironforge_cli.jobs.poll import Polled, PolledRegion
-from ironforge_cli.jobs.recompute import Ending, RecomputedRegion, RecomputedStatistics
-from ironforge_cli.jobs.seeding import Seeded, SeededPart, SeedOutcome
-from ironforge_cli.jobs.storing import Counts
+from ironforge_cli.jobs.catalogue.work import Seeded, SeededPart, SeedOutcome
+from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
+from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion
+from ironforge_cli.jobs.collecting.storing import Counts
+from ironforge_cli.jobs.history.recompute import Ending, RecomputedRegion, RecomputedStatistics
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange
 from ironforge_cli.regions import Region
 
@@ -111,7 +111,7 @@ RECORDS: list[dict[str, Any]] = [
 
 
 def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..., Command]) -> None:
-    collect = told("collect.collect", COLLECTED)
+    collect = told("collecting.collect.collect", COLLECTED)
     ended = collect("collect", "--format", "json")
     assert json.loads(ended.stdout) == RECORDS
     assert ended.exit_code == 3
@@ -142,7 +142,8 @@ def test_a_first_snapshot_has_no_sales_and_nothing_new_is_told_below_the_table(t
     first = Counts(1, 1, None, None, None, None, None, None, None, None)
     nothing_new = region(Region.US, Outcome.NO_CHANGE, message="Nothing is newer than 12:03.")
     ended = told(
-        "collect.collect", Collected((region(Region.EU, Outcome.STORED, counts=first), nothing_new), tokens=())
+        "collecting.collect.collect",
+        Collected((region(Region.EU, Outcome.STORED, counts=first), nothing_new), tokens=()),
     )("collect")
     assert (ended.exit_code, ended.stderr) == (0, "")
     shown = rows_of(ended.stdout)
@@ -156,8 +157,8 @@ def test_a_first_snapshot_has_no_sales_and_nothing_new_is_told_below_the_table(t
 @pytest.mark.parametrize(
     ("job", "command"),
     [
-        ("collect.collect", ("collect",)),
-        ("collect.ingest", ("collect", "--from", "-", "--region", "eu", "--snapshot-time", "2026-01-14")),
+        ("collecting.collect.collect", ("collect",)),
+        ("collecting.collect.ingest", ("collect", "--from", "-", "--region", "eu", "--snapshot-time", "2026-01-14")),
     ],
 )
 def test_a_collection_ends_with_the_code_of_what_failed(
@@ -175,8 +176,8 @@ def test_a_replay_ends_with_the_code_of_what_failed(
     def chosen(*_: Any, **__: Any) -> list[str]:
         return ["a body"]
 
-    monkeypatch.setattr("ironforge_cli.jobs.spool.chosen", chosen)
-    ended = told("spool.replay", Collected((REFUSED,), tokens=()))("spool", "replay")
+    monkeypatch.setattr("ironforge_cli.jobs.collecting.spool.chosen", chosen)
+    ended = told("collecting.spool.replay", Collected((REFUSED,), tokens=()))("spool", "replay")
     assert ended.exit_code == 65
     assert "is cut off at byte 7." in ended.stderr
 
@@ -194,7 +195,7 @@ def test_a_window_tells_of_its_attempts_and_of_who_published_nothing(told: Calla
         ),
         tokens=(),
     )
-    ended = told("poll.poll", polled)("poll", "--format", "json")
+    ended = told("collecting.poll.poll", polled)("poll", "--format", "json")
     assert ended.exit_code == 0
     eu, us = json.loads(ended.stdout)
     assert [eu[name] for name in ("attempts", "is_new", "delay_seconds")] == [60, False, None]
@@ -202,7 +203,7 @@ def test_a_window_tells_of_its_attempts_and_of_who_published_nothing(told: Calla
     window = "from 2026-01-14T12:03:07Z to 2026-01-14T13:03:07Z"
     told_of = f"EU: Blizzard published nothing new {window}. The next window goes on.\n"
     assert ended.stderr.partition("WARNING ")[2] == told_of
-    shown = rows_of(told("poll.poll", polled)("poll").stdout)
+    shown = rows_of(told("collecting.poll.poll", polled)("poll").stdout)
     assert shown["attempts"] == ["60", "1,234"]
     assert shown["after it was published"] == ["1,800 s"]
 
@@ -229,7 +230,7 @@ def test_a_seeding_tells_each_seeder_and_what_failed(told: Callable[..., Command
             part("items", SeedOutcome.INCOMPLETE, ExitStatus.UNAVAILABLE, message="nobody answers."),
         )
     )
-    seed = told("seed.seed", seeded)
+    seed = told("catalogue.seed.seed", seeded)
     ended = seed("seed", "all", "--format", "json")
     recipes, items = json.loads(ended.stdout)
     assert recipes == {
@@ -309,7 +310,7 @@ def test_a_recomputation_tells_each_region_and_what_failed(told: Callable[..., C
         StatisticsChange(),
         "it is held.",
     )
-    recompute = told("recompute.recompute", RecomputedStatistics((eu, us)))
+    recompute = told("history.recompute.recompute", RecomputedStatistics((eu, us)))
     ended = recompute("stats", "recompute", "--format", "json")
     record, _ = json.loads(ended.stdout)
     assert record == {

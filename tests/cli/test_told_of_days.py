@@ -11,10 +11,10 @@ import pytest
 
 from ironforge_cli.blizzard.spool import Kept
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.days import Changed, ChangedDays, HeldDay
-from ironforge_cli.jobs.exporting import Exported, ExportedTables
-from ironforge_cli.jobs.housekeeping import Maintained, Result
-from ironforge_cli.jobs.housekeeping import Outcome as Step
+from ironforge_cli.jobs.days.export import Exported, ExportedTables
+from ironforge_cli.jobs.days.housekeeping import Maintained, Result
+from ironforge_cli.jobs.days.housekeeping import Outcome as Step
+from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def step(action: str, outcome: Step, status: ExitStatus = ExitStatus.DONE, **mor
 
 def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[..., Command]) -> None:
     maintain = told(
-        "partitions.maintain",
+        "days.maintain.maintain",
         Maintained(
             (
                 step("archive", Step.DONE, rows=1_001, bytes=2_500),
@@ -69,7 +69,7 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
         ["drop", "EU", TABLE, "postponed"],
         ["detach", "EU", TABLE, "blocked"],
     ]
-    nothing = told("partitions.maintain", Maintained((step("prune", Step.DONE, table=None, rows=0),)))
+    nothing = told("days.maintain.maintain", Maintained((step("prune", Step.DONE, table=None, rows=0),)))
     assert nothing("partitions", "maintain").stdout == "There is nothing to do.\n"
 
 
@@ -82,7 +82,7 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
         )
     )
     words = ("partitions", command, "--date", "2026-01-14", "--archive", str(tmp_path))
-    ended = told(f"days.{command}", changed)(*words, "--format", "json")
+    ended = told(f"days.one_day.{command}", changed)(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
         "region": "eu",
         "date": "2026-01-14",
@@ -93,13 +93,13 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
         "message": None,
     }
     assert (ended.exit_code, ended.stderr.partition("ERROR ")[2]) == (3, "US: no room.\n")
-    shown = told(f"days.{command}", changed)(*words).stdout
+    shown = told(f"days.one_day.{command}", changed)(*words).stdout
     assert [line.split() for line in shown.splitlines()[1:]] == [
         ["EU", "2026-01-14", "restored", "1,001", "2.5", "kB", TABLE],
         ["US", "2026-01-14", "failed", "0", "of_us"],
     ]
     everything = ChangedDays((Changed(Region.EU, DAY, TABLE, "failed", status=ExitStatus.LOCKED, message="held."),))
-    assert told(f"days.{command}", everything)(*words).exit_code == 75
+    assert told(f"days.one_day.{command}", everything)(*words).exit_code == 75
 
 
 def test_the_list_of_days_tells_bounds_and_what_is_archived(told: Callable[..., Command]) -> None:
@@ -108,7 +108,7 @@ def test_the_list_of_days_tells_bounds_and_what_is_archived(told: Callable[..., 
         HeldDay(Region.EU, DAY, TABLE, "restored", HOUR, LATER, 1_001, 2_500, archived_rows=0, archived_bytes=0),
         HeldDay(Region.US, DAY, None, "archived", HOUR, LATER, 0, 0, archived_rows=1_002, archived_bytes=3_500),
     ]
-    listed = told("days.listed", held)
+    listed = told("days.one_day.listed", held)
     assert json.loads(listed("partitions", "list", "--format", "json").stdout)[1] == {
         "region": "eu",
         "date": "2026-01-14",
@@ -128,7 +128,7 @@ def test_the_list_of_days_tells_bounds_and_what_is_archived(told: Callable[..., 
         "EU … to 2026-01-14T12:03:07Z foreign 0 0 B others",
         "US 2026-01-14 archived 1,002 3.5 kB",
     ]
-    assert told("days.listed", [])("partitions", "list").stdout == "There are none.\n"
+    assert told("days.one_day.listed", [])("partitions", "list").stdout == "There are none.\n"
 
 
 def test_an_export_tells_each_file_and_what_failed(told: Callable[..., Command], tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_an_export_tells_each_file_and_what_failed(told: Callable[..., Command],
             Exported(Region.US, "token.parquet", "failed", message="no room.", status=ExitStatus.CONFIGURATION),
         )
     )
-    export = told("exporting.export", files)
+    export = told("days.export.export", files)
     words = ("partitions", "export", "--archive", str(tmp_path))
     ended = export(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
@@ -161,7 +161,7 @@ def test_bodies_are_listed_with_their_reason(told: Callable[..., Command]) -> No
         Kept(Path("/home/spool/eu/x"), Region.EU, HOUR, "abcdef0123456789", 1_001, LATER, "[it] can't be reached."),
         Kept(Path("/home/spool/us/y"), Region.US, None, "0123456789abcdef", 1_002, LATER, "no time."),
     ]
-    listed = told("spool.listed", bodies)
+    listed = told("collecting.spool.listed", bodies)
     assert json.loads(listed("spool", "list", "--format", "json").stdout)[0] == {
         "name": "abcdef012345",
         "digest": "abcdef0123456789",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.jobs.poll import Window
-from ironforge_cli.jobs.recompute import Extent
-from ironforge_cli.jobs.seeding import Trial
+from ironforge_cli.jobs.catalogue.work import Trial
+from ironforge_cli.jobs.collecting.poll import Window
+from ironforge_cli.jobs.history.recompute import Extent
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def asked(run: Run, found: Asked, *arguments: str, **variables: str) -> tuple[tu
 
 @pytest.mark.parametrize("force", [False, True])
 def test_collect(run: Run, asked_of: Callable[[str], Asked], *, force: bool) -> None:
-    found = asked_of("collect.collect")
+    found = asked_of("collecting.collect.collect")
     arguments, options = asked(run, found, "collect", *(["--force"] if force else []), **CREDENTIALS)
     assert arguments == (BOTH,)
     assert options["force"] is force
-    assert options["housekeeping"].retention_days == options["storage"].retention_days
+    assert callable(options["upkeep"])
     arguments, _ = asked(run, found, "collect", "--region", "us", **CREDENTIALS)
     assert arguments == ((Region.US,),)
 
@@ -74,7 +74,7 @@ def test_collect(run: Run, asked_of: Callable[[str], Asked], *, force: bool) -> 
 def test_collect_from_a_file(
     run: Run, asked_of: Callable[[str], Asked], tmp_path: Path, *, force: bool, piped: bool
 ) -> None:
-    found = asked_of("collect.ingest")
+    found = asked_of("collecting.collect.ingest")
     file = tmp_path / "body"
     file.write_bytes(b"\xff of the file")
     words = ["collect", "--from", "-" if piped else str(file), "--region", "us", "--snapshot-time", AT]
@@ -101,7 +101,7 @@ def test_collect_from_a_file(
     ],
 )
 def test_poll(run: Run, asked_of: Callable[[str], Asked], words: list[str], window: Window) -> None:
-    arguments, options = asked(run, asked_of("poll.poll"), "poll", *words, **CREDENTIALS)
+    arguments, options = asked(run, asked_of("collecting.poll.poll"), "poll", *words, **CREDENTIALS)
     assert arguments == (BOTH,)
     assert options["window"] == window
     assert options["storage"]().retention_days == 30
@@ -113,7 +113,7 @@ def test_poll(run: Run, asked_of: Callable[[str], Asked], words: list[str], wind
 def test_poll_refuses_what_is_just_beyond(
     run: Run, asked_of: Callable[[str], Asked], words: list[str], wrong: str
 ) -> None:
-    found = asked_of("poll.poll")
+    found = asked_of("collecting.poll.poll")
     ended = run("poll", *words, **CREDENTIALS)
     assert (ended.exit_code, found) == (2, [])
     assert wrong in ended.stderr
@@ -123,14 +123,14 @@ def test_poll_refuses_what_is_just_beyond(
 def test_credentials_that_are_missing_are_told_before_anything_is_asked_for(
     run: Run, asked_of: Callable[[str], Asked], command: str
 ) -> None:
-    found = asked_of(f"{command}.{command}")
+    found = asked_of(f"collecting.{command}.{command}")
     ended = run(command)
     assert (ended.exit_code, found) == (78, [])
     assert "BLIZZARD_CLIENT_ID" in ended.stderr
 
 
 def test_spool_list(run: Run, asked_of: Callable[[str], Asked]) -> None:
-    found = asked_of("spool.listed")
+    found = asked_of("collecting.spool.listed")
     arguments, options = asked(run, found, "spool", "list")
     assert (arguments[1:], options) == ((BOTH,), {"quarantine": False})
     arguments, options = asked(run, found, "spool", "list", "--quarantine", "--region", "eu")
@@ -146,12 +146,12 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Asked:
         found.append((arguments[1:], options))
         return ["a body"]
 
-    monkeypatch.setattr("ironforge_cli.jobs.spool.chosen", choose)
+    monkeypatch.setattr("ironforge_cli.jobs.collecting.spool.chosen", choose)
     return found
 
 
 def test_spool_replay(run: Run, asked_of: Callable[[str], Asked], chosen: Asked) -> None:
-    found = asked_of("spool.replay")
+    found = asked_of("collecting.spool.replay")
     arguments, options = asked(run, found, "spool", "replay")
     assert chosen.pop() == ((BOTH, ()), {"quarantine": False})
     assert arguments == (["a body"],)
@@ -174,7 +174,7 @@ def test_spool_drop(  # noqa: PLR0917 - a table of cases
     names: Any,
     quarantine: bool,  # noqa: FBT001 - the same
 ) -> None:
-    arguments, options = asked(run, asked_of("spool.drop"), "spool", "drop", *words)
+    arguments, options = asked(run, asked_of("collecting.spool.drop"), "spool", "drop", *words)
     assert chosen == [((BOTH, names), {"quarantine": quarantine})]
     assert (arguments, options["quarantine"]) == ((["a body"],), quarantine)
 
@@ -182,8 +182,8 @@ def test_spool_drop(  # noqa: PLR0917 - a table of cases
 def test_spool_drop_in_a_dry_run_drops_nothing(
     run: Run, asked_of: Callable[[str], Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = asked_of("spool.drop")
-    monkeypatch.setattr("ironforge_cli.jobs.spool.chosen", lambda *_, **__: [])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - takes anything
+    found = asked_of("collecting.spool.drop")
+    monkeypatch.setattr("ironforge_cli.jobs.collecting.spool.chosen", lambda *_, **__: [])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - takes anything
     assert run("spool", "drop", "--all", "--dry-run").exit_code == 0
     assert found == []
 
@@ -192,7 +192,7 @@ def test_spool_drop_in_a_dry_run_drops_nothing(
 def test_stats_recompute_uses_up_to_four_cores(
     run: Run, asked_of: Callable[[str], Asked], monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int
 ) -> None:
-    found = asked_of("recompute.recompute")
+    found = asked_of("history.recompute.recompute")
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     arguments, options = asked(run, found, "stats", "recompute")
     assert arguments == (BOTH,)
@@ -202,7 +202,7 @@ def test_stats_recompute_uses_up_to_four_cores(
 
 
 def test_stats_recompute_takes_its_extent_from_the_options(run: Run, asked_of: Callable[[str], Asked]) -> None:
-    found = asked_of("recompute.recompute")
+    found = asked_of("history.recompute.recompute")
     words = ("stats", "recompute", "--region", "eu", "--since", AT, "--until", AT, "--outdated", "--dry-run")
     arguments, options = asked(run, found, *words)
     assert arguments == ((Region.EU,),)
@@ -223,7 +223,7 @@ SEEDERS = {
 
 @pytest.mark.parametrize("seeder", SEEDERS)
 def test_seed(run: Run, asked_of: Callable[[str], Asked], seeder: str) -> None:
-    found = asked_of("seed.seed")
+    found = asked_of("catalogue.seed.seed")
     arguments, options = asked(run, found, "seed", seeder, IRONFORGE_REGIONS="us,eu", **CREDENTIALS)
     assert list(arguments[0]) == SEEDERS[seeder]
     assert options["region"] is Region.US
@@ -237,7 +237,7 @@ def test_seed(run: Run, asked_of: Callable[[str], Asked], seeder: str) -> None:
 def test_only_what_asks_for_nothing_is_seeded_without_credentials(
     run: Run, asked_of: Callable[[str], Asked], seeder: str
 ) -> None:
-    found = asked_of("seed.seed")
+    found = asked_of("catalogue.seed.seed")
     ended = run("seed", seeder)
     assert ended.exit_code == 78
     assert len(found) == int(seeder == "reagents")
@@ -245,7 +245,7 @@ def test_only_what_asks_for_nothing_is_seeded_without_credentials(
 
 
 def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_path: Path) -> None:
-    found = asked_of("partitions.maintain")
+    found = asked_of("days.maintain.maintain")
     arguments, options = asked(run, found, "partitions", "maintain")
     assert arguments == (BOTH,)
     kept = options["housekeeping"]
@@ -260,7 +260,7 @@ def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_pat
 
 @pytest.mark.parametrize("command", ["drop", "restore"])
 def test_partitions_drop_and_restore(run: Run, asked_of: Callable[[str], Asked], tmp_path: Path, command: str) -> None:
-    found = asked_of(f"days.{command}")
+    found = asked_of(f"days.one_day.{command}")
     words = ("partitions", command, "--date", "2024-02-29")
     named, others = str(tmp_path / "named"), str(tmp_path / "others")
     arguments, options = asked(run, found, *words, "--archive", named, IRONFORGE_ARCHIVE_URI=others)

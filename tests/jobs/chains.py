@@ -14,10 +14,10 @@ from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db.repositories.snapshots import Body
 from ironforge_cli.errors import InterruptedRunError
-from ironforge_cli.jobs.archiving import Archive
-from ironforge_cli.jobs.recompute import Ending, Extent, recompute
-from ironforge_cli.jobs.runs import Attempt, Silent
-from ironforge_cli.jobs.storing import store_snapshot
+from ironforge_cli.jobs.collecting.storing import store_snapshot
+from ironforge_cli.jobs.days.archiving import Archive
+from ironforge_cli.jobs.evidence.runs import Attempt, Silent
+from ironforge_cli.jobs.history.recompute import Ending, Extent, recompute
 from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.collect import Storage
-    from ironforge_cli.jobs.recompute import RecomputedRegion, RecomputedStatistics
-    from ironforge_cli.jobs.runs import Progress
+    from ironforge_cli.jobs.evidence.runs import Progress
+    from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
+    from ironforge_cli.jobs.storage import Storage
     from tests.jobs.expected import Row
 
 BEGINS = datetime(2026, 1, 14, 1, 3, 7, tzinfo=UTC)

@@ -14,7 +14,7 @@ from requests_cache.policy import actions, expiration
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
-from ironforge_cli.jobs.collect import collect, ingest
+from ironforge_cli.jobs.collecting.collect import collect, ingest
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.collect import Collected, Market, Storage
+    from ironforge_cli.jobs.collecting.collect import Collected, Market
+    from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.clocks import TickingClock
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from ironforge_cli.db.repositories import partitions
-from ironforge_cli.jobs import days as by_day
-from ironforge_cli.jobs import partitions as job
-from ironforge_cli.jobs.housekeeping import Housekeeping
+from ironforge_cli.jobs.days import maintain as job
+from ironforge_cli.jobs.days import one_day as by_day
+from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.collect import Storage
-    from ironforge_cli.jobs.housekeeping import Maintained
+    from ironforge_cli.jobs.days.housekeeping import Maintained
+    from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
 
 TODAY = date(2026, 1, 14)

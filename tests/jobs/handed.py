@@ -13,18 +13,18 @@ from requests.structures import CaseInsensitiveDict
 
 from ironforge_cli.blizzard.transport import Answer
 from ironforge_cli.errors import IronforgeError
-from ironforge_cli.jobs.cycle import RegionCycle
-from ironforge_cli.jobs.runs import Attempt, Evidence, Silent
-from ironforge_cli.jobs.workplace import Workplace
+from ironforge_cli.jobs.collecting.cycle import RegionCycle
+from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
+from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ironforge_cli.blizzard.spool import Kept, Shelf
-    from ironforge_cli.jobs.outcomes import CollectedRegion
-    from ironforge_cli.jobs.runs import Progress
-    from ironforge_cli.jobs.workplace import Storage
+    from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
+    from ironforge_cli.jobs.evidence.runs import Progress
+    from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
 
 NOON = datetime(2026, 1, 14, 12, 0, 7, tzinfo=UTC)

@@ -13,8 +13,8 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SEEDER_STATUS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.runs import LogRow
-from ironforge_cli.jobs.health_rules import Kind
-from ironforge_cli.jobs.status import examine
+from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ironforge_cli.jobs.collect import Storage
-    from ironforge_cli.jobs.findings import RegionFindings
-    from ironforge_cli.jobs.status import Health
+    from ironforge_cli.jobs.health.findings import RegionFindings
+    from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.storage import Storage
 
 NOW = datetime(2026, 1, 14, 12, 35, tzinfo=UTC)
 NEWEST = datetime(2026, 1, 14, 12, 3, tzinfo=UTC)

@@ -9,8 +9,8 @@ from ironforge_cli.blizzard.client import Read
 from ironforge_cli.blizzard.tally import Traffic
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import RefusedAnswerError, UnavailableError
-from ironforge_cli.jobs.seed import seed
-from ironforge_cli.jobs.seeding import SeededPart, Trial
+from ironforge_cli.jobs.catalogue.seed import seed
+from ironforge_cli.jobs.catalogue.work import SeededPart, Trial
 from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Recipe, SkillTier
 from ironforge_cli.regions import Region
 

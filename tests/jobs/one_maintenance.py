@@ -21,7 +21,7 @@ STEPS = (
     ("ironforge_cli.archive.store:FolderStore.put", 2, "after"),
     ("ironforge_cli.db.repositories.partitions:mark", 1, "after"),
     ("ironforge_cli.db.repositories.partitions:detach", 1, "after"),
-    ("ironforge_cli.jobs.archiving:Archive.require_kept", 1, "after"),
+    ("ironforge_cli.jobs.days.archiving:Archive.require_kept", 1, "after"),
     ("ironforge_cli.db.repositories.partitions:drop", 1, "after"),
     ("ironforge_cli.db.repositories.partitions:drop", 2, "after"),
 )
@@ -32,9 +32,9 @@ def one_maintenance(*, url: str, home: str, archive: str, now: str, step: tuple[
     from ironforge_cli.archive.days import ArchivedDays  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.archive.store import store_at  # noqa: PLC0415
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
-    from ironforge_cli.jobs.archiving import Archive  # noqa: PLC0415
-    from ironforge_cli.jobs.housekeeping import Housekeeping  # noqa: PLC0415
-    from ironforge_cli.jobs.partitions import maintain  # noqa: PLC0415
+    from ironforge_cli.jobs.days.archiving import Archive  # noqa: PLC0415
+    from ironforge_cli.jobs.days.housekeeping import Housekeeping  # noqa: PLC0415
+    from ironforge_cli.jobs.days.maintain import maintain  # noqa: PLC0415
     from ironforge_cli.regions import Region  # noqa: PLC0415
     from tests.clocks import TickingClock  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
@@ -76,6 +76,6 @@ def process_context() -> ForkServerContext:
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["tests.jobs.one_maintenance", "ironforge_cli.jobs.partitions", "ironforge_cli.jobs.archiving", "numpy"]
+        ["tests.jobs.one_maintenance", "ironforge_cli.jobs.days.maintain", "ironforge_cli.jobs.days.archiving", "numpy"]
     )
     return context

@@ -31,9 +31,9 @@ class _Killing:
 
 def one_recomputation(url: str, home: str, kill_at: int) -> None:
     """Recompute every region, and exit with the code of the result."""
-    from ironforge_cli.cli.wiring import Stop, SystemClock  # noqa: PLC0415 - in the new process alone
+    from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
-    from ironforge_cli.jobs.recompute import Extent, recompute  # noqa: PLC0415
+    from ironforge_cli.jobs.history.recompute import Extent, recompute  # noqa: PLC0415
     from ironforge_cli.regions import Region  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
 
@@ -54,7 +54,9 @@ def one_recomputation(url: str, home: str, kill_at: int) -> None:
 def process_context() -> ForkServerContext:
     """Processes that begin with everything imported, so that what is killed is the work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.jobs.one_recomputation", "tests.conftest", "ironforge_cli.jobs.recompute"])
+    context.set_forkserver_preload(
+        ["tests.jobs.one_recomputation", "tests.conftest", "ironforge_cli.jobs.history.recompute"]
+    )
     return context
 
 

@@ -18,9 +18,9 @@ def one_run(*, url: str, api_url: str, oauth_url: str, credentials: tuple[str, s
     from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
     from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415
-    from ironforge_cli.cli.wiring import Stop, SystemClock  # noqa: PLC0415
+    from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
-    from ironforge_cli.jobs.collect import collect  # noqa: PLC0415
+    from ironforge_cli.jobs.collecting.collect import collect  # noqa: PLC0415
     from ironforge_cli.regions import Region  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
 
@@ -51,7 +51,7 @@ def process_context() -> ForkServerContext:
     """Processes that begin with everything imported, so that what is killed is the work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["tests.jobs.one_run", "ironforge_cli.jobs.collect", "ironforge_cli.blizzard.client"]
+        ["tests.jobs.one_run", "ironforge_cli.jobs.collecting.collect", "ironforge_cli.blizzard.client"]
     )
     return context
 

@@ -27,10 +27,10 @@ def one_seeding(
     from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
     from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415
-    from ironforge_cli.cli.wiring import Stop, SystemClock  # noqa: PLC0415
+    from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
-    from ironforge_cli.jobs.pending import PendingRows  # noqa: PLC0415
-    from ironforge_cli.jobs.seed import SEEDERS, seed  # noqa: PLC0415
+    from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed  # noqa: PLC0415
+    from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
     from ironforge_cli.regions import Region  # noqa: PLC0415
 
     clock, folder = SystemClock(Stop()), Path(home)
@@ -67,7 +67,7 @@ def process_context() -> ForkServerContext:
     """Processes that begin with everything imported, so that what is killed is the work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["tests.jobs.one_seeding", "ironforge_cli.jobs.seed", "ironforge_cli.blizzard.client"]
+        ["tests.jobs.one_seeding", "ironforge_cli.jobs.catalogue.seed", "ironforge_cli.blizzard.client"]
     )
     return context
 

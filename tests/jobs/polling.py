@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ironforge_cli.jobs.poll import Polled, Window, poll
+from ironforge_cli.jobs.collecting.poll import Polled, Window, poll
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
 
 if TYPE_CHECKING:
-    from ironforge_cli.jobs.collect import Market
+    from ironforge_cli.jobs.collecting.collect import Market
     from tests.jobs.conftest import Collector
 
 STARTS = datetime(2026, 1, 14, 12, 30, 5, tzinfo=UTC)

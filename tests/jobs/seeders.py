@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
-from ironforge_cli.jobs.pending import PendingRows
-from ironforge_cli.jobs.seed import SEEDERS, seed
-from ironforge_cli.jobs.seeding import Trial
+from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed
+from ironforge_cli.jobs.catalogue.work import Trial
+from ironforge_cli.jobs.evidence.pending import PendingRows
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.seeding import CatalogueSource, Seeded, SeedProgress
+    from ironforge_cli.jobs.catalogue.work import CatalogueSource, Seeded, SeedProgress
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.clocks import TickingClock
 

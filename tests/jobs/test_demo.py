@@ -22,7 +22,7 @@ from ironforge_cli.db.embedded.cluster import answering_pid
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.demo import demonstrate
-from ironforge_cli.jobs.runs import Silent
+from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
 from tests.db.embedded_playground import sockets_of
 from tests.jobs import stored

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ironforge_cli.jobs.seed_items import store_found_items, store_single_items
+from ironforge_cli.jobs.catalogue.items import store_found_items, store_single_items
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ironforge_cli.db.repositories.attempts import Streak
-from ironforge_cli.jobs.findings import Days, Disk, Findings, Freshness, RegionFindings, SelfCheck
+from ironforge_cli.jobs.health.findings import Days, Disk, Findings, Freshness, RegionFindings, SelfCheck
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW

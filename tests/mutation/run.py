@@ -1,8 +1,8 @@
 """Plants mistakes in modules, one at a time, and says which the tests nearest to them leave unnoticed.
 
     uv run python -m tests.mutation.run ironforge_cli/market/hours.py
-    uv run python -m tests.mutation.run ironforge_cli/jobs/poll.py --tests tests/jobs/test_poll.py --sample 40
-    uv run python -m tests.mutation.run ironforge_cli/jobs/poll.py --lines 200-240 --then tests/jobs
+    uv run python -m tests.mutation.run ironforge_cli/jobs/health/rules.py --tests tests/jobs/health --sample 40
+    uv run python -m tests.mutation.run ironforge_cli/jobs/collecting/poll.py --lines 200-240 --then tests/jobs
 
 The tests run in a copy of this checkout, against a server that is started once. Each mistake has a process that is
 forked off one that has the libraries loaded already, so that it costs little more than the tests that notice it.

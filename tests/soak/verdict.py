@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ironforge_cli.jobs.status import examine
+from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.regions import Region
 from tests.clocks import TickingClock
 from tests.conftest import storage_in
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.workplace import Storage
+    from ironforge_cli.jobs.storage import Storage
     from tests.jobs.expected import Row
     from tests.soak.hours import RegionHours
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
-from ironforge_cli.cli.wiring import Stop
+from ironforge_cli.cli.frame.wiring import Stop
 from ironforge_cli.db.engine import Database
-from ironforge_cli.jobs.collect import collect
-from ironforge_cli.jobs.housekeeping import Housekeeping
-from ironforge_cli.jobs.poll import Window, poll
+from ironforge_cli.jobs.collecting.collect import collect
+from ironforge_cli.jobs.collecting.poll import Window, poll
+from ironforge_cli.jobs.days.housekeeping import Housekeeping
+from ironforge_cli.jobs.days.maintain import upkeep_by
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 
@@ -160,7 +161,7 @@ def one_window(wire: Connection, place: Place, *, seconds: float, offset: float,
             storage=lambda: storage_in(Path(place.home), database),
             clock=clock,
             progress=clock,
-            housekeeping=HOUSEKEEPING,
+            upkeep=upkeep_by(HOUSEKEEPING, clock=clock),
         ).status
 
     clock.send(Ended(_worked(place, clock, work)))
@@ -172,7 +173,9 @@ def one_collect(wire: Connection, place: Place, *, seconds: float, offset: float
 
     def work(market: BlizzardClient, database: Database) -> int:
         storage = storage_in(Path(place.home), database)
-        return collect(tuple(Region), market=market, storage=storage, clock=clock, housekeeping=HOUSEKEEPING).status
+        return collect(
+            tuple(Region), market=market, storage=storage, clock=clock, upkeep=upkeep_by(HOUSEKEEPING, clock=clock)
+        ).status
 
     wire.send(Ended(_worked(place, clock, work)))
 

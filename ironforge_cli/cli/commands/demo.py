@@ -1,0 +1,250 @@
+"""`ironforge demo`: the whole job on one machine with nothing set up."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.errors import LockedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from rich.console import Console
+
+    from ironforge_cli.cli.frame.wiring import Invocation
+    from ironforge_cli.cli.show.render import Report
+    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
+
+_MARK = "this-is-a-demo"
+_CATALOGUE = 1_500
+_CLIENTS = "https://develop.battle.net/access/clients"
+# What an earlier demo left outside of its database, and what would be taken for this one's.
+_LEFT_OVER = ("http", "spool", "quarantine")
+_FEWEST_HOURS, _MOST_HOURS = 8, 24
+_SHORTEST_NAME, _LONGEST_NAME = 14, 28
+_INDENT, _GAP = "    ", 2
+
+Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
+Hours = Annotated[int, typer.Option("--hours", min=2, max=168, help="Published hours to collect.")]
+Items = Annotated[int, typer.Option("--items", min=1, max=100, help="Items to show of each region.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same market.")]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
+]
+
+
+@command
+def demo(
+    run: Invocation,
+    *,
+    auctions: Auctions = 30_000,
+    hours: Hours = 8,
+    items: Items = 8,
+    seed: Seed = 1,
+    home: Home = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Show the whole job: collect several hours of EU and US, with nothing set up.
+
+    Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
+    hour, and shows what sells. Your own data and settings are left alone; run it again to begin anew.
+
+    Example: ironforge demo --hours 24 --items 20
+    """
+    from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - help must not wait for all of this
+    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
+    from ironforge_cli.config import default_home  # noqa: PLC0415
+    from ironforge_cli.db import schema  # noqa: PLC0415
+    from ironforge_cli.jobs.demo import demonstrate  # noqa: PLC0415
+    from ironforge_cli.regions import Region  # noqa: PLC0415
+    from ironforge_cli.sandbox.stand_in import Sandbox  # noqa: PLC0415
+
+    began = run.clock.monotonic()
+    own = default_home()
+    folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
+    starts_at = run.clock.now() - timedelta(hours=hours)
+    sandbox: Sandbox = run.close_with(Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at))
+    database = run.embedded_database(home=folder)
+    schema.start_anew(database)
+
+    def its_time() -> float:
+        # Its hours pass in less than a minute, for which an answer counts as fresh.
+        return (run.clock.now() + (sandbox.now - starts_at)).timestamp()
+
+    transport = run.transport_to(
+        home=folder,
+        credentials=lambda: (sandbox.client_id, sandbox.client_secret),
+        oauth_url=sandbox.oauth_url,
+        now=its_time,
+    )
+    if not run.shared.verbose:
+        run.close_with(_without_a_line_for_each_snapshot())
+    demonstrated = demonstrate(
+        tuple(Region),
+        hours=hours,
+        publish=sandbox.advance,
+        api=BlizzardClient(transport, api_url=sandbox.api_url, locale=run.settings.locale),
+        storage=run.storage(lambda: database, home=folder),
+        clock=run.clock,
+        progress=run.progress(),
+        items_shown=items,
+    )
+    seconds = run.clock.monotonic() - began
+    hindrance = run.loaded.sources["database_url"] if run.settings.database_url else None
+    failed = demonstrated.failed
+    return Report(
+        records=_records(demonstrated),
+        show=lambda console: _show(demonstrated, folder=folder, seconds=seconds, hindrance=hindrance, console=console),
+        format=format_,
+        status=demonstrated.status,
+        failures=tuple(piece.message for piece in (*failed.regions, *failed.tokens) if piece.message) if failed else (),
+    )
+
+
+def _fresh(run: Invocation, folder: Path) -> Path:
+    """Make the demo's folder its own until the command ends, without what an earlier demo left beside its database.
+
+    Anybody else's folder is refused.
+    """
+    # Only Unix has it, and only this command needs it.
+    import fcntl  # noqa: PLC0415
+
+    folder = folder.expanduser().absolute()
+    mark = folder / _MARK
+    try:
+        if folder.exists() and not mark.exists() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds something that is no demo: give another --home.")
+        run.server(home=folder).make_home()
+        stream = run.close_with(mark.open("ab"))
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in _LEFT_OVER:
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
+    except BlockingIOError as error:
+        raise LockedError(f"Another demo runs in {folder}: wait for its end, or give another --home.") from error
+    except OSError as error:
+        raise UsageError(f"The folder {folder} can't be used ({error.strerror}): give another --home.") from error
+    return folder
+
+
+@contextmanager
+def _without_a_line_for_each_snapshot() -> Generator[None]:
+    """Leave out what collecting says of every snapshot: here it is shown at the end, all at once."""
+    jobs = logging.getLogger("ironforge_cli.jobs")
+    before = jobs.level
+    jobs.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        jobs.setLevel(before)
+
+
+def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
+    return [
+        {
+            "region": shown.region,
+            "rank": rank,
+            "item_id": busy.sales.item_id,
+            "item_name": busy.sales.name,
+            "min_price": busy.sales.min_price,
+            "market_value": busy.sales.market_value,
+            "total_quantity": busy.sales.total_quantity,
+            "sales_low": busy.sales.sales_low,
+            "estimated_sales": busy.sales.estimated_sales,
+            "sales_high": busy.sales.sales_high,
+            "hourly_sales": list(busy.by_hour),
+        }
+        for shown in demonstrated.regions
+        for rank, busy in enumerate(shown.busiest, start=1)
+    ]
+
+
+def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance: str | None, console: Console) -> None:
+    """Show it all to a person; `hindrance` is the setting that leads the tool to another database."""
+    if demonstrated.failed is not None:
+        return
+    for shown in demonstrated.regions:
+        _show_region(shown, console)
+    snapshots = sum(shown.snapshots for shown in demonstrated.regions)
+    auctions = sum(shown.auctions for shown in demonstrated.regions)
+    collecting, names = f"{demonstrated.seconds:.1f} s", f"{demonstrated.items:,} names of items"
+    place = shlex.quote(str(folder))
+    lines = [
+        f"{snapshots} snapshots with {auctions:,} auctions were collected, compared and stored",
+        f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
+        "",
+        "All of it is kept until the next demo. To look into it:",
+        f"  demo={place}",
+        "  IRONFORGE_HOME=$demo ironforge db start",
+        '  psql "$(IRONFORGE_HOME=$demo ironforge db url)"',
+        "  IRONFORGE_HOME=$demo ironforge db stop",
+        *([f"  (with {hindrance} unset, which names a database of your own)"] if hindrance else []),
+        "",
+        "This market was simulated. For the real one, with an API client of your own",
+        f"from {_CLIENTS}:",
+        "  export BLIZZARD_CLIENT_ID=… BLIZZARD_CLIENT_SECRET=…",
+        "  ironforge collect",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _show_region(shown: Shown, console: Console) -> None:
+    from rich.cells import cell_len  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from ironforge_cli.cli.show.render import count, gold, iso, plain  # noqa: PLC0415
+
+    console.print(
+        f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
+        soft_wrap=True,
+    )
+    console.print(
+        f"    {count(shown.auctions)} auctions; a token costs {gold(shown.token_price)}; sold for most gold:",
+        soft_wrap=True,
+    )
+    names = [busy.sales.name or f"item {busy.sales.item_id}" for busy in shown.busiest]
+    figures = [
+        (
+            gold(busy.sales.min_price),
+            count(busy.sales.total_quantity),
+            count(busy.sales.sales_low),
+            count(busy.sales.estimated_sales),
+            count(busy.sales.sales_high),
+        )
+        for busy in shown.busiest
+    ]
+    headings = ("price", "for sale", "low", "sold", "high")
+    taken = sum(max(map(len, column)) + _GAP for column in zip(headings, *figures, strict=True))
+    left = console.width - len(_INDENT) - _GAP - taken
+    longest = min(max(map(cell_len, names), default=0), _LONGEST_NAME)
+    name_width = max(min(longest, left - _FEWEST_HOURS), _SHORTEST_NAME)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column(f"{_INDENT}item", width=len(_INDENT) + name_width, no_wrap=True, overflow="ellipsis")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("by hour", no_wrap=True)
+    for name, busy, cells in zip(names, shown.busiest, figures, strict=True):
+        table.add_row(plain(f"{_INDENT}{name}"), *cells, _bars(busy, hours=max(left - name_width, 1)))
+    console.print(table)
+    console.print()
+
+
+def _bars(busy: BusyItem, *, hours: int) -> str:
+    """The newest hours of an item, a bar each, and a gap where nothing is known."""
+    from ironforge_cli.cli.show.render import sparkline  # noqa: PLC0415
+
+    shown = busy.by_hour[-min(hours, _MOST_HOURS) :]
+    bars = iter(sparkline([units for units in shown if units is not None]))
+    return "".join(" " if units is None else next(bars) for units in shown)

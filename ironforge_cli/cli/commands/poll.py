@@ -1,0 +1,91 @@
+"""`ironforge poll`: a window of collection cycles, as cron starts it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ironforge_cli.cli.commands import collect
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration
+from ironforge_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from ironforge_cli.cli.frame.wiring import Invocation
+    from ironforge_cli.cli.show.render import Report
+    from ironforge_cli.jobs.collecting.poll import Polled
+
+_SHORTEST_INTERVAL = timedelta(seconds=1)
+_LONGEST_WINDOW = timedelta(days=1)
+
+WindowOption = Annotated[
+    timedelta, typer.Option("--window", parser=duration, metavar="SPAN", help="How long to go on asking.")
+]
+IntervalOption = Annotated[
+    timedelta,
+    typer.Option(
+        "--interval", parser=duration, metavar="SPAN", help="From one attempt to the next, on the clock's grid."
+    ),
+]
+Adaptive = Annotated[
+    bool,
+    typer.Option(
+        "--adaptive",
+        help="Ask three times as often when a region is due, by what it published before, and every 5 min until then.",
+    ),
+]
+
+
+@command
+def poll(
+    run: Invocation,
+    *,
+    region: Regions = None,
+    window: WindowOption = "30m",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
+    interval: IntervalOption = "30s",  # pyright: ignore[reportArgumentType] - the same
+    adaptive: Adaptive = False,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Collect until every region has a snapshot newer than at the start, or the window ends: what cron starts at :30.
+
+    When nothing is new an attempt costs next to nothing. A region that fails hinders no other, and is asked again.
+    What one window misses, the next one finds. A window in which Blizzard published nothing is told even with -q.
+
+    Example: ironforge poll --window 30m --interval 30s
+    """
+    from ironforge_cli.jobs.collecting import poll as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
+
+    if interval < _SHORTEST_INTERVAL:
+        raise UsageError("--interval is at least 1s: Blizzard publishes once an hour.")
+    if window > _LONGEST_WINDOW:
+        raise UsageError("--window is a day at most: let cron start one after the other.")
+    regions = run.regions(region)
+    # Settings that are missing are told before a server is started.
+    run.settings.credentials()
+    polled = job.poll(
+        regions,
+        window=job.Window(length=window, interval=interval, adaptive=adaptive),
+        market=run.client,
+        storage=run.lasting_storage(),
+        clock=run.clock,
+        progress=run.progress(),
+        upkeep=run.upkeep(),
+    )
+    return _report(polled, format_)
+
+
+def _report(polled: Polled, format_: Format) -> Report:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from ironforge_cli.cli.show.render import iso  # noqa: PLC0415
+
+    times = f"{iso(polled.started_at.replace(microsecond=0))} to {iso(polled.ended_at.replace(microsecond=0))}"
+    return replace(
+        collect.report(polled.collected, format_, polled={one.collected.region: one for one in polled.regions}),
+        warnings=tuple(
+            f"{region.label}: Blizzard published nothing new from {times}. The next window goes on."
+            for region in polled.without_news
+        ),
+    )

@@ -1,0 +1,217 @@
+"""`ironforge seed`: recipes, reagents and items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from ironforge_cli.cli.frame.wiring import Invocation
+    from ironforge_cli.cli.show.render import Report
+    from ironforge_cli.jobs.catalogue.work import Seeded
+
+app = typer.Typer(no_args_is_help=True)
+
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Do again what is complete, asking anew also for what Blizzard didn't show the last time."
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="For trying: no more than N recipes, or items.")
+]
+Profession = Annotated[
+    str | None,
+    typer.Option("--profession", metavar="NAME", help="For trying: one profession alone, by its name or number."),
+]
+
+
+@app.command("recipes")
+@command
+def recipes(
+    run: Invocation,
+    *,
+    force: Force = False,
+    limit: Limit = None,
+    profession: Profession = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Store every recipe of every profession and skill tier, profession by profession.
+
+    What is complete is skipped until the game has a new build; a run that was ended anyhow is continued by the next.
+
+    Example: ironforge seed recipes --profession Alchemy
+    """
+    return _seeded(run, ["recipes"], force=force, limit=limit, profession=profession, format_=format_)
+
+
+@app.command("reagents")
+@command
+def reagents(
+    run: Invocation,
+    *,
+    force: Force = False,
+    limit: Limit = None,
+    profession: Profession = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Store what every stored recipe takes, without asking for anything.
+
+    Run `ironforge seed recipes` before it.
+
+    Example: ironforge seed reagents
+    """
+    return _seeded(run, ["reagents"], force=force, limit=limit, profession=profession, format_=format_)
+
+
+@app.command("items")
+@command
+def items(
+    run: Invocation,
+    *,
+    force: Force = False,
+    limit: Limit = None,
+    profession: Profession = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Store the name and kind of every item that a recipe takes or makes, or that was ever in a snapshot.
+
+    Run it again for items that are new in later snapshots: it asks for these alone.
+
+    Example: ironforge seed items
+    """
+    return _seeded(run, ["items"], force=force, limit=limit, profession=profession, format_=format_)
+
+
+@app.command("all")
+@command
+def all_(
+    run: Invocation,
+    *,
+    force: Force = False,
+    limit: Limit = None,
+    profession: Profession = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Seed recipes, reagents and items, in this order: what is not complete.
+
+    When all is complete it asks for one thing, which tells whether the game has a new build.
+
+    Example: ironforge seed all --format json
+    """
+    from ironforge_cli.jobs.catalogue.seed import SEEDERS  # noqa: PLC0415 - help must not wait for SQLAlchemy
+
+    return _seeded(run, SEEDERS, force=force, limit=limit, profession=profession, format_=format_)
+
+
+def _seeded(
+    run: Invocation,
+    wanted: Sequence[str],
+    *,
+    force: bool,
+    limit: int | None,
+    profession: str | None,
+    format_: Format,
+) -> Report:
+    from ironforge_cli.jobs.catalogue import seed as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
+    from ironforge_cli.jobs.catalogue.work import Trial, at_once  # noqa: PLC0415
+    from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
+
+    # Settings that are missing are told before a server is started.
+    if list(wanted) != ["reagents"]:
+        run.settings.credentials()
+    home = run.home
+    seeded = job.seed(
+        wanted,
+        source=run.client,
+        database=run.database,
+        pending=PendingRows(home / "spool" / "log-rows.jsonl"),
+        region=run.regions(None)[0],
+        clock=run.clock,
+        at_once=at_once(run.settings.requests_per_second),
+        progress=run.seed_progress(),
+        trial=Trial(force=force, limit=limit, profession=profession),
+    )
+    return report(seeded, format_)
+
+
+def report(seeded: Seeded, format_: Format) -> Report:
+    """What a seeding has to say."""
+    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
+
+    return Report(
+        records=records(seeded),
+        show=lambda console: show(seeded, console),
+        format=format_,
+        status=seeded.status,
+        failures=tuple(
+            f"Seeding {part.seeder}: {part.message}" for part in seeded.parts if part.status is not ExitStatus.DONE
+        ),
+    )
+
+
+def records(seeded: Seeded) -> list[dict[str, Any]]:
+    """One record a seeder, for programs."""
+    return [
+        {
+            "seeder": part.seeder,
+            "outcome": part.outcome,
+            "build": part.build,
+            "rows": part.rows,
+            "inserted": part.changes.inserted,
+            "updated": part.changes.updated,
+            "deleted": part.changes.deleted,
+            "skipped": dict(part.skipped),
+            "counted": dict(part.counted),
+            "requests": part.traffic.requests,
+            "cache_hits": part.traffic.cache_hits,
+            "seconds": round(part.seconds, 3),
+            "message": part.message,
+        }
+        for part in seeded.parts
+    ]
+
+
+def show(seeded: Seeded, console: Console) -> None:
+    """A table with a column a seeder, for people."""
+    from rich.table import Table  # noqa: PLC0415
+
+    from ironforge_cli.cli.show.render import count, plain  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    for part in seeded.parts:
+        table.add_column(f"[bold]{part.seeder}[/]", overflow="fold")
+
+    def row(name: str, cells: list[str]) -> None:
+        if any(cells):
+            table.add_row(f"[dim]{name}[/]", *(plain(cell) for cell in cells))
+
+    parts = seeded.parts
+    row("", [part.outcome for part in parts])
+    row("build", [part.build or "" for part in parts])
+    row("stored", ["" if part.rows is None else count(part.rows) for part in parts])
+    row("new", [count(part.changes.inserted) for part in parts])
+    row("changed", [count(part.changes.updated) for part in parts])
+    row("deleted", [count(part.changes.deleted) if part.changes.deleted else "" for part in parts])
+    for reason in dict.fromkeys(reason for part in parts for reason in part.skipped):
+        row(f"skipped: {reason}", [count(part.skipped[reason]) if reason in part.skipped else "" for part in parts])
+    for name in dict.fromkeys(name for part in parts for name in part.counted):
+        row(name, [count(part.counted[name]) if name in part.counted else "" for part in parts])
+    row("requests", [count(part.traffic.requests) for part in parts])
+    row("from the cache", [count(part.traffic.cache_hits) if part.traffic.cache_hits else "" for part in parts])
+    row("seconds", [f"{part.seconds:.1f}" for part in parts])
+    console.print(table)
+    for part in parts:
+        if part.message and part.status is ExitStatus.DONE:
+            console.print(f"{part.seeder}: {part.message}", soft_wrap=True, markup=False)

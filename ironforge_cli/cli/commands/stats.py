@@ -1,0 +1,181 @@
+"""`ironforge stats`: statistics computed anew."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
+from ironforge_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ironforge_cli.cli.frame.wiring import Invocation
+    from ironforge_cli.cli.show.render import Report
+    from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
+
+app = typer.Typer(no_args_is_help=True)
+
+_MOST_WORKERS = 4
+
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", parser=utc_time, metavar="TIME", help="The first snapshot's time at the earliest."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        parser=utc_time,
+        metavar="TIME",
+        help="The last one's at the latest; the 48 hours after it, which rest on it, are computed too.",
+    ),
+]
+Outdated = Annotated[
+    bool, typer.Option("--outdated", help="Only where another version of the estimator was at work, and between.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and by how much, and write nothing.")]
+ArchiveUri = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        metavar="URI",
+        help="Read raw snapshots that have left their table from this folder or s3://…; else IRONFORGE_ARCHIVE_URI.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=8, help="How many snapshots to compute at once; as many as there are cores, up to 4."
+    ),
+]
+
+
+@command
+def recompute(
+    run: Invocation,
+    *,
+    region: Regions = None,
+    since: Since = None,
+    until: Until = None,
+    outdated: Outdated = False,
+    dry_run: DryRun = False,
+    archive: ArchiveUri = None,
+    workers: Workers = None,
+    format_: FormatOption = Format.TABLE,
+) -> Report:
+    """Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.
+
+    The result is what collecting would write today. Statistics whose raw snapshots are gone stay as they are. It can
+    be ended at any moment and started again, beside hourly collections.
+
+    Example: ironforge stats recompute --region eu --since 2024-01-15 --dry-run
+    """
+    from ironforge_cli.jobs.history import recompute as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
+
+    if since is not None and until is not None and since > until:
+        raise UsageError(f"--since {since.isoformat()} is after --until {until.isoformat()}.")
+    archived = run.archive(archive)
+    recomputed = job.recompute(
+        run.regions(region),
+        storage=run.storage(lambda: run.database, home=run.home),
+        clock=run.clock,
+        extent=job.Extent(since=since, until=until, outdated=outdated),
+        dry_run=dry_run,
+        archive=archived.days if archived else None,
+        workers=workers or min(os.cpu_count() or 1, _MOST_WORKERS),
+        progress=run.progress(),
+    )
+    return _report(recomputed, format_)
+
+
+def _report(recomputed: RecomputedStatistics, format_: Format) -> Report:
+    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
+
+    return Report(
+        records=[_record(region) for region in recomputed.regions],
+        show=lambda console: _show(recomputed, console),
+        format=format_,
+        status=recomputed.status,
+        failures=tuple(
+            f"{region.region.label}: {region.message}"
+            for region in recomputed.regions
+            if region.status is not ExitStatus.DONE
+        ),
+    )
+
+
+def _record(region: RecomputedRegion) -> dict[str, Any]:
+    statistics = region.statistics
+    return {
+        "region": region.region,
+        "outcome": region.outcome,
+        "since": region.since,
+        "until": region.until,
+        "snapshots": region.snapshots,
+        "changed": region.changed,
+        "registry_changed": region.registry,
+        "without_rows": region.without_rows,
+        "without_previous": region.without_previous,
+        "outdated": region.outdated,
+        "still_outdated": region.still_outdated,
+        "windows_changed": region.auctions,
+        "rows_changed": statistics.rows,
+        "rows_added": statistics.added,
+        "rows_removed": statistics.removed,
+        "columns": {
+            name: {"rows": change.rows, "largest": change.largest, "total": change.total}
+            for name, change in statistics.columns.items()
+        },
+        "message": region.message,
+        "steps": {name: round(seconds, 4) for name, seconds in region.steps.items()},
+    }
+
+
+def _show(recomputed: RecomputedStatistics, console: Console) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    from ironforge_cli.cli.show.render import count, iso, plain  # noqa: PLC0415
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    grid.add_column("")
+    for region in recomputed.regions:
+        grid.add_column(f"[bold]{region.region.label}[/]", overflow="fold")
+
+    def row(name: str, cells: list[str]) -> None:
+        grid.add_row(f"[dim]{name}[/]", *cells)
+
+    regions = recomputed.regions
+    row("", [region.outcome.replace("_", " ") for region in regions])
+    row("from", [iso(region.since) if region.since else "-" for region in regions])
+    row("to", [iso(region.until) if region.until else "-" for region in regions])
+    row("snapshots computed", [count(region.snapshots) for region in regions])
+    row("snapshots changed", [count(region.changed) for region in regions])
+    row("left: raw rows not held", [count(region.without_rows) for region in regions])
+    row("left: snapshot before not held", [count(region.without_previous) for region in regions])
+    row("of another estimator before", [count(region.outdated) for region in regions])
+    row("of another estimator after", [count(region.still_outdated) for region in regions])
+    row("expiry windows changed", [count(region.auctions) for region in regions])
+    row("rows of statistics changed", [count(region.statistics.rows) for region in regions])
+    console.print(grid)
+    changes = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in ("region", "column", "rows", "largest change", "all changes"):
+        changes.add_column(column, justify="left" if column in {"region", "column"} else "right")
+    for region in regions:
+        for name, change in region.statistics.columns.items():
+            sizes = (f"{change.largest:,.6g}", f"{change.total:,.6g}")
+            changes.add_row(region.region.label, name, count(change.rows), *sizes)
+    if changes.row_count:
+        console.print()
+        console.print(changes)
+    for region in regions:
+        if region.message and region.status is ExitStatus.DONE:
+            console.print(plain(f"{region.region.label}: {region.message}"))
+
+
+app.command("recompute")(recompute)

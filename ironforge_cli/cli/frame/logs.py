@@ -1,0 +1,165 @@
+"""Messages on stderr: lines for people, or one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections import deque
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ironforge_cli.cli.frame.options import LogFormat
+from ironforge_cli.errors import IronforgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from logging import LogRecord
+
+    from ironforge_cli.cli.frame.options import Shared
+
+PACKAGE = "ironforge_cli"
+_LEVELS = ("debug", "info", "warning", "error")
+_TRACEBACKS_FROM = 2
+_LAST_LINES = 30
+_LONGEST_LINE = 1_000
+
+
+class _TextFormatter(logging.Formatter):
+    """`2024-01-15T03:48:02Z WARNING EU: …`; tracebacks only where they were asked for."""
+
+    def __init__(self, *, tracebacks: bool) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def format(self, record: LogRecord) -> str:
+        """One line, or more with a traceback."""
+        line = f"{_time(record)} {record.levelname} {record.getMessage()}"
+        if not record.exc_info:
+            return line
+        if self._tracebacks:
+            return f"{line}\n{self.formatException(record.exc_info)}"
+        return f"{line}: {record.exc_info[1]}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object a line, with the traceback where there is one."""
+
+    def format(self, record: LogRecord) -> str:
+        """One line of JSON."""
+        entry: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=_isoformat)
+
+
+def _isoformat(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def _time(record: LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def written_to(stream: TextIO, shared: Shared, *, environment: Mapping[str, str]) -> Generator[None]:
+    """Send the package's messages to a stream while a command runs; afterwards all is as before.
+
+    The environment's level and format are known before any other setting, so that errors of those are written so, too.
+    Libraries' messages stay out below a warning: some of theirs quote requests.
+    """
+    logger = logging.getLogger(PACKAGE)
+    before = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers[:] = [logging.StreamHandler(stream)]
+    logger.propagate = False
+    level, form = (environment.get(f"IRONFORGE_LOG_{name}", "").strip().lower() for name in ("LEVEL", "FORMAT"))
+    adjust(
+        shared, level=level if level in _LEVELS else "info", form=LogFormat(form if form in list(LogFormat) else "text")
+    )
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate, level_before = before
+        logger.setLevel(level_before)
+
+
+class _Bugs(logging.Handler):
+    """Hands on the tracebacks of unexpected errors that were met below a command, and logged there."""
+
+    def __init__(self, keep: Callable[[str], object]) -> None:
+        super().__init__(logging.ERROR)
+        self._keep = keep
+
+    def emit(self, record: LogRecord) -> None:
+        """Keep a traceback, unless its error is one that tells people what to do."""
+        if record.exc_info and record.exc_info[1] and not isinstance(record.exc_info[1], IronforgeError):
+            self._keep("".join(traceback.format_exception(record.exc_info[1])))
+
+
+def keep_tracebacks(keep: Callable[[str], object]) -> None:
+    """Hand tracebacks of bugs to `keep` while a command runs, where messages show one line of them."""
+    if form_in_force() is LogFormat.TEXT:
+        logging.getLogger(PACKAGE).addHandler(_Bugs(keep))
+
+
+class _LastLines(logging.Handler):
+    """Remembers the newest messages as they were written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def emit(self, record: LogRecord) -> None:
+        """Remember a message, of which a traceback is many lines."""
+        self._lines.extend(self.format(record).splitlines())
+
+    def text(self) -> str:
+        """The lines, long ones cut."""
+        self.acquire()
+        try:
+            # Threads that are still at work may say more just now.
+            return "\n".join(line[:_LONGEST_LINE] for line in self._lines)
+        finally:
+            self.release()
+
+
+def last_lines() -> Callable[[], str]:
+    """Remember what is written from now on; the returned function gives the last lines of it."""
+    logger = logging.getLogger(PACKAGE)
+    remembering = _LastLines()
+    remembering.setFormatter(logger.handlers[0].formatter)
+    logger.addHandler(remembering)
+    return remembering.text
+
+
+def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:
+    """Write messages as the settings say; the command line's own word is stronger."""
+    logger = logging.getLogger(PACKAGE)
+    logger.setLevel("ERROR" if shared.quiet else "DEBUG" if shared.verbose else level.upper())
+    formatter = (
+        _JsonFormatter()
+        if (shared.log_format or form) is LogFormat.JSON
+        else _TextFormatter(tracebacks=shared.verbose >= _TRACEBACKS_FROM)
+    )
+    for handler in logger.handlers:
+        handler.setFormatter(formatter)
+
+
+def insist(text: str) -> None:
+    """Write a warning whatever the level in force: `-q` and IRONFORGE_LOG_LEVEL leave it in."""
+    logger = logging.getLogger(PACKAGE)
+    logger.handle(logger.makeRecord(logger.name, logging.WARNING, __file__, 0, text, (), None))
+
+
+def form_in_force() -> LogFormat:
+    """How messages are written now."""
+    handlers = logging.getLogger(PACKAGE).handlers
+    is_json = any(isinstance(handler.formatter, _JsonFormatter) for handler in handlers)
+    return LogFormat.JSON if is_json else LogFormat.TEXT

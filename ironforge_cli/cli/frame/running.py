@@ -1,0 +1,141 @@
+"""Running one command: its messages, its signals, its result, and the exit code of whatever goes wrong."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from ironforge_cli.cli.frame import logs, pings
+from ironforge_cli.cli.frame.options import LogFormat
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show import output
+from ironforge_cli.errors import ExitStatus, IronforgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ironforge_cli.cli.frame.options import Shared
+    from ironforge_cli.cli.frame.wiring import Stop
+    from ironforge_cli.cli.show.render import Report
+
+log = logging.getLogger(__name__)
+
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def run_command(
+    function: Callable[..., Report | None], options: dict[str, Any], *, shared: Shared, name: str
+) -> ExitStatus:
+    """Run a command's function and return its exit code; what goes wrong is said on stderr."""
+    invocation = Invocation(environment=os.environ, shared=shared, command=name)
+    # A daemon may have closed them; what nobody reads must not cost the work.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
+    stdout: TextIO = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper):
+        # Names come in every script there is, and a terminal's encoding may lack some of them.
+        stdout.reconfigure(errors="backslashreplace")
+    with logs.written_to(sys.stderr, shared, environment=os.environ):
+        logs.keep_tracebacks(lambda trace: _kept_traceback(invocation, trace))
+        last_lines = logs.last_lines()
+        with _signals(invocation.stop):
+            health_check = pings.health_check(invocation, options)
+            if health_check is None:
+                return _run(function, options, invocation)
+            health_check.begin()
+            status = _run(function, options, invocation)
+            health_check.end(status, said=last_lines())
+            return status
+
+
+def _run(function: Callable[..., Report | None], options: dict[str, Any], invocation: Invocation) -> ExitStatus:
+    shared, name = invocation.shared, invocation.command
+    try:
+        with invocation:
+            report = function(invocation, **options)
+            if report is None:
+                return ExitStatus.DONE
+            output.write(report, shared)
+            for warning in report.warnings:
+                logs.insist(warning)
+            for failure in report.failures:
+                log.error("%s", failure)
+            return report.status
+    except IronforgeError as error:
+        if error.status is ExitStatus.BUG or shared.verbose > 1:
+            log.exception("ironforge %s", name)
+        else:
+            log.error("%s", error)  # noqa: TRY400 - the message says what to do; a traceback would bury it
+        return error.status
+    except KeyboardInterrupt:
+        log.error("Ended by SIGINT, at once.")  # noqa: TRY400 - nothing more is known
+        return ExitStatus.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - nothing above it could tell what to do
+        # The last resort: an unexpected error is a bug, told with all that helps to mend it.
+        _report_bug(invocation, error)
+        return ExitStatus.BUG
+
+
+def _report_bug(invocation: Invocation, error: Exception) -> None:
+    """Say that there is a bug, and keep its traceback: in the messages where they are JSON, else in a file."""
+    if logs.form_in_force() is LogFormat.JSON:
+        log.error("An unexpected error in ironforge %s; please report it", invocation.command, exc_info=error)
+        return
+    where = _kept_traceback(invocation, "".join(traceback.format_exception(error)))
+    if invocation.shared.verbose > 1:
+        log.error("The traceback", exc_info=error)
+    log.error(
+        "An unexpected error in ironforge %s: %s: %s. Please report it; %s.",
+        invocation.command,
+        type(error).__name__,
+        error,
+        where,
+    )
+
+
+def _kept_traceback(invocation: Invocation, trace: str) -> str:
+    """Append a traceback to the log file of errors, and say where it can be found."""
+    try:
+        file = invocation.settings.home / "errors.log"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{invocation.clock.now().isoformat()} ironforge {invocation.command}\n{trace}")
+    except (OSError, IronforgeError) as error:
+        log.warning("The traceback could not be kept: %s", error)
+        return "run it again with -vv for the traceback"
+    return f"the traceback is in {file}"
+
+
+@contextmanager
+def _signals(stop: Stop) -> Generator[None]:
+    """Let the first signal end the work after its step; a second Ctrl-C ends it at once.
+
+    A signal that the caller has switched off, as nohup does, stays off.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def received(number: int, _: object) -> None:
+        if stop.is_asked and number == signal.SIGINT:
+            # An exception would wait for every thread; what is not stored yet, the database rolls back.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+        stop.ask(signal.Signals(number).name)
+
+    previous = {
+        number: signal.signal(number, received) for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,379 @@
+"""The composition root: settings into a database, an API client, a clock. Only here do they meet."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ironforge_cli.errors import ConfigurationError, DatabaseError, InterruptedRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ironforge_cli.blizzard.client import BlizzardClient
+    from ironforge_cli.blizzard.spool import Shelves
+    from ironforge_cli.blizzard.transport import Transport
+    from ironforge_cli.cli.frame.options import Shared
+    from ironforge_cli.config import LoadedSettings, Settings
+    from ironforge_cli.db.embedded import EmbeddedServer
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.catalogue.work import SeedProgress
+    from ironforge_cli.jobs.collecting.attempt import Upkeep
+    from ironforge_cli.jobs.days.archiving import Archive
+    from ironforge_cli.jobs.days.housekeeping import Housekeeping
+    from ironforge_cli.jobs.evidence.runs import Progress
+    from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.regions import Region
+
+_Value = TypeVar("_Value")
+
+
+def _seconds_passed() -> float:
+    # Linux's own monotonic clock stands still while the machine is asleep; macOS's does not.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Stop:
+    """Whether the program has been asked to end, and by what."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._signal = ""
+
+    @property
+    def event(self) -> threading.Event:
+        """Set as soon as a signal comes."""
+        return self._event
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal came."""
+        return self._event.is_set()
+
+    def ask(self, signal_name: str) -> None:
+        """Remember a signal, and wake whoever waits."""
+        self._signal = self._signal or signal_name
+        self._event.set()
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait that long, or for ever; raises `InterruptedRunError` as soon as a signal comes."""
+        self._event.wait(seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` after a signal."""
+        if self._event.is_set():
+            raise InterruptedRunError(self._signal)
+
+
+class SystemClock:
+    """This machine's clock, and waiting that a signal ends."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def now(self) -> datetime:
+        """The time of day, aware UTC."""
+        return datetime.now(tz=UTC)
+
+    def monotonic(self) -> float:
+        """Seconds by a clock that never jumps, and that goes on while the machine is asleep."""
+        return _seconds_passed()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `InterruptedRunError` where a signal comes meanwhile."""
+        self._stop.wait(seconds)
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` after a signal."""
+        self._stop.check()
+
+
+class Invocation:
+    """One call of one command: what it may need, made when it is asked for, closed when it ends."""
+
+    def __init__(self, *, environment: Mapping[str, str], shared: Shared, command: str) -> None:
+        self.environment = environment
+        self.shared = shared
+        self.command = command
+        self.stop = Stop()
+        self.clock = SystemClock(self.stop)
+        self._closing = ExitStack()
+        self._embedded: EmbeddedServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    @cached_property
+    def loaded(self) -> LoadedSettings:
+        """Settings with their sources; what is odd about them is said once."""
+        import logging  # noqa: PLC0415 - beside config's own imports it costs nothing
+
+        from ironforge_cli import config  # noqa: PLC0415 - takes a tenth of a second
+        from ironforge_cli.cli.frame import logs  # noqa: PLC0415
+        from ironforge_cli.cli.frame.options import LogFormat  # noqa: PLC0415
+
+        loaded = config.load(options={}, environment=self.environment)
+        settings = loaded.settings
+        # Until now only the environment's word was known; the config file has one, too.
+        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format.value))
+        for warning in loaded.warnings:
+            logging.getLogger(__name__).warning("%s", warning)
+        return loaded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Raises `ConfigurationError`."""
+        return self.loaded.settings
+
+    def regions(self, given: Sequence[Region] | None) -> tuple[Region, ...]:
+        """The regions to work on: those of the option, else of the settings, each once."""
+        return tuple(dict.fromkeys(given)) if given else self.settings.regions
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder for everything that is kept outside the database; made private. Raises `ConfigurationError`."""
+        home = self.settings.home
+        if self.settings.database_url is None:
+            # The embedded server's account has to get in, too.
+            return self.server().make_home()
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {home} can't be made ({error.strerror}). Set IRONFORGE_HOME to one that can be written."
+            ) from error
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"The folder {home} can't be written by this user. Set IRONFORGE_HOME to one that can."
+            )
+        return home
+
+    def server(self, *, keep_running: bool = False, home: Path | None = None) -> EmbeddedServer:
+        """The embedded server of a home, not started yet."""
+        from ironforge_cli.db.embedded import EmbeddedServer  # noqa: PLC0415
+
+        return EmbeddedServer(
+            home or self.settings.home,
+            environment=self.environment,
+            bindir=self.settings.pg_bindir,
+            account=self.settings.pg_user,
+            keep_running=keep_running,
+        )
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of the settings, or the embedded one, started and migrated.
+
+        Raises `ConfigurationError` or `DatabaseError`.
+        """
+        given = self.settings.database_url
+        return self.embedded_database() if given is None else self._opened(given.get_secret_value())
+
+    @cached_property
+    def database_as_it_is(self) -> Database:
+        """The same, with the schema that it has."""
+        given = self.settings.database_url
+        if given is not None:
+            return self._opened(given.get_secret_value())
+        server = self.server()
+        self._closing.enter_context(server)
+        return self._opened(server.conninfo)
+
+    def embedded_database(self, *, home: Path | None = None) -> Database:
+        """The embedded database of a home, started and migrated."""
+        from ironforge_cli.db import schema  # noqa: PLC0415
+
+        server = self._embedded = self.server(home=home)
+        self._closing.enter_context(server)
+        # Unlike the URL it says that no TCP address is meant, whatever PGHOSTADDR says.
+        database = self._opened(server.conninfo)
+        schema.upgrade(database)
+        return database
+
+    def _opened(self, url: str) -> Database:
+        from ironforge_cli.db.engine import Database  # noqa: PLC0415 - SQLAlchemy takes long to import
+
+        database = Database(url)
+        self._closing.callback(database.close)
+        return database
+
+    @property
+    def shelves(self) -> Shelves:
+        """The spool and the quarantine of the settings' home."""
+        # Looking makes nothing, and asks no server for its account.
+        return self._shelves_of(self.settings.home)
+
+    def _shelves_of(self, home: Path) -> Shelves:
+        from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
+
+        return Shelves.of(
+            home,
+            spool_megabytes=self.settings.spool_limit_mb,
+            quarantine_megabytes=self.settings.quarantine_limit_mb,
+        )
+
+    def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
+        """Where what is collected goes; a database that is away is found out by who works with it."""
+        from ironforge_cli.db.engine import MissingDatabase  # noqa: PLC0415
+        from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
+        from ironforge_cli.jobs.storage import Storage  # noqa: PLC0415
+
+        try:
+            found = database()
+        except DatabaseError as error:
+            found = MissingDatabase(error)
+        except ConfigurationError as error:
+            # A setting that is wrong stops everything; an embedded server that can't start only sends bodies to the
+            # spool.
+            if self.settings.database_url is not None:
+                raise
+            found = MissingDatabase(error)
+        return Storage(
+            database=found,
+            shelves=self._shelves_of(home),
+            pending=PendingRows(home / "spool" / "log-rows.jsonl"),
+            locks_folder=home / "locks",
+            retention_days=self.settings.raw_retention_days,
+        )
+
+    def lasting_storage(self) -> Callable[[], Storage]:
+        """Storage for work that can outlast its server: each call starts the embedded one again where it has died.
+
+        Safe to call from several threads.
+        """
+        import logging  # noqa: PLC0415
+
+        one_at_a_time = threading.Lock()
+
+        def storage() -> Storage:
+            with one_at_a_time:
+                if self._embedded is not None:
+                    try:
+                        self._embedded.start()
+                    except (ConfigurationError, DatabaseError) as error:
+                        # Whoever connects is told the same, and keeps what it has on disk.
+                        logging.getLogger(__name__).debug("The embedded server can't be started: %s", error)
+                return self.storage(lambda: self.database, home=self.home)
+
+        return storage
+
+    def housekeeping(
+        self, *, ahead: int | None = None, retain: int | None = None, archive: str | None = None
+    ) -> Housekeeping:
+        """What is kept, how long, and made how far ahead: by options, else by the settings."""
+        from ironforge_cli.jobs.days.housekeeping import Housekeeping  # noqa: PLC0415
+
+        settings = self.settings
+        return Housekeeping(
+            ahead=settings.partitions_ahead if ahead is None else ahead,
+            retention_days=settings.raw_retention_days if retain is None else retain,
+            log_retention_days=settings.log_retention_days,
+            archive=self.archive(archive),
+        )
+
+    def upkeep(self) -> Upkeep:
+        """What is done for the days of regions of which something was stored, by the settings."""
+        from ironforge_cli.jobs.days.maintain import upkeep_by  # noqa: PLC0415
+
+        return upkeep_by(self.housekeeping(), clock=self.clock)
+
+    def archive(self, given: str | None = None) -> Archive | None:
+        """The archive of an option, else of the settings; None where neither names one."""
+        uri = self.settings.archive_uri if given is None else given
+        if uri is None:
+            return None
+        from ironforge_cli.archive.days import ArchivedDays  # noqa: PLC0415
+        from ironforge_cli.archive.store import store_at  # noqa: PLC0415
+        from ironforge_cli.jobs.days.archiving import Archive  # noqa: PLC0415
+
+        return Archive(ArchivedDays(store_at(uri, environment=self.environment)), now=self.clock.now)
+
+    def required_archive(self, given: str | None) -> Archive:
+        """The same; raises `ConfigurationError` where neither names one."""
+        archive = self.archive(given)
+        if archive is None:
+            raise ConfigurationError("No archive is named: set IRONFORGE_ARCHIVE_URI, or give --archive.")
+        return archive
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Sessions to Blizzard, by the settings."""
+        return self.transport_to(
+            home=self.home, credentials=self.settings.credentials, oauth_url=self.settings.oauth_url
+        )
+
+    def transport_to(
+        self,
+        *,
+        home: Path,
+        credentials: Callable[[], tuple[str, str]],
+        oauth_url: str,
+        now: Callable[[], float] = time.time,
+    ) -> Transport:
+        """Sessions whose cache and rate limit are in a home; `now` says how old what is cached has become."""
+        from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
+        from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
+
+        cache = home / "http"
+        for former in ("requests.sqlite", "requests.sqlite-journal"):
+            # What counted before there was a ring.
+            with suppress(OSError):
+                (cache / former).unlink()
+        limit = RateLimit(
+            cache / "requests.ring",
+            per_second=self.settings.requests_per_second,
+            per_hour=self.settings.requests_per_hour,
+            now=time.time,
+            sleep=self.clock.sleep,
+        )
+        transport = Transport(
+            cache_folder=cache,
+            credentials=credentials,
+            oauth_url=oauth_url,
+            timeout=self.settings.http_timeout,
+            rate_limit=limit,
+            now=now,
+            sleep=self.clock.sleep,
+        )
+        self._closing.callback(transport.close)
+        return transport
+
+    @cached_property
+    def client(self) -> BlizzardClient:
+        """Blizzard's API, by the settings."""
+        from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415
+
+        return BlizzardClient(self.transport, api_url=self.settings.api_url, locale=self.settings.locale)
+
+    def progress(self) -> Progress:
+        """Progress bars where a person watches, else nothing; they end with the command."""
+        from ironforge_cli.jobs.evidence.runs import Silent  # noqa: PLC0415
+
+        if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
+            return Silent()
+        from ironforge_cli.cli.show.progress import Bars  # noqa: PLC0415 - Rich takes long to import
+
+        return self._closing.enter_context(Bars(no_color=self.shared.no_color))
+
+    def seed_progress(self) -> SeedProgress:
+        """The same for seeding; where nobody watches, a line a part."""
+        from ironforge_cli.cli.show.seed_progress import SeedBars, SeedLines  # noqa: PLC0415 - Rich takes long to import
+
+        if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
+            return SeedLines()
+        return self._closing.enter_context(SeedBars(no_color=self.shared.no_color))
+
+    def close_with(self, resource: Any) -> Any:
+        """Enter a context that lasts until the command ends."""
+        return self._closing.enter_context(resource)

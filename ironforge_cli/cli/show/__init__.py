@@ -1,0 +1,1 @@
+"""Results into tables, JSON, metrics and progress."""

@@ -1,0 +1,92 @@
+"""What goes to stdout: results, and the few lines that a running command prints. A reader that left is no error."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ironforge_cli.cli.frame.options import Format
+from ironforge_cli.cli.show.render import PIPED_WIDTH, written
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ironforge_cli.cli.frame.options import Shared
+    from ironforge_cli.cli.show.render import Report
+
+
+log = logging.getLogger(__name__)
+
+
+def write(report: Report, shared: Shared) -> None:
+    """Write a report in its format."""
+    try:
+        if report.format is Format.TABLE and report.text is None:
+            report.show(_console(shared))
+        else:
+            sys.stdout.write(written(report))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_to_nobody()
+    except OSError as error:
+        # The work is done and its exit code stands, whatever became of its report.
+        log.error("The result could not be written (%s).", error.strerror or error)  # noqa: TRY400 - it is said whole
+        _write_to_nobody()
+
+
+def say(line: str) -> None:
+    """Print a line now."""
+    try:
+        print(line, flush=True)  # noqa: T201 - this is where printing happens
+    except BrokenPipeError:
+        _write_to_nobody()
+
+
+class LastingStderr(io.TextIOBase):
+    """stderr for what moves on a terminal: one that was closed meanwhile takes nothing, and fails nobody's work."""
+
+    def __init__(self) -> None:
+        # Rich puts a stream of its own in the place of sys.stderr while bars move.
+        self._stream = sys.stderr
+
+    def write(self, text: str, /) -> int:
+        """Write, or let it go."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or let it go."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person may be watching."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The number of the file behind it."""
+        return self._stream.fileno()
+
+
+def _write_to_nobody() -> None:
+    """Whoever read the output has seen enough, as `head` does: the rest of the work and the exit code stand."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(shared: Shared) -> Console:
+    """Where tables go: as wide as the terminal, or as a pipe can take."""
+    # Rich takes long to import, and formats for programs don't need it.
+    from rich.console import Console  # noqa: PLC0415
+
+    class Stdout(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would end the program with the code of a bug.
+            raise BrokenPipeError
+
+    piped = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Stdout(file=sys.stdout, width=piped, no_color=shared.no_color or None, highlight=False, soft_wrap=False)

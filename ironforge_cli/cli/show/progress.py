@@ -1,0 +1,51 @@
+"""Progress on a terminal: a line a region, on stderr."""
+
+from __future__ import annotations
+
+import threading
+from typing import IO, TYPE_CHECKING, Final, Self, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ironforge_cli.cli.show.output import LastingStderr
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from ironforge_cli.regions import Region
+
+_STEPS: Final = ("prepare", "download", "decode", "read previous", "compare", "store", "commit", "done")
+
+
+class Bars:
+    """A bar for each region that a job works on; it moves as steps begin. Safe to use from several threads."""
+
+    def __init__(self, *, no_color: bool) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[region]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=Console(file=cast("IO[str]", LastingStderr()), no_color=no_color or None),
+            transient=True,
+        )
+        self._lock = threading.Lock()
+        self._tasks: dict[Region | None, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, region: Region | None, name: str) -> None:
+        """Show that a step of a region's work begins."""
+        with self._lock:
+            if region not in self._tasks:
+                label = region.label if region else ""
+                self._tasks[region] = self._progress.add_task(name, total=len(_STEPS), region=label)
+        done = _STEPS.index(name) if name in _STEPS else None
+        self._progress.update(self._tasks[region], description=name, completed=done)

@@ -1,0 +1,154 @@
+"""Results into words: a table for people, JSON, JSON lines or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ironforge_cli.cli.frame.options import Format
+from ironforge_cli.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+PIPED_WIDTH = 120
+"""Columns of a table that nobody's terminal limits."""
+_BARS = "▁▂▃▄▅▆▇█"
+_COPPER_IN_GOLD = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a command has to say: records for programs, and how to show them to a person.
+
+    The keys of the records, once published, stay.
+    """
+
+    records: Sequence[Mapping[str, Any]]
+    show: Callable[[Console], None]
+    format: Format = Format.TABLE
+    status: ExitStatus = ExitStatus.DONE
+    failures: tuple[str, ...] = ()
+    """One line each, for stderr."""
+    warnings: tuple[str, ...] = ()
+    """The same for what did not fail, and has to be heard even by who wants to hear nothing."""
+    text: str | None = None
+    """All of it in a format of the command's own, instead of the records."""
+
+
+def written(report: Report) -> str:
+    """The report's records in a format for programs."""
+    if report.text is not None:
+        return report.text
+    records = [{key: _plain(value) for key, value in record.items()} for record in report.records]
+    match report.format:
+        case Format.JSONL:
+            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        case Format.CSV:
+            return _csv(records)
+        case _:
+            return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> str:
+    stream = io.StringIO()
+    if records:
+        writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        for record in records:
+            writer.writerow(
+                {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
+            )
+    return stream.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON knows them; times in ISO 8601 with a Z."""
+    match value:
+        case datetime():
+            return iso(value)
+        case Enum():
+            return value.value
+        case Path():
+            return str(value)
+        case dict():
+            return {str(key): _plain(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any dictionary
+        case list() | tuple():
+            return [_plain(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType] - any sequence
+        case _:
+            return value
+
+
+def iso(moment: datetime) -> str:
+    """An aware UTC time, to the second where that is all there is.
+
+    >>> from datetime import UTC
+    >>> iso(datetime(2024, 1, 15, 3, 48, 2, tzinfo=UTC))
+    '2024-01-15T03:48:02Z'
+    """
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def count(value: float | None) -> str:
+    """A whole number with its thousands, or a dash where there is none.
+
+    >>> count(1234567), count(None)
+    ('1,234,567', '-')
+    """
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def size(number: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> size(999), size(2_500_000), size(31_000_000_000)
+    ('999 B', '2.5 MB', '31.0 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:  # noqa: PLR2004 - the step between units
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def plain(text: object) -> Text:
+    """A text that goes into a table as it is: brackets in it are no markup."""
+    from rich.text import Text  # noqa: PLC0415 - formats for programs don't need it
+
+    return Text(str(text))
+
+
+def gold(copper: float | None) -> str:
+    """Copper as a person reads it: gold, with silver and copper where the price is small.
+
+    >>> gold(285_123_0000), gold(12_3456), gold(99), gold(None)
+    ('285,123g', '12g 34s 56c', '99c', '-')
+    """
+    if copper is None:
+        return "-"
+    whole = round(copper)
+    if whole >= 100 * _COPPER_IN_GOLD:
+        return f"{whole / _COPPER_IN_GOLD:,.0f}g"
+    coins = ((whole // _COPPER_IN_GOLD, "g"), (whole // 100 % 100, "s"), (whole % 100, "c"))
+    return " ".join(f"{number}{coin}" for number, coin in coins if number) or "0c"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One bar a value, from nothing to the highest.
+
+    >>> sparkline([0, 1, 2, 4])
+    '▁▃▅█'
+    """
+    top = max(values, default=0)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[math.ceil(value / top * steps)] if top else _BARS[0] for value in values)

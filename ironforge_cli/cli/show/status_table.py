@@ -1,0 +1,167 @@
+"""How things stand, for a person: one column a region, then missing hours, runs, seeders and sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+
+from ironforge_cli.cli.show.render import count, iso, plain, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from ironforge_cli.jobs.health.findings import Findings, RegionFindings, Shelved
+    from ironforge_cli.jobs.health.status import Health
+
+_SHOWN_HOURS: Final = 12
+"""Of each region; --format json has all of them."""
+
+
+def show(health: Health, console: Console) -> None:
+    """Print all of it; problems go to stderr."""
+    found = health.found
+    console.print(_regions(found))
+    for state in found.regions:
+        _show_missing(state, console)
+    if found.last_runs:
+        console.print()
+        console.print(_runs(found))
+    console.print()
+    if found.seeders:
+        told = ", ".join(
+            f"{seeder.seeder} {'complete' if seeder.completed else 'incomplete'}"
+            f"{f' ({_short(seeder.completed_at)})' if seeder.completed_at else ''}"
+            f"{f', build {seeder.newer_build} is newer' if seeder.newer_build else ''}"
+            for seeder in found.seeders
+        )
+        console.print(f"seeders: {told}", markup=False)
+    if found.pending_rows:
+        console.print(f"log rows that wait for the database: {count(found.pending_rows)}", markup=False)
+    sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items())
+    console.print(f"{found.database}: {sizes}", markup=False)
+    free = f"{size(found.disk.free)} of {size(found.disk.total)} free"
+    console.print(f"disk of {found.disk.folder}: {free}", markup=False)
+
+
+def _regions(found: Findings) -> Table:
+    grid = _grid("")
+    for state in found.regions:
+        grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
+    rows: dict[str, Callable[[RegionFindings], str]] = {
+        "newest snapshot": lambda state: iso(state.freshness.snapshot_time) if state.freshness else "none",
+        "age": lambda state: _span(state.freshness.age_seconds) if state.freshness else "-",
+        "usually at": _rhythm,
+        "next": lambda state: _next(state, found.now),
+        "auctions": lambda state: count(state.freshness and state.freshness.auctions),
+        "items": lambda state: count(state.freshness and state.freshness.items),
+        "hours missing": lambda state: count(len(state.missing)),
+        "last attempt": lambda state: _short(state.last_attempt_at),
+        "bodies in the spool": lambda state: _shelf(state.spool, found.now),
+        "bodies refused": lambda state: _shelf(state.quarantine, found.now),
+        "last refused": lambda state: state.quarantine.newest_reason or "-",
+        "days held": _days,
+        "days ready ahead": lambda state: _ahead(state, found.ahead),
+        "self-check": _self_check,
+    }
+    for name, cell in rows.items():
+        grid.add_row(f"[dim]{name}[/]", *(plain(cell(state)) for state in found.regions))
+    return grid
+
+
+def _rhythm(state: RegionFindings) -> str:
+    fresh = state.freshness
+    if fresh is None or fresh.minute is None or fresh.delay_seconds is None:
+        return "not learned yet"
+    return f":{fresh.minute:02}, stored within {_span(fresh.delay_seconds)}"
+
+
+def _next(state: RegionFindings, now: datetime) -> str:
+    fresh = state.freshness
+    if fresh is None or fresh.due_at is None:
+        return "-"
+    if fresh.late_seconds:
+        return f"{_span(fresh.late_seconds)} later than usual"
+    return f"due in {_span((fresh.due_at - now).total_seconds())}" if fresh.due_at > now else "due now"
+
+
+def _days(state: RegionFindings) -> str:
+    days = state.days
+    if days is None or days.oldest is None or days.newest is None:
+        return "-" if days is None else count(days.held)
+    return f"{count(days.held)}: {days.oldest.isoformat()} to {days.newest.isoformat()}"
+
+
+def _ahead(state: RegionFindings, wanted: int) -> str:
+    if state.days is None:
+        return "-"
+    return "not even today" if state.days.ahead is None else f"{state.days.ahead} of {wanted}"
+
+
+def _self_check(state: RegionFindings) -> str:
+    check = state.self_check
+    if check is None or check.newest is None:
+        return "-"
+    lately = f"; a day {check.day:.1%}" if check.day is not None else ""
+    before = f", before {check.before:.1%}" if check.before is not None else ""
+    return f"{check.newest:.1%}{lately}{before}"
+
+
+def _shelf(shelved: Shelved, now: datetime) -> str:
+    if not shelved.bodies or shelved.oldest_at is None:
+        return count(shelved.bodies)
+    return f"{count(shelved.bodies)}, {size(shelved.bytes)}, oldest {_span((now - shelved.oldest_at).total_seconds())}"
+
+
+def _show_missing(state: RegionFindings, console: Console) -> None:
+    for hour in state.missing[:_SHOWN_HOURS]:
+        told = f"{state.region.label} lacks {_short(hour.expected_at)}: {hour.explanation}"
+        console.print(told, markup=False)
+    more = len(state.missing) - _SHOWN_HOURS
+    if more > 0:
+        console.print(f"{state.region.label} lacks {more:,} more: --format json lists them all", markup=False)
+
+
+def _runs(found: Findings) -> Table:
+    runs = _grid("last runs", "began", "seconds", "status", "steps", right=("seconds",))
+    for last in found.last_runs:
+        runs.add_row(last.command, _short(last.started_at), f"{last.seconds:.2f}", last.status, _steps(last.steps))
+    return runs
+
+
+def _grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in columns:
+        grid.add_column(column, overflow="fold", justify="right" if column in right else "left")
+    return grid
+
+
+def _short(moment: datetime | None) -> str:
+    return iso(moment.replace(microsecond=0)) if moment else "-"
+
+
+def _span(seconds: float) -> str:
+    """A span of time as a person reads it.
+
+    >>> _span(59), _span(3_780), _span(200_000)
+    ('0 min', '1 h 03 min', '2 d 7 h')
+    """
+    hours, minutes = divmod(max(0, int(seconds)) // 60, 60)
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _steps(extra: dict[str, Any]) -> str:
+    """The longest step of each region, by name."""
+    regions: dict[str, dict[str, Any]] = extra.get("regions", {})
+    told: list[str] = []
+    for region, found in regions.items():
+        steps: dict[str, float] = found.get("steps", {})
+        if steps:
+            name = max(steps, key=steps.__getitem__)
+            told.append(f"{region}: {name} {steps[name]:.2f} s")
+    return ", ".join(told)

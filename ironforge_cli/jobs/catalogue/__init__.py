@@ -1,0 +1,1 @@
+"""Recipes, what they take, and items, as Blizzard's static data has them."""

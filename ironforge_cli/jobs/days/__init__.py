@@ -1,0 +1,1 @@
+"""Days of raw snapshots: made ahead, archived, restored, dropped, exported."""

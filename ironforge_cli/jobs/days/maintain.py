@@ -1,0 +1,369 @@
+"""Looking after the daily partitions: made ahead, archived and dropped past their retention; old log rows go, too.
+
+`maintain` is the command; `upkeep` is the same for runs that collect: it looks whether anything is due with a few cheap
+queries, and whatever goes wrong costs the collection nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.db import locks, schema
+from ironforge_cli.db.repositories import partitions, snapshots
+from ironforge_cli.errors import (
+    BusyError,
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    InterruptedRunError,
+    IronforgeError,
+)
+from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
+from ironforge_cli.jobs.days.pruning import is_due, prune, prunings
+from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.market.partitions import Action, DailyPartition, plan, wanted_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.jobs.days.housekeeping import Housekeeping
+    from ironforge_cli.jobs.evidence.runs import Attempt, Clock, Progress, Run
+    from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.market.partitions import Plan, Step
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+COMMAND: Final = "partitions maintain"
+_TRIES: Final = 3
+_PAUSE: Final = timedelta(seconds=1)
+# Steps that wait for the same lock: where one waited in vain, the others would, too.
+_ALIKE: Final = (frozenset({Action.CREATE, Action.ATTACH}), frozenset({Action.FINISH, Action.DETACH}))
+
+
+def maintain(
+    regions: Sequence[Region],
+    *,
+    storage: Storage,
+    housekeeping: Housekeeping,
+    clock: Clock,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+) -> Maintained:
+    """Do all that is due; with `dry_run` only say what that is, and write nothing.
+
+    What goes wrong with one day is in the result and hinders no other. Raises `LockedError` where another run is at it,
+    and what keeps the work from being begun.
+    """
+    database = storage.database
+    if dry_run:
+        with database.connect() as connection:
+            schema.require_current(connection)
+            planned = [
+                result
+                for region in regions
+                for result in _told(region, _plan(connection, region, storage, housekeeping, now=clock.now()))
+            ]
+            old = prunings(connection, retention_days=housekeeping.log_retention_days, now=clock.now())
+            planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
+        return Maintained(results=tuple(planned))
+    return _maintained(
+        regions,
+        storage=storage,
+        housekeeping=housekeeping,
+        clock=clock,
+        progress=progress or Silent(),
+        tries=_TRIES,
+        trusted=clock.now(),
+    )
+
+
+def upkeep_by(housekeeping: Housekeeping, *, clock: Clock) -> Callable[[Sequence[Region], Storage], Maintained | None]:
+    """The upkeep for whoever stores snapshots and knows nothing of days."""
+
+    def after_storing(regions: Sequence[Region], storage: Storage) -> Maintained | None:
+        return upkeep(regions, storage=storage, housekeeping=housekeeping, clock=clock)
+
+    return after_storing
+
+
+def upkeep(
+    regions: Sequence[Region], *, storage: Storage, housekeeping: Housekeeping, clock: Clock
+) -> Maintained | None:
+    """Do what is due after a snapshot was stored; None where nothing is, or another run is at it.
+
+    Raises nothing: what goes wrong is a warning, and a row of its own. Days and log rows leave by the time of the
+    newest stored snapshot, which Blizzard's clock gave: one here that is years ahead drops nothing.
+    """
+    try:
+        evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
+        try:
+            due = _due_at(regions, storage, housekeeping, now=clock.now())
+        except (DatabaseError, ConfigurationError):
+            with evidence.attempt(None, progress=Silent()):
+                raise
+        if due is None:
+            return None
+        maintained = _maintained(
+            regions, storage=storage, housekeeping=housekeeping, clock=clock, progress=Silent(), tries=1, trusted=due
+        )
+    except InterruptedRunError as error:
+        log.info("Partitions: %s The next run goes on.", error)
+    except IronforgeError as error:
+        if error.status is ExitStatus.LOCKED:
+            log.debug("Partitions: %s", error)
+        else:
+            log.warning("Partitions: %s", error)
+    except Exception:
+        # A bug here must not make a failure of an hour that is stored.
+        log.exception("Partitions: an unexpected error, please report it")
+    else:
+        for result in maintained.results:
+            if result.outcome is not Outcome.DONE:
+                log.warning("Partitions: %s", described(result))
+        return maintained
+    return None
+
+
+def trusted_time(newest: Sequence[datetime], *, now: datetime) -> datetime:
+    """The time by which days and rows leave, of the newest snapshot of each region: never one that is ahead of these.
+
+    >>> noon, hour = datetime(2024, 1, 15, 12, tzinfo=UTC), timedelta(hours=1)
+    >>> trusted_time([noon - 5 * hour, noon - hour], now=noon).hour
+    11
+    >>> trusted_time([noon + hour], now=noon).hour
+    12
+    >>> trusted_time([], now=noon).hour
+    12
+    """
+    return min(now, max(newest, default=now))
+
+
+def _due_at(
+    regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping, *, now: datetime
+) -> datetime | None:
+    """The time by which days and rows leave, where anything is to be done; None where nothing is."""
+    with storage.database.connect() as connection:
+        newest = [snapshot.snapshot_time for region in regions if (snapshot := snapshots.newest(connection, region))]
+        trusted = trusted_time(newest, now=now)
+        if any(_plan(connection, region, storage, housekeeping, now=now, trusted=trusted).steps for region in regions):
+            return trusted
+        past = is_due(connection, retention_days=housekeeping.log_retention_days, now=trusted)
+        return trusted if past else None
+
+
+def _maintained(
+    regions: Sequence[Region],
+    *,
+    storage: Storage,
+    housekeeping: Housekeeping,
+    clock: Clock,
+    progress: Progress,
+    tries: int,
+    trusted: datetime,
+) -> Maintained:
+    database = storage.database
+    evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
+    with evidence.run() as run, ExitStack() as locked:
+        try:
+            with database.connect() as connection:
+                schema.require_current(connection)
+            locked.enter_context(locks.maintaining(database))
+        except IronforgeError:
+            with evidence.attempt(None, progress=progress):
+                raise
+        results: list[Result] = []
+        for region in regions:
+            with evidence.attempt(region, progress=progress) as attempt:
+                work = _RegionWork(region, storage, housekeeping, attempt=attempt, tries=tries)
+                found = work.run(trusted=trusted)
+                _conclude(attempt, found)
+            results += found
+        with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):
+            pruned = list(prune(database, retention_days=housekeeping.log_retention_days, clock=clock, now=trusted))
+            _conclude(attempt, pruned)
+        maintained = Maintained(results=(*results, *pruned))
+        _summarise(run, maintained)
+    return maintained
+
+
+class _RegionWork:
+    """One region's plan, applied step by step."""
+
+    def __init__(
+        self, region: Region, storage: Storage, housekeeping: Housekeeping, *, attempt: Attempt, tries: int
+    ) -> None:
+        self._region = region
+        self._storage = storage
+        self._database = storage.database
+        self._housekeeping = housekeeping
+        self._attempt = attempt
+        self._tries = tries
+        self._busy: set[Action] = set()
+
+    def run(self, *, trusted: datetime) -> list[Result]:
+        """Plan, and apply the plan; a day whose step fails hinders no other day."""
+        now = self._attempt.clock.now()
+        try:
+            with self._attempt.step("plan"), self._database.connect() as connection:
+                found = _plan(connection, self._region, self._storage, self._housekeeping, now=now, trusted=trusted)
+        except (DatabaseError, ConfigurationError) as error:
+            failed = Result("plan", Outcome.FAILED, self._region, message=str(error), status=error.status)
+            return [failed]
+        results = [_problem(self._region, problem) for problem in found.problems]
+        stuck: set[DailyPartition] = set()
+        for step in found.steps:
+            if step.partition in stuck:
+                results.append(_result(step, Outcome.BLOCKED, message="The step before it was not done."))
+                continue
+            result = self._applied(step)
+            if result.outcome is not Outcome.DONE:
+                stuck.add(step.partition)
+            results.append(result)
+        return results
+
+    def _applied(self, step: Step) -> Result:
+        try:
+            with self._attempt.step(step.action):
+                rows = self._apply_with_patience(step)
+        except BusyError as error:
+            self._busy.update(*(alike for alike in _ALIKE if step.action in alike))
+            return _result(step, Outcome.POSTPONED, message=f"{error} The next run goes on.", status=error.status)
+        except InterruptedRunError:
+            raise
+        except IronforgeError as error:
+            return _result(step, Outcome.FAILED, message=str(error), status=error.status)
+        # That days are made ahead is nothing to be told of every day; that one leaves is.
+        level = logging.DEBUG if step.action is Action.CREATE else logging.INFO
+        log.log(level, "%s: %s %s", self._region.label, step.action, step.partition.name)
+        return _result(step, Outcome.DONE, rows=rows)
+
+    def _apply_with_patience(self, step: Step) -> int | None:
+        if step.action in self._busy:
+            raise BusyError("The same was waited for in vain just now.")
+        tries = self._tries
+        while True:
+            tries -= 1
+            try:
+                return self._apply(step)
+            except BusyError:
+                if not tries:
+                    raise
+            self._attempt.clock.sleep(_PAUSE.total_seconds())
+
+    def _apply(self, step: Step) -> int | None:
+        database, partition = self._database, step.partition
+        match step.action:
+            case Action.CREATE | Action.ATTACH:
+                with database.transaction() as connection:
+                    partitions.limit_waiting(connection)
+                    partitions.create(connection, partition, beside_default=True)
+            case Action.ARCHIVE:
+                archive = self._housekeeping.archive
+                return archive.keep(database, partition) if archive else None
+            case Action.DETACH | Action.FINISH:
+                with database.connect(autocommit=True) as connection, partitions.impatient(connection):
+                    self._detach(connection, partition)
+            case Action.DROP:
+                with database.transaction() as connection:
+                    partitions.limit_waiting(connection)
+                    partitions.lock(connection, partition)
+                    if self._housekeeping.archive:
+                        # Whoever stored something between the archiving and the detaching keeps it.
+                        self._housekeeping.archive.require_kept(connection, partition)
+                    partitions.drop(connection, partition)
+        return None
+
+    def _detach(self, connection: Connection, partition: DailyPartition) -> None:
+        """Detach, or finish what an earlier try left pending."""
+        is_pending = any(
+            table.own == partition and table.state == "detaching"
+            for table in partitions.existing(connection, self._region)
+        )
+        if is_pending:
+            partitions.finish(connection, partition)
+        else:
+            partitions.detach(connection, partition)
+
+
+def _plan(
+    connection: Connection,
+    region: Region,
+    storage: Storage,
+    housekeeping: Housekeeping,
+    *,
+    now: datetime,
+    trusted: datetime | None = None,
+) -> Plan:
+    """What is to be done about a region's partitions: made by the clock, dropped by a time that can be trusted."""
+    retention = housekeeping.retention_days
+    spooled = {
+        kept.snapshot_time.astimezone(UTC).date()
+        for kept in storage.shelves.spool.kept(region)
+        if kept.snapshot_time is not None
+    }
+    wanted = wanted_days(now=now, ahead=housekeeping.ahead, retention_days=retention, spooled=spooled, region=region)
+    return plan(
+        partitions.existing(connection, region),
+        wanted,
+        now=trusted or now,
+        retention_days=retention,
+        in_default=partitions.days_in_default(connection, region, wanted),
+        archive=housekeeping.archive is not None,
+    )
+
+
+def _told(region: Region, found: Plan) -> Iterator[Result]:
+    yield from (_problem(region, problem) for problem in found.problems)
+    yield from (_result(step, Outcome.PLANNED) for step in found.steps)
+
+
+def _problem(region: Region, problem: str) -> Result:
+    return Result("report", Outcome.FAILED, region, message=problem, status=ExitStatus.DATABASE)
+
+
+def _result(
+    step: Step,
+    outcome: Outcome,
+    *,
+    rows: int | None = None,
+    message: str | None = None,
+    status: ExitStatus = ExitStatus.DONE,
+) -> Result:
+    return Result(
+        step.action,
+        outcome,
+        region=step.partition.region,
+        day=step.partition.day,
+        table=step.partition.name,
+        rows=rows,
+        bytes=step.bytes,
+        message=message,
+        status=status,
+    )
+
+
+def _conclude(attempt: Attempt, results: Sequence[Result]) -> None:
+    """What the row of an attempt says of its results."""
+    undone = [described(result) for result in results if result.status is not ExitStatus.DONE]
+    attempt.message = " ".join(undone) or None
+    attempt.status = "failed" if undone else "success" if results else "no_change"
+
+
+def _summarise(run: Run, maintained: Maintained) -> None:
+    run.status = maintained.status
+    run.record_count = sum(result.rows or 0 for result in maintained.results if result.outcome is Outcome.DONE)
+    undone = [described(result) for result in maintained.results if result.status is not ExitStatus.DONE]
+    run.message = " ".join(undone) or None
+    actions = sorted({result.action for result in maintained.results})
+    run.extra = {
+        "steps": {
+            action: sum(result.action == action and result.outcome is Outcome.DONE for result in maintained.results)
+            for action in actions
+        }
+    }

@@ -1,0 +1,1 @@
+"""The rows around any job: attempts and benchmarks, and those that wait on disk for a database."""

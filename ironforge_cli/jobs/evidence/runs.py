@@ -1,0 +1,256 @@
+"""Evidence of every run: the rows of scraper_logs and benchmarks around any job.
+
+A row says `running` before work starts, on a connection of its own, and is finished afterwards, so that no rollback
+takes it along. Its owner holds an advisory lock on the row's id: a running row without one has crashed. What the
+database can't take is kept in a file until it can. A failure to write evidence is said, and never hides the failure
+that it was to record.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ironforge_cli.db import locks
+from ironforge_cli.db.repositories import runs
+from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.errors import (
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    IronforgeError,
+    LockedError,
+    RefusedAnswerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.evidence.pending import PendingRows
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """Where the time comes from, and how to wait: passed down from the top."""
+
+    def now(self) -> datetime:
+        """The time of day, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds by a clock that never jumps."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `InterruptedRunError` where the program is asked to end meanwhile."""
+        ...
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` where the program has been asked to end."""
+        ...
+
+
+class Progress(Protocol):
+    """Whoever shows a person how far the work is."""
+
+    def step(self, region: Region | None, name: str) -> None:
+        """A step of a region's work begins."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one region, as its work goes on: what its row and its benchmark will say."""
+
+    clock: Clock
+    region: Region | None
+    progress: Progress
+    status: str = "success"
+    last_modified: datetime | None = None
+    message: str | None = None
+    spooled_time: datetime | None = None
+    """Of the snapshot that went to the spool, if one did."""
+    steps: dict[str, float] = field(default_factory=dict[str, float])
+    """Seconds of each step, in the order of their first beginning."""
+
+    @contextmanager
+    def step(self, name: str) -> Generator[None]:
+        """Time a step; one that comes again adds up. Raises `InterruptedRunError` where it should not begin."""
+        self.clock.check()
+        self.progress.step(self.region, name)
+        started = self.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.steps[name] = self.steps.get(name, 0.0) + self.clock.monotonic() - started
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a command, as it goes on: what its benchmark will say."""
+
+    record_count: int | None = None
+    status: ExitStatus = ExitStatus.DONE
+    message: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Evidence:
+    """Writes the rows of one command's runs. Safe to share between threads.
+
+    `pending` takes what the database can't; without it such rows are let go, as by a command that changes nothing.
+    """
+
+    def __init__(self, database: Database, *, pending: PendingRows | None, command: str, clock: Clock) -> None:
+        self._database = database
+        self._pending = pending
+        self._command = command
+        self._clock = clock
+
+    @contextmanager
+    def attempt(self, region: Region | None, *, progress: Progress, number: int = 1) -> Generator[Attempt]:
+        """Write the row of one attempt around its work.
+
+        The block sets `status`, `last_modified` and `message`; an error that leaves it sets them by its kind, and is
+        raised again. A database that is away hinders no attempt.
+        """
+        attempt = Attempt(clock=self._clock, region=region, progress=progress)
+        row = LogRow(
+            command=self._command,
+            region=region,
+            timestamp=self._clock.now(),
+            status="running",
+            last_modified=None,
+            error_message=None,
+            poll_attempts=number,
+        )
+        with ExitStack() as owning:
+            log_id = self._begun(row, owning)
+            try:
+                yield attempt
+            except BaseException as error:
+                attempt.status = "spooled" if attempt.spooled_time else _status_of(error)
+                attempt.message = str(error) or type(error).__name__
+                raise
+            finally:
+                finished = replace(
+                    row,
+                    id=log_id,
+                    status=attempt.status,
+                    last_modified=attempt.last_modified,
+                    error_message=attempt.message,
+                )
+                self._write(finished, lambda connection: runs.add_log(connection, finished))
+
+    @contextmanager
+    def run(self) -> Generator[Run]:
+        """Write the benchmark of one command run when its block ends, however it ends."""
+        run = Run()
+        started_at, started = self._clock.now(), self._clock.monotonic()
+        try:
+            yield run
+        except BaseException as error:
+            run.status = error.status if isinstance(error, IronforgeError) else ExitStatus.BUG
+            run.message = str(error) or type(error).__name__
+            raise
+        finally:
+            self.benchmark(
+                "command",
+                region=None,
+                started_at=started_at,
+                seconds=self._clock.monotonic() - started,
+                record_count=run.record_count,
+                status=run.status,
+                message=run.message,
+                extra=run.extra,
+            )
+
+    def benchmark(
+        self,
+        operation_type: str,
+        *,
+        region: Region | None,
+        started_at: datetime,
+        seconds: float,
+        record_count: int | None,
+        status: ExitStatus = ExitStatus.DONE,
+        message: str | None = None,
+        extra: dict[str, Any],
+    ) -> None:
+        """Write how long something took that ends now, in a transaction of its own."""
+        names = {ExitStatus.DONE: "success", ExitStatus.PARTIAL: "partial"}
+        row = BenchmarkRow(
+            operation_type=operation_type,
+            operation_name=self._command,
+            region=region,
+            start_time=started_at,
+            end_time=self._clock.now(),
+            duration_seconds=seconds,
+            record_count=record_count,
+            status=names.get(status, "failed"),
+            error_message=message,
+            extra_data=extra,
+        )
+        self._write(row, lambda connection: runs.add_benchmark(connection, row))
+
+    def settle(self) -> None:
+        """Write what earlier runs could not; a failure is said, and tried again by the next run."""
+        try:
+            settled = self._pending.settle(self._database) if self._pending is not None else 0
+        except IronforgeError:
+            log.exception("Log rows of earlier runs could not be written")
+        else:
+            if settled:
+                log.info("Wrote %d log rows of runs that had no database", settled)
+
+    def _begun(self, row: LogRow, owning: ExitStack) -> int | None:
+        """Write a running row and own it until `owning` ends; None where the database is away."""
+        try:
+            connection = owning.enter_context(self._database.connect(autocommit=True))
+            # The context above only ends, and explains errors, when the attempt does.
+            with self._database.errors():
+                # Nobody may see a running row whose lock is not held yet: it would count as crashed.
+                log_id = runs.next_log_id(connection)
+                locks.acquire(connection, locks.run_lock(log_id))
+                runs.start(connection, replace(row, id=log_id))
+            owning.callback(locks.give_back, connection, locks.run_lock(log_id))
+        except (DatabaseError, ConfigurationError) as error:
+            log.debug("The attempt's row waits for the database: %s", error)
+            return None
+        return log_id
+
+    def _write(self, row: LogRow | BenchmarkRow, write: Callable[[Connection], None]) -> None:
+        try:
+            with self._database.transaction() as connection:
+                write(connection)
+        except (DatabaseError, ConfigurationError):
+            try:
+                if self._pending is not None:
+                    self._pending.add(row)
+            except IronforgeError:
+                log.exception("A row of %s could not be written", self._command)
+
+
+def _status_of(error: BaseException) -> str:
+    match error:
+        case RefusedAnswerError():
+            return "rejected"
+        case LockedError():
+            return "locked"
+        case _:
+            return "failed"
+
+
+class Silent:
+    """Shows nobody anything: for runs without a terminal."""
+
+    def step(self, region: Region | None, name: str) -> None:
+        """Say nothing."""

@@ -1,0 +1,379 @@
+"""What is a problem: each kind with its meaning and what to do, and the rules that find them. Pure.
+
+Whoever runs cron reads these once, at a bad moment: each says what is wrong, since when, and what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.market import hours
+from ironforge_cli.market.sales import ESTIMATOR_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ironforge_cli.db.repositories.health import Attempt
+    from ironforge_cli.jobs.health.findings import Findings, RegionFindings
+    from ironforge_cli.regions import Region
+
+LEAST_FREE_SHARE: Final = 0.05
+"""Of a disk; with less left it is told as a problem."""
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+FEWEST_RUNS: Final = 3
+LONGEST_STREAK: Final = timedelta(hours=2)
+"""So many runs in a row, or all for so long, without a good one: no longer chance."""
+SELF_CHECK_FACTOR: Final = 2
+SELF_CHECK_RISE: Final = 0.05
+"""The self-check is far above what it was when it is more than twice that, and more than 5 points above."""
+_LACKING_AHEAD: Final = 2
+_COLLECTING: Final = frozenset({"collect", "poll"})
+_GOOD: Final = frozenset({"success", "no_change"})
+
+
+class Kind(StrEnum):
+    """Everything that can be wrong: the name of its metric's label, what it means, and what to do."""
+
+    DATABASE = "database", "the database can't be reached, or refuses to be read", "mend it as the message says"
+    SCHEMA = "schema", "the database has no schema, or that of another version", "run `ironforge db upgrade`"
+    UNREADABLE = (
+        "unreadable",
+        "spool, quarantine or waiting log rows can't be read",
+        "correct the permissions of `IRONFORGE_HOME`, or run it as the account that owns it",
+    )
+    NO_SNAPSHOT = "no_snapshot", "nothing is stored of a region", "run `ironforge collect`, and read what it says"
+    STALE = (
+        "stale",
+        "a region's newest snapshot is older than `--max-age`",
+        "see whether cron runs, and what the last attempts say",
+    )
+    LATE = (
+        "late",
+        "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
+        "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
+    )
+    FUTURE = (
+        "future",
+        "the newest snapshot is in the future by this machine's clock, so that nothing newer is stored",
+        "set the clock; where the clock is right, delete the snapshot that bears the wrong time",
+    )
+    MISSING_HOUR = (
+        "missing_hour",
+        "within the last 24 hours an hour was missed for good, which later ones have followed",
+        "nothing brings it back unless a body waits or was refused; the explanation says what to mend",
+    )
+    NOTHING_RAN = (
+        "nothing_ran",
+        "no attempt to collect a region was made for longer than `--max-age`",
+        "see whether cron runs, and whether its line names the program's full path",
+    )
+    LOCKED_OUT = (
+        "locked_out",
+        "every attempt at a region lost its lock: three runs or windows in a row, or for two hours",
+        "find who holds it in `pg_locks`, and end that process",
+    )
+    FAILING = (
+        "failing",
+        "no attempt at a region ended well: three runs or windows in a row, or for two hours",
+        "the last message says why",
+    )
+    CRASHED = (
+        "crashed",
+        "a run ended without finishing its log row, and no later one has made up for it",
+        "run its command again; see the system's log for what killed it",
+    )
+    FAILED_RUN = (
+        "failed_run",
+        "the last seeding, upkeep of partitions or recomputation failed, within a week",
+        "do what its message says and run it again",
+    )
+    SPOOL = (
+        "spool",
+        "bodies wait to be stored",
+        "the next run stores them; if it doesn't, `ironforge spool list` says why they are there",
+    )
+    QUARANTINE = (
+        "quarantine",
+        "a body was refused within 24 hours, and its hour is still missing",
+        "look at it with `ironforge spool list --quarantine`; `ironforge spool replay --quarantine` stores it",
+    )
+    PENDING_LOGS = "pending_logs", "log rows wait for a database", "the next run of `ironforge collect` writes them"
+    NO_PARTITION = (
+        "no_partition",
+        "today's or tomorrow's rows have no partition",
+        "run `ironforge partitions maintain`, and see whether cron does",
+    )
+    AHEAD = (
+        "ahead",
+        "two or more of the days that `IRONFORGE_PARTITIONS_AHEAD` asks for are not ready",
+        "run `ironforge partitions maintain`, and see whether cron does",
+    )
+    PAST_RETENTION = (
+        "past_retention",
+        "raw data should have been dropped a day ago or earlier; Blizzard's terms allow 30 days",
+        "run `ironforge partitions maintain`, which says why a day stays; what it did not make is dropped by hand",
+    )
+    DEFAULT_PARTITION = (
+        "default_partition",
+        "rows lie in a default partition, from which no day leaves",
+        "detach it, run `ironforge partitions maintain`, and insert its rows again",
+    )
+    DETACHING = (
+        "detaching",
+        "detaching a partition was cut off; until it is finished no other can leave",
+        "run `ironforge partitions maintain`, or `ALTER TABLE … DETACH PARTITION … FINALIZE`",
+    )
+    SELF_CHECK = (
+        "self_check",
+        "buyers seem to pass over cheaper auctions far more often than before, so that sales may be misjudged",
+        "compare a few items by hand; Blizzard may have changed what it publishes",
+    )
+    ESTIMATOR = (
+        "estimator",
+        "the newest sales were computed by the rules of another version",
+        "`ironforge stats recompute` makes it even",
+    )
+    SEEDER = (
+        "seeder",
+        "crafting data was complete once and is not any more, as when a newer build of the game appears",
+        "run `ironforge seed all`; it goes on where it stopped",
+    )
+    DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
+
+    meaning: str
+    advice: str
+
+    def __new__(cls, name: str, meaning: str, advice: str) -> Kind:
+        """Make a member whose value is the name alone; the rest is documentation."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        member.advice = advice
+        return member
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should look at."""
+
+    kind: Kind
+    region: Region | None
+    text: str
+    """What is wrong and what to do."""
+
+
+def problems(found: Findings) -> tuple[Problem, ...]:
+    """Everything that is wrong; nothing where all is well."""
+    return tuple(_problems(found))
+
+
+def _problems(found: Findings) -> Iterator[Problem]:
+    if found.away is not None:
+        kind = Kind.SCHEMA if isinstance(found.away, ConfigurationError) else Kind.DATABASE
+        yield Problem(kind, None, str(found.away))
+    if found.unreadable is not None:
+        yield Problem(Kind.UNREADABLE, None, str(found.unreadable))
+    for state in found.regions:
+        if found.away is None:
+            yield from _of_freshness(state, found)
+            yield from _of_attempts(state, found)
+            yield from _of_days(state, found)
+            yield from _of_estimates(state)
+        yield from _of_bodies(state, found)
+    yield from _of_runs(found)
+    if found.pending_rows:
+        yield Problem(
+            Kind.PENDING_LOGS,
+            None,
+            f"{found.pending_rows} log rows wait for the database: the next run of `ironforge collect` writes them.",
+        )
+    for seeder in found.seeders:
+        if not seeder.completed and seeder.completed_at is not None:
+            newer = f"build {seeder.newer_build} of the game is newer" if seeder.newer_build else "is not any more"
+            yield Problem(
+                Kind.SEEDER,
+                None,
+                f"The seeder {seeder.seeder} was complete on {_iso(seeder.completed_at)}, and {newer}. "
+                "Run `ironforge seed all`.",
+            )
+    if found.disk.free < LEAST_FREE_SHARE * found.disk.total:
+        left = f"{found.disk.free / 1e9:.1f} GB are left"
+        yield Problem(Kind.DISK, None, f"The disk of {found.disk.folder} is nearly full: {left}. Make room.")
+
+
+def _of_freshness(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+    region, label, fresh = state.region, state.region.label, state.freshness
+    if fresh is None:
+        yield Problem(Kind.NO_SNAPSHOT, region, f"{label}: no snapshot is stored. Run `ironforge collect`.")
+        return
+    due = f", and the next was due at {_iso(fresh.due_at)}" if fresh.due_at and fresh.due_at < found.now else ""
+    age = timedelta(seconds=fresh.age_seconds)
+    if age > found.max_age:
+        told = f"{label}: the newest snapshot is {age} old{due}. Does cron run `ironforge poll`?"
+        yield Problem(Kind.STALE, region, told)
+    elif age < -CLOCKS_DIFFER:
+        yield Problem(
+            Kind.FUTURE,
+            region,
+            f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored. Set this machine's "
+            "clock; if it is right, delete that snapshot.",
+        )
+    elif fresh.late_seconds is not None and fresh.late_seconds > hours.patience(found.max_age).total_seconds():
+        late = timedelta(seconds=fresh.late_seconds)
+        told = f"{label}: the next snapshot is {late} later than usual{due}. Did the last runs fail?"
+        yield Problem(Kind.LATE, region, told)
+    for (since, until), group in groupby(state.missing_lately, key=lambda hour: (hour.since, hour.until)):
+        gone = list(group)
+        why = " ".join(dict.fromkeys(hour.explanation for hour in gone))
+        between = f"between {_iso(since)} and {_iso(until)}" if until else f"since {_iso(since)}"
+        yield Problem(Kind.MISSING_HOUR, region, f"{label}: {len(gone)} h are missing {between}. {why}")
+
+
+def _of_attempts(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+    region, label, streak = state.region, state.region.label, state.streak
+    if streak is None:
+        return
+    last = state.last_attempt_at
+    if last is None:
+        # Where nothing is stored either, that is told already.
+        if state.freshness is not None:
+            told = f"{label}: no attempt to collect is logged. Does cron run `ironforge poll`?"
+            yield Problem(Kind.NOTHING_RAN, region, told)
+        return
+    if found.now - last > found.max_age:
+        told = f"{label}: nothing has tried to collect since {_iso(last)}. Does cron run `ironforge poll`?"
+        yield Problem(Kind.NOTHING_RAN, region, told)
+    if streak.first_at is None or streak.last_at is None:
+        return
+    if streak.runs < FEWEST_RUNS and streak.last_at - streak.first_at <= LONGEST_STREAK:
+        return
+    attempts = sum(streak.counts.values())
+    if set(streak.counts) == {"locked"}:
+        told = (
+            f"{label}: all {attempts} attempts since {_iso(streak.first_at)} lost the lock to another run. "
+            "End the process that holds it: see pg_locks."
+        )
+        yield Problem(Kind.LOCKED_OUT, region, told)
+        return
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(streak.counts.items()))
+    told = f"{label}: no attempt since {_iso(streak.first_at)} ended well ({ended}). The last one: {streak.message}"
+    yield Problem(Kind.FAILING, region, told)
+
+
+def _of_days(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+    region, label, days = state.region, state.region.label, state.days
+    if days is None:
+        return
+    # With a default partition every row has a place; whether that is good is told below.
+    if days.default is None:
+        if days.ahead is None or (days.ahead == 0 and found.ahead > 0):
+            day = "today" if days.ahead is None else "tomorrow"
+            told = f"{label}: there is no partition for {day} (UTC). Run `ironforge partitions maintain`; does cron?"
+            yield Problem(Kind.NO_PARTITION, region, told)
+        elif found.ahead - days.ahead >= _LACKING_AHEAD:
+            ready = f"{days.ahead} days ahead are ready instead of {found.ahead}"
+            told = f"{label}: {ready}. Run `ironforge partitions maintain`."
+            yield Problem(Kind.AHEAD, region, told)
+    if days.past_retention:
+        yield Problem(
+            Kind.PAST_RETENTION,
+            region,
+            f"{label}: raw data older than {found.retention_days} days is still held, from {days.past_retention[0]} on "
+            f"({len(days.past_retention)} partitions). Run `ironforge partitions maintain`.",
+        )
+    if days.is_default_used:
+        told = (
+            f"{label}: rows lie in the default partition {days.default}, and no day leaves it. Detach it, run "
+            "`ironforge partitions maintain`, and insert its rows again."
+        )
+        yield Problem(Kind.DEFAULT_PARTITION, region, told)
+    for name in days.detaching:
+        told = f"{label}: detaching {name} was cut off. Run `ironforge partitions maintain`, which finishes it."
+        yield Problem(Kind.DETACHING, region, told)
+
+
+def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
+    label, check = state.region.label, state.self_check
+    if check is None:
+        return
+    if (
+        check.day is not None
+        and check.before is not None
+        and check.day > SELF_CHECK_FACTOR * check.before
+        and check.day > check.before + SELF_CHECK_RISE
+    ):
+        told = (
+            f"{label}: {check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched "
+            f"cheaper one, {check.before:.1%} in the 14 days before. Estimated sales may be off."
+        )
+        yield Problem(Kind.SELF_CHECK, state.region, told)
+    if check.version != ESTIMATOR_VERSION:
+        told = (
+            f"{label}: the newest sales were estimated by version {check.version} of the rules, this program has "
+            f"{ESTIMATOR_VERSION}. `ironforge stats recompute` makes it even."
+        )
+        yield Problem(Kind.ESTIMATOR, state.region, told)
+
+
+def _of_bodies(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+    label = state.region.label
+    if state.spool.bodies:
+        oldest = f", the oldest since {_iso(state.spool.oldest_at)}" if state.spool.oldest_at else ""
+        told = f"{label}: {state.spool.bodies} bodies wait in the spool{oldest}: `ironforge spool list`."
+        yield Problem(Kind.SPOOL, state.region, told)
+    if state.unresolved and found.away is None:
+        newest = max(state.unresolved, key=lambda body: body.received_at)
+        told = (
+            f"{label}: a body that was refused at {_iso(newest.received_at)} is of an hour that is missing "
+            f"({newest.reason}) Look at `ironforge spool list --quarantine`."
+        )
+        yield Problem(Kind.QUARANTINE, state.region, told)
+
+
+def _of_runs(found: Findings) -> Iterator[Problem]:
+    for attempt in found.crashed:
+        if not _is_made_up_for(attempt, found):
+            told = (
+                f"The run {attempt.id} ({_called(attempt)}) of {_iso(attempt.timestamp)} crashed. "
+                "Run it again, and see the system's log for what killed it."
+            )
+            yield Problem(Kind.CRASHED, None, told)
+    for attempt in found.upkeep:
+        if attempt.status not in _GOOD:
+            said = f": {attempt.error_message}" if attempt.error_message else "."
+            told = f"The last run of {_called(attempt)}, of {_iso(attempt.timestamp)}, failed{said} Run it again."
+            yield Problem(Kind.FAILED_RUN, None, told)
+
+
+def _called(attempt: Attempt) -> str:
+    return f"{attempt.command} {attempt.region}" if attempt.region else attempt.command
+
+
+def _is_made_up_for(crashed: Attempt, found: Findings) -> bool:
+    """Whether a later run did well what a crashed one should have done, or nobody looks at its region."""
+    if crashed.command == "status":
+        # This run is the later one.
+        return True
+    if crashed.command not in _COLLECTING:
+        return any(
+            later.timestamp > crashed.timestamp and later.status in _GOOD
+            for later in found.upkeep
+            if (later.command, later.region) == (crashed.command, crashed.region)
+        )
+    states = [state for state in found.regions if state.region.value == crashed.region]
+    return all(
+        state.streak is not None
+        and state.streak.last_good_at is not None
+        and state.streak.last_good_at > crashed.timestamp
+        for state in states
+    )
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z") if moment else "an unknown time"

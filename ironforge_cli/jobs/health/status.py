@@ -1,0 +1,263 @@
+"""How things stand: what is stored, missing, late, waiting and held, which runs failed, and what of it is a problem."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.db import schema
+from ironforge_cli.db.repositories import attempts, health, partitions
+from ironforge_cli.db.repositories.seeders import seeder_states
+from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
+from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.jobs.health import summaries
+from ironforge_cli.jobs.health.findings import Disk, Findings, RegionFindings
+from ironforge_cli.jobs.health.rules import problems
+from ironforge_cli.market import hours, rhythm
+from ironforge_cli.market.hours import GAP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.blizzard.spool import Kept
+    from ironforge_cli.db.repositories.health import Gap
+    from ironforge_cli.jobs.evidence.runs import Clock
+    from ironforge_cli.jobs.health.findings import MissingHour
+    from ironforge_cli.jobs.health.rules import Problem
+    from ironforge_cli.jobs.health.summaries import Span
+    from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.market.rhythm import Rhythm
+    from ironforge_cli.regions import Region
+
+COMMAND: Final = "status"
+_CRASHES_OF: Final = timedelta(days=7)
+_RUNS_OF: Final = timedelta(days=90)
+_ATTEMPTS_OF: Final = timedelta(days=30)
+_LAST_ATTEMPTS: Final = 5
+# Sixteen days of snapshots: what the self-check is compared with, and more than the rhythm is learned from.
+_SNAPSHOTS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How everything stands."""
+
+    found: Findings
+    problems: tuple[Problem, ...]
+    """What a person should look at; none where all is well."""
+    status: ExitStatus
+    """Done; or, where that was asked for and there are problems, unhealthy; or why something could not be asked."""
+
+
+def examine(
+    regions: Sequence[Region],
+    *,
+    storage: Storage,
+    home: Path,
+    clock: Clock,
+    max_age: timedelta,
+    since: datetime,
+    until: datetime,
+    ahead: int,
+    check: bool,
+) -> Health:
+    """Look at everything, and name what is wrong: with `check` that is a failure.
+
+    Missing hours are listed from `since` to `until`; what is judged does not depend on them. `ahead` days should have
+    their partitions. Changes nothing but its own evidence, which a role that may only read does without.
+    """
+    evidence = Evidence(storage.database, pending=None, command=COMMAND, clock=clock)
+    with evidence.run() as run, evidence.attempt(None, progress=Silent()) as attempt:
+        found = _Examination(
+            storage, home=home, now=clock.now(), max_age=max_age, since=since, until=until, ahead=ahead
+        ).of(regions)
+        told = problems(found)
+        unasked = found.away or found.unreadable
+        health_ = Health(
+            found=found,
+            problems=told,
+            status=ExitStatus.UNHEALTHY if check and told else unasked.status if unasked else ExitStatus.DONE,
+        )
+        run.status = health_.status
+        run.message = attempt.message = " ".join(problem.text for problem in told) or None
+        attempt.status = "success" if health_.status is ExitStatus.DONE else "failed"
+    return health_
+
+
+@dataclass(frozen=True, slots=True)
+class _Bodies:
+    """What waits or was refused of a region."""
+
+    spool: list[Kept]
+    quarantine: list[Kept]
+
+
+class _Examination:
+    """One look at everything."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        home: Path,
+        now: datetime,
+        max_age: timedelta,
+        since: datetime,
+        until: datetime,
+        ahead: int,
+    ) -> None:
+        self._storage = storage
+        self._home = home
+        self._now = now
+        self._max_age = max_age
+        self._since = since
+        self._until = until
+        self._ahead = ahead
+        self._unreadable: IronforgeError | None = None
+        self._pending_rows = 0
+
+    def of(self, regions: Sequence[Region]) -> Findings:
+        self._pending_rows = self._waiting_rows()
+        bodies = {
+            region: _Bodies(self._kept(region, quarantine=False), self._kept(region, quarantine=True))
+            for region in regions
+        }
+        found = Findings(
+            now=self._now,
+            max_age=self._max_age,
+            database=self._storage.database.description,
+            away=None,
+            regions=tuple(_on_disk(region, found) for region, found in bodies.items()),
+            disk=_disk(self._home),
+            pending_rows=self._pending_rows,
+            unreadable=self._unreadable,
+            ahead=self._ahead,
+            retention_days=self._storage.retention_days,
+        )
+        try:
+            with self._storage.database.connect() as connection:
+                schema.require_current(connection)
+                return replace(
+                    found,
+                    regions=tuple(
+                        self._in_database(connection, state, bodies[state.region]) for state in found.regions
+                    ),
+                    crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
+                    upkeep=tuple(health.last_upkeep(connection, since=self._now - _CRASHES_OF)),
+                    last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
+                    seeders=tuple(seeder_states(connection).values()),
+                    sizes=health.sizes(connection, tuple(regions)),
+                )
+        except (DatabaseError, ConfigurationError) as error:
+            return replace(found, away=error)
+
+    def _waiting_rows(self) -> int:
+        try:
+            return self._storage.pending.waiting()
+        except ConfigurationError as error:
+            self._unreadable = error
+            return 0
+
+    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept]:
+        shelves = self._storage.shelves
+        try:
+            return (shelves.quarantine if quarantine else shelves.spool).kept(region)
+        except ConfigurationError as error:
+            self._unreadable = error
+            return []
+
+    def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
+        region, now = state.region, self._now
+        stored = health.stored(connection, region, limit=_SNAPSHOTS)
+        live = summaries.published_live(stored)
+        learned = rhythm.learned(live)
+        delay = hours.usual_delay(live)
+        silent = hours.overdue(stored[0].snapshot_time, now, learned, delay=delay) if stored else []
+        looking = _Hours(connection, region, rhythm=learned, bodies=bodies, pending_rows=self._pending_rows)
+        day_ago = now - summaries.LATELY
+        gaps = looking.gaps(self._since, self._until)
+        return replace(
+            state,
+            freshness=summaries.freshness(stored, learned, delay=delay, now=now),
+            self_check=summaries.self_check(stored, now=now),
+            days=summaries.days(
+                region,
+                partitions.existing(connection, region),
+                now=now,
+                ahead=self._ahead,
+                retention_days=self._storage.retention_days,
+                is_default_used=health.is_default_used(connection, region),
+            ),
+            streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
+            gaps=tuple(gap for gap in gaps if gap.until > self._since),
+            missing=looking.missing(
+                summaries.spans_of(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),
+                since=self._since,
+                until=self._until,
+            ),
+            missing_lately=looking.missing(
+                summaries.spans_of(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
+            ),
+            last_attempts=tuple(health.last_attempts(connection, region, limit=_LAST_ATTEMPTS)),
+            unresolved=tuple(summaries.unresolved(bodies.quarantine, stored, now=now)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """Looks for the hours that a region lacks, and for what is known of each."""
+
+    connection: Connection
+    region: Region
+    rhythm: Rhythm | None
+    bodies: _Bodies
+    pending_rows: int
+
+    def gaps(self, since: datetime, until: datetime) -> list[Gap]:
+        longest = int(GAP.total_seconds())
+        return health.gaps(self.connection, self.region, since=since, until=until, longest_seconds=longest)
+
+    def missing(self, spans: Sequence[Span], *, since: datetime, until: datetime) -> tuple[MissingHour, ...]:
+        wanted = [span for span in spans if since <= span.expected_at < until]
+        if not wanted:
+            return ()
+        return tuple(
+            summaries.missing_hours(
+                wanted,
+                attempts.tallies(self.connection, self.region, [(span.expected_at, span.ends_at) for span in wanted]),
+                spool=self.bodies.spool,
+                quarantine=self.bodies.quarantine,
+                oldest_log=attempts.oldest_log(self.connection, self.region),
+                pending_rows=self.pending_rows,
+            )
+        )
+
+
+def _on_disk(region: Region, bodies: _Bodies) -> RegionFindings:
+    return RegionFindings(
+        region=region,
+        spool=summaries.shelved(bodies.spool, _file_sizes(bodies.spool)),
+        quarantine=summaries.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
+    )
+
+
+def _file_sizes(bodies: Sequence[Kept]) -> dict[str, int]:
+    """Bytes on disk of some bodies, by their names; a body that somebody stored meanwhile has none."""
+    found: dict[str, int] = {}
+    for kept in bodies:
+        with suppress(FileNotFoundError):
+            found[kept.name] = kept.path.stat().st_size
+    return found
+
+
+def _disk(home: Path) -> Disk:
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    usage = shutil.disk_usage(folder)
+    return Disk(folder=folder, free=usage.free, total=usage.total)

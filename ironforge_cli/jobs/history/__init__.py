@@ -1,0 +1,1 @@
+"""Statistics computed again from the raw snapshots that are held or archived."""

@@ -1,0 +1,75 @@
+"""Where collecting works: the database and the folders beside it, and whether the database is there at present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ironforge_cli.db import schema
+from ironforge_cli.errors import ConfigurationError, DatabaseError
+from ironforge_cli.jobs.evidence.runs import Evidence
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    from ironforge_cli.blizzard.spool import Shelves
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.errors import IronforgeError
+    from ironforge_cli.jobs.evidence.pending import PendingRows
+    from ironforge_cli.jobs.evidence.runs import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where what is collected goes: the database, and folders for what it can't take."""
+
+    database: Database
+    shelves: Shelves
+    pending: PendingRows
+    locks_folder: Path
+    retention_days: int
+    """How long raw bodies may be kept; 0 for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What cycles of every region work with."""
+
+    database: Database
+    away: IronforgeError | None
+    """Why the database can't be worked with, where that is known before a cycle begins."""
+    shelves: Shelves
+    locks_folder: Path
+    retention: timedelta | None
+    """How long raw bodies may be kept; None for ever."""
+    evidence: Evidence
+    decoding: threading.Lock
+    """Held while a body is decoded: decoded bodies are most of the memory."""
+
+    @classmethod
+    def at(cls, storage: Storage, *, evidence: Evidence, decoding: threading.Lock) -> Workplace:
+        """Find out whether the database can be worked with; where it can, write what earlier runs could not."""
+        away: IronforgeError | None = None
+        try:
+            with storage.database.connect() as connection:
+                schema.require_current(connection)
+        except (DatabaseError, ConfigurationError) as error:
+            away = error
+        else:
+            evidence.settle()
+        return cls(
+            database=storage.database,
+            away=away,
+            shelves=storage.shelves,
+            locks_folder=storage.locks_folder,
+            retention=timedelta(days=storage.retention_days) if storage.retention_days else None,
+            evidence=evidence,
+            decoding=decoding,
+        )
+
+
+def evidence_of(storage: Storage, *, command: str, clock: Clock) -> Evidence:
+    """The evidence of a command that collects: what the database can't take is kept in its folder."""
+    return Evidence(storage.database, pending=storage.pending, command=command, clock=clock)

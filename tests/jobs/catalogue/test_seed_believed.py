@@ -1,0 +1,282 @@
+"""What is believed of lists and answers: how many may be missing, what is deleted, and when others are not tried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.db.repositories import seeders
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.catalogue.work import SeedOutcome, Trial
+from tests.jobs.listed_source import BUILD, ListedSource, seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.catalogue.work import SeededPart
+    from tests.clocks import TickingClock
+
+NEWER = "12.0.5_66000"
+
+
+@pytest.fixture
+def recipes(database: Database, clock: TickingClock) -> Callable[..., SeededPart]:
+    """Seed recipes from what a test lists."""
+
+    def run(source: ListedSource, **trial: Any) -> SeededPart:
+        return seeded("recipes", source, database=database, clock=clock, trial=Trial(**trial))
+
+    return run
+
+
+@pytest.fixture
+def items(database: Database, clock: TickingClock) -> Callable[..., SeededPart]:
+    """Seed items from what a test lists."""
+
+    def run(source: ListedSource, **trial: Any) -> SeededPart:
+        return seeded("items", source, database=database, clock=clock, trial=Trial(**trial))
+
+    return run
+
+
+def held(database: Database) -> dict[str, list[int]]:
+    """The stored recipes by profession."""
+    found: dict[str, list[int]] = {}
+    with database.connect() as connection:
+        for profession, number in connection.execute(text("SELECT profession, id FROM recipes ORDER BY id")):
+            found.setdefault(profession, []).append(number)
+    return found
+
+
+def listing(number: int) -> dict[int, range]:
+    return {1: range(1, number + 1)}
+
+
+# Recipes
+
+
+@pytest.mark.parametrize(("listed", "most"), [(40, 5), (110, 11)])
+def test_a_few_recipes_may_make_no_sense_or_a_tenth(
+    recipes: Callable[..., SeededPart], database: Database, listed: int, most: int
+) -> None:
+    many = recipes(ListedSource(listing(listed), refused=range(1, most + 2)))
+    assert (many.status, many.outcome, held(database)) == (ExitStatus.REFUSED, SeedOutcome.FAILED, {})
+    assert f"{most + 1} of {listed} recipes make no sense" in (many.message or "")
+    few = recipes(ListedSource(listing(listed), refused=range(1, most + 1)))
+    assert (few.status, few.outcome) == (ExitStatus.DONE, SeedOutcome.COMPLETED)
+    assert few.skipped == {"malformed": most}
+    assert held(database) == {"P1": list(range(most + 1, listed + 1))}
+
+
+@pytest.mark.parametrize(("listed", "most"), [(30, 20), (50, 25)])
+def test_some_recipes_may_not_be_shown_or_half(
+    recipes: Callable[..., SeededPart], database: Database, listed: int, most: int
+) -> None:
+    many = recipes(ListedSource(listing(listed), gone=[1], forbidden=range(2, most + 2)))
+    assert (many.status, held(database)) == (ExitStatus.UNAVAILABLE, {})
+    few = recipes(ListedSource(listing(listed), gone=[1], forbidden=range(2, most + 1)))
+    assert (few.status, few.skipped) == (ExitStatus.DONE, {"404": 1, "403": most - 1})
+    assert held(database) == {"P1": list(range(most + 1, listed + 1))}
+    # What was not shown is asked for again when somebody insists, or of another build, and not before.
+    again = ListedSource(listing(listed), build=NEWER, build_of_recipes=NEWER)
+    recipes(again)
+    assert sorted(again.asked) == list(range(1, listed + 1))
+
+
+def test_what_was_not_shown_is_not_asked_for_again_until_somebody_insists(
+    recipes: Callable[..., SeededPart],
+) -> None:
+    source = ListedSource({1: range(1, 31), 2: [99]}, gone=[1, 2], away=[2])
+    assert recipes(source).outcome is SeedOutcome.INCOMPLETE
+    again = ListedSource(source.professions_of)
+    assert recipes(again).skipped == {"404": 2}
+    assert sorted(again.asked) == [*range(3, 31), 99]
+    assert again.forgotten == 0
+    anew = ListedSource(source.professions_of)
+    assert recipes(anew, force=True).skipped == {}
+    assert sorted(anew.asked) == [*range(1, 31), 99]
+    assert anew.forgotten == 1
+
+
+def test_three_professions_in_a_row_that_are_unavailable_leave_the_others_untried(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    five = {number: [number] for number in range(1, 6)}
+    part = recipes(ListedSource(five, away=[1, 2, 3]))
+    assert (part.status, part.outcome, held(database)) == (ExitStatus.UNAVAILABLE, SeedOutcome.FAILED, {})
+    assert (part.message or "").count("was not tried") == 2
+    # Two are no reason, nor is a third after another that was well.
+    part = recipes(ListedSource(five, away=[1, 2, 4]))
+    assert (part.status, part.outcome) == (ExitStatus.PARTIAL, SeedOutcome.INCOMPLETE)
+    assert held(database) == {"P3": [3], "P5": [5]}
+
+
+def test_a_recipe_belongs_to_the_first_profession_that_lists_it(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    twice = {3: [1, 2, 3], 1: [2, 4]}
+    limited = recipes(ListedSource(twice), limit=3)
+    assert (limited.outcome, held(database)) == (SeedOutcome.LIMITED, {"P1": [2, 4], "P3": [1]})
+    recipes(ListedSource(twice))
+    assert held(database) == {"P1": [2, 4], "P3": [1, 3]}
+
+
+@pytest.mark.parametrize(("stored", "few"), [(30, 10), (120, 12)])
+def test_a_few_recipes_that_no_list_names_any_more_are_deleted_or_a_tenth(
+    recipes: Callable[..., SeededPart], database: Database, stored: int, few: int
+) -> None:
+    whole = ListedSource(listing(stored))
+    recipes(whole)
+
+    def lacking(number: int, build: str, **otherwise: Any) -> ListedSource:
+        listed = {**listing(stored - number), 2: list[int]()}
+        return replace(whole, professions_of=listed, build=build, build_of_recipes=build, **otherwise)
+
+    # A list that is not whole says nothing of what it lacks.
+    assert recipes(lacking(few, "12.0.2_66001", without_tier=[2])).changes.deleted == 0
+    many = recipes(lacking(few + 1, "12.0.3_66002"))
+    assert f"{few + 1} stored recipes are not listed any more" in (many.message or "")
+    assert held(database) == {"P1": list(range(1, stored + 1))}
+    # Nor does one of which only a part was asked for.
+    assert recipes(lacking(few, "12.0.4_66003"), profession="P1").changes.deleted == 0
+    assert recipes(lacking(few, "12.0.4_66003")).changes.deleted == few
+    assert held(database) == {"P1": list(range(1, stored - few + 1))}
+    assert recipes(lacking(stored - 1, "12.0.4_66003"), force=True).changes.deleted == stored - few - 1
+
+
+def test_what_changes_opens_the_reagents_and_what_does_not_leaves_them(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    def are_reagents_complete() -> bool:
+        with database.connect() as connection:
+            return seeders.seeder_states(connection)["reagent"].completed
+
+    def complete() -> None:
+        with database.transaction() as connection:
+            seeders.complete(connection, "reagent", build=NEWER, locale="en_US")
+
+    complete()
+    assert recipes(ListedSource(listing(3))).changes.inserted == 3
+    assert not are_reagents_complete()
+    complete()
+    assert not recipes(ListedSource(listing(3)), force=True).changes.any
+    assert are_reagents_complete()
+    assert recipes(ListedSource(listing(2)), force=True).changes.deleted == 1
+    assert not are_reagents_complete()
+
+
+def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    assert recipes(ListedSource(listing(2), build_of_recipes=NEWER)).build == BUILD
+    with database.connect() as connection:
+        state = seeders.seeder_states(connection)["recipe"]
+    assert (state.completed, state.build, state.newer_build) == (False, BUILD, NEWER)
+    recipes(ListedSource(listing(2), build=NEWER, build_of_recipes=BUILD))
+    with database.connect() as connection:
+        state = seeders.seeder_states(connection)["recipe"]
+    assert (state.completed, state.build, state.newer_build) == (True, NEWER, None)
+
+
+# Items
+
+
+def want(database: Database, *numbers: int) -> None:
+    """Let items have been in a snapshot."""
+    with database.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " SELECT unnest(CAST(:numbers AS int[])), '2026-01-14', 1, 1"
+            ),
+            {"numbers": list(numbers)},
+        )
+
+
+def known(database: Database) -> list[int]:
+    with database.connect() as connection:
+        return list(connection.execute(text("SELECT id FROM items ORDER BY id")).scalars())
+
+
+@pytest.mark.parametrize(("wanted", "is_searched"), [(50, False), (51, True)])
+def test_few_items_are_asked_for_one_by_one_and_many_by_the_search(
+    items: Callable[..., SeededPart], database: Database, wanted: int, *, is_searched: bool
+) -> None:
+    want(database, *range(1, wanted + 1))
+    source = ListedSource(found=range(1, 60))
+    part = items(source)
+    assert (part.status, part.rows, part.changes.inserted) == (ExitStatus.DONE, wanted, wanted)
+    assert known(database) == list(range(1, wanted + 1))
+    assert (source.searched, len(source.asked)) == (([0], 0) if is_searched else ([], wanted))
+    assert items(ListedSource()).outcome is SeedOutcome.CURRENT
+
+
+def test_fewer_than_twenty_items_may_all_be_gone_and_twenty_can_not(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, *range(1, 21))
+    source = ListedSource(gone=range(1, 100))
+    assert items(source).status is ExitStatus.UNAVAILABLE
+    assert items(source, limit=19).skipped == {"404": 19}
+    # Those that left the game are not asked for again.
+    again = ListedSource()
+    assert items(again).outcome is SeedOutcome.COMPLETED
+    assert again.asked == [20]
+
+
+@pytest.mark.parametrize("refused", [[7], range(1, 99)])
+def test_twenty_items_of_which_none_makes_sense_are_refused(
+    items: Callable[..., SeededPart], database: Database, refused: list[int]
+) -> None:
+    want(database, *range(1, 21))
+    part = items(ListedSource(refused=refused, gone=range(1, 100)))
+    assert part.status is ExitStatus.REFUSED
+    assert "7 makes no sense" in (part.message or "") or "1 makes no sense" in (part.message or "")
+
+
+def test_twenty_items_may_make_no_sense_beside_one_that_does(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, *range(1, 23))
+    many = items(ListedSource(refused=range(1, 22)))
+    assert (many.status, known(database)) == (ExitStatus.REFUSED, [])
+    few = items(ListedSource(refused=range(1, 21)))
+    assert (few.status, few.skipped, known(database)) == (ExitStatus.DONE, {"malformed": 20}, [21, 22])
+
+
+def test_items_are_taken_for_gone_where_one_that_the_search_shows_is_shown_alone(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, *range(1, 61))
+    missed = range(31, 61)
+    # All are not there, also the one that the search has shown.
+    untrusted = items(ListedSource(found=range(1, 31), gone=range(1, 61)))
+    assert untrusted.status is ExitStatus.UNAVAILABLE
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM items"))
+    # A single one that is forbidden is no item that left the game.
+    assert (
+        items(ListedSource(found=range(1, 31), gone=missed[1:], forbidden=missed[:1])).status is ExitStatus.UNAVAILABLE
+    )
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM items"))
+    source = ListedSource(found=range(1, 31), gone=missed)
+    assert items(source).skipped == {"404": 30}
+    assert sorted(source.asked) == [1, *missed]
+
+
+def test_forbidden_items_are_asked_for_again_and_gone_ones_only_by_force(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, 1, 2, 3)
+    assert items(ListedSource(gone=[1], forbidden=[2])).skipped == {"404": 1, "403": 1}
+    again = ListedSource()
+    items(again)
+    assert again.asked == [2]
+    anew = ListedSource()
+    assert items(anew, force=True).rows == 3
+    assert sorted(anew.asked) == [1, 2, 3]

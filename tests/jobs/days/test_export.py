@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.archive.store import FolderStore, store_at
+from ironforge_cli.archive.tables import ArchivedTables
+from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError
+from ironforge_cli.jobs.days.export import export
+from ironforge_cli.regions import Region
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ironforge_cli.jobs.storage import Storage
+    from tests.clocks import TickingClock
+    from tests.stores import S3
+
+COLUMNS = "item_id, timestamp, min_price, mean_price, total_quantity, num_auctions, estimated_sales"
+STATISTICS = [
+    (7, datetime(2025, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 5, 5.25, 10, 2, None),
+    (3, datetime(2025, 12, 1, tzinfo=UTC), None, None, 0, 0, 4),
+    (7, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0.1, 2**40, 1, None),
+]
+
+
+@pytest.fixture(autouse=True)
+def stored(storage: Storage) -> None:
+    """Statistics of two months, and two prices of a token."""
+    with storage.database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO eu_commodity_price_stats (" + COLUMNS + ") VALUES (%s, %s, %s, %s, %s, %s, %s)", STATISTICS
+        )
+        connection.execute(text("UPDATE eu_commodity_price_stats SET sales_low = 0, sales_high = 9 WHERE item_id = 3"))
+        connection.execute(text("INSERT INTO eu_token_price VALUES ('2026-01-01', 5), ('2026-01-02', 6)"))
+
+
+def outcomes(storage: Storage, clock: TickingClock, tables: ArchivedTables) -> dict[str, str]:
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    return {file.path: file.outcome for file in exported.files}
+
+
+def read(folder: Path, pattern: str, columns: str) -> list[tuple[Any, ...]]:
+    found = duckdb.sql(f"SELECT {columns} FROM read_parquet('{folder}/{pattern}') ORDER BY 2, 1")
+    assert found is not None
+    return found.fetchall()
+
+
+def test_every_row_is_in_the_file_of_its_month_nulls_and_all(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    assert outcomes(storage, clock, tables) == {
+        "statistics/region=eu/month=2025-12": "written",
+        "statistics/region=eu/month=2026-01": "written",
+        "token_prices/region=eu": "written",
+    }
+    columns = COLUMNS.replace("timestamp", "epoch_us(timestamp)")
+    expected = [(one[0], round(one[1].timestamp() * 1e6), *one[2:]) for one in STATISTICS]
+    found = read(tmp_path / "a", "statistics/region=eu/*/*.parquet", columns)
+    assert found == [expected[1], expected[0], expected[2]]
+    assert [one[0] for one in read(tmp_path / "a", "token_prices/*/*.parquet", "price, timestamp")] == [5, 6]
+    with storage.database.connect() as connection:
+        logged = connection.execute(text("SELECT command, region, status FROM scraper_logs ORDER BY id")).all()
+    assert [tuple(row) for row in logged] == [
+        ("partitions export", "eu", "success"),
+        ("partitions export", "us", "success"),
+    ]
+
+
+def test_only_what_differs_is_written_again(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    outcomes(storage, clock, tables)
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+    with storage.database.transaction() as connection:
+        connection.execute(text("UPDATE eu_commodity_price_stats SET mean_price = 5.5 WHERE mean_price = 5.25"))
+    (tmp_path / "a/token_prices/region=eu/token_prices.parquet").write_bytes(b"damaged")
+    assert outcomes(storage, clock, tables) == {
+        "statistics/region=eu/month=2025-12": "written",
+        "statistics/region=eu/month=2026-01": "unchanged",
+        "token_prices/region=eu": "written",
+    }
+    (tmp_path / "a/token_prices/region=eu/_manifest.json").write_bytes(b"damaged")
+    assert list(outcomes(storage, clock, tables).values()) == ["unchanged", "unchanged", "written"]
+
+
+def test_a_store_that_speaks_s3_takes_them_too(storage: Storage, clock: TickingClock, s3: S3) -> None:
+    tables = ArchivedTables(store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment))
+    assert set(outcomes(storage, clock, tables).values()) == {"written"}
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+
+
+def test_an_archive_that_refuses_is_told_file_by_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    exported = export(
+        tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "file")), clock=clock
+    )
+    assert exported.status is ExitStatus.CONFIGURATION
+    assert {file.outcome for file in exported.files} == {"failed"}
+
+
+def rows_of(storage: Storage, query: str) -> list[tuple[Any, ...]]:
+    with storage.database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+BENCHMARK = "SELECT operation_name, status, record_count, error_message FROM benchmarks ORDER BY id DESC LIMIT 1"
+
+
+def test_how_many_rows_went_out_is_told_and_what_was_unchanged_counts_none(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [(file.region, file.rows) for file in exported.files] == [(Region.EU, 2), (Region.EU, 1), (Region.EU, 2)]
+    assert all(file.bytes for file in exported.files)
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 5, None)]
+    again = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [(file.rows, file.bytes) for file in again.files] == [(None, None)] * 3
+    assert again.status is ExitStatus.DONE
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 0, None)]
+
+
+def test_a_file_that_is_refused_hinders_no_other_and_is_told_in_the_rows(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    (tmp_path / "a/statistics/region=eu").mkdir(parents=True)
+    (tmp_path / "a/statistics/region=eu/month=2025-12").write_bytes(b"in the way")
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    assert [file.outcome for file in exported.files] == ["failed", "written", "written"]
+    assert exported.status is ExitStatus.PARTIAL
+    message = exported.files[0].message
+    assert "can't be" in (message or "")
+    assert rows_of(storage, "SELECT region, status, error_message FROM scraper_logs ORDER BY id") == [
+        ("eu", "failed", message),
+        ("us", "success", None),
+    ]
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "partial", 3, message)]
+
+
+def test_a_signal_ends_it_before_the_next_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    class Asked(type(clock)):
+        looks = 0
+
+        def check(self) -> None:
+            self.looks += 1
+            if self.looks == 2:
+                raise InterruptedRunError("SIGTERM")
+
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    with pytest.raises(InterruptedRunError):
+        export(tuple(Region), storage=storage, tables=tables, clock=Asked(clock.now()))
+    assert [path.parent.name for path in (tmp_path / "a").rglob("*.parquet")] == ["month=2025-12"]
+
+
+def test_of_a_schema_that_is_none_of_this_programs_nothing_is_written(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    with storage.database.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'unheard_of'"))
+    with pytest.raises(ConfigurationError):
+        export(tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "a")), clock=clock)
+    assert not (tmp_path / "a").exists()

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.repositories import health, runs
+from ironforge_cli.errors import (
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    InterruptedRunError,
+    LockedError,
+    RefusedAnswerError,
+    UnavailableError,
+)
+from ironforge_cli.jobs.evidence.pending import PendingRows
+from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.regions import Region
+from tests.clocks import EventfulClock, TickingClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.repositories.runs import LogRow
+
+NOW = datetime(2026, 1, 14, 12, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+AWAY = MissingDatabase(DatabaseError("It is away."))
+
+
+class Unwritable(PendingRows):
+    """A file for waiting rows on a disk that takes nothing."""
+
+    def add(self, row: object) -> None:
+        raise ConfigurationError(f"There is no room for {row}.")
+
+    def settle(self, database: Database) -> int:
+        raise DatabaseError(f"{database.description} is away.")
+
+
+class Steps(Silent):
+    """Remembers which steps began."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Region | None, str]] = []
+
+    def step(self, region: Region | None, name: str) -> None:
+        self.begun.append((region, name))
+
+
+@pytest.fixture
+def clock() -> EventfulClock:
+    """A clock that can be set without seconds passing."""
+    return EventfulClock(NOW)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Path:
+    """The file of the rows that wait for a database."""
+    return tmp_path / "log-rows.jsonl"
+
+
+@pytest.fixture
+def pending(waiting: Path) -> PendingRows:
+    """Rows that wait for a database."""
+    return PendingRows(waiting)
+
+
+def logged(database: Database) -> list[tuple[Any, ...]]:
+    query = "SELECT command, region, timestamp, status, last_modified, error_message, poll_attempts FROM scraper_logs"
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(f"{query} ORDER BY id"))]
+
+
+def measured(database: Database) -> list[tuple[Any, ...]]:
+    query = (
+        "SELECT operation_type, operation_name, region, start_time, end_time, duration_seconds, record_count, status,"
+        " error_message, extra_data FROM benchmarks ORDER BY id"
+    )
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def crashed(database: Database) -> list[int]:
+    with database.connect() as connection:
+        return [row.id for row in health.crashed(connection, since=NOW)]
+
+
+# Attempts
+
+
+def test_a_row_says_running_while_the_work_goes_on_and_is_finished_afterwards(
+    database: Database, clock: EventfulClock
+) -> None:
+    evidence = Evidence(database, pending=None, command="poll", clock=clock)
+    with evidence.attempt(Region.US, progress=Silent(), number=4) as attempt:
+        assert logged(database) == [("poll", "us", NOW, "running", None, None, 4)]
+        assert crashed(database) == []
+        clock.sleep(60)
+        attempt.status, attempt.last_modified, attempt.message = "no_change", NOW - MINUTE, "It is the same."
+    assert logged(database) == [("poll", "us", NOW, "no_change", NOW - MINUTE, "It is the same.", 4)]
+    with evidence.attempt(None, progress=Silent()):
+        pass
+    assert logged(database)[1:] == [("poll", None, NOW + MINUTE, "success", None, None, 1)]
+
+
+def test_a_running_row_is_seen_by_nobody_before_its_lock_is_held_and_by_nobody_without_it(
+    database: Database, clock: EventfulClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, add_log = runs.start, runs.add_log
+    seen: list[list[int]] = []
+
+    def started(connection: Connection, row: LogRow) -> int:
+        number = start(connection, row)
+        seen.append(crashed(database))
+        return number
+
+    def added(connection: Connection, row: LogRow) -> None:
+        seen.append(crashed(database))
+        add_log(connection, row)
+
+    monkeypatch.setattr(runs, "start", started)
+    monkeypatch.setattr(runs, "add_log", added)
+    evidence = Evidence(database, pending=None, command="collect", clock=clock)
+    with evidence.attempt(Region.EU, progress=Silent()):
+        pass
+    assert seen == [[], []]
+    # The lock is given back: a row that is running again for want of a better word has no owner.
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE scraper_logs SET status = 'running'"))
+    assert len(crashed(database)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "spooled", "status", "message"),
+    [
+        (LockedError("Held."), False, "locked", "Held."),
+        (RefusedAnswerError("Cut."), False, "rejected", "Cut."),
+        (UnavailableError("503."), False, "failed", "503."),
+        (InterruptedRunError("SIGTERM"), False, "failed", str(InterruptedRunError("SIGTERM"))),
+        (KeyboardInterrupt(), False, "failed", "KeyboardInterrupt"),
+        (DatabaseError("Away."), True, "spooled", "Away."),
+        (RefusedAnswerError("Cut."), True, "spooled", "Cut."),
+    ],
+)
+def test_an_error_says_how_the_attempt_ended_and_is_raised_again(
+    clock: EventfulClock, waiting: Path, error: BaseException, status: str, message: str, *, spooled: bool
+) -> None:
+    # What became of it is in the row that waits, as it would be in the database.
+    evidence = Evidence(AWAY, pending=PendingRows(waiting), command="collect", clock=clock)
+    with pytest.raises(type(error)), evidence.attempt(Region.EU, progress=Silent()) as attempt:  # noqa: PT012 - what is set before the error counts
+        attempt.spooled_time = NOW if spooled else None
+        attempt.last_modified = NOW - MINUTE
+        raise error
+    assert (attempt.status, attempt.message) == (status, message)
+    (line,) = waiting.read_text(encoding="utf-8").splitlines()
+    assert f'"{status}"' in line
+    assert message in line
+
+
+def test_what_the_database_could_not_take_waits_and_is_written_by_the_next_run(
+    database: Database, clock: EventfulClock, pending: PendingRows
+) -> None:
+    away = Evidence(AWAY, pending=pending, command="collect", clock=clock)
+    with away.run() as run:
+        run.record_count = 7
+        with away.attempt(Region.EU, progress=Silent()) as attempt:
+            attempt.status = "spooled"
+    assert pending.waiting() == 2
+    assert logged(database) == measured(database) == []
+    Evidence(database, pending=None, command="collect", clock=clock).settle()
+    assert pending.waiting() == 2
+    Evidence(database, pending=pending, command="collect", clock=clock).settle()
+    assert pending.waiting() == 0
+    assert [row[3] for row in logged(database)] == ["spooled"]
+    assert [row[6] for row in measured(database)] == [7]
+
+
+def test_what_a_command_that_changes_nothing_can_not_write_is_let_go(clock: EventfulClock) -> None:
+    evidence = Evidence(AWAY, pending=None, command="status", clock=clock)
+    with evidence.run(), evidence.attempt(None, progress=Silent()) as attempt:
+        pass
+    assert attempt.status == "success"
+
+
+def test_a_database_that_comes_back_gets_the_whole_row(database: Database, clock: EventfulClock) -> None:
+    evidence = Evidence(AWAY, pending=None, command="collect", clock=clock)
+    with evidence.attempt(Region.EU, progress=Silent()) as attempt:
+        clock.sleep(60)
+        attempt.message = "It came back."
+        evidence._database = database  # pyright: ignore[reportPrivateUsage] - no server has to be ended for it
+    assert logged(database) == [("collect", "eu", NOW, "success", None, "It came back.", 1)]
+
+
+def test_a_row_that_was_begun_is_finished_by_the_next_run_where_the_database_left_meanwhile(
+    database: Database, clock: EventfulClock, pending: PendingRows
+) -> None:
+    evidence = Evidence(database, pending=pending, command="collect", clock=clock)
+    with evidence.attempt(Region.EU, progress=Silent()) as attempt:
+        attempt.status = "spooled"
+        evidence._database = AWAY  # pyright: ignore[reportPrivateUsage] - no server has to be ended for it
+    assert [row[3] for row in logged(database)] == ["running"]
+    assert pending.settle(database) == 1
+    assert [row[3] for row in logged(database)] == ["spooled"]
+
+
+def test_evidence_that_can_be_written_nowhere_hides_no_failure(
+    clock: EventfulClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evidence = Evidence(AWAY, pending=Unwritable(tmp_path / "x"), command="collect", clock=clock)
+    evidence.settle()
+    assert "Log rows of earlier runs could not be written" in caplog.text
+    with (
+        pytest.raises(UnavailableError, match="503"),
+        evidence.run(),
+        evidence.attempt(Region.EU, progress=Silent()),
+    ):
+        raise UnavailableError("503.")
+    assert caplog.text.count("A row of collect could not be written") == 2
+
+
+# Runs
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (ExitStatus.DONE, "success"),
+        (ExitStatus.PARTIAL, "partial"),
+        (ExitStatus.UNHEALTHY, "failed"),
+        (ExitStatus.BUG, "failed"),
+    ],
+)
+def test_a_run_is_measured_by_a_clock_that_never_jumps_and_dated_by_the_time_of_day(
+    database: Database, clock: EventfulClock, status: ExitStatus, told: str
+) -> None:
+    evidence = Evidence(database, pending=None, command="seed all", clock=clock)
+    with evidence.run() as run:
+        clock.sleep(5)
+        clock.turn_to(NOW + 60 * MINUTE)
+        run.status, run.message, run.record_count, run.extra = status, "So it ended.", 3, {"steps": {"a": 1.5}}
+    assert measured(database) == [
+        ("command", "seed all", None, NOW, NOW + 60 * MINUTE, 5.0, 3, told, "So it ended.", {"steps": {"a": 1.5}})
+    ]
+
+
+def test_the_benchmark_of_one_snapshot_is_of_its_region(database: Database, clock: EventfulClock) -> None:
+    evidence = Evidence(database, pending=None, command="poll", clock=clock)
+    evidence.benchmark(
+        "snapshot", region=Region.US, started_at=NOW - MINUTE, seconds=2.5, record_count=9, extra={"items": 1}
+    )
+    assert measured(database) == [
+        ("snapshot", "poll", "us", NOW - MINUTE, NOW, 2.5, 9, "success", None, {"items": 1}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (UnavailableError("503."), ExitStatus.UNAVAILABLE, "503."),
+        (InterruptedRunError("SIGTERM"), ExitStatus.TERMINATED, str(InterruptedRunError("SIGTERM"))),
+        (ZeroDivisionError(), ExitStatus.BUG, "ZeroDivisionError"),
+        (KeyboardInterrupt("now"), ExitStatus.BUG, "now"),
+    ],
+)
+def test_a_run_that_an_error_ends_has_its_status_and_leaves_its_benchmark(
+    clock: EventfulClock, waiting: Path, error: BaseException, status: ExitStatus, message: str
+) -> None:
+    evidence = Evidence(AWAY, pending=PendingRows(waiting), command="collect", clock=clock)
+    with pytest.raises(type(error)), evidence.run() as run:
+        raise error
+    assert (run.status, run.message) == (status, message)
+    (line,) = waiting.read_text(encoding="utf-8").splitlines()
+    assert '"failed"' in line
+
+
+# Steps
+
+
+class Ended(TickingClock):
+    """The clock of a program that was asked to end."""
+
+    def check(self) -> None:
+        raise InterruptedRunError("SIGTERM")
+
+
+def test_a_step_is_shown_and_timed_and_adds_up_though_it_fails(clock: EventfulClock) -> None:
+    shown = Steps()
+    evidence = Evidence(AWAY, pending=None, command="collect", clock=clock)
+    with evidence.attempt(Region.EU, progress=shown) as attempt:
+        with attempt.step("download"):
+            clock.sleep(2)
+            clock.turn_to(NOW + 60 * MINUTE)
+        with attempt.step("store"):
+            clock.sleep(1)
+        with pytest.raises(UnavailableError), attempt.step("download"):  # noqa: PT012 - time passes before it fails
+            clock.sleep(3)
+            raise UnavailableError("503.")
+    assert attempt.steps == {"download": 5.0, "store": 1.0}
+    assert list(attempt.steps) == ["download", "store"]
+    assert shown.begun == [(Region.EU, "download"), (Region.EU, "store"), (Region.EU, "download")]
+
+
+def test_a_step_does_not_begin_where_the_program_was_asked_to_end() -> None:
+    shown = Steps()
+    evidence = Evidence(AWAY, pending=None, command="collect", clock=Ended(NOW))
+    with (
+        pytest.raises(InterruptedRunError),
+        evidence.attempt(Region.EU, progress=shown) as attempt,
+        attempt.step("download"),
+    ):
+        pytest.fail("it began")
+    assert (attempt.status, attempt.steps, shown.begun) == ("failed", {}, [])

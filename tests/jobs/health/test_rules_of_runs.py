@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.db.repositories.attempts import Streak
+from ironforge_cli.db.repositories.health import Attempt
+from ironforge_cli.db.repositories.seeders import SeederState
+from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.jobs.health.findings import Disk
+from ironforge_cli.jobs.health.rules import Kind, problems
+from ironforge_cli.regions import Region
+from tests.jobs.healthy import HOUR, MINUTE, NOW
+from tests.jobs.well_found import WELL, found
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ironforge_cli.jobs.health.findings import Findings, RegionFindings
+
+SECOND = timedelta(seconds=1)
+CRASHED_AT = NOW - HOUR
+
+
+def told(findings: Findings) -> list[tuple[Kind, str]]:
+    """What is wrong beside the regions."""
+    named = problems(findings)
+    assert {problem.region for problem in named} <= {None}
+    return [(problem.kind, problem.text) for problem in named]
+
+
+def attempt(
+    command: str,
+    *,
+    region: str | None = "eu",
+    at: datetime = CRASHED_AT,
+    status: str = "running",
+    message: str | None = None,
+) -> Attempt:
+    return Attempt(id=7, command=command, region=region, timestamp=at, status=status, error_message=message)
+
+
+def collected(region: Region, last_good_at: datetime | None, *, last_at: datetime | None = None) -> RegionFindings:
+    """A region that was tried lately, and when that last ended well."""
+    tried = last_at or NOW - MINUTE
+    return replace(WELL, region=region, streak=Streak(last_good_at, {"failed": 1}, 1, tried, tried, "Why."))
+
+
+# Crashes
+
+
+@pytest.mark.parametrize("command", ["collect", "poll"])
+@pytest.mark.parametrize(
+    ("last_good_at", "is_made_up_for"),
+    [(CRASHED_AT + SECOND, True), (CRASHED_AT, False), (CRASHED_AT - SECOND, False), (None, False)],
+)
+def test_a_crash_of_collecting_is_made_up_for_by_a_later_good_attempt_at_its_region(
+    command: str, last_good_at: datetime | None, *, is_made_up_for: bool
+) -> None:
+    # The other region's good attempts are nothing to it.
+    states = (collected(Region.EU, last_good_at), collected(Region.US, NOW - MINUTE))
+    text = (
+        f"The run 7 ({command} eu) of 2026-01-14T11:35:00Z crashed. "
+        "Run it again, and see the system's log for what killed it."
+    )
+    expected = [] if is_made_up_for else [(Kind.CRASHED, text)]
+    assert told(found(*states, crashed=(attempt(command),))) == expected
+
+
+def test_a_crash_of_collecting_a_region_that_nobody_asks_for_is_left_alone() -> None:
+    assert told(found(collected(Region.US, None), crashed=(attempt("collect"),))) == []
+
+
+def test_a_crash_of_collecting_is_told_where_the_attempts_are_not_known() -> None:
+    unknown = replace(WELL, streak=None)
+    assert [kind for kind, _ in told(found(unknown, crashed=(attempt("collect"),)))] == [Kind.CRASHED]
+
+
+@pytest.mark.parametrize(
+    ("later", "is_made_up_for"),
+    [
+        (attempt("seed items", region=None, at=CRASHED_AT + SECOND, status="success"), True),
+        (attempt("seed items", region=None, at=CRASHED_AT + SECOND, status="no_change"), True),
+        (attempt("seed items", region=None, at=CRASHED_AT, status="success"), False),
+        (attempt("seed items", region=None, at=CRASHED_AT - SECOND, status="success"), False),
+        (attempt("seed items", region="eu", at=CRASHED_AT + SECOND, status="success"), False),
+        (attempt("seed recipes", region=None, at=CRASHED_AT + SECOND, status="success"), False),
+    ],
+)
+def test_a_crash_of_upkeep_is_made_up_for_by_a_later_good_run_of_the_same(
+    later: Attempt, *, is_made_up_for: bool
+) -> None:
+    # What only collecting did says nothing of it, nor what is good of a region.
+    given = found(crashed=(attempt("seed items", region=None),), upkeep=(later,))
+    assert [kind for kind, _ in told(given)] == ([] if is_made_up_for else [Kind.CRASHED])
+
+
+def test_a_crash_of_upkeep_is_not_made_up_for_by_a_failure() -> None:
+    later = attempt("seed items", region=None, at=NOW, status="failed")
+    given = found(crashed=(attempt("seed items", region=None),), upkeep=(later,))
+    assert [kind for kind, _ in told(given)] == [Kind.CRASHED, Kind.FAILED_RUN]
+
+
+def test_a_crash_of_looking_is_made_up_for_by_looking() -> None:
+    assert told(found(crashed=(attempt("status", region=None),))) == []
+
+
+# Upkeep
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        (
+            attempt("stats recompute", status="failed", message="The disk is full."),
+            "The last run of stats recompute eu, of 2026-01-14T11:35:00Z, failed: The disk is full. Run it again.",
+        ),
+        (
+            attempt("seed items", region=None, status="rejected"),
+            "The last run of seed items, of 2026-01-14T11:35:00Z, failed. Run it again.",
+        ),
+    ],
+)
+def test_upkeep_that_failed_is_told_with_its_reason(run: Attempt, text: str) -> None:
+    assert told(found(upkeep=(run,))) == [(Kind.FAILED_RUN, text)]
+
+
+@pytest.mark.parametrize("status", ["success", "no_change"])
+def test_upkeep_that_ended_well_is_not_told(status: str) -> None:
+    assert told(found(upkeep=(attempt("stats recompute", status=status),))) == []
+
+
+# Seeders, rows that wait, disk
+
+
+def seeder(*, completed: bool, completed_at: datetime | None, newer_build: str | None = None) -> SeederState:
+    return SeederState(
+        "item", completed=completed, completed_at=completed_at, build="1", locale="en_US", newer_build=newer_build
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (seeder(completed=True, completed_at=NOW - HOUR), None),
+        (seeder(completed=False, completed_at=None), None),
+        (seeder(completed=False, completed_at=NOW - HOUR), "is not any more"),
+        (seeder(completed=False, completed_at=NOW - HOUR, newer_build="2"), "build 2 of the game is newer"),
+    ],
+)
+def test_a_seeder_that_was_complete_once_is_told(state: SeederState, said: str | None) -> None:
+    text = f"The seeder item was complete on 2026-01-14T11:35:00Z, and {said}. Run `ironforge seed all`."
+    assert told(found(seeders=(state,))) == ([] if said is None else [(Kind.SEEDER, text)])
+
+
+def test_log_rows_that_wait_are_told_by_their_number() -> None:
+    assert told(found(pending_rows=0)) == []
+    text = "2 log rows wait for the database: the next run of `ironforge collect` writes them."
+    assert told(found(pending_rows=2)) == [(Kind.PENDING_LOGS, text)]
+
+
+def test_what_can_not_be_read_is_told_beside_everything_else() -> None:
+    error = ConfigurationError("The spool can't be read.")
+    assert told(found(unreadable=error, pending_rows=1))[0] == (Kind.UNREADABLE, "The spool can't be read.")
+
+
+@pytest.mark.parametrize(("free", "is_problem"), [(5, False), (4, True), (0, True)])
+def test_a_disk_is_full_below_a_twentieth(free: int, *, is_problem: bool) -> None:
+    disk = Disk(Path("/srv"), free=free * 10**9, total=100 * 10**9)
+    text = f"The disk of /srv is nearly full: {free}.0 GB are left. Make room."
+    assert told(found(disk=disk)) == ([(Kind.DISK, text)] if is_problem else [])
