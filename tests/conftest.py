@@ -18,7 +18,7 @@ from ironforge_cli.jobs.storage import Storage
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock
-from tests.servers import TestServer, debian_programs, embedded_server, external_server
+from tests.servers import TestServer, debian_programs, embedded_server, external_server, folder_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -52,6 +52,9 @@ def pytest_configure() -> None:
             del os.environ[name]
     # A test that wants another terminal, or none, says so.
     os.environ["TERM"] = "xterm-256color"
+    # What tests write is thrown away: it needn't go through a disk.
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := folder_in_memory()) is not None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # Every server of the tests is on this machine, whatever the way to the others.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 

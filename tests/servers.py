@@ -32,7 +32,9 @@ _RESTARTS = 50
 _KNOWS_STRATEGIES = 150_000
 PASSWORD = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
 # A crash of the machine may lose what tests wrote.
-_FAST = "fsync = off\nfull_page_writes = off\n"
+_FAST = "fsync = off\nfull_page_writes = off\nmax_wal_size = 256MB\n"
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder with a name of its own is made in it
+_ROOM = 2_000_000_000
 
 
 class TestServer:
@@ -137,13 +139,27 @@ class TestServer:
 
 @contextmanager
 def open_folder() -> Generator[Path]:
-    """A folder with a short path that another account can pass through: sockets and servers need both."""
-    folder = Path(tempfile.mkdtemp(prefix="ironforge-"))
+    """A folder with a short path that another account can pass through: sockets and servers need both.
+
+    It is in memory where there is room and programs may be run: on disk, making and dropping a database of a test costs
+    ten times as much.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ironforge-", dir=folder_in_memory()))
     folder.chmod(0o711)
     try:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def folder_in_memory() -> Path | None:
+    """A folder whose files are in memory; None where there is none with enough room, or programs may not run in it."""
+    try:
+        found = os.statvfs(_IN_MEMORY)
+    except OSError:
+        return None
+    is_open = os.access(_IN_MEMORY, os.W_OK) and not found.f_flag & os.ST_NOEXEC
+    return _IN_MEMORY if is_open and found.f_bavail * found.f_frsize > _ROOM else None
 
 
 @contextmanager

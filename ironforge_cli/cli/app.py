@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
-from typing import Annotated, Final
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ironforge_cli.cli.commands import collect, config, db, demo, partitions, poll, sandbox, seed, spool, stats, status
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 app = typer.Typer(
     name="ironforge",
@@ -75,4 +80,17 @@ def main() -> None:
     atexit.register(gc.freeze)
     # Numpy starts a thread for each core otherwise, for linear algebra that nothing here does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    app(prog_name="ironforge")
+    try:
+        app(prog_name="ironforge")
+    finally:
+        _flush(sys.stdout)
+        _flush(sys.stderr)
+
+
+def _flush(stream: TextIO) -> None:
+    """Leave Python nothing to flush on its way out: of a closed terminal it would make an exit code of its own."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -101,8 +101,9 @@ def test_another_account_reaches_what_that_one_may_execute() -> None:
         nobody.own(program)
         assert program.stat().st_uid == nobody.uid
         assert nobody.can_reach(program)
-        link = folder / "link"
-        link.symlink_to("/etc/passwd")
+        link, of_root = folder / "link", folder / "root's"
+        of_root.touch()
+        link.symlink_to(of_root)
         nobody.own(link)
         assert (link.lstat().st_uid, link.stat().st_uid) == (nobody.uid, 0)
         with (folder / "file").open("ab") as file:
