@@ -83,8 +83,14 @@ def any_server(request: pytest.FixtureRequest) -> TestServer:
 
 
 @pytest.fixture
-def database_url(server: TestServer) -> Generator[str]:
-    """The URL of a migrated, empty database."""
+def database_url(request: pytest.FixtureRequest, server: TestServer) -> Generator[str]:
+    """The URL of a migrated, empty database; for tests of an installation that is well, of a copy of such a one."""
+    if "well" in request.fixturenames:
+        from tests.jobs.healthy import install  # noqa: PLC0415 - few tests need it
+
+        with server.prepared_database("well", install) as url:
+            yield url
+        return
     with server.migrated_database() as url:
         yield url
 

@@ -27,6 +27,8 @@ from ironforge_cli.db.engine import Database, conninfo
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from sqlalchemy import Connection
+
 TEMPLATE = "ironforge_template"
 _RESTARTS = 50
 _KNOWS_STRATEGIES = 150_000
@@ -53,7 +55,7 @@ class TestServer:
         self._embedded = embedded
         self._restart = restart
         self._admin: psycopg.Connection[Any] = psycopg.connect(conninfo(admin_url), autocommit=True)
-        if self._admin.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone() is None:
+        if not self._has(TEMPLATE):
             self._create(TEMPLATE)
             database = Database(self.url_of(TEMPLATE))
             schema.upgrade(database)
@@ -74,6 +76,19 @@ class TestServer:
     def migrated_database(self) -> Generator[str]:
         """The URL of a database with the newest schema and nothing in it."""
         with self._made(template=TEMPLATE) as url:
+            yield url
+
+    @contextmanager
+    def prepared_database(self, name: str, prepare: Callable[[Connection], None]) -> Generator[str]:
+        """The URL of a migrated database as `prepare` leaves it, which is called for the first one of that name."""
+        template = f"ironforge_{name}"
+        if not self._has(template):
+            self._create(template, template=TEMPLATE)
+            database = Database(self.url_of(template))
+            with database.transaction() as connection:
+                prepare(connection)
+            database.close()
+        with self._made(template=template) as url:
             yield url
 
     def let_in(self, url: str, *, anybody: bool) -> None:
@@ -114,6 +129,9 @@ class TestServer:
     def close(self) -> None:
         """Let the server go."""
         self._admin.close()
+
+    def _has(self, name: str) -> bool:
+        return self._admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
     @contextmanager
     def _made(self, *, template: str | None, encoding: str = "UTF8") -> Generator[str]:

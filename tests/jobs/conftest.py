@@ -18,7 +18,6 @@ from ironforge_cli.jobs.collecting.collect import collect, ingest
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
-from tests.jobs.healthy import install
 from tests.jobs.seeders import Seeder
 
 if TYPE_CHECKING:
@@ -167,7 +166,5 @@ def collector(make_collector: Callable[..., Collector], database: Database) -> C
 
 @pytest.fixture
 def well(storage: Storage) -> Storage:
-    """Storage of an installation that is well."""
-    with storage.database.transaction() as connection:
-        install(connection)
+    """Storage of an installation that is well: its database is made so (`database_url`)."""
     return storage

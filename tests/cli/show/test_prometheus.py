@@ -22,8 +22,7 @@ NOBODY = "postgresql://127.0.0.1:1/x"
 
 @pytest.fixture
 def well(storage: Storage) -> Storage:
-    with storage.database.transaction() as connection:
-        healthy.install(connection)
+    """Storage of an installation that is well: its database is made so (`database_url`)."""
     return storage
 
 
