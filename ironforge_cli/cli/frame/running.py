@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Nobody sends it to programs, and without a handler it does nothing.
+_NUDGE: Final = signal.SIGURG
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -135,7 +138,44 @@ def _signals(stop: Stop) -> Generator[None]:
         number: signal.signal(number, received) for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
-        yield
+        with _main_thread_woken():
+            yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _main_thread_woken() -> Generator[None]:
+    """Wake the main thread when a signal comes, whichever thread the system gives it to.
+
+    Python calls handlers in the main thread alone, and only when it does something. While it waits for another
+    thread's work, and that thread is given the signal, the handler would be called when the work is done: a window of
+    half an hour would go on to its end.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)  # noqa: FBT003 - the library calls it so
+    main = threading.get_ident()
+
+    def watch() -> None:
+        # Python writes the number of each signal that came, when its handler is waiting to be called.
+        while numbers := ours.recv(64):
+            if set(numbers) != {_NUDGE}:
+                signal.pthread_kill(main, _NUDGE)
+
+    watching = threading.Thread(target=watch, name="signals", daemon=True)
+    nudged = signal.signal(_NUDGE, _nothing)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watching.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        theirs.close()
+        watching.join()
+        ours.close()
+        signal.signal(_NUDGE, nudged)
+
+
+def _nothing(number: int, frame: object) -> None:
+    """Let the main thread look for handlers to call."""

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -277,3 +278,22 @@ def test_streams_that_a_daemon_closed_cost_no_work(monkeypatch: pytest.MonkeyPat
         for stream in (sys.stdout, sys.stderr):
             assert stream is not None
             stream.close()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_a_thread_at_work_is_given_ends_the_run_too(number: signal.Signals) -> None:
+    def work(run: Invocation) -> None:
+        def given() -> bool:
+            # By then the main thread has long begun to wait; were it not, nothing would be tried.
+            threading.Event().wait(0.3)
+            signal.pthread_kill(threading.get_ident(), number)
+            return run.stop.event.wait(10)
+
+        with ThreadPoolExecutor(1) as pool:
+            # As a window does, the main thread waits for a thread, and for nothing else.
+            assert pool.submit(given).result()
+        run.stop.check()
+
+    before = signal.getsignal(signal.SIGURG), signal.set_wakeup_fd(-1)
+    assert run_command(work, {}, shared=Shared(quiet=True), name="poll") == 128 + number
+    assert (signal.getsignal(signal.SIGURG), signal.set_wakeup_fd(-1)) == before
