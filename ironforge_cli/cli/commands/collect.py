@@ -118,6 +118,7 @@ def report(collected: Collected, format_: Format, *, polled: Mapping[Region, Pol
     return Report(
         records=records(collected, polled=polled),
         show=lambda console: show(collected, console, polled=polled),
+        details=lambda console: show_steps(collected, console),
         format=format_,
         status=collected.status,
         failures=tuple(failures),
@@ -215,9 +216,21 @@ def show(collected: Collected, console: Console, *, polled: Mapping[Region, Poll
             for region in collected.regions
         ],
     )
-    for step in dict.fromkeys(step for region in collected.regions for step in region.steps):
-        row(step, [f"{region.steps[step]:.2f} s" if step in region.steps else "" for region in collected.regions])
     console.print(table)
     for region in collected.regions:
         if region.message and region.status is ExitStatus.DONE:
             console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)
+
+
+def show_steps(collected: Collected, console: Console) -> None:
+    """A table with a line a step: how many seconds it took of each region."""
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("seconds")
+    for region in collected.regions:
+        table.add_column(region.region.label, justify="right")
+    for step in dict.fromkeys(step for region in collected.regions for step in region.steps):
+        seconds = [region.steps.get(step) for region in collected.regions]
+        table.add_row(step, *("" if taken is None else f"{taken:.2f}" for taken in seconds))
+    console.print(table)

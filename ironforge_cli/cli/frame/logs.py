@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import traceback
 from collections import deque
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ PACKAGE = "ironforge_cli"
 _LEVELS = ("debug", "info", "warning", "error")
 _TRACEBACKS_FROM = 2
 _LAST_LINES = 30
+_PLAIN = "\x1b[0m"
+_WORDS = {
+    logging.DEBUG: ("\x1b[2m", "debug"),
+    logging.WARNING: ("\x1b[33m", "warning"),
+    logging.ERROR: ("\x1b[1;31m", "error"),
+}
 _LONGEST_LINE = 1_000
 
 
@@ -33,14 +40,51 @@ class _TextFormatter(logging.Formatter):
         super().__init__()
         self._tracebacks = tracebacks
 
+    def line(self, record: LogRecord) -> str:
+        """The message with what stands before it."""
+        return f"{_time(record)} {record.levelname} {record.getMessage()}"
+
     def format(self, record: LogRecord) -> str:
         """One line, or more with a traceback."""
-        line = f"{_time(record)} {record.levelname} {record.getMessage()}"
+        line = self.line(record)
         if not record.exc_info:
             return line
         if self._tracebacks:
             return f"{line}\n{self.formatException(record.exc_info)}"
         return f"{line}: {record.exc_info[1]}"
+
+
+class _TerminalFormatter(_TextFormatter):
+    """`error: EU: …` for who sits there and has a clock, in colour where that is wanted."""
+
+    def __init__(self, *, tracebacks: bool, color: bool) -> None:
+        super().__init__(tracebacks=tracebacks)
+        self._color = color
+
+    def line(self, record: LogRecord) -> str:
+        """The message after a word that says how bad it is."""
+        color, word = _WORDS.get(record.levelno, ("", ""))
+        if not word:
+            return record.getMessage()
+        return f"{f'{color}{word}:{_PLAIN}' if self._color else f'{word}:'} {record.getMessage()}"
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes messages to stderr: above what moves there, where something does."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.say_above: Callable[[str], None] | None = None
+
+    def emit(self, record: LogRecord) -> None:
+        """Write a message."""
+        if self.say_above is None:
+            super().emit(record)
+            return
+        try:
+            self.say_above(self.format(record))
+        except Exception:  # noqa: BLE001 - as in every handler of the library's: a message that can't be written is told
+            self.handleError(record)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -77,7 +121,7 @@ def written_to(stream: TextIO, shared: Shared, *, environment: Mapping[str, str]
     """
     logger = logging.getLogger(PACKAGE)
     before = logger.handlers[:], logger.propagate, logger.level
-    logger.handlers[:] = [logging.StreamHandler(stream)]
+    logger.handlers[:] = [_Stderr(stream)]
     logger.propagate = False
     level, form = (environment.get(f"IRONFORGE_LOG_{name}", "").strip().lower() for name in ("LEVEL", "FORMAT"))
     adjust(
@@ -134,7 +178,9 @@ def last_lines() -> Callable[[], str]:
     """Remember what is written from now on; the returned function gives the last lines of it."""
     logger = logging.getLogger(PACKAGE)
     remembering = _LastLines()
-    remembering.setFormatter(logger.handlers[0].formatter)
+    remembering.setFormatter(
+        _JsonFormatter() if form_in_force() is LogFormat.JSON else _TextFormatter(tracebacks=False)
+    )
     logger.addHandler(remembering)
     return remembering.text
 
@@ -143,13 +189,40 @@ def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:
     """Write messages as the settings say; the command line's own word is stronger."""
     logger = logging.getLogger(PACKAGE)
     logger.setLevel("ERROR" if shared.quiet else "DEBUG" if shared.verbose else level.upper())
-    formatter = (
-        _JsonFormatter()
-        if (shared.log_format or form) is LogFormat.JSON
-        else _TextFormatter(tracebacks=shared.verbose >= _TRACEBACKS_FROM)
-    )
+    tracebacks = shared.verbose >= _TRACEBACKS_FROM
     for handler in logger.handlers:
-        handler.setFormatter(formatter)
+        if (shared.log_format or form) is LogFormat.JSON:
+            handler.setFormatter(_JsonFormatter())
+        elif isinstance(handler, _Stderr) and is_terminal(handler.stream) and not shared.verbose:
+            handler.setFormatter(_TerminalFormatter(tracebacks=tracebacks, color=has_color(shared)))
+        else:
+            handler.setFormatter(_TextFormatter(tracebacks=tracebacks))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person may be watching what is written there."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def has_color(shared: Shared) -> bool:
+    """Whether a terminal is to be given colours."""
+    return not (shared.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown", ""})
+
+
+@contextmanager
+def above(say: Callable[[str], None]) -> Generator[None]:
+    """Let messages be written by `say`, above what moves on the terminal, for as long as it does."""
+    handlers = [handler for handler in logging.getLogger(PACKAGE).handlers if isinstance(handler, _Stderr)]
+    for handler in handlers:
+        handler.say_above = say
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.say_above = None
 
 
 def insist(text: str) -> None:

@@ -62,7 +62,10 @@ def _run(function: Callable[..., Report | None], options: dict[str, Any], invoca
     shared, name = invocation.shared, invocation.command
     try:
         with invocation:
-            report = function(invocation, **options)
+            try:
+                report = function(invocation, **options)
+            finally:
+                invocation.stand_still()
             if report is None:
                 return ExitStatus.DONE
             output.write(report, shared)

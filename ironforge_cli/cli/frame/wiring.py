@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.spool import Shelves
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.cli.frame.options import Shared
+    from ironforge_cli.cli.show.progress import MovingLines
     from ironforge_cli.config import LoadedSettings, Settings
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
 
-_Value = TypeVar("_Value")
+_Lines = TypeVar("_Lines", bound="MovingLines")
 
 
 def _seconds_passed() -> float:
@@ -106,6 +107,8 @@ class Invocation:
         self.stop = Stop()
         self.clock = SystemClock(self.stop)
         self._closing = ExitStack()
+        # What moves on the terminal; it leaves before anything is written for good.
+        self._moving = self._closing.enter_context(ExitStack())
         self._embedded: EmbeddedServer | None = None
 
     def __enter__(self) -> Self:
@@ -364,7 +367,7 @@ class Invocation:
             return Silent()
         from ironforge_cli.cli.show.progress import Bars  # noqa: PLC0415 - Rich takes long to import
 
-        return self._closing.enter_context(Bars(no_color=self.shared.no_color))
+        return self._moved(Bars(no_color=self.shared.no_color))
 
     def seed_progress(self) -> SeedProgress:
         """The same for seeding; where nobody watches, a line a part."""
@@ -372,7 +375,18 @@ class Invocation:
 
         if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
             return SeedLines()
-        return self._closing.enter_context(SeedBars(no_color=self.shared.no_color))
+        return self._moved(SeedBars(no_color=self.shared.no_color))
+
+    def _moved(self, lines: _Lines) -> _Lines:
+        from ironforge_cli.cli.frame import logs  # noqa: PLC0415
+
+        self._moving.enter_context(lines)
+        self._moving.enter_context(logs.above(lines.say))
+        return lines
+
+    def stand_still(self) -> None:
+        """End what moves on the terminal, without a trace: what is written now stays."""
+        self._moving.close()
 
     def close_with(self, resource: Any) -> Any:
         """Enter a context that lasts until the command ends."""

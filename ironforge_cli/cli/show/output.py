@@ -26,7 +26,10 @@ def write(report: Report, shared: Shared) -> None:
     """Write a report in its format."""
     try:
         if report.format is Format.TABLE and report.text is None:
-            report.show(_console(shared))
+            console = _console(shared)
+            report.show(console)
+            if report.details is not None and shared.verbose:
+                report.details(console)
         else:
             sys.stdout.write(written(report))
         sys.stdout.flush()

@@ -42,6 +42,8 @@ class Report:
     """One line each, for stderr."""
     warnings: tuple[str, ...] = ()
     """The same for what did not fail, and has to be heard even by who wants to hear nothing."""
+    details: Callable[[Console], None] | None = None
+    """What a person is shown below it with -v."""
     text: str | None = None
     """All of it in a format of the command's own, instead of the records."""
 

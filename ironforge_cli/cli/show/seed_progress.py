@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from ironforge_cli.cli.show.progress import MovingLines
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -24,27 +25,19 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
 
 
-class SeedBars:
+class SeedBars(MovingLines):
     """A bar for each piece of work; the one before it is full. Safe to use from several threads."""
 
     def __init__(self, *, no_color: bool) -> None:
-        self._progress = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(elapsed_when_finished=True),
-            console=Console(stderr=True, no_color=no_color or None),
-            transient=True,
+            no_color=no_color,
         )
         self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
 
     def begin(self, name: str, *, total: int) -> None:
         """Begin a bar of so many steps."""
