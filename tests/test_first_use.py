@@ -140,7 +140,7 @@ def test_the_demo_of_the_readme_needs_nothing(newcomer: Newcomer) -> None:
     done = newcomer.types("demo", "--auctions", "1000", "--hours", "2", *where)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for expected in ("EU  2 snapshots", "US  2 snapshots", f"demo={place}", "ironforge collect"):
+    for expected in ("EU  2 snapshots", "US  2 snapshots", f"IRONFORGE_HOME={place}", "ironforge collect"):
         assert expected in done.stdout
     assert place.stat().st_mode & 0o777 == 0o700
     assert answering_pid(sockets_of(place)) is None

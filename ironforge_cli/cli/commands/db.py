@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ironforge_cli.cli.commands import dumps
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.errors import ConfigurationError, ExitStatus
@@ -135,3 +136,6 @@ app.command("current")(current)
 app.command("url")(url)
 app.command("start")(start)
 app.command("stop")(stop)
+app.command("dump")(dumps.dump)
+app.command("restore")(dumps.restore)
+app.command("shell")(dumps.shell)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import shutil
+import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -185,19 +187,29 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
         "",
         "All of it is kept until the next demo. To look into it:",
-        f"  demo={place}",
-        "  IRONFORGE_HOME=$demo ironforge db start",
-        '  psql "$(IRONFORGE_HOME=$demo ironforge db url)"',
-        "  IRONFORGE_HOME=$demo ironforge db stop",
+        f"  IRONFORGE_HOME={place} {called()} db shell",
         *([f"  (with {hindrance} unset, which names a database of your own)"] if hindrance else []),
         "",
         "This market was simulated. For the real one, with an API client of your own",
         f"from {_CLIENTS}:",
         "  export BLIZZARD_CLIENT_ID=… BLIZZARD_CLIENT_SECRET=…",
-        "  ironforge collect",
+        f"  {called()} collect",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+
+
+def called() -> str:
+    """How the program is called here: by its name where the shell finds it, else as it was called just now."""
+    return "ironforge" if shutil.which("ironforge", path=_path_without_environment()) else "uv run ironforge"
+
+
+def _path_without_environment() -> str:
+    """The caller's PATH, as it is when `uv run` has ended."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if "UV_RUN_RECURSION_DEPTH" in os.environ:
+        folders = [folder for folder in folders if Path(folder) != Path(sys.executable).parent]
+    return os.pathsep.join(folders)
 
 
 def _show_region(shown: Shown, console: Console) -> None:
