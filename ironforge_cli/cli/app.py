@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ironforge_cli.cli.commands import collect, config, db, demo, partitions, poll, sandbox, seed, spool, stats, status
+from ironforge_cli.cli.commands import (
+    collect,
+    config,
+    db,
+    demo,
+    partitions,
+    poll,
+    sandbox,
+    seed,
+    snapshots,
+    spool,
+    stats,
+    status,
+)
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 if TYPE_CHECKING:
@@ -66,6 +79,7 @@ app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.add_typer(partitions.app, name="partitions", help="Days of raw snapshots: made ahead, archived, restored, dropped.")
 app.add_typer(stats.app, name="stats", help="Statistics computed anew from the raw snapshots.")
+app.add_typer(snapshots.app, name="snapshots", help="What is stored, hour by hour, and taking one out again.")
 app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")
 app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")

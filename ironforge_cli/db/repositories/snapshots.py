@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +54,22 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryRow:
+    """All that the registry says of a stored snapshot itself."""
+
+    region: Region
+    snapshot_time: datetime
+    auctions: int
+    items: int
+    bytes: int
+    source: str
+    stored_at: datetime
+    interval_seconds: int | None
+    estimated_sales: int | None
+    estimator_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """What is stored of a region: from when until when, and how much."""
 
@@ -98,6 +114,21 @@ def stored_times(
     """When the registered snapshots of a region were published, both ends included, oldest first."""
     time = REGISTRY.c.snapshot_time
     return _execute(connection, _between(select(time), region, since, until).order_by(time)).scalars().all()
+
+
+def registry(
+    connection: Connection,
+    region: Region,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> list[RegistryRow]:
+    """The newest registered snapshots of a region, both ends included, oldest first."""
+    names = [one.name for one in fields(RegistryRow)][1:]
+    statement = _between(select(*(REGISTRY.c[name] for name in names)), region, since, until)
+    rows = _execute(connection, statement.order_by(REGISTRY.c.snapshot_time.desc()).limit(limit)).all()
+    return [RegistryRow(region, *row) for row in reversed(rows)]
 
 
 def count(
@@ -238,6 +269,11 @@ def register(connection: Connection, region: Region, summary: Summary, body: Bod
         "source": body.source,
     }
     _execute(connection, insert(REGISTRY).values(**values, **_compared(summary)))
+
+
+def unregister(connection: Connection, region: Region, moment: datetime) -> None:
+    """Take a snapshot's row out of the registry, in the caller's transaction."""
+    _execute(connection, delete(REGISTRY).where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time == moment))
 
 
 def reregister(connection: Connection, region: Region, summary: Summary) -> None:
