@@ -339,9 +339,14 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
     return LoadedSettings(settings=settings, sources=sources, warnings=warnings, file=file)
 
 
-def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+def config_file(environment: Mapping[str, str]) -> Path:
+    """Where the config file is, or would be."""
     named = environment.get(CONFIG_VARIABLE)
-    file = _absolute(Path(named)) if named else user_config_path("ironforge", appauthor=False) / "config.toml"
+    return _absolute(Path(named)) if named else user_config_path("ironforge", appauthor=False) / "config.toml"
+
+
+def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    named, file = environment.get(CONFIG_VARIABLE), config_file(environment)
     try:
         return file, tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -16,6 +16,7 @@ from ironforge_cli.cli.commands import (
     config,
     db,
     demo,
+    init,
     partitions,
     poll,
     sandbox,
@@ -82,6 +83,7 @@ app.add_typer(stats.app, name="stats", help="Statistics computed anew from the r
 app.add_typer(snapshots.app, name="snapshots", help="What is stored, hour by hour, and taking one out again.")
 app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")
 app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
+app.command("init")(init.init)
 app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")
 app.add_typer(sandbox.app, name="sandbox", help="The stand-in for Blizzard's API, to try the tool with.")
 

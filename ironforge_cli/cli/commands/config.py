@@ -73,6 +73,11 @@ def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
     Example: ironforge config check
     """
+    return checked(run, format_)
+
+
+def checked(run: Invocation, format_: Format) -> Report:
+    """What became of each check of the settings in force."""
     from ironforge_cli.cli.show.render import Report, plain  # noqa: PLC0415
 
     def settings() -> str:

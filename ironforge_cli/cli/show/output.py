@@ -49,6 +49,12 @@ def say(line: str) -> None:
         _write_to_nobody()
 
 
+def say_beside(line: str) -> None:
+    """Print a line for a person, beside what a command writes: on stderr."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where printing happens
+
+
 class LastingStderr(io.TextIOBase):
     """stderr for what moves on a terminal: one that was closed meanwhile takes nothing, and fails nobody's work."""
 
