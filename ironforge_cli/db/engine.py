@@ -188,7 +188,8 @@ def open_engine(url: str) -> Engine:
             raise
         return connection
 
-    engine = create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+    # No column is an hstore, for whose type each new engine would search the catalogue.
+    engine = create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True, use_native_hstore=False)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     return engine
 
