@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,10 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN):
             del os.environ[name]
+    # Nor whether Python keeps what it compiled: else each run rewrites the assertions of every test anew, and each of
+    # the processes that tests start compiles the whole package.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A test that wants another terminal, or none, says so.
     os.environ["TERM"] = "xterm-256color"
     # What tests write is thrown away: it needn't go through a disk.

@@ -33,8 +33,8 @@ TEMPLATE = "ironforge_template"
 _RESTARTS = 50
 _KNOWS_STRATEGIES = 150_000
 PASSWORD = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
-# A crash of the machine may lose what tests wrote.
-_FAST = "fsync = off\nfull_page_writes = off\nmax_wal_size = 256MB\n"
+# A crash of the machine may lose what tests wrote, and no test's tables live long enough to be worth a vacuum.
+_FAST = "fsync = off\nfull_page_writes = off\nmax_wal_size = 256MB\nautovacuum = off\n"
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder with a name of its own is made in it
 _ROOM = 2_000_000_000
 

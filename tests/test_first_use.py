@@ -107,7 +107,7 @@ def _installations(copies: Path) -> Generator[tuple[str, dict[str, str]]]:
         yield python, {"PYTHONPATH": f"{project}{os.pathsep}{packages}"}
     if systems:
         # The type checker brings a JavaScript engine that is larger than all else together.
-        unneeded = shutil.ignore_patterns("nodejs*", "basedpyright*", "__pycache__", "*.pth")
+        unneeded = shutil.ignore_patterns("nodejs*", "basedpyright*", "*.pth")
         shutil.copytree(packages, copies / "packages", ignore=unneeded)
         shutil.copytree(project / "ironforge_cli", copies / "project" / "ironforge_cli", ignore=unneeded)
         shutil.copytree(project / "alembic", copies / "project" / "alembic", ignore=unneeded)

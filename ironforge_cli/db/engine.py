@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER: Final = 14
 _SLICE: Final = "ironforge_slice"
+# As many as one cycle of all regions has at once: those beyond would be made anew in each cycle of a window.
+_CONNECTIONS_KEPT: Final = 8
 _LARGEST_PORT: Final = 65_535
 _SCHEME: Final = re.compile(r"(postgres|postgresql)(\+\w+)?", re.IGNORECASE)
 _HARMLESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
@@ -188,7 +190,14 @@ def open_engine(url: str) -> Engine:
             raise
         return connection
 
-    engine = create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+    # No column is an hstore, for whose type each new engine would search the catalogue.
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_pre_ping=True,
+        pool_size=_CONNECTIONS_KEPT,
+        use_native_hstore=False,
+    )
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     return engine
 

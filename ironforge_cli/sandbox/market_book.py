@@ -111,7 +111,10 @@ class Book:
         return Book(self.key, self.sequence, left, self.expires).keep(left > 0)
 
     def _first_rows(self) -> Int64:
-        return np.flatnonzero(np.diff(self.index, prepend=-1))
+        index = self.index
+        first = np.ones(len(index), dtype=np.bool_)
+        np.not_equal(index[1:], index[:-1], out=first[1:])
+        return np.flatnonzero(first)
 
 
 @dataclass(frozen=True, slots=True)

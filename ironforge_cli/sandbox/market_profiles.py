@@ -24,6 +24,8 @@ LARGEST_LOT = 50_000
 LEVELS = 256
 """How many sizes of lots and of purchases there are, equally likely."""
 
+_LEVELS_AT_ONCE = 16
+
 # Normal deviates at evenly spaced probabilities: a draw is a look-up, and its mean is known exactly.
 _DEVIATES = np.array([NormalDist().inv_cdf((level + 0.5) / LEVELS) for level in range(LEVELS)])
 _ROUND_FROM = np.array([20, 200, 2_000])
@@ -145,7 +147,7 @@ def default_profiles(
 
 
 def lot_sizes(typical_lot: Float64, level: Int64) -> Int32:
-    """Units of a lot of an item with that median, at one of 256 equally likely levels.
+    """Units of a lot of an item with that median, at one of 256 equally likely levels; shapes broadcast.
 
     People like round numbers: of lots above 20 units every other level is rounded to tens, hundreds or thousands.
     """
@@ -157,9 +159,10 @@ def lot_sizes(typical_lot: Float64, level: Int64) -> Int32:
 
 def mean_lot_sizes(typical_lot: Float64) -> Float64:
     """Mean units of a lot for each item, exactly as `lot_sizes` draws them."""
-    total = np.zeros(len(typical_lot))
-    for level in range(LEVELS):
-        total += lot_sizes(typical_lot, np.full(len(typical_lot), level))
+    total = np.zeros(len(typical_lot), dtype=np.int64)
+    # Few levels at a time, so that a whole region's items fit into memory beside them.
+    for levels in np.split(np.arange(LEVELS)[:, None], LEVELS // _LEVELS_AT_ONCE):
+        total += lot_sizes(typical_lot, levels).sum(axis=0, dtype=np.int64)
     return total / LEVELS
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,10 @@ _AFTER_PUBLICATION = timedelta(seconds=60)
 _SINCE_PATCH = timedelta(days=8, hours=3, minutes=14, seconds=22)
 _TRUTHS_KEPT = 24 * 14
 _FIRST_AUCTION_IDS = {Region.EU: 1_310_742_311, Region.US: 688_203_977}
+
+
+# Nothing changes a catalogue, and whoever makes many worlds makes them alike.
+_invented = lru_cache(maxsize=8)(invent)
 
 
 class Publication:
@@ -144,7 +149,7 @@ class World:
             raise ValueError("the start must be an aware time")
         if speed < 0:
             raise ValueError("time only moves forward")
-        self.catalogue: Catalogue = invent(seed=seed, items=items, recipes=recipes, commodities=commodities)
+        self.catalogue: Catalogue = _invented(seed=seed, items=items, recipes=recipes, commodities=commodities)
         self.build = BUILD
         self._patched_after = timedelta(0)
         self._lock = threading.RLock()

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from ironforge_cli.cli.app import app
@@ -59,6 +61,14 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRONFORGE_HOME", str(tmp_path / "home"))
     # Usage errors are drawn as wide as the terminal.
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_once() -> Generator[None]:
+    """Let Typer's runner make the tree of commands once: made anew for each call, it is half of what a call costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
+from ironforge_cli.db import bulk
+from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.snapshots import Body
 from ironforge_cli.errors import InterruptedRunError
 from ironforge_cli.jobs.collecting.storing import store_snapshot
@@ -27,7 +29,7 @@ from tests.clocks import TickingClock
 from tests.jobs import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
@@ -71,11 +73,26 @@ class Chain:
         return self.storage.database
 
     def store(self, *regions: Region, but: Sequence[int] = ()) -> None:
-        """Store all snapshots in regions but some, by their number."""
+        """Store all snapshots in regions but some, by their number: by the job the first time, then by what it left."""
         for region in regions or tuple(Region):
-            for number in range(len(self.snapshots)):
-                if number not in but:
+            numbers = [number for number in range(len(self.snapshots)) if number not in but]
+            # The snapshots of a kind of chain are made once, so that the object says which they are.
+            left = _stored.get(key := (id(self.snapshots), region, *numbers))
+            if left is None:
+                for number in numbers:
                     self.store_one(region, number)
+                _stored[key] = (self.snapshots, _copied(self.database, region))
+            else:
+                self._put(region, numbers, left[1])
+
+    def _put(self, region: Region, numbers: Sequence[int], copies: Mapping[str, bytes]) -> None:
+        with self.database.transaction() as connection:
+            for day in sorted({self.time(number).date() for number in numbers}):
+                partitions.create(connection, DailyPartition(region, day))
+            with bulk.driver(connection) as driver, driver.cursor() as cursor:
+                for table, content in copies.items():
+                    with cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)".encode()) as copy:
+                        copy.write(content)
 
     def store_one(self, region: Region, number: int) -> None:
         """Store one snapshot."""
@@ -176,6 +193,25 @@ class Chain:
             progress=progress,
             archive=archive,
         )
+
+
+# The snapshots themselves are kept, too, so that no others get their place in memory.
+_stored: dict[tuple[object, ...], tuple[object, dict[str, bytes]]] = {}
+
+
+def _copied(database: Database, region: Region) -> dict[str, bytes]:
+    """All that is stored of a region's market, by what to copy it into."""
+    tables = {
+        f"auction_snapshots_{region}": f"SELECT * FROM auction_snapshots_{region}",
+        f"{region}_commodity_price_stats": f"SELECT * FROM {region}_commodity_price_stats",
+        "snapshots": f"SELECT * FROM snapshots WHERE region = '{region}'",
+    }
+    with database.connect() as connection, bulk.driver(connection) as driver, driver.cursor() as cursor:
+        copies: dict[str, bytes] = {}
+        for table, query in tables.items():
+            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)".encode()) as copy:
+                copies[table] = b"".join(bytes(piece) for piece in copy)
+        return copies
 
 
 @cache

@@ -149,7 +149,7 @@ def make_seeder(
     """Make a machine that seeds; options are the sandbox's, which shows a few professions unless all are asked for."""
 
     def make(*, professions: Sequence[int] = FEW_PROFESSIONS, **options: Any) -> Seeder:
-        sandbox = make_sandbox(**{"auctions": 100, "items": 400, "recipes": 250, **options})
+        sandbox = make_sandbox(**{"auctions": 100, "items": 250, "recipes": 120, **options})
         every = sandbox.catalogue.professions
         shown = {number: one for number, one in every.items() if not professions or number in professions}
         sandbox.patch(sandbox.world.build, replace(sandbox.catalogue, professions=shown))

@@ -60,7 +60,7 @@ def shown(catalogue: Catalogue, *, split: bool = False) -> list[Recipe]:
 
 
 def test_everything_is_stored_as_the_catalogue_has_it(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(professions=(), items=1_500, recipes=500)
+    seeder = make_seeder(professions=(), items=700, recipes=240)
     seeded = seeder()
     assert seeded.status is ExitStatus.DONE
     assert [part.outcome for part in seeded.parts] == COMPLETED
@@ -91,7 +91,7 @@ def test_a_second_run_asks_for_the_index_alone(make_seeder: Callable[..., Seeder
 
 
 def test_every_seeder_leaves_its_rows_of_evidence(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(recipes=100, items=200)
+    seeder = make_seeder(recipes=80, items=200)
     seeder()
     seeder()
     logs = stored.rows(seeder.database, "SELECT command, status, region FROM scraper_logs ORDER BY id")
@@ -137,7 +137,7 @@ def test_force_asks_for_everything_anew(make_seeder: Callable[..., Seeder]) -> N
 
 
 def test_a_new_build_makes_what_is_complete_incomplete(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(recipes=100, items=200)
+    seeder = make_seeder(recipes=80, items=200)
     assert all(not state.completed and state.completed_at is None for state in states(seeder).values())
     seeder()
     before = states(seeder)
@@ -157,7 +157,7 @@ def test_a_new_build_makes_what_is_complete_incomplete(make_seeder: Callable[...
 
 
 def test_an_older_build_than_the_stored_one_is_no_news(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(recipes=100, items=200)
+    seeder = make_seeder(recipes=80, items=200)
     seeder()
     # As a server that has not heard of the patch answers.
     seeder.sandbox.patch("12.0.7_70001")
@@ -275,7 +275,7 @@ def test_reagents_without_recipes_say_what_to_do(
 def test_items_of_later_snapshots_are_asked_for_alone(
     make_seeder: Callable[..., Seeder], make_collector: Callable[..., Collector]
 ) -> None:
-    seeder = make_seeder(items=600, recipes=100)
+    seeder = make_seeder(items=400, recipes=80)
     seeder()
     before = crafts.held(seeder.database).items
     collector = make_collector(seeder.database, sandbox=seeder.sandbox)
@@ -295,7 +295,7 @@ def test_items_of_later_snapshots_are_asked_for_alone(
 
 
 def test_removed_items_are_asked_for_once_until_somebody_insists(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(items=900, recipes=600)
+    seeder = make_seeder(items=400, recipes=250)
     seeder()
     removed = {number for number, item in seeder.sandbox.catalogue.items.items() if item.removed}
     asked = [int(path.rpartition("/")[2]) for path in seeder.asked("item")]
@@ -313,7 +313,7 @@ def test_removed_items_are_asked_for_once_until_somebody_insists(make_seeder: Ca
 
 
 def test_an_item_that_came_back_is_found_by_force(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(items=900, recipes=600)
+    seeder = make_seeder(items=400, recipes=250)
     seeder()
     catalogue = seeder.sandbox.catalogue
     back = {number: replace(item, removed=False) for number, item in catalogue.items.items()}

@@ -53,7 +53,7 @@ PASSING: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING)
 def test_a_fault_that_passes_costs_nothing(make_seeder: Callable[..., Seeder], faults: list[dict[str, Any]]) -> None:
-    seeder = make_seeder(recipes=120, items=300)
+    seeder = make_seeder(recipes=80, items=250)
     for endpoint in ("profession", "skill_tier", "recipe", "item_search", "item"):
         for fault in faults:
             options: dict[str, Any] = {"count": 2, "endpoint": endpoint, **fault}
@@ -70,7 +70,7 @@ def test_a_fault_that_passes_costs_nothing(make_seeder: Callable[..., Seeder], f
 
 
 def test_a_malformed_answer_does_not_stay_in_the_cache(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(recipes=120, items=300)
+    seeder = make_seeder(recipes=80, items=250)
     number = min(row[0] for row in crafts.expected(seeder.sandbox.catalogue).recipes)
     seeder.sandbox.set_fault("truncated", path=f"/recipe/{number}")
     seeded = seeder()
@@ -99,7 +99,7 @@ def test_a_malformed_answer_does_not_stay_in_the_cache(make_seeder: Callable[...
 def test_many_recipes_that_fail_are_a_failure_of_their_profession_and_nothing_is_lost(
     make_seeder: Callable[..., Seeder], fault: str, status: ExitStatus, told: str
 ) -> None:
-    seeder = make_seeder(recipes=300, items=300)
+    seeder = make_seeder(recipes=150, items=250)
     seeder()
     before = crafts.held(seeder.database)
     seeder.sandbox.patch("12.1.0_70500")
@@ -178,7 +178,7 @@ def test_lists_that_come_empty_delete_nothing_unasked(make_seeder: Callable[...,
 
 
 def test_single_items_that_are_all_not_there_are_not_taken_for_gone(make_seeder: Callable[..., Seeder]) -> None:
-    seeder = make_seeder(recipes=600, items=900)
+    seeder = make_seeder(recipes=250, items=400)
     hidden = {number: replace(item, unsearchable=True) for number, item in seeder.sandbox.catalogue.items.items()}
     seeder.sandbox.patch("12.0.9_70200", replace(seeder.sandbox.catalogue, items=hidden))
     seeder.sandbox.set_fault("not_found", endpoint="item")
@@ -254,7 +254,7 @@ def test_a_database_that_ends_in_the_middle_ends_the_run_after_a_rollback(make_s
             connection.execute(text("ALTER TABLE recipes RENAME COLUMN name TO title"))
 
     with seeder.client() as client:
-        seeded = seeder(source=Interfering(client, at=60, what=break_it))
+        seeded = seeder(source=Interfering(client, at=30, what=break_it))
     assert len(seeded.parts) == 1
     assert seeded.status in {ExitStatus.DATABASE, ExitStatus.CONFIGURATION}
     with seeder.database.connect(autocommit=True) as connection:
