@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ironforge_cli.db import schema
+from ironforge_cli.archive.tables import Kept
+from ironforge_cli.db import locks, schema
 from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
-from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+from ironforge_cli.db.repositories.raw_days import one_state
+from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
+from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
 
     from ironforge_cli.archive.tables import ArchivedTables
     from ironforge_cli.db.engine import Database
@@ -61,23 +64,25 @@ def export(
     clock: Clock,
     progress: Progress | None = None,
 ) -> ExportedTables:
-    """Write what differs from the archive: a file a month of statistics, and one of all token prices of a region."""
+    """Write what differs from the archive: a file a month of statistics, and one of all token prices of a region.
+
+    Of a month without rows no file is made. What goes wrong with one file is in the result and hinders no other. Raises
+    `LockedError` where another run exports.
+    """
     database = storage.database
     with database.connect() as connection:
         schema.require_current(connection)
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
     files: list[Exported] = []
-    with evidence.run() as run:
+    with run_alone(evidence, locks.exporting(database), progress=progress) as run:
         for region in regions:
             with evidence.attempt(region, progress=progress or Silent()) as attempt:
                 found = list(_region(region, database, tables, attempt=attempt))
-                failures = [file.message for file in found if file.message]
-                attempt.status, attempt.message = ("failed", " ".join(failures)) if failures else ("success", None)
+                attempt.message = messages_of(found)
+                attempt.status = "failed" if attempt.message else "success"
             files += found
         result = ExportedTables(tuple(files))
-        run.status = result.status
-        run.record_count = sum(file.rows or 0 for file in files)
-        run.message = " ".join(file.message for file in files if file.message) or None
+        conclude(run, result.files)
     return result
 
 
@@ -91,24 +96,31 @@ def _region(region: Region, database: Database, tables: ArchivedTables, *, attem
         by_month = name == "statistics"
         for since, until in _months(first, last) if by_month else [(first, last + timedelta(microseconds=1))]:
             folder = f"{name}/region={region}" + (f"/month={since:%Y-%m}" if by_month else "")
-            try:
-                with attempt.step(name):
+
+            def written(
+                folder: str = folder, table: Table = table, since: datetime = since, until: datetime = until
+            ) -> Exported | None:
+                with attempt.step(name), database.connect() as connection:
+                    # What is committed meanwhile is the next export's: the rows are read twice, and have to be the same.
+                    one_state(connection)
                     manifest = tables.export(
                         folder,
                         name,
-                        lambda since=since, until=until, table=table: _days(database, table, since, until),
+                        lambda: _days(connection, table, since, until),
                         now=attempt.clock.now(),
                     )
-            except InterruptedRunError:
-                raise
-            except IronforgeError as error:
-                yield Exported(region, folder, "failed", message=str(error), status=error.status)
-            else:
-                yield (
-                    Exported(region, folder, "written", rows=manifest.rows, bytes=manifest.bytes)
-                    if manifest
-                    else Exported(region, folder, "unchanged")
-                )
+                if manifest is Kept.EMPTY:
+                    return None
+                if manifest is Kept.UNCHANGED:
+                    return Exported(region, folder, "unchanged")
+                return Exported(region, folder, "written", rows=manifest.rows, bytes=manifest.bytes)
+
+            def failed(error: IronforgeError, folder: str = folder) -> Exported:
+                return Exported(region, folder, "failed", message=str(error), status=error.status)
+
+            file = failure_told(written, failed=failed)
+            if file is not None:
+                yield file
 
 
 def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -125,12 +137,11 @@ def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetim
         since = until
 
 
-def _days(database: Database, table: Table, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+def _days(connection: Connection, table: Table, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
     """A table's rows, some days at a time: a month at once would not fit into memory."""
     step = _DAY if table.name.endswith("_price_stats") else until - since
-    with database.connect() as connection:
-        while since < until:
-            piece = exports.columns(connection, table, since, min(since + step, until))
-            if len(next(iter(piece.values()))[0]):
-                yield piece
-            since += step
+    while since < until:
+        piece = exports.columns(connection, table, since, min(since + step, until))
+        if len(next(iter(piece.values()))[0]):
+            yield piece
+        since += step
