@@ -99,7 +99,7 @@ class FolderStore:
         return str(self.root)
 
     def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
-        """Write beside the file's place, flush, check, and rename. What killed processes left there is removed first."""
+        """Write beside the file's place, flush, check, and rename. What killed processes left there goes first."""
         place = self.root / path
         with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
             self._make(place.parent)

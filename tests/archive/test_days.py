@@ -14,7 +14,6 @@ import pytest
 
 from ironforge_cli.archive import days as module
 from ironforge_cli.archive.arrow import arrow
-from ironforge_cli.archive import days
 from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
@@ -178,7 +177,7 @@ def test_what_reads_back_otherwise_leaves_the_old_file_and_its_manifest(
         yield other
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(days, "_pieces_in", others)
+        meanwhile.setattr(module, "_pieces_in", others)
         with pytest.raises(ArchiveError, match="reads back as 200 rows that are not the 200"):
             written(archive)
     assert archive.manifest(DAY) == before

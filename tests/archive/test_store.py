@@ -258,7 +258,11 @@ def test_two_who_write_the_same_file_leave_each_other_s_unfinished_ones_alone(st
         stream.write(b"first")
         put(store, b"the second", DEEP)
 
-    store.put(DEEP, write, check=lambda file: put(store, b"another one", DEEP))
+    def check(file: Any) -> None:
+        put(store, b"another one", DEEP)
+        assert file.read() == b"first"
+
+    store.put(DEEP, write, check=check)
     assert read(store) == b"first"
     assert names(store, DEEP.rpartition("/")[0]) == ["file"]
 

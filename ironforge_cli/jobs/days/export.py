@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.archive.tables import Kept
@@ -86,6 +87,17 @@ def export(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What goes into one file: the rows of a table in [since, until)."""
+
+    table: Table
+    name: str
+    folder: str
+    since: datetime
+    until: datetime
+
+
 def _region(region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt) -> Iterator[Exported]:
     for table, name in ((PRICE_STATS[region], "statistics"), (TOKEN_PRICES[region], "token_prices")):
         with database.connect() as connection:
@@ -93,34 +105,38 @@ def _region(region: Region, database: Database, tables: ArchivedTables, *, attem
         if there is None:
             continue
         first, last = there
-        by_month = name == "statistics"
-        for since, until in _months(first, last) if by_month else [(first, last + timedelta(microseconds=1))]:
-            folder = f"{name}/region={region}" + (f"/month={since:%Y-%m}" if by_month else "")
-
-            def written(
-                folder: str = folder, table: Table = table, since: datetime = since, until: datetime = until
-            ) -> Exported | None:
-                with attempt.step(name), database.connect() as connection:
-                    # What is committed meanwhile is the next export's: the rows are read twice, and have to be the same.
-                    one_state(connection)
-                    manifest = tables.export(
-                        folder,
-                        name,
-                        lambda: _days(connection, table, since, until),
-                        now=attempt.clock.now(),
-                    )
-                if manifest is Kept.EMPTY:
-                    return None
-                if manifest is Kept.UNCHANGED:
-                    return Exported(region, folder, "unchanged")
-                return Exported(region, folder, "written", rows=manifest.rows, bytes=manifest.bytes)
-
-            def failed(error: IronforgeError, folder: str = folder) -> Exported:
-                return Exported(region, folder, "failed", message=str(error), status=error.status)
-
-            file = failure_told(written, failed=failed)
+        folder = f"{name}/region={region}"
+        spans = (
+            [_Span(table, name, f"{folder}/month={since:%Y-%m}", since, until) for since, until in _months(first, last)]
+            if name == "statistics"
+            else [_Span(table, name, folder, first, last + timedelta(microseconds=1))]
+        )
+        for span in spans:
+            file = failure_told(
+                partial(_written, span, region, database, tables, attempt=attempt),
+                failed=partial(_failed, span, region),
+            )
             if file is not None:
                 yield file
+
+
+def _written(
+    span: _Span, region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt
+) -> Exported | None:
+    """Export one file; None where there are no rows for it."""
+    with attempt.step(span.name), database.connect() as connection:
+        # The rows are read twice and have to be the same: what is committed meanwhile is the next export's.
+        one_state(connection)
+        manifest = tables.export(span.folder, span.name, lambda: _days(connection, span), now=attempt.clock.now())
+    if manifest is Kept.EMPTY:
+        return None
+    if manifest is Kept.UNCHANGED:
+        return Exported(region, span.folder, "unchanged")
+    return Exported(region, span.folder, "written", rows=manifest.rows, bytes=manifest.bytes)
+
+
+def _failed(span: _Span, region: Region, error: IronforgeError) -> Exported:
+    return Exported(region, span.folder, "failed", message=str(error), status=error.status)
 
 
 def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -137,11 +153,11 @@ def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetim
         since = until
 
 
-def _days(connection: Connection, table: Table, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """A table's rows, some days at a time: a month at once would not fit into memory."""
-    step = _DAY if table.name.endswith("_price_stats") else until - since
-    while since < until:
-        piece = exports.columns(connection, table, since, min(since + step, until))
+def _days(connection: Connection, span: _Span) -> Iterator[dict[str, Any]]:
+    """A file's rows, some days at a time: a month of statistics at once would not fit into memory."""
+    since, step = span.since, _DAY if span.name == "statistics" else span.until - span.since
+    while since < span.until:
+        piece = exports.columns(connection, span.table, since, min(since + step, span.until))
         if len(next(iter(piece.values()))[0]):
             yield piece
         since += step
