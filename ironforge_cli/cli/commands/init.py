@@ -63,6 +63,8 @@ def init(
     from ironforge_cli import config  # noqa: PLC0415 - pydantic takes long to import
 
     file = config.config_file(run.environment)
+    if file is None:
+        raise ConfigurationError("This account has no home for a config file: set IRONFORGE_CONFIG to one.")
     asks = sys.stdin.isatty()
     if not asks and not (client_id and client_secret_file):
         raise UsageError("Nobody can be asked here: give --client-id and --client-secret-file.")
