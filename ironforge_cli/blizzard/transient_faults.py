@@ -42,12 +42,12 @@ class TransientFault(Exception):  # noqa: N818 - it never leaves this package
         self.retry_after = retry_after
 
 
-def raise_transient(response: requests.Response, *, by: str = "") -> None:
-    """Raise `TransientFault` for a status that says that it will pass; `by` says on which way it came."""
+def raise_transient(response: requests.Response, *, through: str = "") -> None:
+    """Raise `TransientFault` for a status that says that it will pass; `through` says by which proxy it came."""
     status = response.status_code
     if status in _OVER_SOON or status >= _SERVER_ERROR:
         reason = "too many requests" if status == _TOO_MANY else (response.reason or "a server error")
-        raise TransientFault(f"it answered {status}, {reason}{by}", retry_after=retry_after(response.headers))
+        raise TransientFault(f"it answered {status}, {reason}{through}", retry_after=retry_after(response.headers))
 
 
 class Retries:

@@ -77,10 +77,11 @@ class Wire:
             if exchange.broken is not None:
                 # A body whose length nobody announced just ends where it is broken off.
                 raise self._broken_off(exchange, url)
-        by = self._by_proxy(url)
-        if response.status_code == _PROXY_WANTS_CREDENTIALS:
-            raise _unwelcome(by)
-        raise_transient(response, by=by)
+        if not response.ok:
+            through = self._through(url)
+            if through and response.status_code == _PROXY_WANTS_CREDENTIALS:
+                raise _unwelcome(through)
+            raise_transient(response, through=through)
         return response
 
     def close(self) -> None:
@@ -101,37 +102,38 @@ class Wire:
         """What an error of the libraries means; None for one of somebody else's."""
         if exchange.broken is not None:
             return self._broken_off(exchange, url)
-        by, why = self._by_proxy(url), cause(error)
-        if by and f" {_PROXY_WANTS_CREDENTIALS} " in f"{why} ":
-            return _unwelcome(by)
+        through, why = self._through(url), cause(error)
+        is_unsent = exchange.part is Part.CONNECTION
+        if through and f" {_PROXY_WANTS_CREDENTIALS} " in f"{why} ":
+            return _unwelcome(through)
         happened = _in_words(error)
         if happened is not None:
             # What goes wrong before a request has left is as a rule the proxy's, where there is one.
-            check = f"; check {_PROXY_SETTINGS}" if by and exchange.part is Part.CONNECTION else ""
-            return TransientFault(f"{happened}{by} ({why}{check})")
-        match error:
-            case exceptions.RequestException() | HTTPError() | ValueError():
-                settings = "IRONFORGE_API_URL and IRONFORGE_OAUTH_URL" + (f", then {_PROXY_SETTINGS}" if by else "")
-            case OSError():
-                settings = "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
-            case _:
-                return None
-        return ConfigurationError(f"The request could not be made{by} ({why}). Check {settings}.")
+            check = f"; check {_PROXY_SETTINGS}" if through and is_unsent else ""
+            return TransientFault(f"{happened}{through} ({why}{check})")
+        if isinstance(error, exceptions.RequestException | HTTPError) or (is_unsent and isinstance(error, ValueError)):
+            settings = "IRONFORGE_API_URL and IRONFORGE_OAUTH_URL" + (f", then {_PROXY_SETTINGS}" if through else "")
+        elif is_unsent and isinstance(error, OSError):
+            # What is read before anything is sent are certificates.
+            settings = "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
+        else:
+            return None
+        return ConfigurationError(f"The request could not be made{through} ({why}). Check {settings}.")
 
     def _broken_off(self, exchange: Exchange, url: str) -> Exception:
         # Where the run is to end, that is what is told.
         self._check()
-        return TransientFault(f"no answer in time{self._by_proxy(url)} ({exchange.broken})")
+        return TransientFault(f"no answer in time{self._through(url)} ({exchange.broken})")
 
-    def _by_proxy(self, url: str) -> str:
-        """In words by which proxy an address is asked, by the settings in force; nothing where it is asked directly."""
+    def _through(self, url: str) -> str:
+        """In words through which proxy an address is asked, by the settings in force; nothing without one."""
         try:
             settings: Any = self._session.merge_environment_settings(url, {}, None, None, None)
             proxy: str | None = select_proxy(url, settings["proxies"])
         except ValueError:
             # An address that is none is told by whoever asks.
             return ""
-        return f" by the proxy {_place_of(proxy)}" if proxy else ""
+        return f" through the proxy {_place_of(proxy)}" if proxy else ""
 
 
 def _in_words(error: Exception) -> str | None:
@@ -160,8 +162,8 @@ def _place_of(proxy: str) -> str:
     return proxy.rpartition("@")[2].removeprefix("http://").removeprefix("https://").partition("/")[0]
 
 
-def _unwelcome(by: str) -> ConfigurationError:
+def _unwelcome(through: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The request was not let through{by}: it wants other credentials (407). "
+        f"The request was not passed on{through}: it wants other credentials (407). "
         f"Check the name and the password in {_PROXY_SETTINGS}."
     )
