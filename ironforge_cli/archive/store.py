@@ -132,10 +132,9 @@ class FolderStore:
     def remove(self, path: str) -> None:
         """Delete the file."""
         place = self.root / path
-        with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
-            with owners_rights(self.root):
-                place.unlink()
-                _flush_folder(place.parent)
+        with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE), owners_rights(self.root):
+            place.unlink()
+            _flush_folder(place.parent)
 
     def opened(self, path: str) -> Any:
         """Open a file of the folder."""

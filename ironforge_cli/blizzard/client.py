@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
 
-    from ironforge_cli.blizzard.tally import Traffic
+    from ironforge_cli.blizzard.deadline import Deadline
+    from ironforge_cli.blizzard.traffic import Traffic
     from ironforge_cli.blizzard.transport import Answer, Transport
     from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier
     from ironforge_cli.regions import Region
@@ -43,10 +44,15 @@ class BlizzardClient:
     `api_url` holds `{region}` where eu or us goes, in host or path; `locale` is that of names.
     """
 
-    def __init__(self, transport: Transport, *, api_url: str, locale: str) -> None:
+    def __init__(self, transport: Transport, *, api_url: str, locale: str, deadline: Deadline | None = None) -> None:
         self._transport = transport
         self._api_url = api_url
         self._locale = locale
+        self._deadline = deadline
+
+    def until(self, deadline: Deadline) -> BlizzardClient:
+        """The same API, over the same sessions, whose every wait and attempt ends by a deadline."""
+        return BlizzardClient(self._transport, api_url=self._api_url, locale=self._locale, deadline=deadline)
 
     def commodities(
         self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
@@ -57,7 +63,7 @@ class BlizzardClient:
         comes, before it does. Raises `UnavailableError` or `CredentialsError`.
         """
         try:
-            return self._dynamic(region, "auctions/commodities", newer_than=newer_than, when_new=when_new)
+            answer = self._dynamic(region, "auctions/commodities", newer_than=newer_than, when_new=when_new)
         except NotThereError as error:
             if not error.is_forbidden:
                 raise
@@ -65,6 +71,9 @@ class BlizzardClient:
                 f"{error} Commodities are shown to every API client that is not blocked: "
                 "see https://develop.battle.net/access/clients."
             ) from error
+        # It takes seconds to judge, and whoever judges it may die meanwhile: then the next run has it at hand.
+        answer.keep()
+        return answer
 
     def forget_commodities(self, region: Region) -> None:
         """Drop the cached body of a region, so that the next question reaches Blizzard: that body was refused."""
@@ -75,10 +84,21 @@ class BlizzardClient:
 
         Raises `UnavailableError`, `CredentialsError` or `RefusedAnswerError`.
         """
-        answer = self._dynamic(region, "token/index", newer_than=None)
-        set_at, price = payloads.token_price(answer.body)
-        payloads.require_past(set_at, answer.headers, what="the price of the token was set")
-        return set_at, price
+        refused: RefusedAnswerError | None = None
+        # What is at hand may be what an earlier version kept unread.
+        for anew in (False, True):
+            answer = self._dynamic(region, "token/index", anew=anew)
+            try:
+                set_at, price = payloads.token_price(answer.body)
+                payloads.require_past(set_at, answer.headers, what="the price of the token was set")
+            except RefusedAnswerError as error:
+                refused = error
+                if answer.from_cache:
+                    continue
+                raise
+            answer.keep()
+            return set_at, price
+        raise refused or AssertionError("at least one answer was looked at")
 
     @property
     def locale(self) -> str:
@@ -88,11 +108,11 @@ class BlizzardClient:
     @property
     def traffic(self) -> Traffic:
         """Requests that were sent so far, and cached answers that were used."""
-        return self._transport.tally.traffic
+        return self._transport.counter.traffic
 
     def forget_static(self) -> None:
         """Drop every cached answer of static data, so that each is asked for again."""
-        self._transport.forget_static()
+        self._transport.forget_all_static()
 
     # Static data. `build` is the oldest one that a cached answer may be of: what was kept from before a patch is asked
     # for again. An answer that makes no sense is, too, a few times. All raise `UnavailableError`, `NotThereError`,
@@ -182,24 +202,41 @@ class BlizzardClient:
         anew: bool = False,
     ) -> Read[_Value]:
         params = {"namespace": region.static_namespace, **({"locale": self._locale} if query is None else query)}
+        url = self._url(region, path)
         refused: RefusedAnswerError | None = None
         for _ in range(_ATTEMPTS):
-            answer = self._transport.get_static(self._url(region, path), params, anew=anew)
+            answer = self._transport.get_static(url, params, anew=anew, deadline=self._deadline)
             # What is asked for again takes the cached answer's place.
             anew = True
             if answer.from_cache and is_newer_build(build, payloads.build(answer.body)):
-                answer = self._transport.get_static(self._url(region, path), params, anew=True)
+                answer = self._transport.get_static(url, params, anew=True, deadline=self._deadline)
             try:
-                return Read(parse(answer.body, locale=self._locale), build=payloads.build(answer.body))
+                value = Read(parse(answer.body, locale=self._locale), build=payloads.build(answer.body))
             except RefusedAnswerError as error:
                 refused = error
+                if answer.from_cache:
+                    self._transport.forget_static(url, params)
+                continue
+            answer.keep()
+            return value
         raise refused or AssertionError("at least one answer was looked at")
 
     def _dynamic(
-        self, region: Region, path: str, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
+        self,
+        region: Region,
+        path: str,
+        *,
+        newer_than: datetime | None = None,
+        when_new: Callable[[], None] | None = None,
+        anew: bool = False,
     ) -> Answer:
         return self._transport.get_dynamic(
-            self._url(region, path), self._dynamic_params(region), newer_than=newer_than, when_new=when_new
+            self._url(region, path),
+            self._dynamic_params(region),
+            newer_than=newer_than,
+            when_new=when_new,
+            anew=anew,
+            deadline=self._deadline,
         )
 
     def _dynamic_params(self, region: Region) -> dict[str, str]:

@@ -48,3 +48,22 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         pass
     until, asked_at = http_time(given), http_time(header(headers, "Date") or "")
     return max(0.0, (until - asked_at).total_seconds()) if until and asked_at else None
+
+
+def kept_for(headers: Mapping[str, str]) -> float:
+    """Seconds for which an answer may be kept, by its own word (RFC 9111): 0 where it gives none, or forbids it.
+
+    >>> kept_for({"Cache-Control": "public, Max-Age=300"}), kept_for({"Cache-Control": "no-store, max-age=300"})
+    (300.0, 0.0)
+    >>> date, later = "Sat, 3 Oct 2020 21:08:05 GMT", "Sat, 3 Oct 2020 21:09:05 GMT"
+    >>> kept_for({"Date": date, "Expires": later}), kept_for({"Cache-Control": "max-age=soon"}), kept_for({})
+    (60.0, 0.0, 0.0)
+    """
+    said = [part.strip().lower() for part in (header(headers, "Cache-Control") or "").split(",")]
+    if {"no-store", "no-cache"}.intersection(said):
+        return 0.0
+    ages = [part.removeprefix("max-age=").strip('"') for part in said if part.startswith("max-age=")]
+    if ages:
+        return float(ages[0]) if ages[0].isdecimal() else 0.0
+    until, said_at = http_time(header(headers, "Expires") or ""), http_time(header(headers, "Date") or "")
+    return max(0.0, (until - said_at).total_seconds()) if until and said_at else 0.0

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ironforge_cli.blizzard.deadline import Deadline
     from tests.servers import TestServer
 
 DAYS: Final = 30
@@ -95,6 +96,9 @@ class Calendar:
         price = 100 + int(newest.timestamp()) % 100_000
         body = body_of([auction(7, unit_price=price)], region=region)
         return Answer(status=200, body=body, headers=headers, from_cache=False)
+
+    def until(self, deadline: Deadline) -> Calendar:  # noqa: ARG002 - nothing here takes any time
+        return self
 
     def forget_commodities(self, region: Region) -> None:
         """Nothing is kept."""

@@ -15,13 +15,24 @@ if TYPE_CHECKING:
 def ask(transport: Transport, sandbox: Sandbox, *, path: str = "token/index", **more: str) -> Answer:
     """Ask for something of EU; another value of a parameter of one's own makes another cache entry."""
     params = {"namespace": "dynamic-eu", "locale": "en_US", **more}
-    return transport.get_dynamic(f"{sandbox.api_url.format(region='eu')}/data/wow/{path}", params)
+    return kept(transport.get_dynamic(f"{sandbox.api_url.format(region='eu')}/data/wow/{path}", params))
+
+
+def kept(answer: Answer) -> Answer:
+    """An answer that makes sense."""
+    answer.keep()
+    return answer
 
 
 def commodities(sandbox: Sandbox, region: Region = Region.EU) -> tuple[str, dict[str, str]]:
     """Where a region's auctions are, and what to ask with."""
     url = f"{sandbox.api_url.format(region=region)}/data/wow/auctions/commodities"
     return url, {"namespace": region.dynamic_namespace}
+
+
+def professions(sandbox: Sandbox) -> tuple[str, dict[str, str]]:
+    """Where the index of professions is, and what to ask with."""
+    return f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"}
 
 
 def endpoints(sandbox: Sandbox) -> list[str | None]:

@@ -19,9 +19,10 @@ import zstandard
 
 from ironforge_cli.cli.frame import logs
 from ironforge_cli.cli.frame.options import Shared
-from ironforge_cli.errors import ConfigurationError, IronforgeError
+from ironforge_cli.errors import IronforgeError
 from ironforge_cli.regions import Region
 from tests.blizzard import asking
+from tests.blizzard.asking import kept
 from tests.blizzard.stub_server import TOKEN, Asked, Said, token_answer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ LONG_AGO = datetime(2004, 11, 23, tzinfo=UTC)
 def commodities(
     transport: Transport, sandbox: Sandbox, *, region: Region = Region.EU, newer_than: datetime | None = None
 ) -> Answer:
-    return transport.get_dynamic(*asking.commodities(sandbox, region), newer_than=newer_than)
+    return kept(transport.get_dynamic(*asking.commodities(sandbox, region), newer_than=newer_than))
 
 
 def asked_for_auctions(sandbox: Sandbox) -> list[int]:
@@ -176,22 +177,24 @@ def test_static_data_is_kept_for_as_long_as_blizzard_says(
     sandbox: Sandbox, make_transport: Callable[..., Transport], wall: Ahead
 ) -> None:
     where = (f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"})
-    first = make_transport(sandbox).get_static(*where)
+    first = kept(make_transport(sandbox).get_static(*where))
     requests = len(sandbox.requests)
     wall.seconds = 86_000
-    again = make_transport(sandbox).get_static(*where)
+    again = kept(make_transport(sandbox).get_static(*where))
     assert (first.from_cache, again.from_cache) == (False, True)
     assert again.body == first.body
     assert len(sandbox.requests) == requests
     wall.seconds = 86_500
-    make_transport(sandbox).get_static(*where)
+    kept(make_transport(sandbox).get_static(*where))
     assert len(sandbox.requests) > requests
 
 
 def test_another_locale_is_another_answer(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:
     transport = make_transport(sandbox)
     url = f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index"
-    answers = [transport.get_static(url, {"namespace": "static-eu", "locale": locale}) for locale in ("en_US", "de_DE")]
+    answers = [
+        kept(transport.get_static(url, {"namespace": "static-eu", "locale": locale})) for locale in ("en_US", "de_DE")
+    ]
     assert [answer.from_cache for answer in answers] == [False, False]
 
 
@@ -199,7 +202,9 @@ def test_another_locale_is_another_answer(sandbox: Sandbox, make_transport: Call
 
 
 def test_files_are_private(sandbox: Sandbox, make_transport: Callable[..., Transport], tmp_path: Path) -> None:
-    commodities(make_transport(sandbox), sandbox)
+    transport = make_transport(sandbox)
+    commodities(transport, sandbox)
+    kept(transport.get_static(*asking.professions(sandbox)))
     files = list((tmp_path / "http").iterdir())
     assert {"dynamic.sqlite", "static.sqlite"} <= {file.name for file in files}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -266,8 +271,10 @@ def test_no_token_and_no_secret_stands_in_a_file_a_message_or_an_error(
     where = (f"{sandbox.api_url.format(region='eu')}/data/wow/auctions/commodities", {"namespace": "dynamic-eu"})
     with caplog.at_level(logging.DEBUG):
         commodities(transport, sandbox)
-        transport.get_static(
-            f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"}
+        kept(
+            transport.get_static(
+                f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"}
+            )
         )
         for fault in ("unauthorized", "server_error", "forbidden", "cut_connection", "html_5xx"):
             sandbox.set_fault(fault)
@@ -294,8 +301,8 @@ def test_a_redirect_leaves_no_token_in_the_cache_either(
 
     stub = serve(answer)
     transport = make_transport(oauth_url=f"{stub.url}/token")
-    assert transport.get_dynamic(f"{stub.url}/moved", {}).body == b'{"here":true}'
-    assert transport.get_static(f"{stub.url}/moved", {}).body == b'{"here":true}'
+    assert kept(transport.get_dynamic(f"{stub.url}/moved", {})).body == b'{"here":true}'
+    assert kept(transport.get_static(f"{stub.url}/moved", {})).body == b'{"here":true}'
     assert [asked.headers["Authorization"] for asked in stub.asked if asked.path == "/here"] == [f"Bearer {TOKEN}"] * 2
     assert len(stored_values(tmp_path / "http" / "dynamic.sqlite")) >= 1
     assert secrets_in(tmp_path, [TOKEN]) == []
@@ -318,70 +325,3 @@ def test_what_the_command_line_shows_of_a_request_holds_no_token(
     assert "again in" in shown
     assert not re.search(r"US\w{32}", shown)
     assert SECRET not in shown
-
-
-# What can be wrong with the files
-
-
-@pytest.mark.parametrize("name", ["dynamic.sqlite", "static.sqlite"])
-def test_a_damaged_cache_is_begun_anew(
-    sandbox: Sandbox,
-    make_transport: Callable[..., Transport],
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    name: str,
-) -> None:
-    (tmp_path / "http").mkdir()
-    (tmp_path / "http" / name).write_bytes(b"not a database at all" * 500)
-    transport = make_transport(sandbox)
-    commodities(transport, sandbox)
-    assert commodities(transport, sandbox).from_cache
-    assert "begun anew" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "entry", [b"\x00", b"", b"\nabc", b"\n" + zstandard.ZstdCompressor().compress(b"\x93\x01\x02\x03")]
-)
-def test_an_entry_that_can_not_be_read_is_asked_for_again(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], tmp_path: Path, entry: bytes
-) -> None:
-    transport = make_transport(sandbox)
-    first = commodities(transport, sandbox)
-    with closing(sqlite3.connect(tmp_path / "http" / "dynamic.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE responses SET value = ?", (entry,))
-    again = commodities(transport, sandbox)
-    assert (again.from_cache, again.body) == (False, first.body)
-
-
-def test_a_cache_that_fails_in_the_middle_of_a_run_costs_a_question_and_never_the_run(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    transport = make_transport(sandbox)
-    with closing(sqlite3.connect(tmp_path / "http" / "dynamic.sqlite", isolation_level=None)) as connection:
-        connection.execute("DROP TABLE responses")
-    assert commodities(transport, sandbox).body == sandbox.published(Region.EU).body
-    assert "can't be read" in caplog.text
-
-
-def test_a_cache_that_fails_while_asking_is_left_out(
-    sandbox: Sandbox,
-    make_transport: Callable[..., Transport],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    transport = make_transport(sandbox)
-    monkeypatch.setattr("requests_cache.backends.base.BaseCache.save_response", full)
-    assert commodities(transport, sandbox).body == sandbox.published(Region.EU).body
-    assert "disk is full" in caplog.text
-
-
-def test_a_cache_that_can_not_be_written_is_told_in_words(
-    sandbox: Sandbox, make_transport: Callable[..., Transport], tmp_path: Path
-) -> None:
-    (tmp_path / "http" / "dynamic.sqlite").mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match=r"dynamic\.sqlite can't be used") as raised:
-        make_transport(sandbox)
-    assert "writable" in str(raised.value)

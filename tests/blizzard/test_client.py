@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from tests.blizzard.stub_server import Asked, Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
@@ -88,6 +91,78 @@ def test_a_token_price_that_makes_no_sense_is_refused(sandbox: Sandbox, client: 
     sandbox.set_fault(fault, endpoint="token")
     with pytest.raises(RefusedAnswerError):
         client.token_price(Region.EU)
+
+
+JUNK = {
+    "token": ["", "{", '{"last_updated_timestamp":1,"pri', '{"price":null}', "<html>", "[]", '{"price":5}', "null"],
+    "static": ["", "{", '{"professions":[{"id":1', '{"professions":null}', "<html>", "[]", "{}", "null"],
+}
+
+
+def answered(client: BlizzardClient, kind: str) -> object:
+    return client.token_price(Region.EU) if kind == "token" else client.professions(Region.EU)
+
+
+@pytest.mark.parametrize(("kind", "junk"), [(kind, junk) for kind, bodies in JUNK.items() for junk in bodies])
+def test_an_answer_of_any_endpoint_that_is_refused_is_never_kept(
+    serve: Serve, make_transport: Callable[..., Transport], tmp_path: Path, *, kind: str, junk: str
+) -> None:
+    said = [junk]
+    stub = serve(
+        lambda asked: (
+            token_answer()
+            if asked.path == "/token"
+            else Said(body=said[0].encode(), headers={"Cache-Control": "max-age=86400"})
+        )
+    )
+    client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
+    with pytest.raises(RefusedAnswerError):
+        answered(client, kind)
+    said[0] = '{"last_updated_timestamp":1,"price":5}' if kind == "token" else '{"professions":[{"id":164,"name":"A"}]}'
+    assert answered(client, kind)
+    for name in ("dynamic.sqlite", "static.sqlite"):
+        if (tmp_path / "http" / name).exists():
+            with closing(sqlite3.connect(tmp_path / "http" / name)) as file:
+                assert file.execute("SELECT count(*) FROM responses").fetchone()[0] <= 1
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_an_answer_that_was_kept_unread_by_an_earlier_version_is_asked_for_again(
+    serve: Serve,
+    make_transport: Callable[..., Transport],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kind: str,
+    is_writable: bool,
+) -> None:
+    said = ["{"]
+    stub = serve(
+        lambda asked: (
+            token_answer()
+            if asked.path == "/token"
+            else Said(body=said[0].encode(), headers={"Cache-Control": "max-age=86400"})
+        )
+    )
+    transport = make_transport(oauth_url=f"{stub.url}/token")
+    client = BlizzardClient(transport, api_url=stub.url, locale="en_US")
+    if kind == "token":
+        params = {"namespace": "dynamic-eu", "locale": "en_US"}
+        transport.get_dynamic(f"{stub.url}/data/wow/token/index", params).keep()
+        said[0] = '{"last_updated_timestamp":1,"price":5}'
+    else:
+        params = {"namespace": "static-eu", "locale": "en_US"}
+        transport.get_static(f"{stub.url}/data/wow/recipe/1", params).keep()
+        said[0] = '{"id":1,"name":"A","reagents":[],"media":{"id":1}}'
+    if not is_writable:
+        monkeypatch.setattr("ironforge_cli.blizzard.cache_file.CacheFile.delete", _full)
+        monkeypatch.setattr("ironforge_cli.blizzard.cache_file.CacheFile.write", _full)
+    for _ in range(2):
+        assert client.token_price(Region.EU) if kind == "token" else client.recipe(Region.EU, 1)
+
+
+def _full(*_: object, **__: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_a_token_price_of_the_future_is_refused(serve: Serve, make_transport: Callable[..., Transport]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ironforge_cli.blizzard.ratelimit import RateLimit
-from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+from ironforge_cli.blizzard.deadline import Deadline
+from ironforge_cli.blizzard.ratelimit import RateLimit, reserved_for_collecting
+from ironforge_cli.errors import InterruptedRunError, UnavailableError
 from tests.blizzard.counting import BEGAN, Machine, limit_of, most_in, reserved
 
 if TYPE_CHECKING:
@@ -129,13 +131,13 @@ def test_threads_share_the_limit(tmp_path: Path) -> None:
     assert most_in(slots, 1.0) == 4
 
 
+def end(_: float) -> None:
+    raise InterruptedRunError("SIGTERM")
+
+
 def test_a_low_limit_of_one_program_holds_up_no_other(tmp_path: Path) -> None:
     machine = Machine()
-
-    def end(_: float) -> None:
-        raise InterruptedRunError("SIGTERM")
-
-    low = RateLimit(tmp_path / "slots", per_second=100, per_hour=2, now=machine.now, sleep=end)
+    low = RateLimit(tmp_path / "slots", per_second=2, per_hour=10, now=machine.now, sleep=end)
     low.wait()
     low.wait()
     with pytest.raises(InterruptedRunError):
@@ -144,9 +146,88 @@ def test_a_low_limit_of_one_program_holds_up_no_other(tmp_path: Path) -> None:
     for _ in range(7):
         high.wait()
     assert machine.elapsed == 0
-    assert reserved(tmp_path / "slots") == [BEGAN] * 9 + [BEGAN + 3_600]
+    assert reserved(tmp_path / "slots") == pytest.approx([BEGAN] * 9 + [BEGAN + 1.04])
     high.wait()
     assert machine.elapsed == 3_600
+
+
+def test_who_waits_for_the_next_hour_holds_no_place_meanwhile(tmp_path: Path) -> None:
+    machine = Machine()
+    low = RateLimit(tmp_path / "slots", per_second=100, per_hour=2, now=machine.now, sleep=end)
+    low.wait()
+    low.wait()
+    # As many as would be in the way of everybody else in any second of theirs.
+    for _ in range(150):
+        with pytest.raises(InterruptedRunError):
+            low.wait()
+    assert reserved(tmp_path / "slots") == [BEGAN] * 2
+    high = limit_of(tmp_path / "slots", machine)
+    for _ in range(98):
+        high.wait()
+    assert machine.elapsed == 0
+
+
+def test_seeding_leaves_a_share_of_the_hour_that_collecting_finds(tmp_path: Path) -> None:
+    machine = Machine()
+    share = reserved_for_collecting(2_000)
+    seeding = RateLimit(
+        tmp_path / "slots", per_second=2_000, per_hour=2_000, now=machine.now, sleep=machine.sleep, leaves=share
+    )
+    for _ in range(2_000 - share):
+        seeding.wait()
+    assert machine.elapsed == 0
+    collecting = limit_of(tmp_path / "slots", machine, per_second=2_000, per_hour=2_000)
+    for _ in range(share):
+        collecting.wait()
+    assert machine.elapsed == 0
+    seeding.wait()
+    assert machine.elapsed == pytest.approx(3_600)
+
+
+@pytest.mark.parametrize(("longest", "left"), [(120.0, None), (None, 600.0), (120.0, 600.0), (None, 0.0), (None, -9.0)])
+def test_an_hour_that_is_used_up_is_told_at_once_where_nobody_can_wait_for_the_next(
+    tmp_path: Path, longest: float | None, left: float | None
+) -> None:
+    machine = Machine()
+    limit = RateLimit(
+        tmp_path / "slots",
+        per_second=100,
+        per_hour=3,
+        now=machine.now,
+        sleep=machine.sleep,
+        longest_wait=float("inf") if longest is None else longest,
+    )
+    deadline = None if left is None else Deadline(at=left, monotonic=lambda: machine.elapsed)
+    for _ in range(3):
+        limit.wait(deadline)
+    with pytest.raises(UnavailableError, match=r"in 3,600 s.*IRONFORGE_REQUESTS_PER_HOUR"):
+        limit.wait(deadline)
+    assert machine.elapsed == 0
+    assert len(reserved(tmp_path / "slots")) == 3
+
+
+def test_a_wait_that_ends_in_time_is_waited_for(tmp_path: Path) -> None:
+    machine = Machine()
+    limit = limit_of(tmp_path / "slots", machine, per_hour=3)
+    for _ in range(4):
+        limit.wait(Deadline(at=3_601.0, monotonic=lambda: machine.elapsed))
+    assert machine.elapsed == pytest.approx(3_600)
+
+
+def test_a_counter_that_a_stopped_process_holds_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ironforge_cli.blizzard.ratelimit._LONGEST_LOCK_SECONDS", 0.01)
+    machine = Machine()
+    limit = limit_of(tmp_path / "slots", machine, per_second=3)
+    limit.wait()
+    with (tmp_path / "slots.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for _ in range(3):
+            limit.wait()
+    # What the file knew counts.
+    assert machine.elapsed == pytest.approx(1.04)
+    assert caplog.text.count("another process holds it") == 1
 
 
 def test_a_higher_limit_than_the_file_has_room_for_keeps_what_is_known(tmp_path: Path) -> None:
@@ -236,13 +317,25 @@ def test_a_damaged_file_is_begun_anew(
     assert (tmp_path / "slots").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("where", ["missing/slots", "a-file/slots", "a-folder"])
-def test_a_file_that_can_not_be_written_is_told_in_words(tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize("where", ["a-file/slots", "a-folder"])
+def test_a_file_that_can_not_be_used_is_told_once_and_this_run_counts_for_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
     (tmp_path / "a-file").touch()
     (tmp_path / "a-folder").mkdir()
-    with pytest.raises(ConfigurationError, match="request counter") as raised:
-        limit_of(tmp_path / where, Machine()).wait()
-    assert "writable" in str(raised.value)
+    machine = Machine()
+    limit = limit_of(tmp_path / where, machine, per_second=3)
+    for _ in range(4):
+        limit.wait()
+    assert machine.elapsed == pytest.approx(1.04)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "counted for this run alone" in told
+    assert "writable" in told
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    limit_of(tmp_path / "missing" / "slots", Machine()).wait()
+    assert len(reserved(tmp_path / "missing" / "slots")) == 1
 
 
 def test_what_is_written_is_private(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.blizzard.ring import OnDisk, Ring
+from ironforge_cli.blizzard.reservations import OnDisk, Ring
 from tests.blizzard.counting import Machine, limit_of, most_in, reserved
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ KILLED = """
             left.pop()
             return real(*given)
         CALL = dies
-        low, high = limit_of(per_hour=2, sleep=interrupted), limit_of()
+        low, high = limit_of(per_second=2, sleep=interrupted), limit_of()
         for limit in (low, low, low, high, high, limit_of(per_hour=50_000), limit_of(per_second=1)):
             try:
                 limit.wait()
@@ -163,7 +163,7 @@ COUNTING = """
 
 def test_on_a_full_disk_a_process_counts_for_itself(tmp_path: Path) -> None:
     warning, *waited = said_by(tmp_path, FILLING, COUNTING)
-    assert "is full" in warning
+    assert "File too large" in warning
     assert "counted for this run alone" in warning
     assert waited == ["number 4 waits for 1.04 s"]
     assert [file.name for file in tmp_path.iterdir()] == ["slots.lock"]

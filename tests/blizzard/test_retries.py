@@ -7,10 +7,9 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from requests import Session
 
-from ironforge_cli.blizzard.patience import PatientAdapter
-from ironforge_cli.blizzard.transport import ATTEMPTS
+from ironforge_cli.blizzard.exchanges import Patience
+from ironforge_cli.blizzard.transient_faults import ATTEMPTS
 from ironforge_cli.errors import (
     InterruptedRunError,
     UnavailableError,
@@ -20,8 +19,6 @@ from tests.blizzard.stub_server import Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from requests.adapters import BaseAdapter
 
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
@@ -171,35 +168,19 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
 def test_an_answer_that_trickles_is_broken_off_and_asked_for_again(
     sandbox: Sandbox, make_transport: Callable[..., Transport], clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient: list[float] = []
+    given: list[tuple[float, float]] = []
 
-    def adapter(*, longest: float) -> PatientAdapter:
-        patient.append(longest)
-        return PatientAdapter(longest=0.2)
+    def little(timeout: tuple[float, float]) -> Patience:
+        given.append(timeout)
+        return Patience(connection=60, headers=60, body=0.2)
 
-    monkeypatch.setattr("ironforge_cli.blizzard.transport.PatientAdapter", adapter)
+    monkeypatch.setattr(Patience, "of", little)
     # Twenty pieces, each in time for one read, that take longer together than an answer may.
     set_one(sandbox, "slow_drip", None, seconds=0.05)
-    with pytest.raises(UnavailableError, match="no answer in time"):
+    with pytest.raises(UnavailableError, match=r"the body took longer than 0\.2 s"):
         ask(make_transport(sandbox, timeout=(5, 7)), sandbox)
     assert len(clock.slept) == ATTEMPTS - 1
-    assert patient == [35]
-
-
-def test_every_session_is_patient_over_both_schemes(
-    make_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mounted: dict[int, set[str]] = {}
-    mount = Session.mount
-
-    def noted(session: Session, prefix: str, adapter: BaseAdapter) -> None:
-        if isinstance(adapter, PatientAdapter):
-            mounted.setdefault(id(session), set()).add(prefix)
-        mount(session, prefix, adapter)
-
-    monkeypatch.setattr(Session, "mount", noted)
-    make_transport(oauth_url="http://localhost/token")
-    assert list(mounted.values()) == [{"http://", "https://"}] * 3
+    assert given == [(5, 7)]
 
 
 def test_a_refused_connection_is_retried_and_then_unavailable(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.blizzard import cache
-from ironforge_cli.blizzard.tally import Tally
+from ironforge_cli.blizzard.traffic import TrafficCounter
+from tests.blizzard.asking import kept
 from tests.blizzard.stub_server import Asked, Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from ironforge_cli.blizzard.transport import Transport
     from tests.blizzard.stub_server import Serve
@@ -39,16 +37,12 @@ def asked_by_all(transport: Transport, url: str, *, get: str) -> Counter[bytes]:
 
     def ask(thread: int) -> list[bytes]:
         numbers = [(thread * 5 + number) % ADDRESSES for number in range(ADDRESSES)]
-        answers = [getattr(transport, get)(f"{url}/{number}", {"namespace": "static-eu"}) for number in numbers]
+        answers = [kept(getattr(transport, get)(f"{url}/{number}", {"namespace": "static-eu"})) for number in numbers]
         assert [answer.body for answer in answers] == [b'{"id":%d}' % number for number in numbers]
         return [answer.body for answer in answers]
 
     with ThreadPoolExecutor(THREADS) as pool:
         return Counter(body for bodies in pool.map(ask, range(THREADS)) for body in bodies)
-
-
-def never(_: Path) -> bool:
-    return False
 
 
 def numbered(asked: Asked) -> Said:
@@ -61,18 +55,13 @@ def numbered(asked: Asked) -> Said:
 
 
 @pytest.mark.parametrize("get", ["get_static", "get_dynamic"])
-@pytest.mark.parametrize("is_full", [False, True], ids=["on disk", "in memory, the disk is full"])
 def test_answers_are_read_and_kept_by_threads_at_once(
     serve: Serve,
     make_transport: Callable[..., Transport],
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
     *,
     get: str,
-    is_full: bool,
 ) -> None:
-    if is_full:
-        monkeypatch.setattr(cache, "_is_usable", never)
     stub = serve(numbered)
     transport = make_transport(oauth_url=f"{stub.url}/token")
     answered = asked_by_all(transport, stub.url, get=get)
@@ -92,31 +81,14 @@ def test_no_cookie_is_kept_or_sent(serve: Serve, make_transport: Callable[..., T
     assert all("Cookie" not in asked.headers for asked in stub.asked)
 
 
-def test_what_a_thread_fails_to_write_is_rolled_back_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    session = cache.cached_session(tmp_path / "static.sqlite", expire_after=60, obey_server=False)
-    rows: Any = session.cache.responses
-    insert = "INSERT INTO responses (key, value) VALUES (?, '')"
-
-    def write(*keys: str) -> None:
-        with rows.connection(commit=True) as connection:
-            for key in keys:
-                connection.execute(insert, [key])
-
-    with pytest.raises(sqlite3.IntegrityError):
-        write("one", "one")
-    write("two")
-    assert list(rows) == ["two"]
-    session.cache.close()
-
-
 def test_requests_are_counted_one_by_one() -> None:
-    tally = Tally()
+    counter = TrafficCounter()
 
     def count(_: int) -> None:
         for _ in range(200):
-            tally.asked()
-            tally.reused()
+            counter.asked()
+            counter.reused()
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(count, range(THREADS)))
-    assert (tally.traffic.requests, tally.traffic.cache_hits) == (200 * THREADS, 200 * THREADS)
+    assert (counter.traffic.requests, counter.traffic.cache_hits) == (200 * THREADS, 200 * THREADS)

@@ -16,7 +16,7 @@ from ironforge_cli.errors import (
     UnavailableError,
 )
 from ironforge_cli.regions import Region
-from tests.blizzard.asking import api, ask, endpoints
+from tests.blizzard.asking import api, ask, endpoints, kept
 from tests.blizzard.stub_server import Said, token_answer
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_missing_credentials_are_asked_for_only_when_a_token_is_needed(
 
     with_token, without = make_transport(sandbox), make_transport(sandbox, credentials=missing)
     static = (f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"})
-    with_token.get_static(*static)
+    kept(with_token.get_static(*static))
     first = ask(with_token, sandbox)
     assert without.get_static(*static).from_cache
     assert ask(without, sandbox).body == first.body

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.blizzard.tally import Traffic
-from ironforge_cli.blizzard.transport import USER_AGENT, NotThereError
+from ironforge_cli.blizzard.traffic import Traffic
+from ironforge_cli.blizzard.transport import NotThereError
+from ironforge_cli.blizzard.wire import USER_AGENT
 from ironforge_cli.errors import (
     ConfigurationError,
     InterruptedRunError,
     UnavailableError,
 )
 from ironforge_cli.regions import Region
-from tests.blizzard.asking import api, ask, endpoints
+from tests.blizzard.asking import api, ask, endpoints, kept
 from tests.blizzard.stub_server import TOKEN, Said, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.blizzard.conftest import Ahead
@@ -197,7 +198,7 @@ def test_whoever_waits_for_a_body_is_told_as_soon_as_one_comes_and_never_of_a_30
     def when_new() -> None:
         told.append(len(sandbox.requests))
 
-    transport.get_dynamic(*where, when_new=when_new)
+    kept(transport.get_dynamic(*where, when_new=when_new))
     assert told == [2]
     transport.get_dynamic(*where, newer_than=published, when_new=when_new)
     assert told == [2]
@@ -212,7 +213,7 @@ def test_every_request_takes_its_turn_at_the_rate_limit(
         def __init__(self) -> None:
             self.waits = 0
 
-        def wait(self) -> None:
+        def wait(self, _: Deadline | None) -> None:
             self.waits += 1
 
     limit = Counted()
@@ -220,7 +221,7 @@ def test_every_request_takes_its_turn_at_the_rate_limit(
     set_one(sandbox, "server_error", 2)
     ask(transport, sandbox)
     assert limit.waits == len(sandbox.requests) == 4
-    assert transport.tally.traffic == Traffic(requests=4, cache_hits=0)
+    assert transport.counter.traffic == Traffic(requests=4, cache_hits=0)
     # A cached answer asks nobody, so that it waits for nobody.
     ask(transport, sandbox)
     assert limit.waits == 4
@@ -228,13 +229,13 @@ def test_every_request_takes_its_turn_at_the_rate_limit(
 
 def test_a_request_that_never_left_is_not_counted(sandbox: Sandbox, make_transport: Callable[..., Transport]) -> None:
     class Ending:
-        def wait(self) -> None:
+        def wait(self, _: Deadline | None) -> None:
             raise InterruptedRunError("SIGTERM")
 
     transport = make_transport(sandbox, rate_limit=Ending())
     with pytest.raises(InterruptedRunError):
         ask(transport, sandbox)
-    assert transport.tally.traffic == Traffic(requests=0, cache_hits=0)
+    assert transport.counter.traffic == Traffic(requests=0, cache_hits=0)
     assert sandbox.requests == []
 
 
@@ -243,40 +244,9 @@ def test_static_data_at_hand_is_counted_as_such_unless_it_is_asked_for_anew(
 ) -> None:
     transport = make_transport(sandbox)
     where = (f"{sandbox.api_url.format(region='eu')}/data/wow/profession/index", {"namespace": "static-eu"})
-    answers = [transport.get_static(*where, anew=anew) for anew in (False, False, True, False)]
+    answers = [kept(transport.get_static(*where, anew=anew)) for anew in (False, False, True, False)]
     assert [answer.from_cache for answer in answers] == [False, True, False, True]
     # The token's is one, too.
-    assert transport.tally.traffic == Traffic(requests=3, cache_hits=2)
-    transport.forget_static()
+    assert transport.counter.traffic == Traffic(requests=3, cache_hits=2)
+    transport.forget_all_static()
     assert not transport.get_static(*where).from_cache
-
-
-@pytest.mark.parametrize(
-    ("function", "told"),
-    [
-        ("prune", "could not be pruned"),
-        ("forget", "A refused answer stays in the HTTP cache"),
-        ("forget_all", "Answers that were asked for before stay in the HTTP cache"),
-    ],
-)
-def test_a_cache_that_can_not_be_tidied_costs_no_run(
-    serve: Serve,
-    make_transport: Callable[..., Transport],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    *,
-    function: str,
-    told: str,
-) -> None:
-    def full(*_: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(f"ironforge_cli.blizzard.transport.{function}", full)
-    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said())
-    transport = make_transport(oauth_url=f"{stub.url}/token")
-    transport.forget_dynamic(f"{stub.url}/x", {})
-    transport.forget_static()
-    assert transport.get_dynamic(f"{stub.url}/x", {}).status == 200
-    (record,) = [record for record in caplog.records if record.name == "ironforge_cli.blizzard.transport"]
-    assert told in record.getMessage()
-    assert "disk is full" in record.getMessage()

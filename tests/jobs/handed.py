@@ -21,6 +21,7 @@ from ironforge_cli.regions import Region
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.spool import Kept, Shelf
     from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
     from ironforge_cli.jobs.evidence.runs import Progress
@@ -66,6 +67,8 @@ class Handed:
     priced: list[Region] = field(default_factory=list[Region])
     """Whose token's price was asked for."""
     on_price: Callable[[], object] = lambda: None
+    deadlines: list[Deadline] = field(default_factory=list["Deadline"])
+    """By when everything had to be over."""
 
     def commodities(
         self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
@@ -79,6 +82,10 @@ class Handed:
             when_new()
         self.meanwhile()
         return given
+
+    def until(self, deadline: Deadline) -> Handed:
+        self.deadlines.append(deadline)
+        return self
 
     def forget_commodities(self, region: Region) -> None:
         self.forgotten.append(region)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from ironforge_cli.blizzard.client import Read
-from ironforge_cli.blizzard.tally import Traffic
+from ironforge_cli.blizzard.traffic import Traffic
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import RefusedAnswerError, UnavailableError
 from ironforge_cli.jobs.catalogue.seed import seed

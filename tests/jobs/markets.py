@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ironforge_cli.blizzard.client import BlizzardClient
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.transport import Answer
     from ironforge_cli.regions import Region
 
@@ -39,6 +40,9 @@ class Between:
         answer = self.client.commodities(region, newer_than=newer_than, when_new=told)
         self.meanwhile(region)
         return answer if answer.not_modified else replace(answer, body=self.rewrite(answer.body))
+
+    def until(self, deadline: Deadline) -> Between:
+        return replace(self, client=self.client.until(deadline))
 
     def forget_commodities(self, region: Region) -> None:
         self.client.forget_commodities(region)

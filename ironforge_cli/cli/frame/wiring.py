@@ -365,7 +365,8 @@ class Invocation:
         now: Callable[[], float] = time.time,
     ) -> Transport:
         """Sessions whose cache and rate limit are in a home; `now` says how old what is cached has become."""
-        from ironforge_cli.blizzard.ratelimit import RateLimit  # noqa: PLC0415
+        from ironforge_cli.blizzard.ratelimit import RateLimit, reserved_for_collecting  # noqa: PLC0415
+        from ironforge_cli.blizzard.transient_faults import LONGEST_WAIT_SECONDS  # noqa: PLC0415
         from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
 
         cache = home / "http"
@@ -373,12 +374,17 @@ class Invocation:
             # What counted before there was a ring.
             with suppress(OSError), owners_rights(cache):
                 (cache / former).unlink()
+        per_hour = self.settings.requests_per_hour
+        is_seeding = self.command.startswith("seed")
         limit = RateLimit(
             cache / "requests.ring",
             per_second=self.settings.requests_per_second,
-            per_hour=self.settings.requests_per_hour,
+            per_hour=per_hour,
             now=time.time,
             sleep=self.clock.sleep,
+            # The hour comes first: it is never out of requests because of seeding, which can wait.
+            leaves=reserved_for_collecting(per_hour) if is_seeding else 0,
+            longest_wait=float("inf") if is_seeding else LONGEST_WAIT_SECONDS,
         )
         transport = Transport(
             cache_folder=cache,
@@ -388,6 +394,7 @@ class Invocation:
             rate_limit=limit,
             now=now,
             sleep=self.clock.sleep,
+            check=self.clock.check,
         )
         self._closing.callback(transport.close)
         return transport

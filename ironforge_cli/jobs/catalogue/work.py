@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ironforge_cli.blizzard.tally import Traffic
+from ironforge_cli.blizzard.traffic import Traffic
 from ironforge_cli.db.repositories import seeders
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus, UsageError, combined_status

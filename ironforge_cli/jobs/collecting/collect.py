@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
 
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.jobs.collecting.attempt import Upkeep
     from ironforge_cli.jobs.evidence.runs import Attempt, Clock, Progress, Run
     from ironforge_cli.jobs.storage import Storage
@@ -36,6 +37,10 @@ COMMAND: Final = "collect"
 
 class Market(CommoditySource, TokenSource, Protocol):
     """Where answers come from: Blizzard's API, as `BlizzardClient` speaks it."""
+
+    def until(self, deadline: Deadline) -> Market:
+        """The same, whose every wait and attempt ends by a deadline."""
+        ...
 
 
 def collect(

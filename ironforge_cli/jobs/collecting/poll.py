@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from ironforge_cli.blizzard.deadline import Deadline
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import (
@@ -120,9 +121,11 @@ def poll(
 
     `storage` is asked before every attempt, since a database can go and come back within a window. What goes wrong is
     in the result, by each region's last attempt. At least one attempt is made, however short the window. The
-    days have their `upkeep` at the end, when something was stored.
+    days have their `upkeep` at the end, when something was stored. No wait and no request is begun after the window,
+    and one that was begun before ends soon after.
     """
     started_at = clock.now()
+    market = market.until(Deadline(at=clock.monotonic() + window.length.total_seconds(), monotonic=clock.monotonic))
     with evidence_of(storage(), command=COMMAND, clock=clock).run() as run:
         with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
             tokens = _TokenPrices(regions, market=market, clock=clock, pool=pool)

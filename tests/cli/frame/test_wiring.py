@@ -274,6 +274,33 @@ def test_requests_go_by_the_limits_the_clocks_and_the_folders_of_the_settings(
     assert sessions.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "leaves", "longest"),
+    [
+        ("collect", 0, 120),
+        ("poll", 0, 120),
+        ("seed all", 200, float("inf")),
+        ("seed items", 200, float("inf")),
+    ],
+)
+def test_seeding_leaves_requests_to_collecting_which_waits_for_none_of_the_next_hour(
+    invoke: Callable[..., Invocation],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    command: str,
+    leaves: int,
+    longest: float,
+) -> None:
+    limit, sessions = Given(), Given()
+    monkeypatch.setattr(ratelimit, "RateLimit", limit)
+    monkeypatch.setattr(transport, "Transport", sessions)
+    with invoke(IRONFORGE_REQUESTS_PER_HOUR="400") as run:
+        run.command = command
+        assert run.transport is sessions
+        assert sessions.options["check"] == run.clock.check
+    assert (limit.options["leaves"], limit.options["longest_wait"]) == (leaves, longest)
+
+
 def test_a_stand_in_s_clock_ages_what_is_cached_and_not_what_is_counted(
     invoke: Callable[..., Invocation], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.transport import Answer
     from ironforge_cli.db.engine import Database
     from tests.clocks import TickingClock
@@ -49,6 +50,9 @@ class ByRegion:
         self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
     ) -> Answer:
         return self._of(region).commodities(region, newer_than=newer_than, when_new=when_new)
+
+    def until(self, deadline: Deadline) -> ByRegion:
+        return ByRegion(eu=self.eu.until(deadline), us=self.us.until(deadline))
 
     def forget_commodities(self, region: Region) -> None:
         self._of(region).forget_commodities(region)

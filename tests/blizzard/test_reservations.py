@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ironforge_cli.blizzard.ring import ENTRY_BYTES, HEADER_BYTES, DamagedRingError, Memory, OnDisk, Ring
+from ironforge_cli.blizzard.reservations import ENTRY_BYTES, HEADER_BYTES, DamagedRingError, Memory, OnDisk, Ring
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,7 @@ sets it back, the header's `ahead` grows by as much, and every reservation has t
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from bisect import bisect_right
@@ -36,8 +37,8 @@ ENTRY_BYTES: Final = _ENTRY.size + _CHECKSUM.size
 _HALF: Final = 0xFFFF_FFFF
 
 
-class Store(Protocol):
-    """Where the bytes are."""
+class RingBytes(Protocol):
+    """Where the bytes of a ring are."""
 
     def read(self, offset: int, size: int) -> bytes:
         """So many bytes; fewer where there are fewer."""
@@ -146,7 +147,7 @@ def _write(descriptor: int, content: bytes, offset: int) -> None:
 class Ring:
     """A ring in a store. Who uses it sees to it that nobody else does meanwhile."""
 
-    store: Store
+    store: RingBytes
     capacity: int
     following: int
     """Number of the next reservation; the first was 0."""
@@ -156,14 +157,14 @@ class Ring:
     """Seconds by which that clock is ahead of this machine's."""
 
     @classmethod
-    def begun(cls, store: Store, *, capacity: int) -> Self:
+    def begun(cls, store: RingBytes, *, capacity: int) -> Self:
         """Put an empty ring into a store."""
         ring = cls(store, capacity=capacity, following=0, latest=0.0, ahead=0.0)
         ring._rewrite([])
         return ring
 
     @classmethod
-    def read(cls, store: Store) -> Self:
+    def read(cls, store: RingBytes) -> Self:
         """The ring of a store; raises `DamagedRingError` where there is none."""
         header = _checked(store.read(0, HEADER_BYTES), _HEADER, "header")
         magic, capacity, following, latest, ahead = header
@@ -179,10 +180,11 @@ class Ring:
         self.capacity = capacity
         self._rewrite(instants)
 
-    def reserve(self, now: float, *, windows: Sequence[tuple[int, float]]) -> float:
+    def reserve(self, now: float, *, windows: Sequence[tuple[int, float]], within: float = math.inf) -> float:
         """Reserve the earliest instant that passes none of the windows: (limit, seconds); by the ring's own clock.
 
-        `now` and the instant less `ahead` are this machine's time. The capacity is greater than any limit.
+        `now` and the instant less `ahead` are this machine's time. The capacity is greater than any limit. An instant
+        that is not `within` so many seconds from `latest` is not reserved, and another may come of the next call.
         """
         # Nothing can have been reserved later than now, whatever that is called.
         self.ahead = max(self.ahead, self.latest - now)
@@ -191,6 +193,8 @@ class Ring:
             before = self._before(limit)
             if before is not None:
                 instant = max(instant, before + seconds)
+        if instant - self.latest > within:
+            return instant
         last = self._before(1)
         if last is None or last <= instant:
             self.store.write(self._offset(self.following), _entry(instant, self.following))

@@ -22,7 +22,7 @@ class Traffic:
         return Traffic(requests=self.requests - before.requests, cache_hits=self.cache_hits - before.cache_hits)
 
 
-class Tally:
+class TrafficCounter:
     """Counts them. Safe to share between threads."""
 
     def __init__(self) -> None:
