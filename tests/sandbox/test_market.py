@@ -120,7 +120,7 @@ def test_the_size_stays_within_a_tenth_for_days(opens_at: int) -> None:
     assert np.mean(sizes[-12:]) == pytest.approx(29_000, rel=0.04)
 
 
-@pytest.mark.parametrize("auctions", [20_000, 60_000])
+@pytest.mark.parametrize("auctions", [20_000, pytest.param(60_000, marks=pytest.mark.slow)])
 def test_hours_flow_as_in_a_real_region(auctions: int) -> None:
     # Of about 349,000: 308,700 survive, 40,200 vanish, 30,400 are new, 800 survivors shrank. One hour's gap
     # between vanished and new is the rhythm's; over a day both are about a tenth.
