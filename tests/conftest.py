@@ -18,6 +18,7 @@ from ironforge_cli.jobs.storage import Storage
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock
+from tests.guard import guard_ownership
 from tests.servers import TestServer, debian_programs, embedded_server, external_server, folder_in_memory
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ settings.load_profile("ironforge")
 
 def pytest_configure() -> None:
     """Let nothing of the caller's environment reach the program: tests run alike in an editor and from cron."""
+    guard_ownership()
     for name in list(os.environ):
         if name.startswith(_FOREIGN):
             del os.environ[name]

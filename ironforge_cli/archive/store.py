@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ironforge_cli.archive.arrow import arrow, explained
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,31 +89,38 @@ class FolderStore:
         """Write beside the file's place, flush, and rename. What killed processes left there is removed first."""
         place = self.root / path
         with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
-            self._make(place.parent)
-            for left in place.parent.glob(f"{TEMPORARY}*"):
-                left.unlink(missing_ok=True)
             temporary = place.parent / f"{TEMPORARY}{token_hex(4)}"
+            # Only what touches the folder is done with its owner's rights: what is written comes from elsewhere.
+            with owners_rights(self.root):
+                self._make(place.parent)
+                for left in place.parent.glob(f"{TEMPORARY}*"):
+                    left.unlink(missing_ok=True)
+                opened = temporary.open("xb")
             try:
-                with temporary.open("xb") as stream:
+                with opened as stream:
                     write(stream)
                     stream.flush()
                     os.fsync(stream.fileno())
                     size = stream.tell()
-                temporary.rename(place)
+                with owners_rights(self.root):
+                    temporary.rename(place)
             finally:
-                temporary.unlink(missing_ok=True)
-            _flush_folder(place.parent)
+                with owners_rights(self.root):
+                    temporary.unlink(missing_ok=True)
+            with owners_rights(self.root):
+                _flush_folder(place.parent)
         return size
 
     def opened(self, path: str) -> Any:
         """Open a file of the folder."""
         with explained(f"The archive {self.name} can't be read", _FOLDER_ADVICE):
-            place = self.root / path
-            return arrow().core.OSFile(str(place), "rb") if place.exists() else None
+            place, core = self.root / path, arrow().core
+            with owners_rights(self.root):
+                return core.OSFile(str(place), "rb") if place.exists() else None
 
     def found(self, folder: str) -> dict[str, int]:
         """The files below a folder."""
-        with explained(f"The archive {self.name} can't be read", _FOLDER_ADVICE):
+        with explained(f"The archive {self.name} can't be read", _FOLDER_ADVICE), owners_rights(self.root):
             return {
                 path.relative_to(self.root).as_posix(): path.stat().st_size
                 for path in sorted((self.root / folder).rglob("*"))

@@ -22,6 +22,7 @@ from requests_cache.serializers.pipeline import Stage
 
 from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -52,8 +53,11 @@ def cached_session(file: Path, *, expire_after: int, obey_server: bool) -> Cache
     serializer = SerializerPipeline(
         [CattrStage(), Stage(dumps=_packed, loads=_unpacked)], name="msgpack+zstd", is_binary=True
     )
+    # SQLite keeps its files open, and gives those beside the first, which it makes as it goes, to that one's owner.
+    with owners_rights(file.parent):
+        backend = _File(file if _is_usable(file) else None, serializer=serializer)
     return CachedSession(
-        backend=_File(file if _is_usable(file) else None, serializer=serializer),
+        backend=backend,
         expire_after=expire_after,
         cache_control=obey_server,
         allowable_codes=(_OK,),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from ironforge_cli.blizzard.cache import is_out_of_room
 from ironforge_cli.blizzard.ring import DamagedRingError, Memory, OnDisk, Ring
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -110,7 +111,8 @@ class RateLimit:
     def _known(self) -> Memory:
         """What the file knows, as far as it can be read, for this process alone."""
         with suppress(OSError, DamagedRingError):
-            memory = Memory(self._file.read_bytes())
+            with owners_rights(self._file.parent):
+                memory = Memory(self._file.read_bytes())
             Ring.read(memory).instants()
             return memory
         memory = Memory(b"")
@@ -134,7 +136,8 @@ def _locked(file: Path) -> Generator[None]:
     """Keep every other thread and process away from a file."""
     # A file of its own: the one that it guards is replaced now and then. Opened anew each time, since threads and
     # forks that share a descriptor share its lock, too.
-    descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with owners_rights(file.parent):
+        descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:

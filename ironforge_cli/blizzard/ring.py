@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from zlib import crc32
 
+from ironforge_cli.ownership import owners_rights
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -87,7 +89,7 @@ class OnDisk:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._descriptor = -1
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), owners_rights(file.parent):
             self._descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
 
     @property
@@ -105,6 +107,12 @@ class OnDisk:
 
     def replace(self, content: bytes) -> None:
         """Write a new file beside the old one and put it in its place."""
+        with owners_rights(self._file.parent):
+            descriptor = self._written_anew(content)
+        self.close()
+        self._descriptor = descriptor
+
+    def _written_anew(self, content: bytes) -> int:
         beside = self._file.with_name(f"{self._file.name}.new")
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -114,8 +122,7 @@ class OnDisk:
             os.close(descriptor)
             beside.unlink(missing_ok=True)
             raise
-        self.close()
-        self._descriptor = descriptor
+        return descriptor
 
     def size(self) -> int:
         """How many bytes there are."""

@@ -20,6 +20,7 @@ import msgspec
 import zstandard
 
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
+from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Shelf:
     def kept(self, region: Region | None = None) -> list[Kept]:
         """Every body that is here, or those of one region: by time, then by when they came."""
         folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
-        with _explained(self.folder):
+        with _explained(self.folder), owners_rights(self.folder):
             labelled = [_read_label(path) for folder in folders for path in folder.glob(f"*{_SUFFIX}")]
         found = [kept for kept in labelled if kept is not None]
         return sorted(found, key=lambda kept: (kept.snapshot_time or kept.received_at, kept.received_at, kept.digest))
@@ -143,7 +144,8 @@ class Shelf:
     def body(self, kept: Kept) -> bytes:
         """Read a body back; raises `RefusedAnswerError` where the file is damaged."""
         try:
-            stored = kept.path.read_bytes()
+            with owners_rights(self.folder):
+                stored = kept.path.read_bytes()
         except FileNotFoundError as error:
             raise RefusedAnswerError(f"{kept.path} is gone: somebody stored or dropped it.") from error
         except OSError as error:
@@ -163,7 +165,7 @@ class Shelf:
 
     def drop(self, kept: Kept) -> None:
         """Remove a body; one that is gone already is no fault."""
-        with _explained(self.folder):
+        with _explained(self.folder), owners_rights(self.folder):
             kept.path.unlink(missing_ok=True)
 
     def sweep(self, region: Region, *, before: datetime | None) -> list[Kept]:
@@ -179,7 +181,7 @@ class Shelf:
     @contextmanager
     def _writing(self, region: Region) -> Generator[Path]:
         folder = self.folder / region
-        with _explained(self.folder):
+        with _explained(self.folder), owners_rights(self.folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(folder):
                 yield folder

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.errors import ConfigurationError, LockedError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -116,8 +117,9 @@ def _locked_file(folder: Path, name: str, *, otherwise: str) -> Generator[None]:
     Raises `LockedError` that says `otherwise`, and `ConfigurationError` where the folder refuses.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stream = (folder / f"{name}.lock").open("ab")
+        with owners_rights(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stream = (folder / f"{name}.lock").open("ab")
     except OSError as error:
         raise ConfigurationError(
             f"The lock in {folder} can't be made ({error.strerror or error}). Make room or correct its permissions, "

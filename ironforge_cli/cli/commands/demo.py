@@ -15,6 +15,7 @@ import typer
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.errors import LockedError, UsageError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -120,17 +121,24 @@ def _fresh(run: Invocation, folder: Path) -> Path:
     # Only Unix has it, and only this command needs it.
     import fcntl  # noqa: PLC0415
 
+    from ironforge_cli.cli.frame import homes  # noqa: PLC0415
+
     folder = folder.expanduser().absolute()
     mark = folder / _MARK
     try:
         if folder.exists() and not mark.exists() and any(folder.iterdir()):
             raise UsageError(f"{folder} holds something that is no demo: give another --home.")
         run.server(home=folder).make_home()
-        stream = run.close_with(mark.open("ab"))
+        with owners_rights(folder):
+            stream = run.close_with(mark.open("ab"))
+        # From here on the folder is the demo's, and so is what there is to say of errors.
+        run.home_in_use = folder
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for name in _LEFT_OVER:
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
+        homes.mend(folder)
+        with owners_rights(folder):
+            for name in _LEFT_OVER:
+                if (folder / name).exists():
+                    shutil.rmtree(folder / name)
     except BlockingIOError as error:
         raise LockedError(f"Another demo runs in {folder}: wait for its end, or give another --home.") from error
     except OSError as error:

@@ -18,6 +18,7 @@ from ironforge_cli.cli.frame.options import LogFormat
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show import output
 from ironforge_cli.errors import ExitStatus, IronforgeError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Of errors.log there is one more file, the one before it.
+_LONGEST_ERROR_LOG: Final = 1_000_000
+_LONGEST_TRACEBACK: Final = 100_000
 # Nobody sends it to programs, and without a handler it does nothing.
 _NUDGE: Final = signal.SIGURG
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -106,15 +110,25 @@ def _report_bug(invocation: Invocation, error: Exception) -> None:
 def _kept_traceback(invocation: Invocation, trace: str) -> str:
     """Append a traceback to the log file of errors, and say where it can be found."""
     try:
-        file = invocation.settings.home / "errors.log"
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(f"{invocation.clock.now().isoformat()} ironforge {invocation.command}\n{trace}")
+        file = (invocation.home_in_use or invocation.settings.home) / "errors.log"
+        when = invocation.clock.now().isoformat()
+        with owners_rights(file.parent):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if file.exists() and file.stat().st_size > _LONGEST_ERROR_LOG:
+                file.rename(file.with_name(f"{file.name}.1"))
+            file.touch(mode=0o600)
+            with file.open("a", encoding="utf-8") as stream:
+                stream.write(f"{when} ironforge {invocation.command}\n{_shortened(trace)}")
     except (OSError, IronforgeError) as error:
         log.warning("The traceback could not be kept: %s", error)
         return "run it again with -vv for the traceback"
     return f"the traceback is in {file}"
+
+
+def _shortened(trace: str) -> str:
+    """A traceback without its middle, where a recursion or a statement made it very long."""
+    half = _LONGEST_TRACEBACK // 2
+    return trace if len(trace) <= _LONGEST_TRACEBACK else f"{trace[:half]}\n… shortened …\n{trace[-half:]}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ironforge_cli.errors import ConfigurationError, DatabaseError, InterruptedRunError
+from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +108,8 @@ class Invocation:
         self.clock = SystemClock(self.stop)
         self._closing = ExitStack()
         self._embedded: EmbeddedServer | None = None
+        self.home_in_use: Path | None = None
+        """The home of a command that has another than the settings'."""
 
     def __enter__(self) -> Self:
         return self
@@ -143,12 +146,17 @@ class Invocation:
     @cached_property
     def home(self) -> Path:
         """The folder for everything that is kept outside the database; made private. Raises `ConfigurationError`."""
+        from ironforge_cli.cli.frame import homes  # noqa: PLC0415 - what needs no home needs not this
+
         home = self.settings.home
         if self.settings.database_url is None:
+            homes.mend(home)
             # The embedded server's account has to get in, too.
             return self.server().make_home()
+        homes.mend(home)
         try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with owners_rights(home):
+                home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {home} can't be made ({error.strerror}). Set IRONFORGE_HOME to one that can be written."
@@ -211,7 +219,10 @@ class Invocation:
     @property
     def shelves(self) -> Shelves:
         """The spool and the quarantine of the settings' home."""
+        from ironforge_cli.cli.frame import homes  # noqa: PLC0415 - what needs no home needs not this
+
         # Looking makes nothing, and asks no server for its account.
+        homes.mend(self.settings.home)
         return self._shelves_of(self.settings.home)
 
     def _shelves_of(self, home: Path) -> Shelves:
@@ -328,7 +339,7 @@ class Invocation:
         cache = home / "http"
         for former in ("requests.sqlite", "requests.sqlite-journal"):
             # What counted before there was a ring.
-            with suppress(OSError):
+            with suppress(OSError), owners_rights(cache):
                 (cache / former).unlink()
         limit = RateLimit(
             cache / "requests.ring",

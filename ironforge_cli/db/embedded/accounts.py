@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import subprocess
+from contextlib import nullcontext
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import acting_as, owner_on_the_way, owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+_PRIVATE: Final = 0o700
 _USUAL_ACCOUNTS: Final = ("ironforge", "postgres", "nobody")
 # Everything else stays behind: PG*, locales, and the secrets of whoever started the server.
 _PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
@@ -33,15 +39,45 @@ class Account:
     named: bool
     borrowed: bool
 
-    def own(self, path: Path) -> None:
-        """Hand `path`, which this process just made, over to the account."""
-        if self.borrowed:
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+    def acting(self) -> AbstractContextManager[None]:
+        """Use files as the account until the block ends: what is made is its own, and links lead where it may go."""
+        return acting_as(self.uid, self.gid) if self.borrowed else nullcontext()
 
-    def own_open_file(self, descriptor: int) -> None:
-        """Hand an open file over to the account, unless it has it already."""
-        if self.borrowed and os.fstat(descriptor).st_uid != self.uid:
-            os.fchown(descriptor, self.uid, self.gid)
+    def make_folder(self, folder: Path) -> None:
+        """Make a private folder of the account's, also where the account itself could make none.
+
+        Raises `FileExistsError` where there is something of that name.
+        """
+        if not self.borrowed:
+            folder.mkdir(mode=_PRIVATE)
+            return
+        try:
+            with self.acting():
+                folder.mkdir(mode=_PRIVATE)
+        except PermissionError:
+            self._make_for_account(folder)
+
+    def _make_for_account(self, folder: Path) -> None:
+        """Make a folder as root and hand it over, under another name until it is the account's."""
+        with owners_rights(folder.parent):
+            parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        draft = f"tmp-{folder.name}-{token_hex(6)}"
+        try:
+            os.mkdir(draft, _PRIVATE, dir_fd=parent)
+            made = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                # Whoever owns the parent can put another there meanwhile: only an empty one of root's is given.
+                if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):  # noqa: PTH208 - a descriptor has no path
+                    raise PermissionError(errno.EPERM, "it was swapped while it was made", str(folder))
+                os.fchown(made, self.uid, self.gid)
+            finally:
+                os.close(made)
+            if _is_there(folder.name, parent=parent):
+                os.rmdir(draft, dir_fd=parent)
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+            os.rename(draft, folder.name, src_dir_fd=parent, dst_dir_fd=parent)
+        finally:
+            os.close(parent)
 
     def can_reach(self, path: Path) -> bool:
         """Whether the account may enter the folder, or execute the program, `path`."""
@@ -107,7 +143,9 @@ def own_account() -> Account:
 
 
 def choose_account(setting: str | None, *, home: Path, base: Path) -> Account:
-    """The account to run as: this user's own; for root `setting`, the owner of the data, or a usual one that exists.
+    """The account to run as: this user's own; for root `setting`, the owner of the data or of the home, or a usual one.
+
+    A home that is not there yet, in somebody's folder, is that one's.
 
     `base` is the folder of everything embedded in `home`; either may be missing. Raises `ConfigurationError` when
     `setting` can't be used, or when there is no account.
@@ -117,7 +155,7 @@ def choose_account(setting: str | None, *, home: Path, base: Path) -> Account:
     owner = _owner(base)
     if setting is not None:
         return _account_set(setting, owner=owner, base=base)
-    owner = owner or _owner(home)
+    owner = owner or _owner(home) or _owner_of_the_way(home)
     if owner is not None:
         return owner
     for name in _USUAL_ACCOUNTS:
@@ -177,6 +215,19 @@ def _owner(folder: Path) -> Account | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return _account(status.st_uid, status.st_gid, borrowed=True) if status.st_uid else None
+
+
+def _owner_of_the_way(home: Path) -> Account | None:
+    owner = owner_on_the_way(home)
+    return None if owner is None else _account(owner.uid, owner.gid, borrowed=True)
+
+
+def _is_there(name: str, *, parent: int) -> bool:
+    try:
+        os.lstat(name, dir_fd=parent)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:

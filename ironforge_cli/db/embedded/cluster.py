@@ -92,7 +92,7 @@ class Cluster:
 
     @property
     def log(self) -> Path:
-        """What the server has said; the previous file is kept as `server.log.1`."""
+        """What the server has said; the end of what it said before is kept as `server.log.1`."""
         return self.base / "server.log"
 
     @property
@@ -138,29 +138,62 @@ class Cluster:
                     f"PostgreSQL couldn't make its data folder in {self.base}. Put right what it says, and try again:"
                     f"\n{_indented(said)}"
                 )
-            with (draft / "postgresql.conf").open("a", encoding="utf-8") as settings:
-                settings.write(_INCLUDES)
-                settings.flush()
-                os.fsync(settings.fileno())
-            draft.rename(self.data)
-            _sync_folder(self.base)
+            with self.account.acting():
+                with (draft / "postgresql.conf").open("a", encoding="utf-8") as settings:
+                    settings.write(_INCLUDES)
+                    settings.flush()
+                    os.fsync(settings.fileno())
+                draft.rename(self.data)
+                _sync_folder(self.base)
         except subprocess.TimeoutExpired as error:
             raise DatabaseError(
                 f"PostgreSQL hasn't made its data folder within {_INITDB_SECONDS:.0f} s. Is the disk of {self.base} "
                 "overloaded? Try again later."
             ) from error
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            with self.account.acting():
+                shutil.rmtree(draft, ignore_errors=True)
 
     def clear_leftovers(self) -> None:
         """Remove what a killed process left half made."""
-        for path in self.base.glob("tmp-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        with self.account.acting():
+            base = os.open(self.base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # What root made in former versions only root can remove: from this very folder, and through no link.
+            for name in os.listdir(base):  # noqa: PTH208 - a descriptor has no path
+                if name.startswith("tmp-"):
+                    shutil.rmtree(name, ignore_errors=True, dir_fd=base)
+        finally:
+            os.close(base)
+
+    def shorten_log(self) -> None:
+        """Empty the server's log where it has grown long, also while it is written, and keep its end beside it.
+
+        A server that is kept running for months has no other to do it. It appends, so that it goes on at the new end;
+        what it says between the copy and the emptying is lost.
+        """
+        with self.account.acting():
+            try:
+                log = os.fdopen(os.open(self.log, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), "r+b")
+            except FileNotFoundError:
+                return
+            with log:
+                size = os.fstat(log.fileno()).st_size
+                if size <= _LARGEST_LOG:
+                    return
+                log.seek(size - _LARGEST_LOG)
+                former = self.log.with_name("server.log.1")
+                former.unlink(missing_ok=True)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                with os.fdopen(os.open(former, flags, 0o600), "wb") as kept:
+                    kept.write(log.read(_LARGEST_LOG))
+                log.truncate(0)
 
     def lock_file(self) -> LockFile | None:
         """What `postmaster.pid` says; None when it isn't there, or not yet whole."""
         try:
-            lines = (self.data / "postmaster.pid").read_text(errors="replace").splitlines()
+            with self.account.acting():
+                lines = (self.data / "postmaster.pid").read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return None
         if not lines or not lines[0].isdecimal():
@@ -209,12 +242,13 @@ class Cluster:
         if not (self.base / "user.conf").exists():
             write_private_file(self.base / "user.conf", _USER_SETTINGS, account=self.account)
         # Nobody answers there; a process id in that file that was given to another program since would be in the way.
-        (self.sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
-        if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG:
-            self.log.rename(self.log.with_name("server.log.1"))
+        with self.account.acting():
+            (self.sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+        self.shorten_log()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self.log, flags, 0o600), "ab") as log:
-            self.account.own_open_file(log.fileno())
+        with self.account.acting():
+            descriptor = os.open(self.log, flags, 0o600)
+        with os.fdopen(descriptor, "ab") as log:
             log_begins_at = log.seek(0, os.SEEK_END)
             # Command-line settings can't be overridden: without this socket nobody would find the server.
             where = ["-c", f"unix_socket_directories={self.sockets}", "-c", f"port={PORT}"]
@@ -236,7 +270,7 @@ class Cluster:
         while time.monotonic() < deadline:
             ended = child.poll()
             if ended is not None:
-                with self.log.open("rb") as log:
+                with self.account.acting(), self.log.open("rb") as log:
                     log.seek(log_begins_at)
                     said = log.read().decode(errors="replace")
                 if _PASSING_TROUBLE.search(said):

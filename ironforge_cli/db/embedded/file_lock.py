@@ -33,10 +33,9 @@ class FileLock:
 
     def __init__(self, path: Path, *, account: Account) -> None:
         self.path: Final = path
-        # A link in the folder must not lead root to open, or hand over, a file elsewhere.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(path, flags, 0o600)
-        account.own_open_file(self._descriptor)
+        with account.acting():
+            self._descriptor = os.open(path, flags, 0o600)
         _open_locks.add(self)
 
     @property

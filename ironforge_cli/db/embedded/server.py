@@ -101,6 +101,7 @@ class EmbeddedServer:
         with explained(self._home):
             held = self._held_locks()
             if held is not None and self.is_running():
+                self._cluster.shorten_log()
                 return self
             deadline = time.monotonic() + self._start_timeout
             self._prepare_folders()
@@ -165,7 +166,8 @@ class EmbeddedServer:
                 self._take(locks.starting, Hold.ALONE)
                 if not force:
                     _take_for_stop(locks.using, seconds=patience)
-                self._keep_marker.unlink(missing_ok=True)
+                with self._account.acting():
+                    self._keep_marker.unlink(missing_ok=True)
                 return self._cluster.stop()
             finally:
                 locks.close()
@@ -249,6 +251,7 @@ class EmbeddedServer:
 
     def _bring_up(self, locks: _Locks, *, deadline: float) -> None:
         self._cluster.refuse_other_majors()
+        self._cluster.shorten_log()
         while not (self._cluster.join(deadline=deadline) if self._cluster.is_there() else self._launch(deadline)):
             if time.monotonic() > deadline:
                 raise DatabaseError(

@@ -15,6 +15,7 @@ import msgspec
 from ironforge_cli.db.repositories import runs, stats
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class PendingRows:
     def waiting(self) -> int:
         """How many rows are kept; only looks. Raises `ConfigurationError` where the file can't be read."""
         try:
-            with self._file.open("rb") as stream:
+            with owners_rights(self._file.parent), self._file.open("rb") as stream:
                 return sum(bool(line.strip()) and line != _FULL for line in stream)
         except FileNotFoundError:
             return 0
@@ -123,8 +124,10 @@ class PendingRows:
     @contextmanager
     def _opened(self) -> Generator[BinaryIO]:
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._file.open("a+b") as stream:
+            with owners_rights(self._file.parent):
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                opened = self._file.open("a+b")
+            with opened as stream:
                 os.fchmod(stream.fileno(), 0o600)
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 stream.seek(0, os.SEEK_END)

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ironforge_cli.cli.app import app
+from ironforge_cli.cli.frame import running
 from ironforge_cli.cli.frame.options import Format, LogFormat, Shared
 from ironforge_cli.cli.frame.running import run_command
 from ironforge_cli.cli.show.render import Report
@@ -25,6 +28,7 @@ from ironforge_cli.errors import (
     LockedError,
     UnavailableError,
 )
+from tests.servers import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,6 +170,33 @@ def test_only_the_traceback_of_a_bug_is_kept_and_each_beside_the_others(capsys: 
     assert kept().count("ironforge try it\nTraceback") == 2
     assert kept().index("ZeroDivisionError: first") < kept().index("ZeroDivisionError: second")
     assert f"the traceback is in {os.environ['IRONFORGE_HOME']}/errors.log" in capsys.readouterr().err
+
+
+def test_the_file_of_tracebacks_has_an_end_whatever_goes_wrong_and_how_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "_LONGEST_ERROR_LOG", 10_000)
+    monkeypatch.setattr(running, "_LONGEST_TRACEBACK", 2_000)
+    for number in range(40):
+        ended(raising(ZeroDivisionError(f"{number} " + "x" * 100_000)))
+    home = Path(os.environ["IRONFORGE_HOME"])
+    assert sorted(path.name for path in home.iterdir()) == ["errors.log", "errors.log.1"]
+    assert all(path.stat().st_size < 13_000 for path in home.iterdir())
+    assert "x" * 100 in kept()
+    assert "… shortened …" in kept()
+    assert kept().count("ironforge try it\nTraceback") > 1
+
+
+def test_a_bug_of_a_demo_is_kept_in_the_demo_s_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of the demo")
+
+    monkeypatch.setattr("ironforge_cli.cli.frame.wiring.Invocation.embedded_database", broken)
+    with open_folder() as folder:
+        done = CliRunner().invoke(app, ["demo", "--home", str(folder / "demo"), "--auctions", "100"])
+        assert done.exit_code == ExitStatus.BUG
+        assert "of the demo" in (folder / "demo" / "errors.log").read_text(encoding="utf-8")
+    assert kept() == ""
 
 
 def test_a_bug_that_was_met_below_a_command_is_kept_too() -> None:

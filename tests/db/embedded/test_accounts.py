@@ -98,22 +98,62 @@ def test_another_account_reaches_what_that_one_may_execute() -> None:
         program = folder / "program"
         program.touch(mode=0o700)
         assert not nobody.can_reach(program)
-        nobody.own(program)
-        assert program.stat().st_uid == nobody.uid
+        os.chown(program, nobody.uid, nobody.gid)
         assert nobody.can_reach(program)
-        link, of_root = folder / "link", folder / "root's"
-        of_root.touch()
-        link.symlink_to(of_root)
-        nobody.own(link)
-        assert (link.lstat().st_uid, link.stat().st_uid) == (nobody.uid, 0)
-        with (folder / "file").open("ab") as file:
-            nobody.own_open_file(file.fileno())
-        assert (folder / "file").stat().st_uid == nobody.uid
-        assert (folder / "file").stat().st_gid == nobody.gid
         done = nobody.run(["/bin/sh", "-c", "id -u; id -g; id -G"], environment=CALLER, seconds=30)
         groups = sorted(os.getgrouplist("nobody", nobody.gid))
         uid, gid, all_groups = done.stdout.splitlines()
         assert (int(uid), int(gid), sorted(map(int, all_groups.split()))) == (nobody.uid, nobody.gid, groups)
+
+
+@as_root
+def test_what_is_made_while_acting_as_an_account_is_that_ones_and_what_it_may_not_touch_stays() -> None:
+    nobody = choose_account("nobody", home=NOWHERE, base=NOWHERE)
+    with open_folder() as folder:
+        theirs, of_root = folder / "theirs", folder / "root's"
+        nobody.make_folder(theirs)
+        assert (theirs.stat().st_uid, theirs.stat().st_gid, theirs.stat().st_mode & 0o777) == (
+            nobody.uid,
+            nobody.gid,
+            0o700,
+        )
+        of_root.touch(mode=0o600)
+        (theirs / "link").symlink_to(of_root)
+        with nobody.acting():
+            (theirs / "file").touch()
+            with pytest.raises(PermissionError):
+                (theirs / "link").write_text("x", encoding="ascii")
+        assert ((theirs / "file").stat().st_uid, (theirs / "file").stat().st_gid) == (nobody.uid, nobody.gid)
+        assert of_root.stat().st_uid == 0
+        with pytest.raises(FileExistsError):
+            nobody.make_folder(theirs)
+        assert sorted(path.name for path in folder.iterdir()) == ["root's", "theirs"]
+
+
+@as_root
+def test_a_folder_that_is_swapped_while_root_makes_it_for_an_account_is_not_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nobody = choose_account("nobody", home=NOWHERE, base=NOWHERE)
+    with open_folder() as folder:
+        home, precious = folder / "home", folder / "precious"
+        # Of somebody else than the server's account, as with IRONFORGE_PG_USER.
+        home.mkdir(mode=0o755)
+        os.chown(home, 54_321, 54_321)
+        precious.mkdir(mode=0o700)
+        make = os.mkdir
+
+        def swapped(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            make(path, mode, dir_fd=dir_fd)
+            if dir_fd is not None:
+                (home / path).rename(home / "away")
+                (home / path).symlink_to(precious)
+
+        monkeypatch.setattr(os, "mkdir", swapped)
+        with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+            nobody.make_folder(home / "postgres")
+        assert precious.stat().st_uid == 0
+        assert not (home / "postgres").exists()
 
 
 def test_who_is_not_root_runs_the_server_as_itself_whatever_is_set_and_whoever_owns_the_data(

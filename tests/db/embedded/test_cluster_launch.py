@@ -95,6 +95,23 @@ def test_a_log_above_five_megabytes_is_put_aside_and_another_is_written_on(
     assert cluster.log.stat().st_size == (size if kept else 0) + len("written\n")
 
 
+def test_the_log_of_a_server_that_runs_is_shortened_and_goes_on_at_its_new_end(cluster: Cluster) -> None:
+    cluster.shorten_log()
+    assert not cluster.log.exists()
+    with cluster.log.open("ab") as log:
+        for times in range(3):
+            log.write(b"x" * 5_000_000 + b"%d" % times)
+            log.flush()
+            cluster.shorten_log()
+            assert cluster.log.stat().st_size == 0
+            former = cluster.log.with_name("server.log.1").read_bytes()
+            assert (len(former), former[-2:]) == (5_000_000, b"x%d" % times)
+        log.write(b"and so on")
+        log.flush()
+        cluster.shorten_log()
+    assert cluster.log.read_bytes() == b"and so on"
+
+
 def test_a_file_that_says_ready_of_another_process_is_not_believed(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

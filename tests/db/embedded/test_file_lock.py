@@ -13,6 +13,7 @@ import pytest
 from ironforge_cli.db.embedded.accounts import Account, own_account
 from ironforge_cli.db.embedded.file_lock import FileLock, Hold, holders
 from tests.db.embedded_playground import IS_ROOT
+from tests.servers import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -115,10 +116,13 @@ def test_the_file_of_a_lock_is_private_and_is_never_reached_through_a_link(path:
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root may give files away")
-def test_the_file_of_a_lock_that_root_makes_is_the_accounts(path: Path) -> None:
+def test_the_file_of_a_lock_that_root_makes_is_the_accounts() -> None:
     somebody = Account(name="somebody", uid=54_321, gid=54_322, named=False, borrowed=True)
-    FileLock(path, account=somebody).close()
-    assert (path.stat().st_uid, path.stat().st_gid) == (54_321, 54_322)
+    with open_folder() as folder:
+        somebody.make_folder(folder / "base")
+        path = folder / "base" / "use.lock"
+        FileLock(path, account=somebody).close()
+        assert (path.stat().st_uid, path.stat().st_gid) == (54_321, 54_322)
 
 
 def test_no_program_that_is_started_holds_the_lock(path: Path) -> None:

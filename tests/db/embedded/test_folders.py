@@ -189,9 +189,22 @@ def test_a_private_folder_is_the_accounts_and_an_empty_one_of_roots_becomes_it(t
 
 
 @as_root
-def test_a_private_file_is_the_accounts(tmp_path: Path) -> None:
-    write_private_file(tmp_path / "user.conf", "x", account=SOMEBODY)
-    assert seen(tmp_path / "user.conf") == (SOMEBODY.uid, 0o600)
+def test_a_private_file_is_the_accounts(open_to_all: Path) -> None:
+    base = open_to_all / "base"
+    SOMEBODY.make_folder(base)
+    write_private_file(base / "user.conf", "x", account=SOMEBODY)
+    assert seen(base / "user.conf") == (SOMEBODY.uid, 0o600)
+
+
+@as_root
+def test_an_empty_folder_of_roots_that_a_link_of_an_accounts_leads_to_stays_roots(open_to_all: Path) -> None:
+    home, precious = open_to_all / "home", open_to_all / "precious"
+    SOMEBODY.make_folder(home)
+    precious.mkdir(mode=0o700)
+    (home / "postgres").symlink_to(precious)
+    with pytest.raises(ConfigurationError, match="belongs to 'root'"):
+        make_private_folder(home / "postgres", account=SOMEBODY, may_be_link=True)
+    assert precious.stat().st_uid == 0
 
 
 def test_a_private_file_is_replaced_whole_also_by_what_is_no_text(tmp_path: Path) -> None:

