@@ -102,23 +102,30 @@ class BlizzardClient:
         """The index of professions; asked for each time, since it tells of a new build first."""
         return self._read(region, "profession/index", payloads.professions, anew=True)
 
-    def skill_tiers(self, region: Region, profession: int, *, build: str | None = None) -> Read[list[Named]]:
-        """The tiers of a profession."""
-        return self._read(region, f"profession/{profession}", payloads.skill_tiers, build=build)
+    def skill_tiers(
+        self, region: Region, profession: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Named]]:
+        """The tiers of a profession; `anew`, whatever is cached."""
+        return self._read(region, f"profession/{profession}", payloads.skill_tiers, build=build, anew=anew)
 
-    def skill_tier(self, region: Region, profession: int, tier: int, *, build: str | None = None) -> Read[SkillTier]:
-        """A tier of a profession, and what it lists."""
-        return self._read(region, f"profession/{profession}/skill-tier/{tier}", payloads.skill_tier, build=build)
+    def skill_tier(
+        self, region: Region, profession: int, tier: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[SkillTier]:
+        """A tier of a profession, and what it lists; `anew`, whatever is cached."""
+        path = f"profession/{profession}/skill-tier/{tier}"
+        return self._read(region, path, payloads.skill_tier, build=build, anew=anew)
 
-    def recipe(self, region: Region, recipe_id: int, *, build: str | None = None) -> Read[list[Recipe]]:
-        """A recipe, as each faction crafts it."""
+    def recipe(
+        self, region: Region, recipe_id: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Recipe]]:
+        """A recipe, as each faction crafts it; `anew`, whatever is cached."""
 
         def parsed(body: bytes, *, locale: str) -> list[Recipe]:
             found = payloads.recipes(body, locale=locale)
             _require_id(found[0].id, recipe_id)
             return found
 
-        return self._read(region, f"recipe/{recipe_id}", parsed, build=build)
+        return self._read(region, f"recipe/{recipe_id}", parsed, build=build, anew=anew)
 
     def single_item(self, region: Region, item_id: int, *, build: str | None = None) -> Read[Item]:
         """One item, also one that the search misses."""

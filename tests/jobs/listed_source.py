@@ -11,7 +11,7 @@ from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import RefusedAnswerError, UnavailableError
 from ironforge_cli.jobs.catalogue.seed import seed
 from ironforge_cli.jobs.catalogue.work import SeededPart, Trial
-from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Recipe, SkillTier
+from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ class ListedSource:
     """Professions whose tier is listed and not shown."""
     refused: Collection[int] = ()
     """Recipes or items that make no sense."""
+    unlisted: Collection[int] = ()
+    """Recipes that are shown though no list names them."""
+    gone_when_asked_again: bool = False
+    """Whether recipes are shown only once."""
+    empty_once: set[int] = field(default_factory=set[int])
+    """Professions whose tier lists nothing the first time."""
+    takes: Mapping[int, Sequence[Sequence[int]]] = field(default_factory=dict[int, "Sequence[Sequence[int]]"])
+    """Items that a recipe takes, answer after answer; the last stays."""
     forbidden: Collection[int] = ()
     gone: Collection[int] = ()
     build: str = BUILD
@@ -55,23 +63,49 @@ class ListedSource:
         del region
         return Read([Named(number, f"P{number}") for number in reversed(list(self.professions_of))], self.build)
 
-    def skill_tiers(self, region: Region, profession: int, *, build: str | None = None) -> Read[list[Named]]:
-        del region, build
+    def skill_tiers(
+        self, region: Region, profession: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Named]]:
+        del region, build, anew
         if profession in self.away:
             raise UnavailableError("503.")
         return Read([Named(10 * profession, "A tier")], self.build)
 
-    def skill_tier(self, region: Region, profession: int, tier: int, *, build: str | None = None) -> Read[SkillTier]:
-        del region, build
+    def skill_tier(
+        self, region: Region, profession: int, tier: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[SkillTier]:
+        del region, build, anew
         if profession in self.without_tier:
             self._not_there(tier, is_forbidden=False)
-        listed = tuple(Named(number, f"R{number}") for number in self.professions_of[profession])
+        numbers = self.professions_of[profession]
+        if profession in self.empty_once:
+            self.empty_once.remove(profession)
+            numbers = list[int]()
+        listed = tuple(Named(number, f"R{number}") for number in numbers)
         return Read(SkillTier(tier, None, listed), self.build)
 
-    def recipe(self, region: Region, recipe_id: int, *, build: str | None = None) -> Read[list[Recipe]]:
-        del region, build
+    def recipe(
+        self, region: Region, recipe_id: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Recipe]]:
+        del region, build, anew
+        times = self.asked.count(recipe_id)
         self._ask(recipe_id)
-        recipe = Recipe(recipe_id, Faction.NEUTRAL, None, None, (), {"id": recipe_id})
+        listed = {number for numbers in self.professions_of.values() for number in numbers}
+        if times and self.gone_when_asked_again:
+            self._not_there(recipe_id, is_forbidden=False)
+        if recipe_id not in listed and recipe_id not in self.unlisted:
+            self._not_there(recipe_id, is_forbidden=False)
+        answers = self.takes.get(recipe_id, [[]])
+        taken = answers[min(times, len(answers) - 1)]
+        answer = {
+            "_links": {"self": {"href": "https://eu.api.blizzard.com/"}},
+            "media": {"key": {"href": "https://eu.api.blizzard.com/"}, "id": recipe_id},
+            "id": recipe_id,
+            "name": f"R{recipe_id}",
+            "reagents": [{"reagent": {"id": one, "name": f"I{one}"}, "quantity": 1} for one in taken],
+        }
+        reagents = tuple(Reagent(one, 1, optional=False) for one in taken)
+        recipe = Recipe(recipe_id, Faction.NEUTRAL, None, None, reagents, answer)
         return Read([recipe], self.build_of_recipes)
 
     def items_after(self, region: Region, last: int, *, build: str | None = None) -> Read[ItemPage]:

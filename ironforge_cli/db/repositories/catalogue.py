@@ -65,6 +65,16 @@ class PlacedRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class UnlistedRecipe:
+    """A stored recipe that no list names any more."""
+
+    id: int
+    name: str | None
+    profession: str | None
+    skill_tier: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRecipe:
     """A row of recipes, as far as its reagents are read from it."""
 
@@ -143,20 +153,27 @@ _UNREAD: Final = """
     SELECT wanted.item_id FROM ({wanted}) AS wanted (item_id)
     WHERE NOT EXISTS (SELECT FROM items WHERE items.id = wanted.item_id
                       AND items.build IS NOT DISTINCT FROM :build AND items.locale IS NOT DISTINCT FROM :locale)
-    AND NOT EXISTS (SELECT FROM not_shown WHERE kind = 'item' AND not_shown.id = wanted.item_id AND status = 404)
+    AND NOT EXISTS (SELECT FROM not_shown WHERE kind = 'item' AND not_shown.id = wanted.item_id AND status = 404
+                    AND not_shown.build IS NOT DISTINCT FROM :build AND NOT ({seen_since}))
     ORDER BY 1"""
+# The newest row of an item, by the end of its stretch of the primary key.
+_NEWEST_SEEN: Final = """
+    coalesce((SELECT timestamp FROM {table} AS stats WHERE stats.item_id = not_shown.id
+              ORDER BY timestamp DESC LIMIT 1) > not_shown.asked_at, false)"""
+_SEEN_SINCE: Final = " OR ".join(_NEWEST_SEEN.format(table=table.name) for table in PRICE_STATS.values())
 
 
 def unread_items(connection: Connection, *, build: str | None, locale: str, profession: str | None = None) -> list[int]:
     """Items that a recipe takes or makes, or that any snapshot had, and that were not read of this build and locale.
 
-    By rising id, without those that left the game. With `profession` only what its recipes take and make.
+    By rising id, without those that left the game: that this build doesn't show, unless a snapshot had them after they
+    were asked for. With `profession` only what its recipes take and make.
     """
     wanted = " UNION ".join(_OF_ANY if profession is None else _OF_A_PROFESSION)
     parameters = {"build": build, "locale": locale}
     if profession is not None:
         parameters["profession"] = profession
-    return list(_execute(connection, text(_UNREAD.format(wanted=wanted)), parameters).scalars())
+    return list(_execute(connection, text(_UNREAD.format(wanted=wanted, seen_since=_SEEN_SINCE)), parameters).scalars())
 
 
 def remember_not_shown(connection: Connection, kind: str, statuses: Mapping[int, int], *, build: str | None) -> None:
@@ -243,10 +260,43 @@ def store_recipes(connection: Connection, recipes: Sequence[PlacedRecipe]) -> Ch
     return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted)
 
 
-def count_recipes(connection: Connection, *, besides: Collection[int] = ()) -> int:
-    """How many recipes are stored, whatever their factions; without those of certain ids."""
-    query = text("SELECT count(DISTINCT id) FROM recipes WHERE id <> ALL(CAST(:besides AS int[]))")
-    return int(_execute(connection, query, {"besides": sorted(besides)}).scalar_one())
+def count_recipes(connection: Connection) -> int:
+    """How many recipes are stored, whatever their factions."""
+    return int(_execute(connection, text("SELECT count(DISTINCT id) FROM recipes")).scalar_one())
+
+
+def unlisted_recipes(connection: Connection, listed: Collection[int]) -> list[UnlistedRecipe]:
+    """The stored recipes that are not among the listed ones, by profession, tier and id."""
+    query = text(
+        "SELECT DISTINCT ON (profession, skill_tier, id) id, name, profession, skill_tier FROM recipes"
+        " WHERE id <> ALL(CAST(:listed AS int[])) ORDER BY profession, skill_tier, id"
+    )
+    rows = _execute(connection, query, {"listed": sorted(listed)})
+    # A recipe of two factions is one.
+    return list({row.id: UnlistedRecipe(row.id, row.name, row.profession, row.skill_tier) for row in rows}.values())
+
+
+def reagents_by_recipe(connection: Connection) -> dict[int, set[tuple[str, int]]]:
+    """What stored recipes take, by their ids: factions and items."""
+    found: dict[int, set[tuple[str, int]]] = {}
+    for number, faction, item in _execute(connection, text("SELECT recipe_id, faction, item_id FROM reagents")):
+        found.setdefault(number, set()).add((faction, item))
+    return found
+
+
+def shown_recipe(connection: Connection, listed: Collection[int]) -> int | None:
+    """One of the listed recipes that is stored, and that Blizzard didn't refuse to show when it was last asked for."""
+    query = text(
+        "SELECT id FROM recipes WHERE id = ANY(CAST(:listed AS int[]))"
+        " AND NOT EXISTS (SELECT FROM not_shown WHERE kind = 'recipe' AND not_shown.id = recipes.id)"
+        " ORDER BY id LIMIT 1"
+    )
+    return _execute(connection, query, {"listed": sorted(listed)}).scalar()
+
+
+def any_item(connection: Connection) -> int | None:
+    """An item that Blizzard has shown."""
+    return _execute(connection, text("SELECT id FROM items WHERE build IS NOT NULL ORDER BY id LIMIT 1")).scalar()
 
 
 def count_reagents(connection: Connection) -> int:
@@ -254,10 +304,10 @@ def count_reagents(connection: Connection) -> int:
     return int(_execute(connection, select(func.count()).select_from(REAGENTS)).scalar_one())
 
 
-def delete_other_recipes(connection: Connection, listed: Collection[int]) -> Changes:
-    """Delete recipes that are not among the listed ones, with their reagents."""
-    statement = text("DELETE FROM recipes WHERE id <> ALL(CAST(:listed AS int[]))")
-    return Changes(deleted=_execute(connection, statement, {"listed": sorted(listed)}).rowcount)
+def delete_recipes(connection: Connection, gone: Collection[int]) -> Changes:
+    """Delete recipes by their ids, with their reagents."""
+    statement = text("DELETE FROM recipes WHERE id = ANY(CAST(:gone AS int[]))")
+    return Changes(deleted=_execute(connection, statement, {"gone": sorted(gone)}).rowcount)
 
 
 def recipe_professions(connection: Connection) -> list[str | None]:

@@ -1,7 +1,8 @@
 """Items: names and kinds of all that a recipe takes or makes, or that was ever in a snapshot.
 
 The search shows a thousand a request, walked by id from one wanted item to the next; what it misses is asked for one by
-one. Items that left the game (404) are remembered, and not asked for again until somebody insists.
+one. Items that left the game (404) are remembered, and asked for again of the next build, where a later snapshot still
+has them, and when somebody insists.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class _Tallies:
     skipped: Counts = field(default_factory=Counts)
     counted: Counts = field(default_factory=Counts)
     shown: int | None = None
-    """An item that the search has shown: Blizzard certainly has it."""
+    """An item that Blizzard has shown, in its search or before: it certainly has it."""
 
     def see(self, build: str | None) -> None:
         """Remember the newest build among the answers."""
@@ -117,14 +118,14 @@ def seed_items(work: Work) -> SeededPart:
         if trial.force:
             catalogue.forget_read_items(connection)
         unread = catalogue.unread_items(connection, build=build, locale=locale, profession=profession)
-        rows = catalogue.count_items(connection)
+        rows, known = catalogue.count_items(connection), catalogue.any_item(connection)
         if is_current:
             if not unread and not trial.force:
                 return SeededPart("items", SeedOutcome.CURRENT, ExitStatus.DONE, build=build, rows=rows)
         else:
             seeders.reopen(connection, "item")
     unread = unread[: trial.limit]
-    tallies = _Tallies(build=build, newest=build)
+    tallies = _Tallies(build=build, newest=build, shown=known)
     work.progress.begin("items", total=len(unread))
     missed = unread if len(unread) <= FEW else _walk(work, unread, tallies=tallies)
     _ask_singly(work, missed, tallies=tallies)

@@ -3,6 +3,9 @@
 A recipe that is listed in several places is one row, of the profession with the lowest number and there of the first
 tier in Blizzard's order. One that Blizzard doesn't show (403, 404), or that makes no sense however often it is asked
 for, is skipped and counted; what was stored of it stays.
+
+Missing is not gone: a tier that lists nothing, and a recipe that lacks what it took before, are asked for once more,
+and what no list names is deleted only where Blizzard doesn't show it by itself either (`unlisted.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from ironforge_cli.errors import (
     UnavailableError,
     combined_status,
 )
+from ironforge_cli.jobs.catalogue.unlisted import judged
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
 from ironforge_cli.market.catalogue import is_newer_build
 
@@ -109,13 +113,17 @@ def seed_recipes(work: Work) -> SeededPart:
         seeders.reopen(connection, "recipe")
         if trial.force:
             catalogue.forget_not_shown(connection, "recipe")
+        taken = catalogue.reagents_by_recipe(connection)
         not_shown = catalogue.not_shown(connection, "recipe", build=build)
     tallies = _Tallies(newest=build)
     with work.asking() as pool:
         listings = _listings(work, professions, pool=pool, counts=tallies.skipped)
         listed = _owned(listings, limit=trial.limit)
         work.progress.begin("recipes", total=sum(len(listing.entries) for listing in listings))
-        asked = [[_ask(work, entry, known=not_shown, pool=pool) for entry in listing.entries] for listing in listings]
+        asked = [
+            [_ask(work, entry, known=not_shown, taken=taken, pool=pool) for entry in listing.entries]
+            for listing in listings
+        ]
         _store_each(work, listings, asked, tallies=tallies)
     work.see(tallies.newest)
     return _finished(work, tallies, listed=listed, is_whole=all(listing.is_whole for listing in listings))
@@ -128,11 +136,17 @@ def _listings(work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecu
 
     def tiers_of(profession: Named) -> list[Named]:
         work.clock.check()
-        return work.source.skill_tiers(work.region, profession.id, build=work.build).value
+        found = work.source.skill_tiers(work.region, profession.id, build=work.build).value
+        if found or work.trial.is_partial:
+            return found
+        # Some have none; of others that was an answer that lacked a part.
+        return work.source.skill_tiers(work.region, profession.id, build=work.build, anew=True).value
 
     def entries_of(profession: Named, tier: Named) -> list[_Listed]:
         work.clock.check()
         found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build).value
+        if not found.recipes and not work.trial.is_partial:
+            found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build, anew=True).value
         return [_Listed(entry.id, entry.name, found.name or tier.name) for entry in found.recipes]
 
     asked = [pool.submit(tiers_of, listing.profession) for listing in listings]
@@ -174,8 +188,15 @@ def _owned(listings: Sequence[_Listing], *, limit: int | None) -> set[int]:
     return owned
 
 
-def _ask(work: Work, entry: _Listed, *, known: dict[int, int], pool: ThreadPoolExecutor) -> Future[_Asked]:
-    """Ask for a recipe in a thread, unless it is known not to be shown."""
+def _ask(
+    work: Work,
+    entry: _Listed,
+    *,
+    known: dict[int, int],
+    taken: dict[int, set[tuple[str, int]]],
+    pool: ThreadPoolExecutor,
+) -> Future[_Asked]:
+    """Ask for a recipe in a thread, unless it is known not to be shown; twice, where it lacks what it took before."""
 
     def ask() -> _Asked:
         work.clock.check()
@@ -183,6 +204,8 @@ def _ask(work: Work, entry: _Listed, *, known: dict[int, int], pool: ThreadPoolE
             return _Asked(status=known[entry.id])
         try:
             read = work.source.recipe(work.region, entry.id, build=work.build)
+            if taken.get(entry.id, set()) - _taken_by(read.value):
+                read = work.source.recipe(work.region, entry.id, build=work.build, anew=True)
         except NotThereError as error:
             return _Asked(status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
         except RefusedAnswerError as error:
@@ -190,6 +213,11 @@ def _ask(work: Work, entry: _Listed, *, known: dict[int, int], pool: ThreadPoolE
         return _Asked(recipes=tuple(read.value), build=read.build)
 
     return pool.submit(ask)
+
+
+def _taken_by(recipes: Sequence[Recipe]) -> set[tuple[str, int]]:
+    """Factions and items of what a recipe takes."""
+    return {(recipe.faction.value, reagent.item_id) for recipe in recipes for reagent in recipe.reagents}
 
 
 def _store_each(
@@ -311,24 +339,50 @@ def _tally(entry: _Listed, answer: _Asked, *, skipped: Counts, tallies: _Tallies
             log.warning("The recipe %d has something new: %s. It is kept in recipes.data.", recipe.id, surprise)
 
 
+def _gone(work: Work, tallies: _Tallies, *, listed: set[int], is_whole: bool) -> tuple[frozenset[int], list[str]]:
+    """The stored recipes that neither a list names nor Blizzard shows by itself, and a word on those that stay.
+
+    Lists that lack what Blizzard still shows are a failure of the run, and are forgotten, so that the next asks anew.
+    """
+    with work.database.connect() as connection:
+        unlisted = catalogue.unlisted_recipes(connection, listed)
+        few = max(_FEW_UNLISTED, catalogue.count_recipes(connection) // 10)
+        control = catalogue.shown_recipe(connection, listed)
+    if not unlisted:
+        return frozenset(), []
+    is_deleted = is_whole and (len(unlisted) <= few or work.trial.force)
+    try:
+        verdict = judged(work, unlisted, every=is_deleted, control=control)
+        verdict.require_lists_whole(unlisted=len(unlisted))
+    except (UnavailableError, RefusedAnswerError) as error:
+        log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback would bury it
+        tallies.failures.append(("lists", error))
+        tallies.statuses.append(error.status)
+        if isinstance(error, RefusedAnswerError):
+            work.source.forget_static()
+        return frozenset(), []
+    if is_deleted:
+        return verdict.gone, []
+    too_many = (
+        f"{len(unlisted)} stored recipes are not listed any more, too many to delete unasked: "
+        "if that is right, run it with --force."
+    )
+    return frozenset(), [too_many] if is_whole else []
+
+
 def _finished(work: Work, tallies: _Tallies, *, listed: set[int], is_whole: bool) -> SeededPart:
-    """Delete what no list names any more, and note what is complete, where everything was read."""
+    """Delete what is gone, and note what is complete, where everything was read."""
     build, locale = work.build, work.source.locale
-    is_complete = not tallies.failures and not work.trial.is_partial
     notes: list[str] = []
+    gone: frozenset[int] = frozenset()
+    if not tallies.failures and not work.trial.is_partial:
+        gone, notes = _gone(work, tallies, listed=listed, is_whole=is_whole)
+    is_complete = not tallies.failures and not work.trial.is_partial
     with work.database.transaction() as connection:
-        if is_complete and is_whole:
-            unlisted = catalogue.count_recipes(connection, besides=listed)
-            if unlisted <= max(_FEW_UNLISTED, catalogue.count_recipes(connection) // 10) or work.trial.force:
-                gone = catalogue.delete_other_recipes(connection, listed)
-                tallies.changes += gone
-                if gone.any:
-                    seeders.reopen(connection, "reagent")
-            else:
-                notes.append(
-                    f"{unlisted} stored recipes are not listed any more, too many to delete unasked: "
-                    "if that is right, run it with --force."
-                )
+        deleted = catalogue.delete_recipes(connection, gone)
+        tallies.changes += deleted
+        if deleted.any:
+            seeders.reopen(connection, "reagent")
         if is_complete:
             seeders.complete(connection, "recipe", build=build, locale=locale)
         seeders.see_build(connection, tallies.newest)

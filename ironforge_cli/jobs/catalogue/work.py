@@ -48,16 +48,22 @@ class CatalogueSource(Protocol):
         """The index of professions, asked for anew."""
         ...
 
-    def skill_tiers(self, region: Region, profession: int, *, build: str | None = None) -> Read[list[Named]]:
-        """The tiers of a profession."""
+    def skill_tiers(
+        self, region: Region, profession: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Named]]:
+        """The tiers of a profession; `anew`, whatever is cached."""
         ...
 
-    def skill_tier(self, region: Region, profession: int, tier: int, *, build: str | None = None) -> Read[SkillTier]:
-        """A tier of a profession, and what it lists."""
+    def skill_tier(
+        self, region: Region, profession: int, tier: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[SkillTier]:
+        """A tier of a profession, and what it lists; `anew`, whatever is cached."""
         ...
 
-    def recipe(self, region: Region, recipe_id: int, *, build: str | None = None) -> Read[list[Recipe]]:
-        """A recipe, as each faction crafts it."""
+    def recipe(
+        self, region: Region, recipe_id: int, *, build: str | None = None, anew: bool = False
+    ) -> Read[list[Recipe]]:
+        """A recipe, as each faction crafts it; `anew`, whatever is cached."""
         ...
 
     def items_after(self, region: Region, last: int, *, build: str | None = None) -> Read[ItemPage]:

@@ -148,6 +148,82 @@ def test_a_few_recipes_that_no_list_names_any_more_are_deleted_or_a_tenth(
     assert recipes(lacking(stored - 1, "12.0.4_66003"), force=True).changes.deleted == stored - few - 1
 
 
+def test_what_no_list_names_and_blizzard_still_shows_stays_and_the_lists_are_what_is_wrong(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    recipes(ListedSource({1: range(1, 31), 2: range(31, 40)}))
+    # An answer without its categories, an index without a profession, a tier that is not shown: all look like this.
+    lists: list[dict[int, Any]] = [{1: range(1, 31), 2: []}, {1: range(1, 31)}, {1: range(1, 26), 2: range(31, 40)}]
+    for number, listed in enumerate(lists):
+        build = f"12.0.{number + 2}_66000"
+        lacking = ListedSource(listed, build=build, build_of_recipes=build, unlisted=range(1, 40))
+        part = recipes(lacking)
+        assert (part.outcome, part.status) == (SeedOutcome.INCOMPLETE, ExitStatus.PARTIAL)
+        assert (part.changes.deleted, lacking.forgotten) == (0, 1)
+        assert "lists are wrong, and nothing was deleted" in (part.message or "")
+        assert held(database) == {"P1": list(range(1, 31)), "P2": list(range(31, 40))}
+        with database.connect() as connection:
+            assert not seeders.seeder_states(connection)["recipe"].completed
+    whole = ListedSource({1: range(1, 31), 2: range(31, 40)}, build="12.0.9_66000", build_of_recipes="12.0.9_66000")
+    assert recipes(whole).outcome is SeedOutcome.COMPLETED
+
+
+def test_one_unlisted_recipe_that_is_shown_keeps_those_that_are_not(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    recipes(ListedSource(listing(30)))
+    part = recipes(ListedSource(listing(25), unlisted=[29]), force=True)
+    assert part.outcome is SeedOutcome.INCOMPLETE
+    assert "still shows 1 of the 5 that were asked for, such as 29 R29 (P1, A tier)" in (part.message or "")
+    assert held(database) == {"P1": list(range(1, 31))}
+
+
+def test_recipes_that_are_missing_in_masses_are_asked_for_in_part_and_what_is_shown_tells_of_the_lists(
+    recipes: Callable[..., SeededPart],
+) -> None:
+    recipes(ListedSource(listing(300)))
+    lacking = ListedSource(listing(100), build=NEWER, build_of_recipes=NEWER, unlisted=range(101, 301))
+    part = recipes(lacking)
+    assert (part.outcome, part.changes.deleted) == (SeedOutcome.INCOMPLETE, 0)
+    assert len([number for number in lacking.asked if number > 100]) == 50
+
+
+def test_nothing_is_taken_for_gone_while_what_is_listed_is_not_shown_either(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    recipes(ListedSource(listing(30)))
+    away = ListedSource(listing(28), gone_when_asked_again=True)
+    part = recipes(away, force=True)
+    assert (part.outcome, part.changes.deleted) == (SeedOutcome.INCOMPLETE, 0)
+    assert "none is taken for gone" in (part.message or "")
+    assert held(database) == {"P1": list(range(1, 31))}
+
+
+def test_a_tier_that_lists_nothing_is_asked_for_once_more(
+    recipes: Callable[..., SeededPart], database: Database
+) -> None:
+    part = recipes(ListedSource({1: range(1, 4), 2: [9]}, empty_once={1}))
+    assert (part.outcome, held(database)) == (SeedOutcome.COMPLETED, {"P1": [1, 2, 3], "P2": [9]})
+
+
+@pytest.mark.parametrize(("answers", "left"), [([[7, 8], [7], [7, 8]], [7, 8]), ([[7, 8], [7], [7]], [7])])
+def test_a_recipe_that_lacks_what_it_took_is_asked_for_once_more(
+    recipes: Callable[..., SeededPart],
+    database: Database,
+    clock: TickingClock,
+    answers: list[list[int]],
+    left: list[int],
+) -> None:
+    takes = ListedSource(listing(3), takes={2: answers})
+    recipes(takes)
+    seeded("reagents", takes, database=database, clock=clock)
+    recipes(takes, force=True)
+    seeded("reagents", takes, database=database, clock=clock)
+    with database.connect() as connection:
+        assert list(connection.execute(text("SELECT item_id FROM reagents ORDER BY 1")).scalars()) == left
+    assert takes.asked.count(2) == 3
+
+
 def test_what_changes_opens_the_reagents_and_what_does_not_leaves_them(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
@@ -269,7 +345,7 @@ def test_items_are_taken_for_gone_where_one_that_the_search_shows_is_shown_alone
     assert sorted(source.asked) == [1, *missed]
 
 
-def test_forbidden_items_are_asked_for_again_and_gone_ones_only_by_force(
+def test_forbidden_items_are_asked_for_again_and_gone_ones_by_force(
     items: Callable[..., SeededPart], database: Database
 ) -> None:
     want(database, 1, 2, 3)
@@ -280,3 +356,47 @@ def test_forbidden_items_are_asked_for_again_and_gone_ones_only_by_force(
     anew = ListedSource()
     assert items(anew, force=True).rows == 3
     assert sorted(anew.asked) == [1, 2, 3]
+
+
+def test_an_item_that_left_the_game_is_asked_for_again_of_the_next_build(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, 1, 2)
+    assert items(ListedSource(gone=[1])).skipped == {"404": 1}
+    assert items(ListedSource()).outcome is SeedOutcome.CURRENT
+    patched = ListedSource(build=NEWER)
+    assert items(patched).outcome is SeedOutcome.COMPLETED
+    assert sorted(patched.asked) == [1, 2]
+    assert known(database) == [1, 2]
+
+
+@pytest.mark.parametrize("table", ["eu_commodity_price_stats", "us_commodity_price_stats"])
+def test_an_item_that_left_the_game_is_asked_for_again_when_a_later_snapshot_has_it(
+    items: Callable[..., SeededPart], database: Database, table: str
+) -> None:
+    want(database, 1, 2)
+    items(ListedSource(gone=[1]))
+    with database.transaction() as connection:
+        connection.execute(
+            text(f"INSERT INTO {table} (item_id, timestamp, total_quantity, num_auctions) VALUES (1, now(), 1, 1)")
+        )
+    # Until it is there, every later snapshot that has it is a reason.
+    still = ListedSource(gone=[1])
+    assert (items(still).skipped, still.asked) == ({"404": 1}, [1])
+    assert items(ListedSource()).outcome is SeedOutcome.CURRENT
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE not_shown SET asked_at = now() - interval '1 hour'"))
+    again = ListedSource()
+    items(again)
+    assert (again.asked, known(database)) == ([1], [1, 2])
+
+
+def test_twenty_items_that_are_still_traded_may_be_gone_where_a_known_one_is_shown(
+    items: Callable[..., SeededPart], database: Database
+) -> None:
+    want(database, *range(1, 31))
+    assert items(ListedSource(gone=range(1, 26))).skipped == {"404": 25}
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE not_shown SET asked_at = '2026-01-01'"))
+    again = items(ListedSource(gone=range(1, 26)))
+    assert (again.status, again.skipped) == (ExitStatus.DONE, {"404": 25})

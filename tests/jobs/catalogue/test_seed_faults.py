@@ -149,29 +149,40 @@ def test_an_index_of_no_sense_is_refused(make_seeder: Callable[..., Seeder]) -> 
     assert_made_up_for(seeder)
 
 
-def test_a_tier_that_is_not_shown_is_skipped_and_its_recipes_stay(make_seeder: Callable[..., Seeder]) -> None:
+def test_a_tier_that_is_not_shown_while_its_recipes_are_is_skipped_and_leaves_the_rest_to_the_next_run(
+    make_seeder: Callable[..., Seeder],
+) -> None:
     seeder = make_seeder()
     seeder()
     before = crafts.held(seeder.database)
     tier = max(seeder.sandbox.catalogue.professions[171].tiers or ())
     seeder.sandbox.patch("12.1.0_70500")
     seeder.sandbox.set_fault("not_found", path=f"/skill-tier/{tier}")
-    seeded = seeder()
-    assert seeded.status is ExitStatus.DONE
-    assert seeded.parts[0].skipped["skill tier not shown"] == 1
+    (recipes, *_) = seeder().parts
+    assert (recipes.outcome, recipes.status) == (SeedOutcome.INCOMPLETE, ExitStatus.PARTIAL)
+    assert recipes.skipped["skill tier not shown"] == 1
     assert {row[0] for row in crafts.held(seeder.database).recipes} == {row[0] for row in before.recipes}
+    assert_made_up_for(seeder)
 
 
-def test_lists_that_come_empty_delete_nothing_unasked(make_seeder: Callable[..., Seeder]) -> None:
+def test_lists_that_come_empty_delete_nothing_that_is_still_shown_whoever_insists(
+    make_seeder: Callable[..., Seeder],
+) -> None:
     seeder = make_seeder()
     seeder()
     before = crafts.held(seeder.database)
     catalogue = seeder.sandbox.catalogue
     emptied = {number: replace(tier, categories=()) for number, tier in catalogue.tiers.items()}
     seeder.sandbox.patch("12.1.0_70500", replace(catalogue, tiers=emptied))
+    for force in (False, True):
+        (recipes, *_) = seeder(force=force).parts
+        assert recipes.outcome is SeedOutcome.INCOMPLETE
+        assert "the lists are wrong, and nothing was deleted" in (recipes.message or "")
+        assert crafts.held(seeder.database) == before
+    seeder.sandbox.patch("12.1.1_70600", replace(catalogue, tiers=emptied, recipes={}))
     (recipes, *_) = seeder().parts
     assert "too many to delete unasked" in (recipes.message or "")
-    assert crafts.held(seeder.database) == before
+    assert crafts.held(seeder.database).recipes == before.recipes
     (recipes, *_) = seeder(force=True).parts
     assert recipes.changes.deleted == len(before.recipes)
     assert crafts.held(seeder.database).recipes == set()
@@ -219,8 +230,8 @@ class Surprising(BlizzardClient):
     def __init__(self, client: BlizzardClient) -> None:
         self.__dict__ = client.__dict__
 
-    def recipe(self, region: Any, recipe_id: int, *, build: str | None = None) -> Any:
-        read = super().recipe(region, recipe_id, build=build)
+    def recipe(self, region: Any, recipe_id: int, *, build: str | None = None, anew: bool = False) -> Any:
+        read = super().recipe(region, recipe_id, build=build, anew=anew)
         return replace(read, value=[replace(one, surprises=("the key 'qualities'",)) for one in read.value])
 
 
@@ -233,11 +244,11 @@ class Interfering(BlizzardClient):
     def __init__(self, client: BlizzardClient, *, at: int, what: Callable[[], None]) -> None:
         self.__dict__ = {**client.__dict__, "at": at, "what": what}
 
-    def recipe(self, region: Any, recipe_id: int, *, build: str | None = None) -> Any:
+    def recipe(self, region: Any, recipe_id: int, *, build: str | None = None, anew: bool = False) -> Any:
         self.__dict__["at"] -= 1
         if self.__dict__["at"] == 0:
             self.__dict__["what"]()
-        return super().recipe(region, recipe_id, build=build)
+        return super().recipe(region, recipe_id, build=build, anew=anew)
 
 
 def test_a_database_that_ends_in_the_middle_ends_the_run_after_a_rollback(make_seeder: Callable[..., Seeder]) -> None:
