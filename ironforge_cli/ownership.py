@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _MOST_LINKS: Final = 40
 # <sys/unistd.h> of macOS: the identity of the process again.
 _NO_OTHER: Final = 0xFFFF_FFFF - 100
+_ROOT: Final = (0, 0)
+# macOS doesn't tell as whom a thread used files before.
+_in_this_thread: Final = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +120,11 @@ def _become(uid: int, gid: int) -> tuple[int, int]:
         # The group first: the user may have no right to change it.
         group = int(library.setfsgid(gid))
         return int(library.setfsuid(uid)), group
-    is_end = uid == 0
+    before: tuple[int, int] = getattr(_in_this_thread, "identity", _ROOT)
+    _in_this_thread.identity = uid, gid
+    is_end = (uid, gid) == _ROOT
     library.pthread_setugid_np(_NO_OTHER if is_end else uid, _NO_OTHER if is_end else gid)
-    return 0, 0
+    return before
 
 
 @cache
