@@ -48,16 +48,14 @@ class BlizzardClient:
         self._api_url = api_url
         self._locale = locale
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         """The body of a region's commodity auctions; with `newer_than`, only if it is newer.
 
         The body is not parsed: who stores it needs it as it came. `when_new` is called as soon as it is known that one
         comes, before it does. Raises `UnavailableError` or `CredentialsError`.
         """
         try:
-            return self._dynamic(region, "auctions/commodities", newer_than=newer_than, when_new=when_new)
+            return self._dynamic(region, "auctions/commodities", newer_than=newer_than)
         except NotThereError as error:
             if not error.is_forbidden:
                 raise
@@ -188,12 +186,8 @@ class BlizzardClient:
                 refused = error
         raise refused or AssertionError("at least one answer was looked at")
 
-    def _dynamic(
-        self, region: Region, path: str, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
-        return self._transport.get_dynamic(
-            self._url(region, path), self._dynamic_params(region), newer_than=newer_than, when_new=when_new
-        )
+    def _dynamic(self, region: Region, path: str, *, newer_than: datetime | None) -> Answer:
+        return self._transport.get_dynamic(self._url(region, path), self._dynamic_params(region), newer_than=newer_than)
 
     def _dynamic_params(self, region: Region) -> dict[str, str]:
         return {"namespace": region.dynamic_namespace, "locale": self._locale}

@@ -162,26 +162,22 @@ class Transport:
         params: Mapping[str, str],
         *,
         newer_than: datetime | None = None,
-        when_new: Callable[[], None] | None = None,
     ) -> Answer:
         """Ask for what changes by the hour; with `newer_than` (aware UTC), only for something newer.
 
         A body that any process received in the last 60 seconds and that is newer is taken from the cache; otherwise
         Blizzard is asked, and a 304 costs neither a look at the cached body nor a write; a 200 whose `Last-Modified` is
-        not newer is broken off before its body, of 30 MB, comes for nothing. `when_new` is called as soon as it is
-        known that a body comes, before it does; again where it has to be asked for again. Raises `UnavailableError`,
+        not newer is broken off before its body, of 30 MB, comes for nothing. Raises `UnavailableError`,
         `CredentialsError` or `NotThereError`.
         """
         response = self._fresh(self._dynamic, url, params, longest=DYNAMIC_CACHE_SECONDS, newer_than=newer_than)
         if response is not None:
-            if when_new is not None:
-                when_new()
             return self._answer(response, from_cache=True)
         # `no-cache` keeps requests-cache from reading the cached body in order to revalidate it on its own.
         headers = {"Cache-Control": "no-cache"}
         if newer_than is not None:
             headers["If-Modified-Since"] = format_datetime(newer_than, usegmt=True)
-        return self._get(self._dynamic, url, params, headers, newer_than=newer_than, when_new=when_new)
+        return self._get(self._dynamic, url, params, headers, newer_than=newer_than)
 
     def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
         """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
@@ -252,23 +248,16 @@ class Transport:
         headers: dict[str, str],
         *,
         newer_than: datetime | None = None,
-        when_new: Callable[[], None] | None = None,
     ) -> Answer:
-        told: requests.Response | None = None
-
         def answered(response: requests.Response, *_: Any, **__: Any) -> None:
-            nonlocal told
-            # Both requests and requests-cache call it: before the body is read, and when it is stored.
-            if response.status_code != _OK or response is told:
+            # Called before the body is read.
+            if response.status_code != _OK:
                 return
             modified = http_time(response.headers.get("Last-Modified", ""))
             if newer_than is not None and modified is not None and modified <= newer_than:
                 # What is on its way already is thrown away with the connection.
                 response.close()
                 raise _StaleAnswer(response.headers)
-            told = response
-            if when_new is not None:
-                when_new()
 
         def ask(by: requests.Session, token: str) -> requests.Response:
             return by.request(

@@ -67,16 +67,12 @@ class Handed:
     """Whose token's price was asked for."""
     on_price: Callable[[], object] = lambda: None
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         del region
         self.asked_for.append(newer_than)
         given = self.answers[min(len(self.asked_for), len(self.answers)) - 1]
         if isinstance(given, IronforgeError):
             raise given
-        if when_new is not None and not given.not_modified:
-            when_new()
         self.meanwhile()
         return given
 

@@ -10,7 +10,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -34,7 +33,6 @@ from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from concurrent.futures import Future
     from datetime import datetime
 
     from ironforge_cli.blizzard.spool import Kept
@@ -52,9 +50,7 @@ _OLDER: Final = "older than the newest that is known"
 class CommoditySource(Protocol):
     """Where bodies come from: Blizzard's API, as `BlizzardClient` speaks it."""
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         """The body of a region's commodity auctions, or word that nothing is newer."""
         ...
 
@@ -111,7 +107,7 @@ class RegionCycle:
         self._away = workplace.away
         self._replayed = 0
         self._has_received = False
-        # PostgreSQL sends the previous snapshot while Blizzard sends the new one.
+        # PostgreSQL sends the previous snapshot while this process decodes the new one.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"previous-{region}")
         self._previous: Callable[[], Book | None] | None = None
 
@@ -216,9 +212,7 @@ class RegionCycle:
 
     def _asked_once(self, known: _Known | None, *, newer_than: datetime | None) -> _Received | CollectedRegion:
         with self._attempt.step("download"):
-            answer = self._source.commodities(
-                self._region, newer_than=newer_than, when_new=lambda: self._read_ahead(known)
-            )
+            answer = self._source.commodities(self._region, newer_than=newer_than)
         self._tidy_by(answer)
         if answer.not_modified or answer.is_stale:
             self._attempt.last_modified = newer_than
@@ -247,6 +241,7 @@ class RegionCycle:
         if known is not None and digest == known.digest:
             return repeated_body(self._attempt, self._region, published, known.snapshot_time)
         self._has_received = True
+        self._read_ahead(known)
         with self._never_lost(answer, published):
             with self._attempt.step("decode"), self._workplace.decoding:
                 auctions = payloads.commodities(answer.body, region=self._region)
@@ -256,17 +251,10 @@ class RegionCycle:
         return _Received(answer, published, digest, auctions)
 
     def _read_ahead(self, known: _Known | None) -> None:
-        """Begin to read the newest stored snapshot: the one that is on its way will be compared with it."""
+        """Begin to read the newest stored snapshot: the one that came will be compared with it."""
         if self._away is None and self._previous is None and known is not None:
             reading = self._reading.submit(self._load, known.snapshot_time)
-            self._previous = partial(self._previous_book, reading, known.snapshot_time)
-
-    def _previous_book(self, reading: Future[Book | None], moment: datetime) -> Book | None:
-        try:
-            return reading.result()
-        except DatabaseError:
-            # A restart of the server while Blizzard's answer came: it can be back by now.
-            return self._load(moment)
+            self._previous = reading.result
 
     def _load(self, moment: datetime) -> Book | None:
         with self._database.connect() as connection:

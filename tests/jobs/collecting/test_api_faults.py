@@ -45,10 +45,8 @@ class ByRegion:
     def _of(self, region: Region) -> BlizzardClient:
         return {Region.EU: self.eu, Region.US: self.us}[region]
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
-        return self._of(region).commodities(region, newer_than=newer_than, when_new=when_new)
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+        return self._of(region).commodities(region, newer_than=newer_than)
 
     def forget_commodities(self, region: Region) -> None:
         self._of(region).forget_commodities(region)
