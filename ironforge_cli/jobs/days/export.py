@@ -10,6 +10,7 @@ from ironforge_cli.db import schema
 from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def export(
             with evidence.attempt(region, progress=progress or Silent()) as attempt:
                 found = list(_region(region, database, tables, attempt=attempt))
                 failures = [file.message for file in found if file.message]
-                attempt.status, attempt.message = ("failed", " ".join(failures)) if failures else ("success", None)
+                attempt.ends(Outcome.FAILED if failures else Outcome.DONE, " ".join(failures) or None)
             files += found
         result = ExportedTables(tuple(files))
         run.status = result.status

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ironforge_cli.db import schema
 from ironforge_cli.db.engine import Database, MissingDatabase, conninfo
 from ironforge_cli.errors import DatabaseError, ExitStatus
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.faults import OF_THE_DATABASE, Case, Kept
