@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.db.repositories import partitions as by_catalog
+from ironforge_cli.errors import ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -220,6 +224,52 @@ def test_a_body_that_somebody_dropped_meanwhile_is_no_problem(storage: Storage, 
         "Blizzard has published nothing since.",
         1,
     )
+
+
+def test_a_bug_that_one_spooled_body_brings_to_light_hinders_neither_the_next_nor_the_hour(
+    storage: Storage, clock: TickingClock
+) -> None:
+    poisonous = keep(storage.shelves.spool, body_of(5))
+    keep(storage.shelves.spool, body_of(6), snapshot_time=NOON + HOUR)
+    bugs: list[BaseException] = [ZeroDivisionError("by zero")]
+
+    def strike() -> None:
+        if bugs:
+            raise bugs.pop()
+
+    cycle = Cycle(storage, clock, progress=Breaking("decode", strike))
+    found = cycle.run(Handed([answer(body_of(7), NOON + 2 * HOUR)]))
+    assert (found.outcome, found.status, found.replayed) == (Outcome.STORED, ExitStatus.PARTIAL, 1)
+    assert "please report it: ZeroDivisionError: by zero" in (found.message or "")
+    assert storage.shelves.spool.kept() == [poisonous]
+    assert stored.times(storage.database, Region.EU) == [NOON + HOUR, NOON + 2 * HOUR]
+
+
+def test_a_signal_while_a_spooled_body_is_stored_ends_the_cycle_and_leaves_it_there(
+    storage: Storage, clock: TickingClock
+) -> None:
+    waiting = [keep(storage.shelves.spool, body_of(5), snapshot_time=NOON + hour * HOUR) for hour in range(2)]
+    source = Handed([answer(body_of(7), NOON + 2 * HOUR)])
+    found = Cycle(storage, clock, progress=Breaking("store", raising(InterruptedRunError("SIGTERM")))).run(source)
+    assert (found.outcome, found.status, source.asked_for) == (Outcome.FAILED, ExitStatus.TERMINATED, [])
+    assert storage.shelves.spool.kept() == waiting
+
+
+def test_a_day_s_partition_is_made_once_a_cycle(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, create = list[DailyPartition](), by_catalog.create
+
+    def counted(connection: Connection, day: DailyPartition) -> None:
+        made.append(day)
+        create(connection, day)
+
+    monkeypatch.setattr(by_catalog, "create", counted)
+    keep(storage.shelves.spool, body_of(5), snapshot_time=NOON - 24 * HOUR)
+    keep(storage.shelves.spool, body_of(6), snapshot_time=NOON - HOUR)
+    Cycle(storage, clock).run(Handed([answer(body_of(7), NOON)]))
+    days = [DailyPartition.holding(Region.EU, moment) for moment in (NOON, NOON - 24 * HOUR)]
+    assert made == days
 
 
 @pytest.mark.parametrize("error", ["it has no time", "its file can't be read"])
