@@ -54,16 +54,13 @@ class BlizzardClient:
         """The same API, over the same sessions, whose every wait and attempt ends by a deadline."""
         return BlizzardClient(self._transport, api_url=self._api_url, locale=self._locale, deadline=deadline)
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         """The body of a region's commodity auctions; with `newer_than`, only if it is newer.
 
-        The body is not parsed: who stores it needs it as it came. `when_new` is called as soon as it is known that one
-        comes, before it does. Raises `UnavailableError` or `CredentialsError`.
+        The body is not parsed: who stores it needs it as it came. Raises `UnavailableError` or `CredentialsError`.
         """
         try:
-            answer = self._dynamic(region, "auctions/commodities", newer_than=newer_than, when_new=when_new)
+            answer = self._dynamic(region, "auctions/commodities", newer_than=newer_than)
         except NotThereError as error:
             if not error.is_forbidden:
                 raise
@@ -227,14 +224,12 @@ class BlizzardClient:
         path: str,
         *,
         newer_than: datetime | None = None,
-        when_new: Callable[[], None] | None = None,
         anew: bool = False,
     ) -> Answer:
         return self._transport.get_dynamic(
             self._url(region, path),
             self._dynamic_params(region),
             newer_than=newer_than,
-            when_new=when_new,
             anew=anew,
             deadline=self._deadline,
         )

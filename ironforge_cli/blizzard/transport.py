@@ -93,7 +93,6 @@ class _Question:
     cache: AnswerCache
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     newer_than: datetime | None = None
-    when_new: Callable[[], None] | None = None
     deadline: Deadline | None = None
 
 
@@ -139,7 +138,6 @@ class Transport:
         params: Mapping[str, str],
         *,
         newer_than: datetime | None = None,
-        when_new: Callable[[], None] | None = None,
         anew: bool = False,
         deadline: Deadline | None = None,
     ) -> Answer:
@@ -147,21 +145,18 @@ class Transport:
 
         A body that any process received in the last 60 seconds and that is newer is taken from the cache, unless it is
         asked for `anew`; otherwise Blizzard is asked, and a 304 costs neither a look at the cached body nor a write; a
-        200 whose `Last-Modified` is not newer is broken off before its body, of 30 MB, comes for nothing. `when_new` is
-        called as soon as it is known that a body comes, before it does; again where it has to be asked for again.
+        200 whose `Last-Modified` is not newer is broken off before its body, of 30 MB, comes for nothing.
         Nothing is begun after the deadline, but for the first attempt. Raises `UnavailableError`, `CredentialsError`
         or `NotThereError`.
         """
         at_hand = None if anew else self._dynamic.find(url, params, newer_than=newer_than)
         if at_hand is not None:
-            if when_new is not None:
-                when_new()
             return self._answer(at_hand, from_cache=True)
         # Whatever stands in between has nothing to say about the hour either.
         headers = {"Cache-Control": "no-cache"}
         if newer_than is not None:
             headers["If-Modified-Since"] = format_datetime(newer_than, usegmt=True)
-        return self._ask(_Question(url, params, self._dynamic, headers, newer_than, when_new, deadline))
+        return self._ask(_Question(url, params, self._dynamic, headers, newer_than, deadline))
 
     def forget_dynamic(self, url: str, params: Mapping[str, str]) -> None:
         """Drop a cached answer of `get_dynamic`, which turned out to be of no use."""
@@ -236,8 +231,6 @@ class Transport:
             modified = http_time(response.headers.get("Last-Modified", ""))
             if question.newer_than is not None and modified is not None and modified <= question.newer_than:
                 raise _StaleAnswer(response.headers)
-            if question.when_new is not None:
-                question.when_new()
 
         return self._wire.send(
             "GET",

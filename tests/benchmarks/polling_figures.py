@@ -35,7 +35,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.collecting.collect import COMMAND, collect
 from ironforge_cli.jobs.collecting.cycle import RegionCycle
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region

@@ -32,7 +32,6 @@ from tests.jobs.stored import change
 from tests.servers import embedded_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from ironforge_cli.blizzard.deadline import Deadline
@@ -80,9 +79,7 @@ class Calendar:
     publications: list[Publication] = field(default_factory=calendar)
     requests: int = 0
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         self.requests += 1
         now = self.clock.now()
         stale = STARTS + timedelta(days=_STALE_DAY)
@@ -91,8 +88,6 @@ class Calendar:
         headers = {"Last-Modified": format_datetime(newest, usegmt=True), "Date": format_datetime(now, usegmt=True)}
         if newer_than is not None and newest <= newer_than:
             return Answer(status=304, body=b"", headers=headers, from_cache=False)
-        if when_new is not None:
-            when_new()
         price = 100 + int(newest.timestamp()) % 100_000
         body = body_of([auction(7, unit_price=price)], region=region)
         return Answer(status=200, body=body, headers=headers, from_cache=False)

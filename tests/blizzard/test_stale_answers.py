@@ -29,13 +29,11 @@ def test_the_body_of_a_stale_answer_is_not_received(
     sandbox.set_fault(fault)
     sandbox.advance()
     known = max(known, sandbox.published(Region.EU).published_at if fault == "past_last_modified" else known)
-    told: list[bool] = []
-    answer = transport.get_dynamic(*commodities(sandbox), newer_than=known, when_new=lambda: told.append(True))
+    answer = transport.get_dynamic(*commodities(sandbox), newer_than=known)
     assert answer.is_stale
     assert not answer.not_modified
     assert answer.body == b""
     assert answer.headers["Last-Modified"]
-    assert told == []
 
 
 def test_a_stale_answer_is_not_kept_in_place_of_the_one_that_is(
@@ -73,11 +71,10 @@ def test_an_answer_that_does_not_say_how_old_it_is_is_received(
 ) -> None:
     said = Said(body=b'{"auctions":[]}', headers=modified)
     stub = serve(lambda asked: token_answer() if asked.path == "/token" else said)
-    told: list[bool] = []
     answer = make_transport(oauth_url=f"{stub.url}/token").get_dynamic(
-        f"{stub.url}/x", {}, newer_than=datetime(2026, 3, 7, tzinfo=UTC), when_new=lambda: told.append(True)
+        f"{stub.url}/x", {}, newer_than=datetime(2026, 3, 7, tzinfo=UTC)
     )
-    assert (answer.body, answer.is_stale, told) == (said.body, False, [True])
+    assert (answer.body, answer.is_stale) == (said.body, False)
 
 
 def test_an_answer_of_the_very_time_that_is_known_is_stale_and_a_second_later_is_new(

@@ -188,24 +188,6 @@ def test_without_a_time_that_is_known_there_is_no_condition(
     assert "If-Modified-Since" not in api(stub)[0].headers
 
 
-def test_whoever_waits_for_a_body_is_told_as_soon_as_one_comes_and_never_of_a_304(
-    sandbox: Sandbox, make_transport: Callable[..., Transport]
-) -> None:
-    transport, told = make_transport(sandbox), list[int]()
-    where = (f"{sandbox.api_url.format(region='eu')}/data/wow/auctions/commodities", {"namespace": "dynamic-eu"})
-    published = sandbox.published(Region.EU).published_at
-
-    def when_new() -> None:
-        told.append(len(sandbox.requests))
-
-    kept(transport.get_dynamic(*where, when_new=when_new))
-    assert told == [2]
-    transport.get_dynamic(*where, newer_than=published, when_new=when_new)
-    assert told == [2]
-    assert transport.get_dynamic(*where, when_new=when_new).from_cache
-    assert told == [2, 3]
-
-
 def test_every_request_takes_its_turn_at_the_rate_limit(
     sandbox: Sandbox, make_transport: Callable[..., Transport]
 ) -> None:

@@ -12,9 +12,10 @@ from ironforge_cli.blizzard.tally import Traffic
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import Seeded, SeededPart, SeedOutcome
-from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
+from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken
 from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion
-from ironforge_cli.jobs.collecting.storing import Counts
+from ironforge_cli.jobs.collecting.storing import SnapshotCounts
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.history.recompute import Ending, RecomputedRegion, RecomputedStatistics
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange
 from ironforge_cli.regions import Region
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 HOUR = datetime(2026, 1, 14, 12, 3, 7, tzinfo=UTC)
 LATER = HOUR + timedelta(hours=1, microseconds=5)
-COUNTS = Counts(
+COUNTS = SnapshotCounts(
     auctions=1_001,
     items=1_002,
     interval_seconds=1_003,
@@ -139,7 +140,7 @@ def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..
 
 
 def test_a_first_snapshot_has_no_sales_and_nothing_new_is_told_below_the_table(told: Callable[..., Command]) -> None:
-    first = Counts(1, 1, None, None, None, None, None, None, None, None)
+    first = SnapshotCounts(1, 1, None, None, None, None, None, None, None, None)
     nothing_new = region(Region.US, Outcome.NO_CHANGE, message="Nothing is newer than 12:03.")
     ended = told(
         "collecting.collect.collect",

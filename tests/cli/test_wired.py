@@ -82,10 +82,9 @@ def test_collect_from_a_file(
     assert ended.exit_code == 78
     (((body,), options),) = found
     assert body == (b"\xff of the pipe" if piped else b"\xff of the file")
-    assert {name: options[name] for name in ("region", "snapshot_time", "source", "force")} == {
+    assert {name: options[name] for name in ("region", "snapshot_time", "force")} == {
         "region": Region.US,
         "snapshot_time": HOUR,
-        "source": "file",
         "force": force,
     }
 

@@ -91,7 +91,6 @@ class Collector:
             body,
             region=region,
             snapshot_time=at,
-            source="file",
             storage=self.storage,
             clock=self.clock,
             force=force,

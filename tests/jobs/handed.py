@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -70,16 +70,12 @@ class Handed:
     deadlines: list[Deadline] = field(default_factory=list["Deadline"])
     """By when everything had to be over."""
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         del region
         self.asked_for.append(newer_than)
         given = self.answers[min(len(self.asked_for), len(self.answers)) - 1]
         if isinstance(given, IronforgeError):
             raise given
-        if when_new is not None and not given.not_modified:
-            when_new()
         self.meanwhile()
         return given
 
@@ -120,7 +116,7 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 @dataclass
 class Cycle:
-    """One cycle of a region, ready to run; what its row would say is in `attempt` afterwards."""
+    """One cycle of a region, ready to run; what its row would say is in `ended` afterwards."""
 
     storage: Storage
     clock: TickingClock
@@ -135,8 +131,8 @@ class Cycle:
     def run(
         self, source: Handed, *, force: bool = False, asks_again: bool = True, stored_time: datetime | None = None
     ) -> CollectedRegion:
-        """Run it; raises what went wrong."""
-        return RegionCycle(
+        """Run it; raises what went wrong before there was a body."""
+        collected = RegionCycle(
             self.region,
             source=source,
             workplace=Workplace(
@@ -153,6 +149,14 @@ class Cycle:
             asks_again=asks_again,
             stored_time=stored_time,
         ).run()
+        collected.tell(self.attempt)
+        return replace(collected, steps=self.attempt.steps)
+
+    @property
+    def ended(self) -> tuple[str, datetime | None, str | None]:
+        """What the row of the attempt would say: its status, Blizzard's time and the message."""
+        ended = self.attempt.ended
+        return ended.outcome.row_status, ended.last_modified, ended.message
 
 
 def keep(

@@ -21,23 +21,14 @@ class Between:
     """Asks the sandbox, and does what a test wants before the auctions are handed on."""
 
     client: BlizzardClient
-    announced: Callable[[Region], None] = lambda _: None
-    """Called when it is known that a body comes, before the job is told."""
     meanwhile: Callable[[Region], None] = lambda _: None
     rewrite: Callable[[bytes], bytes] = lambda body: body
     asked_for: list[tuple[Region, datetime | None]] = field(default_factory=list["tuple[Region, datetime | None]"])
     """Whose auctions were asked for, and newer than what."""
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
-        def told() -> None:
-            self.announced(region)
-            if when_new is not None:
-                when_new()
-
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
         self.asked_for.append((region, newer_than))
-        answer = self.client.commodities(region, newer_than=newer_than, when_new=told)
+        answer = self.client.commodities(region, newer_than=newer_than)
         self.meanwhile(region)
         return answer if answer.not_modified else replace(answer, body=self.rewrite(answer.body))
 

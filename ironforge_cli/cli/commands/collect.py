@@ -97,7 +97,6 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
         body,
         region=region[0],
         snapshot_time=snapshot_time,
-        source="file",
         storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.catalogue.work import SeedProgress
-    from ironforge_cli.jobs.collecting.attempt import Upkeep
+    from ironforge_cli.jobs.collecting.upkeep import Upkeep
     from ironforge_cli.jobs.days.archiving import Archive
     from ironforge_cli.jobs.days.housekeeping import Housekeeping
     from ironforge_cli.jobs.evidence.runs import Progress

@@ -15,6 +15,7 @@ from ironforge_cli.jobs.catalogue.items import seed_items
 from ironforge_cli.jobs.catalogue.reagents import seed_reagents
 from ironforge_cli.jobs.catalogue.recipes import seed_recipes
 from ironforge_cli.jobs.catalogue.work import Seeded, SeededPart, SeedOutcome, Trial, Unseen, Work, extra_data
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 
 if TYPE_CHECKING:
@@ -98,11 +99,7 @@ def _attempted(seeder: str, work: Work, *, pending: PendingRows | None) -> Seede
                 evidence.settle()
                 with locks.seeding(work.database):
                     part = measured(_RUNS[seeder](work))
-                attempt.message = part.message
-                if part.outcome is SeedOutcome.CURRENT:
-                    attempt.status = "no_change"
-                elif part.status is not ExitStatus.DONE:
-                    attempt.status = "failed"
+                attempt.ends(_ended(part), part.message)
         except (InterruptedRunError, UsageError):
             raise
         except IronforgeError as error:
@@ -112,3 +109,10 @@ def _attempted(seeder: str, work: Work, *, pending: PendingRows | None) -> Seede
         run.record_count = part.changes.inserted + part.changes.updated + part.changes.deleted
         run.extra = extra_data(part)
     return part
+
+
+def _ended(part: SeededPart) -> Outcome:
+    """What the row of a seeder's attempt says."""
+    if part.outcome is SeedOutcome.CURRENT:
+        return Outcome.NO_CHANGE
+    return Outcome.DONE if part.status is ExitStatus.DONE else Outcome.FAILED

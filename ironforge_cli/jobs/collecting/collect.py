@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
-from ironforge_cli.errors import ConfigurationError, DatabaseError, RefusedAnswerError, UsageError
-from ironforge_cli.jobs.collecting.attempt import TokenSource, attempted, collect_token, look_after, summarise, tell
+from ironforge_cli.errors import ConfigurationError, DatabaseError, UsageError
+from ironforge_cli.jobs.collecting.attempt import attempted
 from ironforge_cli.jobs.collecting.cycle import CommoditySource, RegionCycle
-from ironforge_cli.jobs.collecting.intake import quarantined, store_body
-from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken, Outcome
+from ironforge_cli.jobs.collecting.intake import Received, take_in
+from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken
+from ironforge_cli.jobs.collecting.telling import summarise, tell
+from ironforge_cli.jobs.collecting.tokens import TokenSource, collect_token
+from ironforge_cli.jobs.collecting.upkeep import look_after
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.jobs.storage import Workplace, evidence_of
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ironforge_cli.blizzard.deadline import Deadline
-    from ironforge_cli.jobs.collecting.attempt import Upkeep
+    from ironforge_cli.jobs.collecting.upkeep import Upkeep
     from ironforge_cli.jobs.evidence.runs import Attempt, Clock, Progress, Run
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
@@ -86,7 +89,6 @@ def ingest(
     *,
     region: Region,
     snapshot_time: datetime,
-    source: str,
     storage: Storage,
     clock: Clock,
     progress: Progress | None = None,
@@ -94,65 +96,45 @@ def ingest(
 ) -> Collected:
     """Store a saved body as the snapshot of a time, also between others: those after it are then computed again.
 
-    `source` is one of SNAPSHOT_SOURCES. Failures are in the result, as those of `collect`; a refused body is kept in
-    the quarantine, and one that the database could not take in the spool. Raises `UsageError` for a time that Blizzard
-    can't have given.
+    Failures are in the result, as those of `collect`; a refused body is kept in the quarantine, and one that could not
+    be stored in the spool. Raises `UsageError` for a time that Blizzard can't have given.
     """
-    if snapshot_time > clock.now() + payloads.FUTURE_TOLERANCE:
-        raise UsageError(f"--snapshot-time {snapshot_time.isoformat()} is in the future: Blizzard gives no such times.")
-    if snapshot_time < payloads.FIRST_TIME:
-        raise UsageError(f"--snapshot-time {snapshot_time.isoformat()} is before the game was: give another.")
+    received = Received.given(region, body, snapshot_time=snapshot_time)
+    return ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
+
+
+def ingest_received(
+    received: Received, *, storage: Storage, clock: Clock, progress: Progress | None = None, force: bool = False
+) -> Collected:
+    """Store a body that has a time, as one run with its evidence. Raises as `ingest` does."""
+    region, time = received.region, received.time()
+    if time > clock.now() + payloads.FUTURE_TOLERANCE:
+        raise UsageError(f"--snapshot-time {time.isoformat()} is in the future: Blizzard gives no such times.")
+    if time < payloads.FIRST_TIME:
+        raise UsageError(f"--snapshot-time {time.isoformat()} is before the game was: give another.")
     with _working(storage, clock=clock) as (workplace, run):
 
         def cycle(attempt: Attempt) -> CollectedRegion:
-            attempt.last_modified = snapshot_time
-            try:
-                if workplace.away is not None:
-                    raise workplace.away
-                with locks.storing(storage.database, region):
-                    result = store_body(
-                        body,
-                        region=region,
-                        snapshot_time=snapshot_time,
-                        source=source,
-                        workplace=workplace,
-                        attempt=attempt,
-                        force=force,
-                    )
-            except RefusedAnswerError as error:
-                kept = quarantined(
-                    body,
-                    headers={},
-                    snapshot_time=snapshot_time,
-                    region=region,
-                    reason=str(error),
-                    workplace=workplace,
-                    attempt=attempt,
-                )
-                raise type(error)(f"{error} {kept}") from error
-            except (DatabaseError, ConfigurationError) as error:
-                if source == "file":
-                    # What came through a pipe can't be read again.
-                    storage.shelves.spool.keep(
-                        body,
-                        region=region,
-                        snapshot_time=snapshot_time,
-                        headers={},
-                        received_at=clock.now(),
-                        reason=str(error),
-                    )
-                    attempt.spooled_time = snapshot_time
-                raise
-            if result.outcome is Outcome.NO_CHANGE:
-                # A time that a person gave says nothing of what Blizzard answered, and must not be asked with.
-                attempt.last_modified = None
-            return result
+            return _taken_in(received, workplace=workplace, attempt=attempt, force=force)
 
         result = attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
         tell(result)
         collected = Collected(regions=(result,), tokens=())
         summarise(run, collected)
     return collected
+
+
+def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, force: bool) -> CollectedRegion:
+    """Take a body in, as the only one who stores; without a database it is spooled, which needs no lock."""
+    away, collected = workplace.away, None
+    if away is None:
+        try:
+            with locks.storing(workplace.database, received.region):
+                collected = take_in(received, workplace=workplace, attempt=attempt, force=force)
+        except (DatabaseError, ConfigurationError) as error:
+            away = error
+    # What is done stays done, though the session that held the lock ended badly.
+    return collected or take_in(received, workplace=workplace, attempt=attempt, force=force, away=away)
 
 
 @contextmanager

@@ -1,31 +1,20 @@
-"""How a region's collection ended, and the ends that mean nothing new."""
+"""How a region's collection ended, and the ends that mean nothing new or a failure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import ExitStatus, combined_status
+from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ironforge_cli.jobs.collecting.storing import Counts
+    from ironforge_cli.jobs.collecting.storing import SnapshotCounts
     from ironforge_cli.jobs.evidence.runs import Attempt
     from ironforge_cli.regions import Region
-
-
-class Outcome(StrEnum):
-    """How a piece of work ended; the failures bear the names of their rows in scraper_logs."""
-
-    STORED = "stored"
-    NO_CHANGE = "no_change"
-    SPOOLED = "spooled"
-    REJECTED = "rejected"
-    LOCKED = "locked"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +25,28 @@ class CollectedRegion:
     outcome: Outcome
     status: ExitStatus
     snapshot_time: datetime | None
-    """Of the snapshot that was stored, or found to be stored already."""
-    counts: Counts | None
+    """Of the snapshot that was stored or spooled, or found to be stored already."""
+    counts: SnapshotCounts | None
     """None unless a snapshot was stored."""
     message: str | None
     """What went wrong and what to do, or why nothing was new."""
     is_held: bool = True
     """False where its time is stored with another body, so that this one is in no table."""
     replayed: int = 0
-    """Spooled snapshots that were stored first."""
+    """Spooled snapshots that were stored, too."""
     is_odd: bool = False
     """Whether somebody should look at it, though nothing failed."""
+    last_modified: datetime | None = None
+    """What Blizzard's answer says of its time; where it said that nothing is newer, the time that was asked for."""
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds of each step."""
+
+    def tell(self, attempt: Attempt) -> None:
+        """Let the attempt's row say how it ended; a good end that is as usual needs no message."""
+        is_usual = self.status is ExitStatus.DONE and not self.is_odd
+        # What came from the spool makes a success of an hour that brought nothing new.
+        outcome = Outcome.STORED if self.replayed and self.outcome is Outcome.NO_CHANGE else self.outcome
+        attempt.ends(outcome, None if is_usual else self.message, last_modified=self.last_modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +80,10 @@ class Collected:
         return ExitStatus.PARTIAL if regions is ExitStatus.DONE and tokens is not ExitStatus.DONE else regions
 
 
-def in_spool(time: datetime) -> str:
-    """Where a snapshot is that could not be stored, and what becomes of it."""
-    return f"The snapshot of {time.isoformat()} is in the spool: the next run with a database stores it."
-
-
-def unchanged(attempt: Attempt, region: Region, time: datetime | None, why: str) -> CollectedRegion:
+def unchanged(
+    region: Region, time: datetime | None, why: str, *, last_modified: datetime | None = None
+) -> CollectedRegion:
     """Nothing was new, for a reason."""
-    attempt.status = Outcome.NO_CHANGE
     return CollectedRegion(
         region=region,
         outcome=Outcome.NO_CHANGE,
@@ -97,13 +91,52 @@ def unchanged(attempt: Attempt, region: Region, time: datetime | None, why: str)
         snapshot_time=time,
         counts=None,
         message=why,
-        steps=attempt.steps,
+        last_modified=last_modified,
     )
 
 
-def repeated_body(attempt: Attempt, region: Region, time: datetime, original: datetime) -> CollectedRegion:
+def repeated_body(
+    region: Region, time: datetime, original: datetime, *, last_modified: datetime | None = None
+) -> CollectedRegion:
     """The body is a stored one under a new time: nothing new, and worth telling."""
-    attempt.message = (
-        f"The body of {time.isoformat()} is that of {original.isoformat()} again: Blizzard gave it a new time alone."
+    return CollectedRegion(
+        region=region,
+        outcome=Outcome.NO_CHANGE,
+        status=ExitStatus.DONE,
+        snapshot_time=time,
+        counts=None,
+        message=(
+            f"The body of {time.isoformat()} is that of {original.isoformat()} again: "
+            "Blizzard gave it a new time alone."
+        ),
+        is_odd=True,
+        last_modified=last_modified,
     )
-    return replace(unchanged(attempt, region, time, attempt.message), is_odd=True)
+
+
+def failed(
+    region: Region, error: BaseException, *, last_modified: datetime | None = None, spooled: datetime | None = None
+) -> CollectedRegion:
+    """An error ended it; `spooled` is the time of the snapshot that went to the spool, if one did."""
+    status, message = explained(error)
+    return CollectedRegion(
+        region=region,
+        outcome=Outcome.SPOOLED if spooled else Outcome.of(error),
+        status=status,
+        snapshot_time=spooled,
+        counts=None,
+        message=f"{message} {in_spool(spooled)}" if spooled else message,
+        last_modified=last_modified,
+    )
+
+
+def explained(error: BaseException) -> tuple[ExitStatus, str]:
+    """The exit code of an error, and what is said of it; what is none of ours is a bug."""
+    if isinstance(error, IronforgeError):
+        return error.status, str(error)
+    return ExitStatus.BUG, f"An unexpected error, please report it: {type(error).__name__}: {error}"
+
+
+def in_spool(time: datetime) -> str:
+    """Where a snapshot is that could not be stored, and what becomes of it."""
+    return f"The snapshot of {time.isoformat()} is in the spool: the next run with a database stores it."

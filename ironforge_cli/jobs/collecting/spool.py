@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import ExitStatus, UsageError
-from ironforge_cli.jobs.collecting.collect import Collected, ingest
+from ironforge_cli.jobs.collecting.collect import ingest_received
+from ironforge_cli.jobs.collecting.intake import Received
+from ironforge_cli.jobs.collecting.outcomes import Collected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,16 +70,8 @@ def replay(
     shelf = _shelf(storage.shelves, quarantine=quarantine)
     results: list[Collected] = []
     for body, time in timed:
-        result = ingest(
-            shelf.body(body),
-            region=body.region,
-            snapshot_time=time,
-            source="quarantine" if quarantine else "spool",
-            storage=storage,
-            clock=clock,
-            progress=progress,
-            force=force,
-        )
+        received = Received.kept_on(shelf, body, source="quarantine" if quarantine else "spool", snapshot_time=time)
+        result = ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
         (region,) = result.regions
         if not region.is_held:
             result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))

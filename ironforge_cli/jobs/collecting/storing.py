@@ -33,7 +33,7 @@ class ImplausibleAnswerError(RefusedAnswerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class SnapshotCounts:
     """What a stored snapshot holds and what happened since the one before; nulls in a region's first."""
 
     auctions: int
@@ -48,7 +48,7 @@ class Counts:
     withdrawn_units: int | None
 
     @classmethod
-    def of(cls, summary: Summary) -> Counts:
+    def of(cls, summary: Summary) -> SnapshotCounts:
         """The counts of a snapshot's summary."""
         totals, auctions = summary.totals, summary.book.auctions
         return cls(
@@ -94,15 +94,16 @@ def store_snapshot(
     database: Database,
     attempt: Attempt,
     previous: Callable[[], Book | None] | None = None,
-) -> Counts:
+    made: DailyPartition | None = None,
+) -> SnapshotCounts:
     """Compare with the snapshot before, and store all of it in one transaction.
 
-    Who calls holds the region's lock; `previous` gives the snapshot before where somebody has read it already. Raises
-    `DatabaseError` or `ConfigurationError`; nothing is stored then.
+    Who calls holds the region's lock; `previous` gives the snapshot before where somebody is reading it, and `made` is
+    a day's partition that is known to be there. Raises `DatabaseError` or `ConfigurationError`; nothing is stored then.
     """
-    with database.transaction() as connection:
-        # In a transaction of its own, so that the parent's lock does not last through the work.
-        partitions.create(connection, DailyPartition.holding(region, at))
+    day = DailyPartition.holding(region, at)
+    if day != made:
+        make_day(database, day)
     with database.connect() as connection:
         with attempt.step("read previous"):
             before = previous() if previous else _load_before(connection, region, at)
@@ -115,7 +116,13 @@ def store_snapshot(
         recompute_after(connection, region, summary.book, attempt=attempt)
         with attempt.step("commit"):
             connection.commit()
-    return Counts.of(summary)
+    return SnapshotCounts.of(summary)
+
+
+def make_day(database: Database, day: DailyPartition) -> None:
+    """Make a day's partition, unless it is there: in a transaction of its own, so that no lock lasts."""
+    with database.transaction() as connection:
+        partitions.create(connection, day)
 
 
 def _load_before(connection: Connection, region: Region, at: datetime) -> Book | None:

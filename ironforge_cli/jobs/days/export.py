@@ -14,6 +14,7 @@ from ironforge_cli.db.repositories import exports
 from ironforge_cli.db.repositories.raw_days import one_state
 from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
 from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def export(
         for region in regions:
             with evidence.attempt(region, progress=progress or Silent()) as attempt:
                 found = list(_region(region, database, tables, attempt=attempt))
-                attempt.message = messages_of(found)
-                attempt.status = "failed" if attempt.message else "success"
+                failures = messages_of(found)
+                attempt.ends(Outcome.FAILED if failures else Outcome.DONE, failures)
             files += found
         result = ExportedTables(tuple(files))
         conclude(run, result.files)

@@ -23,6 +23,7 @@ from ironforge_cli.errors import (
 )
 from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
 from ironforge_cli.jobs.days.pruning import is_due, prune, prunings
+from ironforge_cli.jobs.evidence import outcomes
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.market.partitions import Action, DailyPartition, plan, wanted_days
 
@@ -351,8 +352,8 @@ def _result(
 def _conclude(attempt: Attempt, results: Sequence[Result]) -> None:
     """What the row of an attempt says of its results."""
     undone = [described(result) for result in results if result.status is not ExitStatus.DONE]
-    attempt.message = " ".join(undone) or None
-    attempt.status = "failed" if undone else "success" if results else "no_change"
+    ended = outcomes.Outcome
+    attempt.ends(ended.FAILED if undone else ended.DONE if results else ended.NO_CHANGE, " ".join(undone) or None)
 
 
 def _summarise(run: Run, maintained: Maintained) -> None:

@@ -3,7 +3,7 @@
 A row says `running` before work starts, on a connection of its own, and is finished afterwards, so that no rollback
 takes it along. Its owner holds an advisory lock on the row's id: a running row without one has crashed. What the
 database can't take is kept in a file until it can. A failure to write evidence is said, and never hides the failure
-that it was to record.
+that it was to record; nor does it unmake what was done.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from ironforge_cli.errors import (
     DatabaseError,
     ExitStatus,
     IronforgeError,
-    LockedError,
-    RefusedAnswerError,
 )
+from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -68,16 +67,13 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt at one region, as its work goes on: what its row and its benchmark will say."""
+    """One attempt at one region, as its work goes on: the time that each step takes, and at last how it ended."""
 
     clock: Clock
     region: Region | None
     progress: Progress
-    status: str = "success"
-    last_modified: datetime | None = None
-    message: str | None = None
-    spooled_time: datetime | None = None
-    """Of the snapshot that went to the spool, if one did."""
+    ended: Ended = field(default=Ended(Outcome.DONE), init=False)
+    """What its row will say."""
     steps: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds of each step, in the order of their first beginning."""
 
@@ -91,6 +87,10 @@ class Attempt:
             yield
         finally:
             self.steps[name] = self.steps.get(name, 0.0) + self.clock.monotonic() - started
+
+    def ends(self, outcome: Outcome, message: str | None = None, *, last_modified: datetime | None = None) -> None:
+        """Say how it ended, once, when that is known; work of which nothing is said is done."""
+        self.ended = Ended(outcome, message, last_modified)
 
 
 @dataclass(slots=True)
@@ -119,8 +119,8 @@ class Evidence:
     def attempt(self, region: Region | None, *, progress: Progress, number: int = 1) -> Generator[Attempt]:
         """Write the row of one attempt around its work.
 
-        The block sets `status`, `last_modified` and `message`; an error that leaves it sets them by its kind, and is
-        raised again. A database that is away hinders no attempt.
+        The block says by `ends` how it ended; an error that leaves it says so by its kind, and is raised again. No
+        failure of the writing leaves this: it hinders no attempt, and takes nothing back.
         """
         attempt = Attempt(clock=self._clock, region=region, progress=progress)
         row = LogRow(
@@ -132,23 +132,24 @@ class Evidence:
             error_message=None,
             poll_attempts=number,
         )
-        with ExitStack() as owning:
-            log_id = self._begun(row, owning)
-            try:
-                yield attempt
-            except BaseException as error:
-                attempt.status = "spooled" if attempt.spooled_time else _status_of(error)
-                attempt.message = str(error) or type(error).__name__
-                raise
-            finally:
-                finished = replace(
-                    row,
-                    id=log_id,
-                    status=attempt.status,
-                    last_modified=attempt.last_modified,
-                    error_message=attempt.message,
-                )
-                self._write(finished, lambda connection: runs.add_log(connection, finished))
+        owning = ExitStack()
+        log_id = self._begun(row, owning)
+        try:
+            yield attempt
+        except BaseException as error:
+            attempt.ends(Outcome.of(error), str(error) or type(error).__name__)
+            raise
+        finally:
+            ended = attempt.ended
+            finished = replace(
+                row,
+                id=log_id,
+                status=ended.outcome.row_status,
+                last_modified=ended.last_modified,
+                error_message=ended.message,
+            )
+            self._write(finished, lambda connection: runs.add_log(connection, finished))
+            self._disown(owning)
 
     @contextmanager
     def run(self) -> Generator[Run]:
@@ -205,7 +206,7 @@ class Evidence:
         """Write what earlier runs could not; a failure is said, and tried again by the next run."""
         try:
             settled = self._pending.settle(self._database) if self._pending is not None else 0
-        except IronforgeError:
+        except Exception:
             log.exception("Log rows of earlier runs could not be written")
         else:
             if settled:
@@ -225,28 +226,34 @@ class Evidence:
         except (DatabaseError, ConfigurationError) as error:
             log.debug("The attempt's row waits for the database: %s", error)
             return None
+        except Exception:
+            log.exception("The row of an attempt of %s could not be begun", self._command)
+            return None
         return log_id
+
+    def _disown(self, owning: ExitStack) -> None:
+        """Give a row's lock and connection back; the server does so itself where the session has ended."""
+        try:
+            owning.close()
+        except Exception:
+            log.exception("The lock of a row of %s could not be given back", self._command)
 
     def _write(self, row: LogRow | BenchmarkRow, write: Callable[[Connection], None]) -> None:
         try:
             with self._database.transaction() as connection:
                 write(connection)
         except (DatabaseError, ConfigurationError):
-            try:
-                if self._pending is not None:
-                    self._pending.add(row)
-            except IronforgeError:
-                log.exception("A row of %s could not be written", self._command)
+            self._keep(row)
+        except Exception:
+            log.exception("A row of %s waits for the next run, after an unexpected error", self._command)
+            self._keep(row)
 
-
-def _status_of(error: BaseException) -> str:
-    match error:
-        case RefusedAnswerError():
-            return "rejected"
-        case LockedError():
-            return "locked"
-        case _:
-            return "failed"
+    def _keep(self, row: LogRow | BenchmarkRow) -> None:
+        try:
+            if self._pending is not None:
+                self._pending.add(row)
+        except Exception:
+            log.exception("A row of %s could not be written", self._command)
 
 
 class Silent:

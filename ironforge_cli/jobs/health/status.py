@@ -12,6 +12,7 @@ from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import attempts, health, partitions
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.health import summaries
 from ironforge_cli.jobs.health.findings import Disk, Findings, RegionFindings
@@ -86,8 +87,8 @@ def examine(
             status=ExitStatus.UNHEALTHY if check and told else unasked.status if unasked else ExitStatus.DONE,
         )
         run.status = health_.status
-        run.message = attempt.message = " ".join(problem.text for problem in told) or None
-        attempt.status = "success" if health_.status is ExitStatus.DONE else "failed"
+        run.message = " ".join(problem.text for problem in told) or None
+        attempt.ends(Outcome.DONE if health_.status is ExitStatus.DONE else Outcome.FAILED, run.message)
     return health_
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import snapshots, stats
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.history.chain import recompute_snapshot
 from ironforge_cli.jobs.history.held import InTable
@@ -88,7 +89,9 @@ def drop(
             for row in rows:
                 with storage.database.transaction() as connection:
                     dropped.append(_dropped(connection, row, attempt))
-            attempt.message = "Dropped " + ", ".join(one.snapshot.snapshot_time.isoformat() for one in dropped)
+            attempt.ends(
+                Outcome.DONE, "Dropped " + ", ".join(one.snapshot.snapshot_time.isoformat() for one in dropped)
+            )
         run.record_count = sum(one.snapshot.auctions for one in dropped)
         run.status = ExitStatus.DONE
     return dropped

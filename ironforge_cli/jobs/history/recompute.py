@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus, IronforgeError, LockedError, combined_status
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.history.held import InTable, InTableOrArchive
 from ironforge_cli.jobs.history.stretch import Stretch, Tally
@@ -222,9 +223,9 @@ class _RegionWork:
                 result = self._result(Ending.RECOMPUTED if self._write else Ending.PLANNED, ExitStatus.DONE, None)
                 if result.changed or result.registry:
                     return result
-                attempt.status = Ending.NO_CHANGE
-                attempt.message = self._why_nothing(result)
-                return self._result(Ending.NO_CHANGE, ExitStatus.DONE, attempt.message)
+                why = self._why_nothing(result)
+                attempt.ends(Outcome.NO_CHANGE, why)
+                return self._result(Ending.NO_CHANGE, ExitStatus.DONE, why)
         except IronforgeError as error:
             outcome = Ending.LOCKED if isinstance(error, LockedError) else Ending.FAILED
             return self._result(outcome, error.status, str(error))

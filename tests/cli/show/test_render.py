@@ -17,7 +17,8 @@ from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.cli.show.render import Report, gold, plain, sparkline, written
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.collecting.collect import Collected
-from ironforge_cli.jobs.collecting.cycle import CollectedRegion, Outcome
+from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:

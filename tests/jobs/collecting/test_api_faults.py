@@ -15,7 +15,7 @@ from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import FAULTS
 from tests.jobs import stored
@@ -46,10 +46,8 @@ class ByRegion:
     def _of(self, region: Region) -> BlizzardClient:
         return {Region.EU: self.eu, Region.US: self.us}[region]
 
-    def commodities(
-        self, region: Region, *, newer_than: datetime | None, when_new: Callable[[], None] | None = None
-    ) -> Answer:
-        return self._of(region).commodities(region, newer_than=newer_than, when_new=when_new)
+    def commodities(self, region: Region, *, newer_than: datetime | None) -> Answer:
+        return self._of(region).commodities(region, newer_than=newer_than)
 
     def until(self, deadline: Deadline) -> ByRegion:
         return ByRegion(eu=self.eu.until(deadline), us=self.us.until(deadline))

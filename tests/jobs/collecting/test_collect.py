@@ -11,7 +11,7 @@ from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.collecting.collect import collect
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.db.embedded_playground import eventually

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import FAULTS
 from tests.jobs import stored

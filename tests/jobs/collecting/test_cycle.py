@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.errors import DatabaseError, ExitStatus, RefusedAnswerError
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.db.repositories import partitions as by_catalog
+from ironforge_cli.errors import ExitStatus, InterruptedRunError
+from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -115,7 +119,7 @@ def test_what_only_came_from_the_spool_makes_the_attempt_a_success(cycle: Cycle,
     keep(storage.shelves.spool, body_of(5))
     found = cycle.run(Handed([nothing_newer()]))
     assert (found.outcome, found.replayed, found.snapshot_time) == (Outcome.NO_CHANGE, 1, NOON)
-    assert (cycle.attempt.status, cycle.attempt.last_modified) == ("success", NOON)
+    assert cycle.ended == ("success", NOON, None)
 
 
 @pytest.mark.parametrize("comes", ["nothing", "an hour"])
@@ -130,8 +134,8 @@ def test_a_spooled_body_that_is_stored_already_goes_without_a_word(
     assert (found.status, found.replayed) == (ExitStatus.DONE, 0)
     assert storage.shelves.spool.kept() == storage.shelves.quarantine.kept() == []
     # What became of it says nothing of the hour that was asked for.
-    assert cycle.attempt.status == ("no_change" if comes == "nothing" else "success")
-    assert cycle.attempt.message is None
+    status, _, message = cycle.ended
+    assert (status, message) == ("no_change" if comes == "nothing" else "success", None)
     assert stored.benchmarks(storage.database, "snapshot") == []
 
 
@@ -139,7 +143,7 @@ def test_a_spooled_body_that_repeats_the_one_before_goes_and_leaves_no_message(c
     keep(storage.shelves.spool, body_of(5))
     keep(storage.shelves.spool, body_of(5), snapshot_time=NOON + HOUR)
     found = cycle.run(Handed([answer(body_of(4), NOON + 2 * HOUR)]))
-    assert (found.replayed, found.is_odd, cycle.attempt.status, cycle.attempt.message) == (1, False, "success", None)
+    assert (found.replayed, found.is_odd, cycle.ended) == (1, False, ("success", NOON + 2 * HOUR, None))
     assert storage.shelves.spool.kept() == []
     assert stored.times(storage.database, Region.EU) == [NOON, NOON + 2 * HOUR]
 
@@ -156,7 +160,7 @@ def test_a_spooled_body_whose_hour_is_stored_with_another_is_kept_in_the_quarant
     assert "That time is stored already, with another body, which stays." in (found.message or "")
     assert f"It is kept: `ironforge spool replay --quarantine {kept.name}` stores it." in (found.message or "")
     assert (found.message or "").startswith("Not all of the spool could be stored: ")
-    assert (cycle.attempt.status, cycle.attempt.message) == ("no_change", found.message)
+    assert cycle.ended == ("no_change", NOON, found.message)
     assert stored.everything(storage.database, Region.EU) == before
     assert storage.shelves.spool.kept() == []
     (quarantined,) = storage.shelves.quarantine.kept()
@@ -207,7 +211,7 @@ def test_a_body_that_the_database_does_not_take_waits_on_and_keeps_no_later_one_
     assert storage.shelves.spool.kept() == waiting
     # The same reason is told once.
     assert (found.message or "").count("auction_snapshots_eu_2026_01_13") == 1
-    assert (cycle.attempt.status, cycle.attempt.message) == ("success", found.message)
+    assert cycle.ended == ("success", NOON + HOUR, found.message)
 
 
 def test_a_body_that_somebody_dropped_meanwhile_is_no_problem(storage: Storage, clock: TickingClock) -> None:
@@ -220,6 +224,52 @@ def test_a_body_that_somebody_dropped_meanwhile_is_no_problem(storage: Storage, 
         "Blizzard has published nothing since.",
         1,
     )
+
+
+def test_a_bug_that_one_spooled_body_brings_to_light_hinders_neither_the_next_nor_the_hour(
+    storage: Storage, clock: TickingClock
+) -> None:
+    poisonous = keep(storage.shelves.spool, body_of(5))
+    keep(storage.shelves.spool, body_of(6), snapshot_time=NOON + HOUR)
+    bugs: list[BaseException] = [ZeroDivisionError("by zero")]
+
+    def strike() -> None:
+        if bugs:
+            raise bugs.pop()
+
+    cycle = Cycle(storage, clock, progress=Breaking("decode", strike))
+    found = cycle.run(Handed([answer(body_of(7), NOON + 2 * HOUR)]))
+    assert (found.outcome, found.status, found.replayed) == (Outcome.STORED, ExitStatus.PARTIAL, 1)
+    assert "please report it: ZeroDivisionError: by zero" in (found.message or "")
+    assert storage.shelves.spool.kept() == [poisonous]
+    assert stored.times(storage.database, Region.EU) == [NOON + HOUR, NOON + 2 * HOUR]
+
+
+def test_a_signal_while_a_spooled_body_is_stored_ends_the_cycle_and_leaves_it_there(
+    storage: Storage, clock: TickingClock
+) -> None:
+    waiting = [keep(storage.shelves.spool, body_of(5), snapshot_time=NOON + hour * HOUR) for hour in range(2)]
+    source = Handed([answer(body_of(7), NOON + 2 * HOUR)])
+    found = Cycle(storage, clock, progress=Breaking("store", raising(InterruptedRunError("SIGTERM")))).run(source)
+    assert (found.outcome, found.status, source.asked_for) == (Outcome.FAILED, ExitStatus.TERMINATED, [])
+    assert storage.shelves.spool.kept() == waiting
+
+
+def test_a_day_s_partition_is_made_once_a_cycle(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, create = list[DailyPartition](), by_catalog.create
+
+    def counted(connection: Connection, day: DailyPartition) -> None:
+        made.append(day)
+        create(connection, day)
+
+    monkeypatch.setattr(by_catalog, "create", counted)
+    keep(storage.shelves.spool, body_of(5), snapshot_time=NOON - 24 * HOUR)
+    keep(storage.shelves.spool, body_of(6), snapshot_time=NOON - HOUR)
+    Cycle(storage, clock).run(Handed([answer(body_of(7), NOON)]))
+    days = [DailyPartition.holding(Region.EU, moment) for moment in (NOON, NOON - 24 * HOUR)]
+    assert made == days
 
 
 @pytest.mark.parametrize("error", ["it has no time", "its file can't be read"])
@@ -279,7 +329,7 @@ def test_a_forced_answer_that_is_not_newer_is_no_change(
     assert (found.outcome, found.status, found.snapshot_time) == (Outcome.NO_CHANGE, ExitStatus.DONE, NOON + HOUR)
     assert found.message == f"Blizzard's answer is {why}."
     # What is asked for from now on is what is known, not the time of the older answer.
-    assert (cycle.attempt.status, cycle.attempt.last_modified) == ("no_change", NOON + HOUR)
+    assert cycle.ended == ("no_change", NOON + HOUR, None)
     assert stored.everything(storage.database, Region.EU) == before
     assert storage.shelves.spool.kept() == []
 
@@ -290,17 +340,18 @@ def test_a_body_that_the_database_refused_is_in_the_spool_and_not_asked_for_agai
     stored.change(storage.database, "ALTER TABLE snapshots ADD CONSTRAINT none CHECK (auctions = 0)")
     source = Handed([answer(body_of(4), NOON)])
     cycle = Cycle(storage, clock)
-    with pytest.raises(DatabaseError):
-        cycle.run(source)
+    found = cycle.run(source)
+    assert (found.outcome, found.status, found.snapshot_time) == (Outcome.SPOOLED, ExitStatus.DATABASE, NOON)
     assert source.asked_for == [None]
-    (kept,) = storage.shelves.spool.kept()
-    assert (kept.snapshot_time, cycle.attempt.spooled_time) == (NOON, NOON)
+    assert [kept.snapshot_time for kept in storage.shelves.spool.kept()] == [NOON]
+    assert cycle.ended == ("spooled", NOON, found.message)
 
 
 def test_a_bug_after_a_body_was_decoded_leaves_it_in_the_spool(storage: Storage, clock: TickingClock) -> None:
     cycle = Cycle(storage, clock, progress=Breaking("store", raising(ZeroDivisionError("by zero"))))
-    with pytest.raises(ZeroDivisionError):
-        cycle.run(Handed([answer(body_of(4), NOON)]))
+    found = cycle.run(Handed([answer(body_of(4), NOON)]))
+    assert (found.outcome, found.status, found.snapshot_time) == (Outcome.SPOOLED, ExitStatus.BUG, NOON)
+    assert "please report it: ZeroDivisionError: by zero" in (found.message or "")
     assert [kept.reason for kept in storage.shelves.spool.kept()] == ["by zero"]
     assert stored.times(storage.database, Region.EU) == []
     assert stored.held_locks(storage.database) == 0
@@ -315,6 +366,7 @@ def test_an_implausible_answer_goes_to_the_quarantine_and_is_asked_for_anew(
     assert source.forgotten == [Region.EU]
     assert [kept.bytes for kept in storage.shelves.quarantine.kept()] == [len(body_of(4))]
     assert storage.shelves.spool.kept() == []
-    with pytest.raises(RefusedAnswerError, match="--force"):
-        Cycle(storage, clock).run(Handed([answer(body_of(4, first=90), NOON + 4 * HOUR)]))
+    refused = Cycle(storage, clock).run(Handed([answer(body_of(4, first=90), NOON + 4 * HOUR)]))
+    assert (refused.outcome, refused.status) == (Outcome.REJECTED, ExitStatus.REFUSED)
+    assert "--force" in (refused.message or "")
     assert storage.shelves.spool.kept() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,10 +20,9 @@ from ironforge_cli.errors import (
     ExitStatus,
     InterruptedRunError,
     LockedError,
-    RefusedAnswerError,
     UnavailableError,
 )
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
@@ -75,7 +75,7 @@ def test_blizzard_is_asked_for_what_is_newer_than_all_that_is_known(
     assert source.asked_for == [asked]
     assert (found.outcome, found.status, found.snapshot_time) == (Outcome.NO_CHANGE, ExitStatus.DATABASE, spooled)
     assert found.message == "The server is away. Nothing is lost: Blizzard has published nothing since."
-    assert (cycle.attempt.status, cycle.attempt.last_modified) == (Outcome.NO_CHANGE, asked)
+    assert cycle.ended == ("no_change", asked, found.message)
 
 
 def test_of_two_bodies_of_one_time_the_one_that_came_last_is_the_known_one(cycle: Cycle, storage: Storage) -> None:
@@ -116,7 +116,7 @@ def test_an_answer_that_was_broken_off_since_it_is_not_newer_is_no_change(
     found = cycle.run(Handed([stale]))
     assert (found.outcome, found.snapshot_time) == (Outcome.NO_CHANGE, NOON)
     assert (found.message or "").endswith(f"Blizzard's answer is {why}.")
-    assert cycle.attempt.last_modified == NOON
+    assert cycle.ended[1] == NOON
 
 
 def test_a_database_that_is_known_to_be_away_is_not_tried(
@@ -146,7 +146,7 @@ def test_a_new_body_is_kept_in_the_spool_with_its_time_and_the_reason(
     assert (found.outcome, found.status, found.snapshot_time) == (Outcome.SPOOLED, ExitStatus.DATABASE, NOON)
     assert (found.message or "").startswith(f"The server is away. The snapshot of {NOON.isoformat()} is in the spool")
     assert list(found.steps) == ["download", "decode"]
-    assert (cycle.attempt.status, cycle.attempt.spooled_time, cycle.attempt.last_modified) == ("spooled", NOON, NOON)
+    assert cycle.ended == ("spooled", NOON, found.message)
     (kept,) = storage.shelves.spool.kept()
     assert storage.shelves.spool.body(kept) == body_of(3)
     assert (kept.region, kept.snapshot_time, kept.received_at) == (region, NOON, clock.now())
@@ -174,8 +174,10 @@ def test_a_body_that_is_refused_twice_is_told_with_the_name_that_it_is_kept_unde
     cycle: Cycle, storage: Storage
 ) -> None:
     source = Handed([answer(b"no JSON", NOON)])
-    with pytest.raises(RefusedAnswerError, match=r"not JSON.* The body is kept: .* shows it as [0-9a-f]{12}\."):
-        cycle.run(source)
+    found = cycle.run(source)
+    assert (found.outcome, found.status) == (Outcome.REJECTED, ExitStatus.REFUSED)
+    assert re.search(r"not JSON.* The body is kept: .* shows it as [0-9a-f]{12}\.", found.message or "")
+    assert cycle.ended == ("rejected", NOON, found.message)
     assert (len(source.asked_for), source.forgotten) == (2, [Region.EU, Region.EU])
     assert len(storage.shelves.quarantine.kept()) == 1
     assert storage.shelves.spool.kept() == []
@@ -183,8 +185,7 @@ def test_a_body_that_is_refused_twice_is_told_with_the_name_that_it_is_kept_unde
 
 def test_whoever_has_a_later_attempt_does_not_ask_again_at_once(cycle: Cycle) -> None:
     source = Handed([answer(b"no JSON", NOON), answer(body_of(3), NOON)])
-    with pytest.raises(RefusedAnswerError):
-        cycle.run(source, asks_again=False)
+    assert cycle.run(source, asks_again=False).outcome is Outcome.REJECTED
     assert len(source.asked_for) == 1
 
 
@@ -197,26 +198,27 @@ def test_who_forces_asks_for_whatever_there_is_also_the_second_time(cycle: Cycle
 
 def test_a_body_without_a_time_is_not_kept_under_the_time_of_the_one_before(cycle: Cycle, storage: Storage) -> None:
     source = Handed([answer(b"no JSON", NOON), answer(body_of(3), None)])
-    with pytest.raises(RefusedAnswerError, match="no Last-Modified"):
-        cycle.run(source)
+    found = cycle.run(source)
+    assert "no Last-Modified" in (found.message or "")
     times = {kept.bytes: kept.snapshot_time for kept in storage.shelves.quarantine.kept()}
     assert times == {len(b"no JSON"): NOON, len(body_of(3)): None}
-    assert cycle.attempt.last_modified is None
+    assert cycle.ended == ("rejected", None, found.message)
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [(ZeroDivisionError("by zero"), "by zero"), (KeyboardInterrupt(), "KeyboardInterrupt")],
-)
-def test_a_body_survives_a_bug_in_the_cycle_itself(
-    storage: Storage, clock: TickingClock, error: BaseException, reason: str
-) -> None:
-    cycle = Cycle(storage, clock, away=AWAY, progress=Breaking("decode", raising(error)))
-    with pytest.raises(type(error)):
-        cycle.run(Handed([answer(body_of(3), NOON)]))
+def test_a_body_survives_a_bug_in_the_cycle_itself(storage: Storage, clock: TickingClock) -> None:
+    cycle = Cycle(storage, clock, away=AWAY, progress=Breaking("decode", raising(ZeroDivisionError("by zero"))))
+    found = cycle.run(Handed([answer(body_of(3), NOON)]))
+    assert (found.outcome, found.status, found.snapshot_time) == (Outcome.SPOOLED, ExitStatus.BUG, NOON)
     (kept,) = storage.shelves.spool.kept()
-    assert (kept.snapshot_time, kept.reason) == (NOON, reason)
-    assert (cycle.attempt.status, cycle.attempt.spooled_time) == ("spooled", NOON)
+    assert (kept.snapshot_time, kept.reason) == (NOON, "by zero")
+    assert cycle.ended == ("spooled", NOON, found.message)
+
+
+def test_a_body_survives_what_ends_the_program_in_the_middle(storage: Storage, clock: TickingClock) -> None:
+    cycle = Cycle(storage, clock, away=AWAY, progress=Breaking("decode", raising(KeyboardInterrupt())))
+    with pytest.raises(KeyboardInterrupt):
+        cycle.run(Handed([answer(body_of(3), NOON)]))
+    assert [(kept.snapshot_time, kept.reason) for kept in storage.shelves.spool.kept()] == [(NOON, "KeyboardInterrupt")]
 
 
 @pytest.fixture
@@ -232,19 +234,19 @@ def test_a_body_that_can_not_be_kept_is_said_beside_what_kept_it_from_being_stor
     full: Storage, clock: TickingClock, error: IronforgeError
 ) -> None:
     cycle = Cycle(full, clock, away=AWAY, progress=Breaking("decode", raising(error)))
-    with pytest.raises(ConfigurationError, match=rf"{error} .* was NOT kept"):
-        cycle.run(Handed([answer(body_of(3), NOON)]))
-    assert cycle.attempt.spooled_time is None
+    found = cycle.run(Handed([answer(body_of(3), NOON)]))
+    assert (found.outcome, found.status, found.snapshot_time) == (Outcome.FAILED, ExitStatus.CONFIGURATION, None)
+    assert re.search(rf"{error} .* was NOT kept", found.message or "")
+    assert cycle.ended == ("failed", NOON, found.message)
 
 
 def test_a_signal_ends_a_cycle_as_a_signal_though_the_body_can_not_be_kept(
     full: Storage, clock: TickingClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cycle = Cycle(full, clock, away=AWAY, progress=Breaking("decode", raising(InterruptedRunError("SIGTERM"))))
-    with pytest.raises(InterruptedRunError):
-        cycle.run(Handed([answer(body_of(3), NOON)]))
+    found = cycle.run(Handed([answer(body_of(3), NOON)]))
+    assert (found.outcome, found.status, found.snapshot_time) == (Outcome.FAILED, ExitStatus.TERMINATED, None)
     assert "EU: the body could not be kept either" in caplog.text
-    assert cycle.attempt.spooled_time is None
 
 
 # How long it is kept

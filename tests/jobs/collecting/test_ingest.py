@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.expected import expected_after

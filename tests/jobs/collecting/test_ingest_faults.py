@@ -10,12 +10,14 @@ import pytest
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, UsageError
+from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.collect import ingest
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs import stored
-from tests.jobs.handed import NOON, body_of
+from tests.jobs.handed import NOON, body_of, keep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,13 +44,20 @@ def take(
     source: str = "file",
     region: Region = Region.EU,
 ) -> CollectedRegion:
-    (found,) = ingest(
-        body_of(3) if body is None else body,
-        region=region,
-        snapshot_time=at,
-        source=source,
+    """Let a person give a body, in a file or by its name in the spool or the quarantine."""
+    content = body_of(3) if body is None else body
+    if source == "file":
+        (found,) = ingest(content, region=region, snapshot_time=at, storage=storage, clock=clock).regions
+        return found
+    kept = keep(getattr(storage.shelves, source), content, region=region, snapshot_time=at)
+    (found,) = spool.replay(
+        [kept],
         storage=storage,
+        quarantine=source == "quarantine",
+        snapshot_time=None,
+        force=False,
         clock=clock,
+        progress=Silent(),
     ).regions
     return found
 
@@ -94,7 +103,8 @@ def test_what_lies_on_disk_already_is_not_kept_once_more(away: Storage, clock: T
     found = take(away, clock, source=source)
     assert (found.outcome, found.status, found.snapshot_time) == (Outcome.FAILED, ExitStatus.DATABASE, None)
     assert found.message == str(AWAY)
-    assert away.shelves.spool.kept() == []
+    assert len(away.shelves.spool.kept()) == (source == "spool")
+    assert len(away.shelves.quarantine.kept()) == (source == "quarantine")
 
 
 def test_what_came_through_a_pipe_is_kept_where_the_database_refuses_it(storage: Storage, clock: TickingClock) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.errors import (
+    ExitStatus,
+    InterruptedRunError,
+    LockedError,
+    RefusedAnswerError,
+    UnavailableError,
+)
 from ironforge_cli.jobs.collecting.outcomes import (
     Collected,
     CollectedRegion,
     CollectedToken,
-    Outcome,
+    failed,
     repeated_body,
     unchanged,
 )
+from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
 from ironforge_cli.regions import Region
 from tests.jobs.handed import HOUR, NOON
@@ -67,19 +75,49 @@ def attempt(clock: TickingClock) -> Attempt:
 
 
 def test_nothing_new_is_a_good_end_that_says_why(attempt: Attempt) -> None:
-    found = unchanged(attempt, Region.US, NOON, "It is night.")
+    found = unchanged(Region.US, NOON, "It is night.", last_modified=NOON)
     assert (found.region, found.outcome, found.status) == (Region.US, Outcome.NO_CHANGE, DONE)
     assert (found.snapshot_time, found.counts, found.message) == (NOON, None, "It is night.")
-    assert (found.is_held, found.is_odd, found.replayed, found.steps) == (True, False, 0, {"download": 1.5})
+    assert (found.is_held, found.is_odd, found.replayed, found.last_modified) == (True, False, 0, NOON)
     # The row of an attempt says no more than that; why is told to whoever reads along.
-    assert (attempt.status, attempt.message) == ("no_change", None)
+    found.tell(attempt)
+    assert attempt.ended == Ended(Outcome.NO_CHANGE, None, NOON)
 
 
 def test_a_repeated_body_is_worth_a_look_and_its_row_says_why(attempt: Attempt) -> None:
-    found = repeated_body(attempt, Region.US, NOON + HOUR, NOON)
+    found = repeated_body(Region.US, NOON + HOUR, NOON)
     assert (found.outcome, found.status, found.is_odd) == (Outcome.NO_CHANGE, DONE, True)
     assert found.snapshot_time == NOON + HOUR
     assert (found.message or "").startswith(
         f"The body of {(NOON + HOUR).isoformat()} is that of {NOON.isoformat()} again"
     )
-    assert (attempt.status, attempt.message) == ("no_change", found.message)
+    found.tell(attempt)
+    assert attempt.ended == Ended(Outcome.NO_CHANGE, found.message)
+
+
+def test_what_came_from_the_spool_alone_is_a_success_of_the_attempt(attempt: Attempt) -> None:
+    replace(unchanged(Region.EU, NOON, "It is night."), replayed=1).tell(attempt)
+    assert (attempt.ended.outcome.row_status, attempt.ended.message) == ("success", None)
+    replace(failed(Region.EU, UnavailableError("Down.")), replayed=1).tell(attempt)
+    assert (attempt.ended.outcome.row_status, attempt.ended.message) == ("failed", "Down.")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "status"),
+    [
+        (RefusedAnswerError("Cut."), Outcome.REJECTED, ExitStatus.REFUSED),
+        (LockedError("Taken."), Outcome.LOCKED, ExitStatus.LOCKED),
+        (UnavailableError("Down."), Outcome.FAILED, ExitStatus.UNAVAILABLE),
+        (InterruptedRunError("SIGTERM"), Outcome.FAILED, ExitStatus.TERMINATED),
+        (ZeroDivisionError("by zero"), Outcome.FAILED, ExitStatus.BUG),
+    ],
+)
+def test_an_error_is_a_result_with_its_own_code_and_one_whose_body_waits_says_where(
+    error: Exception, outcome: Outcome, status: ExitStatus
+) -> None:
+    found = failed(Region.US, error, last_modified=NOON)
+    assert (found.outcome, found.status, found.snapshot_time, found.last_modified) == (outcome, status, None, NOON)
+    assert str(error) in (found.message or "")
+    spooled = failed(Region.US, error, last_modified=NOON, spooled=NOON)
+    assert (spooled.outcome, spooled.status, spooled.snapshot_time) == (Outcome.SPOOLED, status, NOON)
+    assert (spooled.message or "").startswith(f"{found.message} The snapshot of {NOON.isoformat()} is in the spool")

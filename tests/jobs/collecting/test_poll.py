@@ -9,7 +9,7 @@ import pytest
 
 from ironforge_cli.db import locks
 from ironforge_cli.errors import ExitStatus, InterruptedRunError
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
 from tests.jobs import stored

@@ -12,8 +12,8 @@ import pytest
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.collecting.collect import collect
-from ironforge_cli.jobs.collecting.outcomes import Outcome
 from ironforge_cli.jobs.collecting.poll import Polled, poll
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
 from tests.conftest import storage_in

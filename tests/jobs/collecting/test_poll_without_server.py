@@ -20,8 +20,9 @@ from ironforge_cli.errors import (
     InterruptedRunError,
     UnavailableError,
 )
-from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, Outcome
-from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion, poll, until_tick
+from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
+from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion, poll
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
 from tests.conftest import storage_in
@@ -77,33 +78,6 @@ def polled(
 
 
 # Pauses
-
-
-@pytest.mark.parametrize(
-    ("now", "wanted", "left", "seconds"),
-    [
-        # From the middle of two ticks, from a tick, and from just before one.
-        (75.0, 30, 900.0, 15.0),
-        (60.0, 30, 900.0, 30.0),
-        (89.5, 30, 900.0, 0.5),
-        # Several ticks count from the last one; what is shorter than a tick is one.
-        (75.0, 60, 900.0, 45.0),
-        (75.0, 5, 900.0, 15.0),
-        # The end of the window: its last tick at the latest, and none beyond.
-        (75.0, 480, 80.0, 75.0),
-        (75.0, 480, 75.0, 75.0),
-        (75.0, 480, 74.0, 45.0),
-        (75.0, 30, 15.0, 15.0),
-        (75.0, 30, 14.0, None),
-        (75.0, 30, 0.0, None),
-        (60.0, 30, 0.0, None),
-        (75.0, 480, -3_600.0, None),
-    ],
-)
-def test_an_attempt_falls_on_a_tick_within_the_window(
-    now: float, wanted: int, left: float, seconds: float | None
-) -> None:
-    assert until_tick(now, wanted=timedelta(seconds=wanted), grid=HALF_A_MINUTE, left=left) == seconds
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.jobs.collecting import spool
-from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
 from tests.jobs import stored

@@ -17,6 +17,7 @@ from ironforge_cli.errors import (
     RefusedAnswerError,
     UnavailableError,
 )
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.pending import PendingRows
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.regions import Region
@@ -104,7 +105,7 @@ def test_a_row_says_running_while_the_work_goes_on_and_is_finished_afterwards(
         assert logged(database) == [("poll", "us", NOW, "running", None, None, 4)]
         assert crashed(database) == []
         clock.sleep(60)
-        attempt.status, attempt.last_modified, attempt.message = "no_change", NOW - MINUTE, "It is the same."
+        attempt.ends(Outcome.NO_CHANGE, "It is the same.", last_modified=NOW - MINUTE)
     assert logged(database) == [("poll", "us", NOW, "no_change", NOW - MINUTE, "It is the same.", 4)]
     with evidence.attempt(None, progress=Silent()):
         pass
@@ -139,27 +140,23 @@ def test_a_running_row_is_seen_by_nobody_before_its_lock_is_held_and_by_nobody_w
 
 
 @pytest.mark.parametrize(
-    ("error", "spooled", "status", "message"),
+    ("error", "status", "message"),
     [
-        (LockedError("Held."), False, "locked", "Held."),
-        (RefusedAnswerError("Cut."), False, "rejected", "Cut."),
-        (UnavailableError("503."), False, "failed", "503."),
-        (InterruptedRunError("SIGTERM"), False, "failed", str(InterruptedRunError("SIGTERM"))),
-        (KeyboardInterrupt(), False, "failed", "KeyboardInterrupt"),
-        (DatabaseError("Away."), True, "spooled", "Away."),
-        (RefusedAnswerError("Cut."), True, "spooled", "Cut."),
+        (LockedError("Held."), "locked", "Held."),
+        (RefusedAnswerError("Cut."), "rejected", "Cut."),
+        (UnavailableError("503."), "failed", "503."),
+        (InterruptedRunError("SIGTERM"), "failed", str(InterruptedRunError("SIGTERM"))),
+        (KeyboardInterrupt(), "failed", "KeyboardInterrupt"),
     ],
 )
 def test_an_error_says_how_the_attempt_ended_and_is_raised_again(
-    clock: EventfulClock, waiting: Path, error: BaseException, status: str, message: str, *, spooled: bool
+    clock: EventfulClock, waiting: Path, error: BaseException, status: str, message: str
 ) -> None:
     # What became of it is in the row that waits, as it would be in the database.
     evidence = Evidence(AWAY, pending=PendingRows(waiting), command="collect", clock=clock)
-    with pytest.raises(type(error)), evidence.attempt(Region.EU, progress=Silent()) as attempt:  # noqa: PT012 - what is set before the error counts
-        attempt.spooled_time = NOW if spooled else None
-        attempt.last_modified = NOW - MINUTE
+    with pytest.raises(type(error)), evidence.attempt(Region.EU, progress=Silent()) as attempt:
         raise error
-    assert (attempt.status, attempt.message) == (status, message)
+    assert (attempt.ended.outcome.row_status, attempt.ended.message) == (status, message)
     (line,) = waiting.read_text(encoding="utf-8").splitlines()
     assert f'"{status}"' in line
     assert message in line
@@ -172,7 +169,7 @@ def test_what_the_database_could_not_take_waits_and_is_written_by_the_next_run(
     with away.run() as run:
         run.record_count = 7
         with away.attempt(Region.EU, progress=Silent()) as attempt:
-            attempt.status = "spooled"
+            attempt.ends(Outcome.SPOOLED)
     assert pending.waiting() == 2
     assert logged(database) == measured(database) == []
     Evidence(database, pending=None, command="collect", clock=clock).settle()
@@ -187,14 +184,14 @@ def test_what_a_command_that_changes_nothing_can_not_write_is_let_go(clock: Even
     evidence = Evidence(AWAY, pending=None, command="status", clock=clock)
     with evidence.run(), evidence.attempt(None, progress=Silent()) as attempt:
         pass
-    assert attempt.status == "success"
+    assert attempt.ended.outcome.row_status == "success"
 
 
 def test_a_database_that_comes_back_gets_the_whole_row(database: Database, clock: EventfulClock) -> None:
     evidence = Evidence(AWAY, pending=None, command="collect", clock=clock)
     with evidence.attempt(Region.EU, progress=Silent()) as attempt:
         clock.sleep(60)
-        attempt.message = "It came back."
+        attempt.ends(Outcome.DONE, "It came back.")
         evidence._database = database  # pyright: ignore[reportPrivateUsage] - no server has to be ended for it
     assert logged(database) == [("collect", "eu", NOW, "success", None, "It came back.", 1)]
 
@@ -204,7 +201,7 @@ def test_a_row_that_was_begun_is_finished_by_the_next_run_where_the_database_lef
 ) -> None:
     evidence = Evidence(database, pending=pending, command="collect", clock=clock)
     with evidence.attempt(Region.EU, progress=Silent()) as attempt:
-        attempt.status = "spooled"
+        attempt.ends(Outcome.SPOOLED)
         evidence._database = AWAY  # pyright: ignore[reportPrivateUsage] - no server has to be ended for it
     assert [row[3] for row in logged(database)] == ["running"]
     assert pending.settle(database) == 1
@@ -224,6 +221,25 @@ def test_evidence_that_can_be_written_nowhere_hides_no_failure(
     ):
         raise UnavailableError("503.")
     assert caplog.text.count("A row of collect could not be written") == 2
+
+
+def test_an_unexpected_error_of_the_writing_takes_nothing_back(
+    clock: EventfulClock, pending: PendingRows, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = MissingDatabase(DatabaseError("It is away."))
+
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    for way in ("connect", "transaction"):
+        monkeypatch.setattr(broken, way, fail)
+    evidence = Evidence(broken, pending=pending, command="collect", clock=clock)
+    with evidence.run() as run, evidence.attempt(Region.EU, progress=Silent()) as attempt:
+        run.record_count = 7
+        attempt.ends(Outcome.STORED, last_modified=NOW)
+    # Both rows wait for the next run.
+    assert pending.waiting() == 2
+    assert caplog.text.count("ZeroDivisionError: by zero") == 3
 
 
 # Runs
@@ -317,4 +333,4 @@ def test_a_step_does_not_begin_where_the_program_was_asked_to_end() -> None:
         attempt.step("download"),
     ):
         pytest.fail("it began")
-    assert (attempt.status, attempt.steps, shown.begun) == ("failed", {}, [])
+    assert (attempt.ended.outcome, attempt.steps, shown.begun) == (Outcome.FAILED, {}, [])

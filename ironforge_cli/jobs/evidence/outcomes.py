@@ -1,0 +1,60 @@
+"""How a piece of work ended: the one vocabulary of results, log rows and benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ironforge_cli.errors import LockedError, RefusedAnswerError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Outcome(StrEnum):
+    """How a piece of work ended, as results say it; what its row in scraper_logs says follows from that."""
+
+    STORED = "stored"
+    """What Blizzard published is in the tables."""
+    DONE = "done"
+    """Any other work is done."""
+    NO_CHANGE = "no_change"
+    SPOOLED = "spooled"
+    REJECTED = "rejected"
+    LOCKED = "locked"
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, error: BaseException) -> Outcome:
+        """How work ended that an error ended.
+
+        >>> Outcome.of(LockedError("Another run does it.")), Outcome.of(ValueError())
+        (<Outcome.LOCKED: 'locked'>, <Outcome.FAILED: 'failed'>)
+        """
+        match error:
+            case RefusedAnswerError():
+                return cls.REJECTED
+            case LockedError():
+                return cls.LOCKED
+            case _:
+                return cls.FAILED
+
+    @property
+    def row_status(self) -> str:
+        """What a row of scraper_logs says, one of LOG_STATUSES.
+
+        >>> Outcome.STORED.row_status, Outcome.DONE.row_status, Outcome.SPOOLED.row_status
+        ('success', 'success', 'spooled')
+        """
+        return "success" if self in {Outcome.STORED, Outcome.DONE} else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: all that its row will say of it."""
+
+    outcome: Outcome
+    message: str | None = None
+    last_modified: datetime | None = None
+    """The time that Blizzard gave to what it answered, where it answered."""

@@ -1,0 +1,49 @@
+"""Folders are kept clean by the time that both clocks agree on. No server is needed for that."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.errors import DatabaseError
+from ironforge_cli.jobs.collecting.tidying import tidy, tidy_by
+from ironforge_cli.jobs.storage import Workplace, evidence_of
+from ironforge_cli.regions import Region
+from tests.conftest import storage_in
+from tests.jobs.handed import HOUR, NOON, body_of, keep, nothing_newer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.clocks import TickingClock
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, clock: TickingClock) -> Workplace:
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The server is away.")))
+    evidence = evidence_of(storage, command="collect", clock=clock)
+    return Workplace.at(storage, evidence=evidence, decoding=threading.Lock())
+
+
+@pytest.mark.parametrize(("theirs", "ours", "stays"), [(31, 31, False), (29, 31, True), (31, 29, True)])
+def test_a_body_goes_when_both_clocks_call_it_too_old(
+    workplace: Workplace, theirs: int, ours: int, *, stays: bool
+) -> None:
+    kept = keep(workplace.shelves.quarantine, body_of(1))
+    headers = nothing_newer(date=NOON + theirs * DAY).headers
+    tidy_by(headers, Region.EU, workplace, now=NOON + ours * DAY)
+    assert workplace.shelves.quarantine.kept() == ([kept] if stays else [])
+
+
+def test_only_what_is_half_written_goes_where_no_time_is_given(workplace: Workplace) -> None:
+    kept = keep(workplace.shelves.spool, body_of(1), received_at=NOON - 1_000 * HOUR)
+    half = kept.path.with_name(".tmp-1")
+    half.touch()
+    tidy(Region.EU, workplace)
+    assert (workplace.shelves.spool.kept(), half.exists()) == ([kept], False)

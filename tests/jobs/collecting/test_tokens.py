@@ -1,0 +1,115 @@
+"""The price of the token: it hinders nothing, and waits on disk without a database. No server is needed for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.errors import (
+    ConfigurationError,
+    CredentialsError,
+    DatabaseError,
+    ExitStatus,
+    InterruptedRunError,
+    RefusedAnswerError,
+    UnavailableError,
+)
+from ironforge_cli.jobs.collecting.tokens import collect_token
+from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.regions import Region
+from tests.conftest import storage_in
+from tests.jobs.handed import NOON
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from ironforge_cli.errors import IronforgeError
+    from ironforge_cli.jobs.storage import Storage
+    from tests.clocks import TickingClock
+
+AWAY = DatabaseError("The server is away.")
+every_region = pytest.mark.parametrize("region", Region)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return storage_in(tmp_path, MissingDatabase(AWAY))
+
+
+@dataclass
+class Priced:
+    """Gives the price of a token, or fails."""
+
+    error: Exception | None = None
+
+    def token_price(self, region: Region) -> tuple[datetime, int]:
+        if self.error is not None:
+            raise self.error
+        return NOON, {Region.EU: 7, Region.US: 8}[region]
+
+
+@pytest.mark.parametrize("reason", [AWAY, ConfigurationError("The schema is too old.")])
+@every_region
+def test_a_price_that_the_database_does_not_take_waits_on_disk(
+    tmp_path: Path, clock: TickingClock, region: Region, reason: IronforgeError
+) -> None:
+    storage = storage_in(tmp_path, MissingDatabase(reason))
+    found = collect_token(region, market=Priced(), storage=storage, clock=clock)
+    assert (found.region, found.outcome, found.status) == (region, Outcome.SPOOLED, reason.status)
+    assert (found.updated_at, found.price) == (NOON, {Region.EU: 7, Region.US: 8}[region])
+    assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
+    assert storage.pending.waiting() == 1
+
+
+def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
+    (tmp_path / "spool" / "log-rows.jsonl" / "inside").mkdir(parents=True)
+    found = collect_token(Region.EU, market=Priced(), storage=storage, clock=clock)
+    assert (found.outcome, found.status, found.price) == (Outcome.FAILED, ExitStatus.CONFIGURATION, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "status", "message"),
+    [
+        (RefusedAnswerError("Cut."), Outcome.REJECTED, ExitStatus.REFUSED, "Cut."),
+        (UnavailableError("Down."), Outcome.FAILED, ExitStatus.UNAVAILABLE, "Down."),
+        (CredentialsError("Wrong."), Outcome.FAILED, ExitStatus.CREDENTIALS, "Wrong."),
+        (
+            ZeroDivisionError("by zero"),
+            Outcome.FAILED,
+            ExitStatus.BUG,
+            "An unexpected error, please report it: ZeroDivisionError: by zero",
+        ),
+    ],
+)
+def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
+    storage: Storage,
+    clock: TickingClock,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    error: Exception,
+    outcome: Outcome,
+    status: ExitStatus,
+    message: str,
+) -> None:
+    found = collect_token(Region.EU, market=Priced(error), storage=storage, clock=clock)
+    # Of a bug there is a traceback.
+    assert [record.exc_info is not None for record in caplog.records] == [True] * (status is ExitStatus.BUG)
+    assert (found.outcome, found.status, found.message) == (outcome, status, message)
+    assert (found.updated_at, found.price) == (None, None)
+    assert storage.pending.waiting() == 0
+
+
+def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check() -> None:
+        raise InterruptedRunError("SIGINT")
+
+    monkeypatch.setattr(clock, "check", check)
+    found = collect_token(Region.EU, market=Priced(), storage=storage, clock=clock)
+    assert (found.outcome, found.status) == (Outcome.FAILED, ExitStatus.INTERRUPTED)
+    assert storage.pending.waiting() == 0
