@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,12 +147,13 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = Field(default=None, description="secret of the Blizzard API client")
     client_secret_file: Folder | None = Field(default=None, description="file that holds the secret")
     api_url: HttpUrl = Field(
-        default="https://{region}.api.blizzard.com", description="`{region}` becomes eu or us, in host or path"
+        default="https://{region}.api.blizzard.com",
+        description="`{region}` becomes a region, such as eu, in host or path",
     )
     oauth_url: HttpUrl = Field(default="https://oauth.battle.net/token", description="token endpoint")
     regions: Annotated[
         tuple[Region, ...], NoDecode, BeforeValidator(_region_names), AfterValidator(_distinct_regions)
-    ] = Field(default=tuple(Region), description="regions of commands without --region")
+    ] = Field(default=DEFAULT_REGIONS, description="regions of commands without --region")
     locale: Annotated[str, AfterValidator(_locale)] = Field(default="en_US", description="locale of names")
     http_timeout: Annotated[HttpTimeout, NoDecode, BeforeValidator(_two_timeouts)] = Field(
         default=HttpTimeout(10, 60), description="connect, read seconds"

@@ -25,6 +25,7 @@ from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from tests.jobs.faults import as_markdown
 
@@ -39,7 +40,7 @@ COMMAND: Final = "uv run python -m tests.documentation"
 SHARED_PANEL: Final = "Shared options"
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
-_REGION_IN_NAME: Final = re.compile(r"(?:(?<=_)|^)(eu|us)(?=_|$)")
+_REGION_IN_NAME: Final = re.compile(rf"(?:(?<=_)|^)({'|'.join(Region)})(?=_|$)")
 _Declared: TypeAlias = OptionInfo | ArgumentInfo
 _DIALECT: Final = postgresql.dialect()
 
@@ -220,7 +221,7 @@ def _described(tables: Sequence[Table]) -> list[str]:
     table = tables[0]
     comment = table.comment or ""
     if len(tables) > 1:
-        comment = comment.replace("EU", "EU or US")
+        comment = comment.replace(next(iter(Region)).label, " or ".join(region.label for region in Region))
     lines = [f"## {', '.join(f'`{one.name}`' for one in tables)}", "", f"{comment}.", ""]
     rows = [
         (

@@ -34,12 +34,12 @@ def one_recomputation(url: str, home: str, kill_at: int) -> None:
     from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
     from ironforge_cli.jobs.history.recompute import Extent, recompute  # noqa: PLC0415
-    from ironforge_cli.regions import Region  # noqa: PLC0415
+    from ironforge_cli.regions import DEFAULT_REGIONS  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
 
     database = Database(url)
     recomputed = recompute(
-        tuple(Region),
+        DEFAULT_REGIONS,
         storage=storage_in(Path(home), database),
         clock=SystemClock(Stop()),
         extent=Extent(),

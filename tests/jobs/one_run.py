@@ -21,7 +21,7 @@ def one_run(*, url: str, api_url: str, oauth_url: str, credentials: tuple[str, s
     from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
     from ironforge_cli.jobs.collecting.collect import collect  # noqa: PLC0415
-    from ironforge_cli.regions import Region  # noqa: PLC0415
+    from ironforge_cli.regions import DEFAULT_REGIONS  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
 
     clock, folder = SystemClock(Stop()), Path(home)
@@ -38,7 +38,7 @@ def one_run(*, url: str, api_url: str, oauth_url: str, credentials: tuple[str, s
     )
     database = Database(url)
     collected = collect(
-        tuple(Region),
+        DEFAULT_REGIONS,
         market=BlizzardClient(transport, api_url=api_url, locale="en_US"),
         storage=storage_in(folder, database),
         clock=clock,

@@ -83,7 +83,7 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
     from ironforge_cli.jobs.collecting import collect as job  # noqa: PLC0415
 
     if region is None or len(set(region)) != 1:
-        raise UsageError("--from stores one body of one region: say which with --region eu or --region us.")
+        raise UsageError("--from stores one body of one region: say which with --region, such as --region eu.")
     if snapshot_time is None:
         raise UsageError(
             "--from needs --snapshot-time: the Last-Modified that Blizzard gave with the body, such as "

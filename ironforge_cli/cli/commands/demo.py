@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.errors import LockedError, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ Home = Annotated[
 def demo(
     run: Invocation,
     *,
+    region: Regions = None,
     auctions: Auctions = 30_000,
     hours: Hours = 8,
     items: Items = 8,
@@ -55,7 +56,7 @@ def demo(
     home: Home = None,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
-    """Show the whole job: collect several hours of EU and US, with nothing set up.
+    """Show the whole job: collect several hours of the market, with nothing set up.
 
     Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
     hour, and shows what sells. Your own data and settings are left alone; run it again to begin anew.
@@ -67,14 +68,16 @@ def demo(
     from ironforge_cli.config import default_home  # noqa: PLC0415
     from ironforge_cli.db import schema  # noqa: PLC0415
     from ironforge_cli.jobs.demo import demonstrate  # noqa: PLC0415
-    from ironforge_cli.regions import Region  # noqa: PLC0415
     from ironforge_cli.sandbox.stand_in import Sandbox  # noqa: PLC0415
 
     began = run.clock.monotonic()
+    regions = run.regions(region)
     own = default_home()
     folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
     starts_at = run.clock.now() - timedelta(hours=hours)
-    sandbox: Sandbox = run.close_with(Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at))
+    sandbox: Sandbox = run.close_with(
+        Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at, regions=regions)
+    )
     database = run.embedded_database(home=folder)
     schema.start_anew(database)
 
@@ -91,7 +94,7 @@ def demo(
     if not run.shared.verbose:
         run.close_with(_without_a_line_for_each_snapshot())
     demonstrated = demonstrate(
-        tuple(Region),
+        regions,
         hours=hours,
         publish=sandbox.advance,
         api=BlizzardClient(transport, api_url=sandbox.api_url, locale=run.settings.locale),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.errors import UsageError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +66,7 @@ def serve(
     speed: Speed = 1.0,
     latency: Latency = 0.0,
     fault: Faults = None,
+    region: Regions = None,
 ) -> None:
     """Answer as Blizzard's API does, over a simulated market, until Ctrl-C.
 
@@ -82,10 +83,13 @@ def serve(
         say("# The sandbox listens. In another terminal:")
         for name, value in address.environment.items():
             say(f"export {name}='{value}'")
+        if regions != DEFAULT_REGIONS:
+            say(f"export IRONFORGE_REGIONS='{','.join(regions)}'")
         say("ironforge collect")
 
     # Before anything listens: what is wrong with the command must not leave an open socket.
-    faults_on = [_fault(given) for given in fault or ()]
+    regions = run.regions(region)
+    faults_on = [_fault(given, regions) for given in fault or ()]
     try:
         sandbox = Sandbox(
             seed=seed,
@@ -97,24 +101,25 @@ def serve(
             port=port,
             latency=latency,
             starts_at=run.clock.now(),
+            regions=regions,
         )
     except ValueError as error:
         raise UsageError(f"No market can be made of these sizes: {error}") from error
-    for name, region in faults_on:
-        sandbox.set_fault(name, region=region)
+    for name, struck in faults_on:
+        sandbox.set_fault(name, region=struck)
     serve_until(sandbox, when_ready=ready, ending=run.stop.event)
     run.stop.check()
 
 
-def _fault(given: str) -> tuple[str, Region | None]:
+def _fault(given: str, regions: Sequence[Region]) -> tuple[str, Region | None]:
     """The name and the region of a fault such as eu:truncated."""
     from ironforge_cli.sandbox.faults import FAULTS  # noqa: PLC0415
 
     region, _, name = given.rpartition(":")
     if name not in FAULTS:
         raise UsageError(f"--fault {given}: `ironforge sandbox faults` lists what there is, and {name!r} isn't there.")
-    if region and region not in list(Region):
-        raise UsageError(f"--fault {given}: there is no region {region!r}, only {' and '.join(Region)}.")
+    if region and region not in regions:
+        raise UsageError(f"--fault {given}: there is no region {region!r}, only {' and '.join(regions)}.")
     return name, Region(region) if region else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.cli.commands.test_collect import KEYS, NOBODY, rows, variables, wait_until
 from tests.db.embedded_playground import server_pid
 
@@ -178,4 +178,4 @@ def test_an_embedded_server_that_is_killed_within_a_window_is_started_again(
     listed = run("spool", "list", "--format", "json", **own)
     assert json.loads(listed.stdout) == []
     counted = run("status", "--format", "json", **own)
-    assert [state["gaps"] for state in json.loads(counted.stdout)] == [[] for _ in Region]
+    assert [state["gaps"] for state in json.loads(counted.stdout)] == [[] for _ in DEFAULT_REGIONS]

@@ -10,7 +10,7 @@ import pytest
 
 from ironforge_cli.errors import DatabaseError, ExitStatus, RefusedAnswerError
 from ironforge_cli.jobs.collecting.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
 
-every_region = pytest.mark.parametrize("region", Region)
+every_region = pytest.mark.parametrize("region", DEFAULT_REGIONS)
 
 
 @pytest.fixture

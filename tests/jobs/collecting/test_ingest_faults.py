@@ -12,7 +12,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, UsageError
 from ironforge_cli.jobs.collecting.collect import ingest
 from ironforge_cli.jobs.collecting.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs import stored
 from tests.jobs.handed import NOON, body_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.clocks import TickingClock
 
 AWAY = DatabaseError("The server is away.")
-every_region = pytest.mark.parametrize("region", Region)
+every_region = pytest.mark.parametrize("region", DEFAULT_REGIONS)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
 from tests.jobs.one_run import process_context, start
 from tests.servers import embedded_server
@@ -45,7 +45,7 @@ def _left_over(home: Path) -> list[Path]:
 
 
 def _assert_undisturbed(collector: Collector, database: Database) -> None:
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region)
         assert stored.auctions(database, region) == expected.auctions
         assert stored.statistics(database, region) == expected.statistics
@@ -90,7 +90,7 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     statuses = [row[0] for row in stored.attempts(database)]
     assert set(statuses) <= {"success", "no_change", "running"}
     assert statuses.count("running") == len(crashed) <= 2 * killed
-    assert statuses.count("success") <= len(Region) * (kills + 1)
+    assert statuses.count("success") <= len(DEFAULT_REGIONS) * (kills + 1)
 
 
 @pytest.mark.parametrize("kills", [5, _MANY])
@@ -135,10 +135,10 @@ def test_collects_at_the_same_instant_store_each_hour_once(
             run.join()
         codes = {run.exitcode for run in runs}
         assert codes <= {ExitStatus.DONE, ExitStatus.LOCKED, ExitStatus.PARTIAL}
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             assert len(stored.times(database, region)) == hour + 1
     _assert_undisturbed(collector, database)
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         statuses = [row[0] for row in stored.attempts(database, region)]
         assert statuses.count("success") == 3
         assert set(statuses) <= {"success", "no_change", "locked"}
