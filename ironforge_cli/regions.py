@@ -11,6 +11,8 @@ class Region(StrEnum):
 
     EU = "eu"
     US = "us"
+    KR = "kr"
+    TW = "tw"
 
     @property
     def label(self) -> str:
