@@ -27,6 +27,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import Kind
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
+from tests.cli.tree import function_of
 from tests.jobs.faults import as_markdown
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ def root_options() -> tuple[Option, ...]:
 
 def _commands_of(group: Typer, words: tuple[str, ...]) -> Iterator[Command]:
     for declared in group.registered_commands:
-        function = declared.callback
-        if function is None or declared.name is None:
-            raise ValueError(f"a command below {words} has no function or no name")
+        if declared.name is None:
+            raise ValueError(f"a command below {words} has no name")
+        function = function_of(declared)
         yield Command((*words, declared.name), inspect.getdoc(function) or "", _options_of(function))
     for inner in group.registered_groups:
         if inner.typer_instance is None or isinstance(inner.name, DefaultPlaceholder) or inner.name is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import shlex
 import shutil
@@ -11,18 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
+from rich.table import Table
 
+from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, gold, iso, plain, sparkline
+from ironforge_cli.config import default_home
+from ironforge_cli.db import schema
 from ironforge_cli.errors import LockedError, UsageError
+from ironforge_cli.jobs.demo import demonstrate
+from ironforge_cli.sandbox.stand_in import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
 
 _MARK = "this-is-a-demo"
@@ -63,13 +71,6 @@ def demo(
 
     Example: ironforge demo --hours 24 --items 20
     """
-    from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - help must not wait for all of this
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-    from ironforge_cli.config import default_home  # noqa: PLC0415
-    from ironforge_cli.db import schema  # noqa: PLC0415
-    from ironforge_cli.jobs.demo import demonstrate  # noqa: PLC0415
-    from ironforge_cli.sandbox.stand_in import Sandbox  # noqa: PLC0415
-
     began = run.clock.monotonic()
     regions = run.regions(region)
     own = default_home()
@@ -121,8 +122,6 @@ def _fresh(run: Invocation, folder: Path) -> Path:
     Anybody else's folder is refused.
     """
     # Only Unix has it, and only this command needs it.
-    import fcntl  # noqa: PLC0415
-
     folder = folder.expanduser().absolute()
     mark = folder / _MARK
     try:
@@ -204,11 +203,6 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
 
 
 def _show_region(shown: Shown, console: Console) -> None:
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, gold, iso, plain  # noqa: PLC0415
-
     console.print(
         f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
         soft_wrap=True,
@@ -246,8 +240,6 @@ def _show_region(shown: Shown, console: Console) -> None:
 
 def _bars(busy: BusyItem, *, hours: int) -> str:
     """The newest hours of an item, a bar each, and a gap where nothing is known."""
-    from ironforge_cli.cli.show.render import sparkline  # noqa: PLC0415
-
     shown = busy.by_hour[-min(hours, _MOST_HOURS) :]
     bars = iter(sparkline([units for units in shown if units is not None]))
     return "".join(" " if units is None else next(bars) for units in shown)

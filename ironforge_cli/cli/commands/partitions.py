@@ -6,22 +6,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
+from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, iso, plain, size
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.days import export as exporting
+from ironforge_cli.jobs.days import maintain as maintaining
+from ironforge_cli.jobs.days import one_day
+from ironforge_cli.jobs.days.housekeeping import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.days.housekeeping import Maintained
     from ironforge_cli.jobs.days.one_day import ChangedDays
-
-app = typer.Typer(no_args_is_help=True)
 
 
 def utc_day(text: str) -> date:
@@ -83,9 +87,7 @@ def maintain(
 
     Example: ironforge partitions maintain --ahead 14 --dry-run
     """
-    from ironforge_cli.jobs.days import maintain as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
-    maintained = job.maintain(
+    maintained = maintaining.maintain(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive),
@@ -106,10 +108,7 @@ def list_(
 
     Example: ironforge partitions list --region eu
     """
-    from ironforge_cli.cli.show.render import Report, count, iso, size  # noqa: PLC0415
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    held = job.listed(run.regions(region), database=run.database, archive=run.archive(archive))
+    held = one_day.listed(run.regions(region), database=run.database, archive=run.archive(archive))
     records: list[dict[str, Any]] = [
         {
             "region": day.region,
@@ -158,9 +157,7 @@ def restore(
 
     Example: ironforge partitions restore --date 2024-01-15 --region eu
     """
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    changed = job.restore(
+    changed = one_day.restore(
         run.regions(region),
         date_,
         storage=run.storage(lambda: run.database, home=run.home),
@@ -188,9 +185,7 @@ def drop(
 
     Example: ironforge partitions drop --date 2024-01-15 --region eu --dry-run
     """
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    changed = job.drop(
+    changed = one_day.drop(
         run.regions(region),
         date_,
         storage=run.storage(lambda: run.database, home=run.home),
@@ -212,11 +207,7 @@ def export(
 
     Example: ironforge partitions export --archive /srv/ironforge/archive
     """
-    from ironforge_cli.archive.tables import ArchivedTables  # noqa: PLC0415
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
-    from ironforge_cli.jobs.days import export as job  # noqa: PLC0415
-
-    exported = job.export(
+    exported = exporting.export(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         tables=ArchivedTables(run.required_archive(archive).days.store),
@@ -254,9 +245,6 @@ def export(
 
 
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
-    from ironforge_cli.jobs.days.housekeeping import described  # noqa: PLC0415
-
     records: list[dict[str, Any]] = [
         {
             "action": str(result.action),
@@ -297,8 +285,6 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
 
 
 def _changes(changed: ChangedDays, format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
-
     records: list[Mapping[str, Any]] = [
         {
             "region": day.region,
@@ -341,10 +327,6 @@ def _bound(moment: Any, written: Any) -> str:
 def _grid(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "There are none."
 ) -> None:
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import plain  # noqa: PLC0415
-
     if not rows:
         console.print(empty)
         return
@@ -354,10 +336,3 @@ def _grid(
     for row in rows:
         grid.add_row(*(plain(cell) for cell in row))
     console.print(grid)
-
-
-app.command("maintain")(maintain)
-app.command("list")(list_)
-app.command("restore")(restore)
-app.command("drop")(drop)
-app.command("export")(export)

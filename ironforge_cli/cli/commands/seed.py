@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, plain
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.catalogue import seed as job
+from ironforge_cli.jobs.catalogue.seed import SEEDERS
+from ironforge_cli.jobs.catalogue.work import Trial, at_once
+from ironforge_cli.jobs.evidence.pending import PendingRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.catalogue.work import Seeded
-
-app = typer.Typer(no_args_is_help=True)
 
 Force = Annotated[
     bool,
@@ -36,7 +39,6 @@ Profession = Annotated[
 ]
 
 
-@app.command("recipes")
 @command
 def recipes(
     run: Invocation,
@@ -55,7 +57,6 @@ def recipes(
     return _seeded(run, ["recipes"], force=force, limit=limit, profession=profession, format_=format_)
 
 
-@app.command("reagents")
 @command
 def reagents(
     run: Invocation,
@@ -74,7 +75,6 @@ def reagents(
     return _seeded(run, ["reagents"], force=force, limit=limit, profession=profession, format_=format_)
 
 
-@app.command("items")
 @command
 def items(
     run: Invocation,
@@ -93,7 +93,6 @@ def items(
     return _seeded(run, ["items"], force=force, limit=limit, profession=profession, format_=format_)
 
 
-@app.command("all")
 @command
 def all_(
     run: Invocation,
@@ -109,8 +108,6 @@ def all_(
 
     Example: ironforge seed all --format json
     """
-    from ironforge_cli.jobs.catalogue.seed import SEEDERS  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
     return _seeded(run, SEEDERS, force=force, limit=limit, profession=profession, format_=format_)
 
 
@@ -123,10 +120,6 @@ def _seeded(
     profession: str | None,
     format_: Format,
 ) -> Report:
-    from ironforge_cli.jobs.catalogue import seed as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
-    from ironforge_cli.jobs.catalogue.work import Trial, at_once  # noqa: PLC0415
-    from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
-
     # Settings that are missing are told before a server is started.
     if list(wanted) != ["reagents"]:
         run.settings.credentials()
@@ -147,8 +140,6 @@ def _seeded(
 
 def report(seeded: Seeded, format_: Format) -> Report:
     """What a seeding has to say."""
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-
     return Report(
         records=records(seeded),
         show=lambda console: show(seeded, console),
@@ -184,10 +175,6 @@ def records(seeded: Seeded) -> list[dict[str, Any]]:
 
 def show(seeded: Seeded, console: Console) -> None:
     """A table with a column a seeder, for people."""
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, plain  # noqa: PLC0415
-
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
     for part in seeded.parts:

@@ -11,6 +11,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
@@ -38,7 +39,7 @@ def collector(make_collector: Callable[..., Collector], database: Database) -> C
 
 def _replay(collector: Collector, bodies: list[Any], **options: Any) -> Any:
     usual: dict[str, Any] = {"quarantine": False, "snapshot_time": None, "force": False}
-    return spool.replay(
+    return replay_bodies(
         bodies,
         storage=collector.storage,
         clock=collector.clock,

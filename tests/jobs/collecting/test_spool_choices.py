@@ -11,6 +11,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, UsageError
 from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.outcomes import Outcome
+from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
@@ -30,7 +31,7 @@ both_shelves = pytest.mark.parametrize("quarantine", [False, True], ids=["spool"
 
 def replay(storage: Storage, clock: TickingClock, bodies: list[Kept], **options: Any) -> Collected:
     usual: dict[str, Any] = {"quarantine": False, "snapshot_time": None, "force": False}
-    return spool.replay(bodies, storage=storage, clock=clock, progress=Silent(), **{**usual, **options})
+    return replay_bodies(bodies, storage=storage, clock=clock, progress=Silent(), **{**usual, **options})
 
 
 @both_shelves
