@@ -16,7 +16,7 @@ from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
-from tests.jobs.one_run import process_context, start
+from tests.jobs.one_process import one_collection, started
 from tests.servers import embedded_server
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     make_collector: Callable[..., Collector], database: Database, tmp_path: Path, kills: int
 ) -> None:
     collector = make_collector(database, auctions=300, items=40)
-    context, home = process_context(), tmp_path / "home"
+    home = tmp_path / "home"
     options = _options(collector.sandbox, database.url, home)
     # The first runs show how long one takes here; the moments of the others are spread over it and a bit more.
     began = time.monotonic()
     for _ in range(2):
         began = time.monotonic()
-        run = start(context, **options)
+        run = started(one_collection, **options)
         run.join()
         assert run.exitcode == ExitStatus.DONE
     usual = time.monotonic() - began
@@ -71,13 +71,13 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     killed = 0
     for kill in range(kills):
         collector.publish()
-        run = start(context, **options)
+        run = started(one_collection, **options)
         run.join((kill + chance.random()) / kills * 1.25 * usual)
         if run.is_alive():
             os.kill(run.pid or 0, signal.SIGKILL)
             killed += 1
         run.join()
-        good = start(context, **options)
+        good = started(one_collection, **options)
         good.join()
         assert good.exitcode == ExitStatus.DONE
     assert killed > kills // 3
@@ -97,7 +97,7 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
 def test_a_server_killed_at_any_moment_costs_no_hour(
     make_collector: Callable[..., Collector], tmp_path: Path, kills: int
 ) -> None:
-    context, home = process_context(), tmp_path / "home"
+    home = tmp_path / "home"
     chance = random.Random(7)  # noqa: S311 - reproducible moments are wanted
     with embedded_server() as server, server.migrated_database() as url:
         database = Database(url)
@@ -106,12 +106,12 @@ def test_a_server_killed_at_any_moment_costs_no_hour(
         for kill in range(kills):
             if kill:
                 collector.publish()
-            run = start(context, **options)
+            run = started(one_collection, **options)
             time.sleep((kill + chance.random()) / kills / 2)
             server.kill_and_restart()
             run.join()
             assert run.exitcode in {ExitStatus.DONE, ExitStatus.DATABASE, ExitStatus.PARTIAL}
-            good = start(context, **options)
+            good = started(one_collection, **options)
             good.join()
             assert good.exitcode == ExitStatus.DONE
         _assert_undisturbed(collector, database)
@@ -125,12 +125,11 @@ def test_collects_at_the_same_instant_store_each_hour_once(
     make_collector: Callable[..., Collector], database: Database, tmp_path: Path, at_once: int
 ) -> None:
     collector = make_collector(database, auctions=300, items=40)
-    context = process_context()
     options = _options(collector.sandbox, database.url, tmp_path / "home")
     for hour in range(3):
         if hour:
             collector.publish()
-        runs = [start(context, **options) for _ in range(at_once)]
+        runs = [started(one_collection, **options) for _ in range(at_once)]
         for run in runs:
             run.join()
         codes = {run.exitcode for run in runs}

@@ -20,7 +20,7 @@ from ironforge_cli.jobs.days.housekeeping import Housekeeping, Outcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, Tally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
-from tests.jobs.one_maintenance import STEPS, one_maintenance, process_context
+from tests.jobs.one_process import STEPS, one_maintenance, started
 from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
@@ -142,17 +142,14 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_goes_on(
     expected = {day: day_of_rows(day, auctions=20) for day in days}
     for day, rows in expected.items():
         store(storage.database, day, rows)
-    process = process_context().Process(
-        target=one_maintenance,
-        kwargs={
-            "url": storage.database.url,
-            "home": str(folder.parent / "home"),
-            "archive": str(folder),
-            "now": clock.now().isoformat(),
-            "step": step,
-        },
+    process = started(
+        one_maintenance,
+        url=storage.database.url,
+        home=str(folder.parent / "home"),
+        archive=str(folder),
+        now=clock.now().isoformat(),
+        step=step,
     )
-    process.start()
     process.join()
     assert process.exitcode == -9
     for day, rows in expected.items():

@@ -23,7 +23,7 @@ from tests.jobs.chains import (
     figures_of,
     hourly,
 )
-from tests.jobs.one_recomputation import process_context, start
+from tests.jobs.one_process import one_recomputation, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,12 +258,11 @@ def test_runs_that_are_killed_at_any_step_leave_nothing_behind(chain: Chain, tmp
     chain.store()
     right = everything_of(chain)
     chain.spoil()
-    context = process_context()
     for steps in (1, 3, 4, 9, 22, 51, 76):
-        run = start(context, chain.database.url, tmp_path, kill_at=steps)
+        run = started(one_recomputation, url=chain.database.url, home=str(tmp_path), kill_at=steps)
         run.join()
         assert run.exitcode == -signal.SIGKILL
-    last = start(context, chain.database.url, tmp_path)
+    last = started(one_recomputation, url=chain.database.url, home=str(tmp_path))
     last.join()
     assert last.exitcode == ExitStatus.DONE
     assert everything_of(chain) == right
