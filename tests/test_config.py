@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ironforge_cli import config
-from ironforge_cli.config import HttpTimeout, LoadedSettings, LogFormat, LogLevel, Settings
+from ironforge_cli.config import HttpTimeout, LoadedSettings, LogLevel, Settings
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.regions import Region
 
@@ -62,7 +62,7 @@ GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "log_retention_days": ("10", "20", 10, 20, None),
     "ping_url": ("https://hc/a", '"https://hc/b"', "https://hc/a", "https://hc/b", None),
     "log_level": ("DEBUG", '"Error"', LogLevel.DEBUG, LogLevel.ERROR, None),
-    "log_format": ("JSON", '"json"', LogFormat.JSON, LogFormat.JSON, None),
+    "log_format": ("JSON", '"json"', "json", "json", None),
 }
 
 # Values that are wrong, and words of the remedy that has to be named.

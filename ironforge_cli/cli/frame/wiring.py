@@ -125,7 +125,7 @@ class Invocation:
         loaded = config.load(options={}, environment=self.environment)
         settings = loaded.settings
         # Until now only the environment's word was known; the config file has one, too.
-        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format.value))
+        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format))
         for warning in loaded.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         return loaded
