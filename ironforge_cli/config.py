@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
@@ -35,7 +35,7 @@ from ironforge_cli.given import (
     whole_archive_uri,
     whole_path,
 )
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,13 +66,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """Lines for people, or one JSON object a line."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class HttpTimeout(NamedTuple):
@@ -184,12 +177,13 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = Field(default=None, description="secret of the Blizzard API client")
     client_secret_file: Folder | None = Field(default=None, description="file that holds the secret")
     api_url: HttpUrl = Field(
-        default="https://{region}.api.blizzard.com", description="`{region}` becomes eu or us, in host or path"
+        default="https://{region}.api.blizzard.com",
+        description="`{region}` becomes a region, such as eu, in host or path",
     )
     oauth_url: HttpUrl = Field(default="https://oauth.battle.net/token", description="token endpoint")
     regions: Annotated[
         tuple[Region, ...], NoDecode, BeforeValidator(_region_names), AfterValidator(_distinct_regions)
-    ] = Field(default=tuple(Region), description="regions of commands without --region")
+    ] = Field(default=DEFAULT_REGIONS, description="regions of commands without --region")
     locale: Annotated[str, AfterValidator(_locale)] = Field(default="en_US", description="locale of names")
     http_timeout: Annotated[HttpTimeout, NoDecode, BeforeValidator(_two_timeouts)] = Field(
         default=HttpTimeout(10, 60), description="connect, read seconds"
@@ -220,8 +214,8 @@ class Settings(BaseSettings):
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         default=LogLevel.INFO, description="debug, info, warning or error"
     )
-    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
-        default=LogFormat.TEXT, description="text, or json: one object a line, on stderr"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        default="text", description="text, or json: one object a line, on stderr"
     )
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Region(StrEnum):
@@ -10,6 +11,8 @@ class Region(StrEnum):
 
     EU = "eu"
     US = "us"
+    KR = "kr"
+    TW = "tw"
 
     @property
     def label(self) -> str:
@@ -37,3 +40,7 @@ class Region(StrEnum):
         'static-eu'
         """
         return f"static-{self.value}"
+
+
+DEFAULT_REGIONS: Final = (Region.EU, Region.US)
+"""Regions of who names none. Others are known, and left alone until somebody names them."""

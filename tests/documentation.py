@@ -25,7 +25,9 @@ from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
+from tests.cli.tree import function_of
 from tests.jobs.faults import as_markdown
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ COMMAND: Final = "uv run python -m tests.documentation"
 SHARED_PANEL: Final = "Shared options"
 
 _PART: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
-_REGION_IN_NAME: Final = re.compile(r"(?:(?<=_)|^)(eu|us)(?=_|$)")
+_REGION_IN_NAME: Final = re.compile(rf"(?:(?<=_)|^)({'|'.join(Region)})(?=_|$)")
 _Declared: TypeAlias = OptionInfo | ArgumentInfo
 _DIALECT: Final = postgresql.dialect()
 
@@ -86,9 +88,9 @@ def root_options() -> tuple[Option, ...]:
 
 def _commands_of(group: Typer, words: tuple[str, ...]) -> Iterator[Command]:
     for declared in group.registered_commands:
-        function = declared.callback
-        if function is None or declared.name is None:
-            raise ValueError(f"a command below {words} has no function or no name")
+        if declared.name is None:
+            raise ValueError(f"a command below {words} has no name")
+        function = function_of(declared)
         yield Command((*words, declared.name), inspect.getdoc(function) or "", _options_of(function))
     for inner in group.registered_groups:
         if inner.typer_instance is None or isinstance(inner.name, DefaultPlaceholder) or inner.name is None:
@@ -220,7 +222,7 @@ def _described(tables: Sequence[Table]) -> list[str]:
     table = tables[0]
     comment = table.comment or ""
     if len(tables) > 1:
-        comment = comment.replace("EU", "EU or US")
+        comment = comment.replace(next(iter(Region)).label, " or ".join(region.label for region in Region))
     lines = [f"## {', '.join(f'`{one.name}`' for one in tables)}", "", f"{comment}.", ""]
     rows = [
         (

@@ -17,7 +17,7 @@ import pytest
 
 import ironforge_cli
 from ironforge_cli.db.embedded.cluster import answering_pid
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.db.embedded_playground import IS_ROOT, sockets_of
 from tests.servers import open_folder
 
@@ -159,7 +159,7 @@ def test_collect_makes_its_own_server_and_finds_its_data_again(
     sandbox = make_sandbox()
     home = newcomer.folder / "home"
     environment = {**sandbox.address.environment, "IRONFORGE_HOME": str(home)}
-    listed = {region.value: len(sandbox.published(region).listings) for region in Region}
+    listed = {region.value: len(sandbox.published(region).listings) for region in DEFAULT_REGIONS}
     first = newcomer.types("collect", "--format", "json", **environment)
     assert outcomes(first) == {region: ("stored", auctions) for region, auctions in listed.items()}
     again = newcomer.types("collect", "--format", "json", **environment)
@@ -186,5 +186,5 @@ def test_collect_stores_into_the_operators_own_server(
         # What was asked for too early waits in the spool, and comes first.
         stored = newcomer.types("collect", "--format", "json", **environment)
         assert stored.returncode == 0, stored.stderr
-        assert sum(record["replayed"] for record in json.loads(stored.stdout)) == len(Region)
+        assert sum(record["replayed"] for record in json.loads(stored.stdout)) == len(DEFAULT_REGIONS)
     assert not (home / "postgres").exists()

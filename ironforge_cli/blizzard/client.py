@@ -41,7 +41,7 @@ class Read(Generic[_Value]):
 class BlizzardClient:
     """Endpoints of every region. Safe to share between threads.
 
-    `api_url` holds `{region}` where eu or us goes, in host or path; `locale` is that of names.
+    `api_url` holds `{region}` where the region's name goes, in host or path; `locale` is that of names.
     """
 
     def __init__(self, transport: Transport, *, api_url: str, locale: str, deadline: Deadline | None = None) -> None:

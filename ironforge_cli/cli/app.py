@@ -11,21 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ironforge_cli.cli.commands import (
-    collect,
-    config,
-    db,
-    demo,
-    init,
-    partitions,
-    poll,
-    sandbox,
-    seed,
-    snapshots,
-    spool,
-    stats,
-    status,
-)
+from ironforge_cli.cli.frame.lazy import offer
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 
 if TYPE_CHECKING:
@@ -42,7 +28,7 @@ app = typer.Typer(
 
 def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version  # noqa: PLC0415 - no other call needs it, and help would wait for it
 
         typer.echo(f"ironforge {version('ironforge-cli')}")
         raise typer.Exit
@@ -73,19 +59,159 @@ def root(
     context.obj = Shared(verbose=verbose, quiet=quiet, no_color=no_color, log_format=log_format)
 
 
-app.command("collect")(collect.collect)
-app.command("poll")(poll.poll)
-app.add_typer(seed.app, name="seed", help="Recipes, reagents and items: complete, and resumable.")
-app.command("status")(status.status)
-app.command("demo")(demo.demo)
-app.add_typer(partitions.app, name="partitions", help="Days of raw snapshots: made ahead, archived, restored, dropped.")
-app.add_typer(stats.app, name="stats", help="Statistics computed anew from the raw snapshots.")
-app.add_typer(snapshots.app, name="snapshots", help="What is stored, hour by hour, and taking one out again.")
-app.add_typer(spool.app, name="spool", help="Bodies that wait to be stored, and refused ones.")
-app.add_typer(db.app, name="db", help="Migrations, and the embedded server.")
-app.command("init")(init.init)
-app.add_typer(config.app, name="config", help="The settings in force, and whether they work.")
-app.add_typer(sandbox.app, name="sandbox", help="The stand-in for Blizzard's API, to try the tool with.")
+def _command(name: str, place: str, says: str, *, group: typer.Typer = app) -> None:
+    offer(group, name, at=f"ironforge_cli.cli.commands.{place}", says=says)
+
+
+def _group(name: str, says: str, *commands: tuple[str, str, str]) -> None:
+    group = typer.Typer(no_args_is_help=True)
+    app.add_typer(group, name=name, help=says)
+    for command in commands:
+        _command(*command, group=group)
+
+
+_command(
+    "collect",
+    "collect:collect",
+    "Store what each region has published since its last stored snapshot, and the token price.",
+)
+_command(
+    "poll",
+    "poll:poll",
+    "Collect until every region has a snapshot newer than at the start, or the window ends: what cron starts at :30.",
+)
+_group(
+    "seed",
+    "Recipes, reagents and items: complete, and resumable.",
+    ("recipes", "seed:recipes", "Store every recipe of every profession and skill tier, profession by profession."),
+    ("reagents", "seed:reagents", "Store what every stored recipe takes, without asking for anything."),
+    (
+        "items",
+        "seed:items",
+        "Store the name and kind of every item that a recipe takes or makes, or that was ever in a snapshot.",
+    ),
+    ("all", "seed:all_", "Seed recipes, reagents and items, in this order: what is not complete."),
+)
+_command(
+    "status",
+    "status:status",
+    "Show how fresh every region is, which hours are missing and why, what waits, what failed, and sizes.",
+)
+_command("demo", "demo:demo", "Show the whole job: collect several hours of the market, with nothing set up.")
+_group(
+    "partitions",
+    "Days of raw snapshots: made ahead, archived, restored, dropped.",
+    (
+        "maintain",
+        "partitions:maintain",
+        "Make the partitions of the coming days, drop the days past their retention, and prune old log rows.",
+    ),
+    (
+        "list",
+        "partitions:list_",
+        "List the days that are held or archived, with their rows and bytes, and what else is a part of the table.",
+    ),
+    (
+        "restore",
+        "partitions:restore",
+        "Bring one day's raw snapshots back from the archive, to stay until `ironforge partitions drop` takes them.",
+    ),
+    ("drop", "partitions:drop", "Drop one day's raw snapshots, restored ones too; statistics stay."),
+    (
+        "export",
+        "partitions:export",
+        "Write statistics and token prices into the archive, as Parquet beside the raw days; the database keeps them.",
+    ),
+)
+_group(
+    "stats",
+    "Statistics computed anew from the raw snapshots.",
+    (
+        "recompute",
+        "stats:recompute",
+        "Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.",
+    ),
+)
+_group(
+    "snapshots",
+    "What is stored, hour by hour, and taking one out again.",
+    ("list", "snapshots:list_", "Show the stored snapshots of each region with their sizes, the newest last."),
+    (
+        "drop",
+        "snapshots:drop",
+        "Take snapshots out for good: raw rows, statistics and registry; those that follow are computed anew.",
+    ),
+)
+_group(
+    "spool",
+    "Bodies that wait to be stored, and refused ones.",
+    (
+        "list",
+        "spool:list_",
+        "List bodies that wait to be stored or, with --quarantine, those that were refused and why.",
+    ),
+    (
+        "replay",
+        "spool_replay:replay",
+        "Store bodies that wait, oldest first; `collect` does so on its own. Refused ones are stored only by name.",
+    ),
+    ("drop", "spool:drop", "Remove bodies for good: those that are named, or all."),
+)
+_group(
+    "db",
+    "Migrations, and the embedded server.",
+    ("upgrade", "db:upgrade", "Bring the schema of the database to what this version needs."),
+    (
+        "current",
+        "db:current",
+        "Show which schema the database has and which one this version needs; exit code 78 where they differ.",
+    ),
+    ("url", "db:url", "Print the URL of the database in use: for psql, or for any other program."),
+    ("start", "db:start", "Start the embedded server and keep it running until `ironforge db stop`."),
+    ("stop", "db:stop", "Stop the embedded server."),
+    (
+        "dump",
+        "dumps:dump",
+        "Write the whole database into one file, which goes into any other: of your own, or an embedded one.",
+    ),
+    (
+        "restore",
+        "dumps:restore",
+        "Bring a dump into the database in use, whole or not at all, and its schema up to date.",
+    ),
+    ("shell", "dumps:shell", "Open psql on the database in use; an embedded server runs for as long."),
+)
+_command(
+    "init",
+    "init:init",
+    "Ask for the API client's keys, the regions and the database, write them down, and try whether they work.",
+)
+_group(
+    "config",
+    "The settings in force, and whether they work.",
+    (
+        "show",
+        "config:show",
+        "Show every setting in force, where its value comes from, and the variable that sets it. Secrets are masked.",
+    ),
+    (
+        "check",
+        "config_check:check",
+        "Try the folders, the database and the credentials, and say what to do about each failure.",
+    ),
+)
+_group(
+    "sandbox",
+    "The stand-in for Blizzard's API, to try the tool with.",
+    ("serve", "sandbox:serve", "Answer as Blizzard's API does, over a simulated market, until Ctrl-C."),
+    ("advance", "sandbox:advance", "Let a running sandbox publish the next hours of its market."),
+    (
+        "fault",
+        "sandbox:fault",
+        "Switch a fault of a running sandbox on, or off with --clear; shows the faults that are on then.",
+    ),
+    ("faults", "sandbox:faults", "List every fault that a sandbox can have, and what it does."),
+)
 
 
 def main() -> None:

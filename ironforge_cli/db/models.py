@@ -159,7 +159,7 @@ TOKEN_PRICES = {region: _token_prices(region) for region in Region}
 REGISTRY = Table(
     "snapshots",
     METADATA,
-    Column("region", Text, primary_key=True, comment="eu or us"),
+    Column("region", Text, primary_key=True, comment=" or ".join(REGION_NAMES)),
     Column("snapshot_time", Time, primary_key=True, comment="Blizzard's Last-Modified"),
     Column("auctions", Integer, nullable=False, comment="auctions for sale"),
     Column("items", Integer, nullable=False, comment="different items for sale"),

@@ -59,12 +59,17 @@ class ActiveFaults:
             raise ValueError(f"no endpoint is called {aim.endpoint!r}; there are {', '.join(ENDPOINTS)}")
         if fault.republish is not None and aim.endpoint not in (None, "commodities"):
             raise ValueError(f"{aim.name!r} is a fault of commodities alone")
+        self._world.chosen(aim.region)
         at_set = {region: self._world.publications(region)[0] for region in self._world.regions}
         with self._lock:
             self._active.append(_Active(aim=aim, fault=fault, at_set=at_set))
 
     def clear(self, name: str | None = None, *, region: Region | None = None) -> None:
-        """Switch off every fault, or those of one name, or those aimed at one region."""
+        """Switch off every fault, or those of one name, or those aimed at one region.
+
+        Raises `ValueError` for a region that isn't here.
+        """
+        self._world.chosen(region)
         with self._lock:
             self._active = [
                 one

@@ -105,6 +105,8 @@ class Api:
         if asked.path in ("/oauth/token", "/token"):
             return self._granted(asked)
         region, path = _placed(asked)
+        if region not in self._world.regions:
+            region = None
         refusal = self._refusal(asked, path)
         if refusal is not None:
             return Answered(refusal, region=region)

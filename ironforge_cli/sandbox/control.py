@@ -120,7 +120,7 @@ class Control:
                 done = self._state()
             case "GET truth":
                 region = _region(query.get("region"))
-                done = {one.value: self._truth(one) for one in ([region] if region else Region)}
+                done = {one.value: self._truth(one) for one in self._world.chosen(region)}
             case _:
                 pass
         return done

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import UsageError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.sandbox.access import TOKEN_SECONDS, Limits, Quota, Tokens
 from ironforge_cli.sandbox.api import Api
 from ironforge_cli.sandbox.control import CONTROL_PATH, Control
@@ -18,10 +18,11 @@ from ironforge_cli.sandbox.server import Server, Service
 from ironforge_cli.sandbox.world import DEFAULT_START, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
+    from ironforge_cli.regions import Region
     from ironforge_cli.sandbox.api import Answered, Asked
     from ironforge_cli.sandbox.catalogue import Catalogue
     from ironforge_cli.sandbox.market import IdRange
@@ -108,6 +109,7 @@ class Sandbox:
         token_seconds: float = TOKEN_SECONDS,
         token_answers_304: bool = True,
         ids: IdRange | None = None,
+        regions: Sequence[Region] = DEFAULT_REGIONS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client_id, self.client_secret = client_id, client_secret
@@ -120,6 +122,7 @@ class Sandbox:
             starts_at=starts_at,
             speed=speed,
             ids=ids,
+            regions=regions,
             monotonic=monotonic,
         )
         self._tokens = Tokens(
@@ -229,7 +232,7 @@ class Sandbox:
 
     def prepare(self) -> None:
         """Write and compress what every region publishes now, so that no request waits for it."""
-        for region in Region:
+        for region in self.world.regions:
             _ = self.published(region).gzipped
 
     def set_fault(
@@ -248,7 +251,7 @@ class Sandbox:
     ) -> None:
         """Switch a fault of `faults.FAULTS` on; `faults.Aim` says what the others mean.
 
-        Raises `ValueError` for a fault or an endpoint that doesn't exist.
+        Raises `ValueError` for a fault, an endpoint or a region that doesn't exist here.
         """
         self._faults.set(
             Aim(

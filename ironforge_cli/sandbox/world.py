@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.invention import invent
 from ironforge_cli.sandbox.market import IdRange, SimulatedMarket, TokenMarket, Truth, default_profiles
 from ironforge_cli.sandbox.wire import BUILD, Style, commodities_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ironforge_cli.sandbox.catalogue import Catalogue
     from ironforge_cli.sandbox.market import Listings, Profiles
@@ -28,11 +28,15 @@ DEFAULT_START = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 
 _PUBLICATION_MINUTES = {Region.EU: 48, Region.US: 3}
 """Minute of the hour as seen in recorded answers; it drifts with the steps (BLIZZARD_API.md, section 3)."""
+_MINUTES_BETWEEN = 17
+"""Between regions of which nothing was recorded."""
 _SHORTEST_STEP, _LONGEST_STEP = 3_598, 3_602
 _AFTER_PUBLICATION = timedelta(seconds=60)
 _SINCE_PATCH = timedelta(days=8, hours=3, minutes=14, seconds=22)
 _TRUTHS_KEPT = 24 * 14
 _FIRST_AUCTION_IDS = {Region.EU: 1_310_742_311, Region.US: 688_203_977}
+_FIRST_AUCTION_ID = 402_118_640
+"""Where nothing was recorded; each region numbers its own."""
 
 
 # Nothing changes a catalogue, and whoever makes many worlds makes them alike.
@@ -91,9 +95,10 @@ class RegionWorld:
         self, region: Region, *, profiles: Profiles, auctions: int, seed: int, now: datetime, ids: IdRange
     ) -> None:
         self.region = region
-        at_hour = now.replace(minute=_PUBLICATION_MINUTES[region], second=7, microsecond=0)
-        published_at = at_hour if at_hour <= now else at_hour - timedelta(hours=1)
         which = list(Region).index(region)
+        minute = _PUBLICATION_MINUTES.get(region, _MINUTES_BETWEEN * which % 60)
+        at_hour = now.replace(minute=minute, second=7, microsecond=0)
+        published_at = at_hour if at_hour <= now else at_hour - timedelta(hours=1)
         self._steps = np.random.default_rng([seed, 3, which])
         self.market = SimulatedMarket(
             profiles=profiles, auctions=auctions, seed=2 * seed + which, starts_at=published_at, ids=ids
@@ -144,6 +149,7 @@ class World:
         starts_at: datetime = DEFAULT_START,
         speed: float = 0.0,
         ids: IdRange | None = None,
+        regions: Sequence[Region] = DEFAULT_REGIONS,
     ) -> None:
         if starts_at.tzinfo is None:
             raise ValueError("the start must be an aware time")
@@ -172,9 +178,9 @@ class World:
                 auctions=auctions,
                 seed=seed,
                 now=self._starts_at,
-                ids=IdRange(first=_FIRST_AUCTION_IDS[region]) if ids is None else ids,
+                ids=IdRange(first=_FIRST_AUCTION_IDS.get(region, _FIRST_AUCTION_ID)) if ids is None else ids,
             )
-            for region in Region
+            for region in regions
         }
 
     @property
@@ -213,18 +219,26 @@ class World:
     def advance(self, region: Region | None = None, *, hours: int = 1) -> None:
         """Let a region, or every one, publish `hours` times more; the world's time follows the latest.
 
-        Raises `ValueError` for a negative number of hours.
+        Raises `ValueError` for a negative number of hours, and for a region that it doesn't have.
         """
         if hours < 0:
             raise ValueError("time only moves forward")
         with self._lock:
-            chosen = list(self.regions.values()) if region is None else [self.regions[region]]
+            chosen = [self.regions[one] for one in self.chosen(region)]
             for one in chosen:
                 for _ in range(hours):
                     one.publish()
             latest = max(one.publication.published_at for one in self.regions.values())
             self._skipped += max(timedelta(0), latest + _AFTER_PUBLICATION - self.now)
             self.settle()
+
+    def chosen(self, region: Region | None) -> list[Region]:
+        """Return the region that is meant, or every one; raises `ValueError` for one that isn't here."""
+        if region is None:
+            return list(self.regions)
+        if region not in self.regions:
+            raise ValueError(f"there is no region {region.value!r} here, only {', '.join(self.regions)}")
+        return [region]
 
     def publications(self, region: Region) -> tuple[Publication, Publication]:
         """Return what a region publishes now, and what it published before (the same at the start)."""

@@ -25,7 +25,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories.snapshots import Body
 from ironforge_cli.jobs.collecting.storing import store_snapshot
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.benchmarks.stage import ITEMS, environment_of, home_folder, line, options, run, running_server
@@ -60,7 +60,7 @@ def store(running: RunningServer, *, auctions: int, hours: int) -> int:
         market.advance(hours=1)
         held, at = as_collected(market.listings()), _BEGINS + hour * _HOUR
         rows += len(held)
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             attempt = Attempt(clock=clock, region=region, progress=Silent())
             body = Body(bytes=len(held) * 90, digest=at.isoformat(), source="live")
             store_snapshot(held, region=region, at=at, body=body, database=database, attempt=attempt)
@@ -98,7 +98,7 @@ def measure(*, auctions: int, hours: int, rounds: int, server: str) -> tuple[int
         for _ in range(rounds):
             seconds[_COPY].append(running.statement(f"\\copy (SELECT * FROM auction_snapshots_{ALONE}) TO /dev/null"))
             recompute(_RIGHT, ALONE)
-            recompute(_BOTH, *Region)
+            recompute(_BOTH, *DEFAULT_REGIONS)
             spoil(_WRONG_STATISTICS)
             recompute(_STATISTICS, ALONE)
             spoil(_WRONG_STATISTICS, _WRONG_WINDOWS)
@@ -116,7 +116,7 @@ def main() -> None:
         f"{asked.hours} snapshots, {rows:,} rows a region, {asked.rounds} rounds, {asked.server} server\n\n"
     )
     for name, taken in seconds.items():
-        regions = len(Region) if name == _BOTH else 1
+        regions = len(DEFAULT_REGIONS) if name == _BOTH else 1
         a_million = median(taken) / rows / regions * 1e6
         ratio = f"{median(taken) / copied / regions:.1f} x"
         sys.stdout.write(line(name, f"{a_million:.2f} s a million rows, {ratio}"))

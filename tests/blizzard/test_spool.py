@@ -15,7 +15,7 @@ import pytest
 
 from ironforge_cli.blizzard.spool import Shelf, Shelves
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_a_body_is_read_back_with_all_that_was_known_of_it(tmp_path: Path, shelf
     kept = keep(getattr(Shelves.of(tmp_path), shelf), region=region, received_at=NOON + HOUR)
     again: Shelf = getattr(Shelves.of(tmp_path), shelf)
     assert again.kept() == again.kept(region) == [kept]
-    assert again.kept(next(other for other in Region if other is not region)) == []
+    assert again.kept(next(other for other in DEFAULT_REGIONS if other is not region)) == []
     assert again.body(kept) == BODY
     assert (kept.region, kept.snapshot_time, kept.received_at) == (region, NOON, NOON + HOUR)
     assert (kept.bytes, kept.reason, kept.name) == (len(BODY), "away", kept.digest[:12])

@@ -11,7 +11,7 @@ import pytest
 
 from ironforge_cli.blizzard.spool import Shelf, ShelfFullError, Shelves
 from ironforge_cli.errors import ConfigurationError, ExitStatus
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +46,9 @@ def shelves(tmp_path: Path) -> Shelves:
 @pytest.mark.parametrize("shelf", ["spool", "quarantine"])
 def test_the_oldest_bodies_of_both_regions_stay_when_a_shelf_is_full(shelves: Shelves, shelf: str) -> None:
     full: Shelf = getattr(shelves, shelf)
-    first = [keep(full, number, region=list(Region)[number % 2]) for number in range(3)]
+    first = [keep(full, number, region=list(DEFAULT_REGIONS)[number % 2]) for number in range(3)]
     for number in (3, 4):
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             with pytest.raises(ShelfFullError):
                 keep(full, number, region=region)
     assert full.kept() == first
@@ -145,7 +145,7 @@ def test_without_a_limit_everything_is_kept(tmp_path: Path) -> None:
 def test_regions_that_keep_at_once_do_not_pass_the_limit_together(shelves: Shelves) -> None:
     def kept(number: int) -> bool:
         try:
-            keep(shelves.spool, number, region=list(Region)[number % 2])
+            keep(shelves.spool, number, region=list(DEFAULT_REGIONS)[number % 2])
         except ShelfFullError:
             return False
         return True

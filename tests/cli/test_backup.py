@@ -17,7 +17,7 @@ from ironforge_cli.db.dumps import ClientPrograms
 from ironforge_cli.db.embedded.programs import find_bindir
 from ironforge_cli.db.engine import conninfo
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.test_documentation import PAGES, fenced_under
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
         **{
             region: f"SELECT snapshot_time, count(*), sum(quantity * unit_price) FROM auction_snapshots_{region} "
             "GROUP BY 1 ORDER BY 1"
-            for region in Region
+            for region in DEFAULT_REGIONS
         },
         "sales": "SELECT timestamp, count(*), sum(estimated_sales) FROM eu_commodity_price_stats GROUP BY 1 ORDER BY 1",
         "schema": "SELECT version_num FROM alembic_version",
@@ -77,7 +77,7 @@ def goes_on(run: Run, sandbox: Sandbox, variables: Mapping[str, str], look: Call
     sandbox.advance()
     assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
     after = look()
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert after[region][:-1] == before[region]
     assert [row[3] is not None for row in after["snapshots"]] == [False, True, True] * 2
     checked = run("status", "--check", "--max-age", "4h", **variables)
@@ -100,7 +100,7 @@ def test_a_dump_of_the_embedded_server_goes_on_in_a_database_of_your_own(
         variables = {"IRONFORGE_DATABASE_URL": url, **sandbox.address.environment}
         done("Restore into a database of your own", tmp_path, variables, block=1)
         restored = contents(url)
-        assert [len(restored[region]) for region in Region] == [2, 2]
+        assert [len(restored[region]) for region in DEFAULT_REGIONS] == [2, 2]
         goes_on(run, sandbox, variables, lambda: contents(url), restored)
 
 
@@ -143,11 +143,11 @@ def test_a_dump_without_raw_snapshots_keeps_the_statistics(
         variables = {"IRONFORGE_DATABASE_URL": other, **sandbox.address.environment}
         done("Restore into a database of your own", tmp_path, variables, block=1)
         after = contents(other)
-        assert [after[region] for region in Region] == [[], []]
+        assert [after[region] for region in DEFAULT_REGIONS] == [[], []]
         assert (after["snapshots"], after["sales"]) == (before["snapshots"], before["sales"])
         sandbox.advance()
         assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
-        assert [len(contents(other)[region]) for region in Region] == [1, 1]
+        assert [len(contents(other)[region]) for region in DEFAULT_REGIONS] == [1, 1]
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_a_dump_goes_from_server_to_server_and_back_whole(
             done_well(run, "db", "dump", str(tmp_path / f"{number}.dump"), **variables)
             with server_of(run, variables) as address:
                 held.append(contents(address))
-    assert [len(held[0][region]) for region in Region] == [2, 2]
+    assert [len(held[0][region]) for region in DEFAULT_REGIONS] == [2, 2]
     assert held[1:] == held[:1] * 3
 
 

@@ -178,7 +178,7 @@ def test_a_replay_ends_with_the_code_of_what_failed(
         return ["a body"]
 
     monkeypatch.setattr("ironforge_cli.jobs.collecting.spool.chosen", chosen)
-    ended = told("collecting.spool.replay", Collected((REFUSED,), tokens=()))("spool", "replay")
+    ended = told("collecting.replay.replay", Collected((REFUSED,), tokens=()))("spool", "replay")
     assert ended.exit_code == 65
     assert "is cut off at byte 7." in ended.stderr
 

@@ -11,7 +11,7 @@ import pytest
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.engine import conninfo
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,13 +80,13 @@ def test_a_database_of_your_own_is_upgraded_when_you_say_so_and_goes_on(
         refused = collect(advance=True, **variables)
         assert refused.exit_code == 78
         assert "ironforge db upgrade" in refused.stderr
-        assert stored(url) == len(Region)
+        assert stored(url) == len(DEFAULT_REGIONS)
         assert run("db", "current", **variables).exit_code == 78
         assert run("db", "upgrade", **variables).exit_code == 0
         assert run("db", "current", **variables).exit_code == 0
         assert collect(**variables).exit_code == 0
         assert collect(**variables).exit_code == 0
-        assert stored(url) == 2 * len(Region)
+        assert stored(url) == 2 * len(DEFAULT_REGIONS)
 
 
 def test_a_version_that_is_older_than_the_schema_stores_nothing_and_says_why(
@@ -100,7 +100,7 @@ def test_a_version_that_is_older_than_the_schema_stores_nothing_and_says_why(
     refused = collect(advance=True, **variables)
     assert refused.exit_code == 78
     assert "is newer than this ironforge" in refused.stderr
-    assert stored(database_url) == len(Region)
+    assert stored(database_url) == len(DEFAULT_REGIONS)
 
 
 @pytest.mark.usefixtures("short_home")

@@ -150,7 +150,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 def test_spool_replay(run: Run, asked_of: Callable[[str], Asked], chosen: Asked) -> None:
-    found = asked_of("collecting.spool.replay")
+    found = asked_of("collecting.replay.replay")
     arguments, options = asked(run, found, "spool", "replay")
     assert chosen.pop() == ((BOTH, ()), {"quarantine": False})
     assert arguments == (["a body"],)

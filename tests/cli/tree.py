@@ -6,20 +6,38 @@ import inspect
 from typing import TYPE_CHECKING
 
 from ironforge_cli.cli.app import app
+from ironforge_cli.cli.frame.lazy import LazyCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typer import Typer
+    from typer.models import CommandInfo
 
 
 def commands(of: Typer = app, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """The words after `ironforge` and the docstring of each command."""
     for command in of.registered_commands:
-        yield (*words, str(command.name)), inspect.cleandoc(inspect.getdoc(command.callback) or "")
+        yield (*words, str(command.name)), inspect.cleandoc(inspect.getdoc(function_of(command)) or "")
     for group in of.registered_groups:
         if group.typer_instance is not None:
             yield from commands(group.typer_instance, (*words, str(group.name)))
 
 
+def function_of(command: CommandInfo) -> Callable[..., None]:
+    """The function of a command that the table of contents names."""
+    if command.cls is None or not issubclass(command.cls, LazyCommand):
+        raise TypeError(f"{command.name} was not added by its place")
+    return command.cls.function()
+
+
 COMMANDS = dict(commands())
+
+
+def lines_of_the_table(of: Typer = app, words: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """What the table of contents itself says of each command."""
+    said = {(*words, str(command.name)): str(command.help) for command in of.registered_commands}
+    for group in of.registered_groups:
+        if group.typer_instance is not None:
+            said |= lines_of_the_table(group.typer_instance, (*words, str(group.name)))
+    return said

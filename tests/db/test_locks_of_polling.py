@@ -56,7 +56,7 @@ def end_holders(database: Database) -> None:
 @pytest.mark.parametrize("region", Region)
 def test_without_a_database_one_polls_a_region_on_a_machine(tmp_path: Path, region: Region) -> None:
     folder = tmp_path / "home" / "locks"
-    (other,) = set(Region) - {region}
+    other = next(one for one in Region if one is not region)
     with Polling(region, folder=folder):
         with pytest.raises(LockedError, match=f"Another run is polling {region.label} and does this work"):
             Polling(region, folder=folder).__enter__()
@@ -78,7 +78,7 @@ def test_a_folder_that_refuses_the_lock_of_a_window_is_named(tmp_path: Path) -> 
 def test_by_the_database_one_polls_a_region_anywhere(
     database: Database, another: Database, tmp_path: Path, region: Region
 ) -> None:
-    (other,) = set(Region) - {region}
+    other = next(one for one in Region if one is not region)
     with Polling(region, folder=tmp_path / "there") as there:
         with Polling(region, folder=tmp_path / "here") as here, Polling(other, folder=tmp_path / "here") as beside:
             here.hold(database)

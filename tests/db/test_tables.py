@@ -38,12 +38,9 @@ RAW = {
 }
 TOKENS = {"timestamp": f"{TIME}*", "price": "bigint"}
 PUBLISHED = {
-    "auction_snapshots_eu": RAW,
-    "auction_snapshots_us": RAW,
-    "eu_commodity_price_stats": STATS,
-    "us_commodity_price_stats": STATS,
-    "eu_token_price": TOKENS,
-    "us_token_price": TOKENS,
+    **{f"auction_snapshots_{region}": RAW for region in Region},
+    **{f"{region}_commodity_price_stats": STATS for region in Region},
+    **{f"{region}_token_price": TOKENS for region in Region},
     "recipes": {
         "id": "integer*",
         "faction": "text*",
@@ -232,7 +229,7 @@ STATISTICS = (
 @pytest.mark.parametrize(
     ("statement", "constraint"),
     [
-        (LOG.format("kr", "success"), "ck_scraper_logs_region"),
+        (LOG.format("xx", "success"), "ck_scraper_logs_region"),
         (LOG.format("eu", "great"), "ck_scraper_logs_status"),
         (STATISTICS.format(-1, 0, 1), "ck_eu_commodity_price_stats_sales_bounds"),
         (STATISTICS.format(2, 1, 3), "ck_eu_commodity_price_stats_sales_bounds"),

@@ -22,7 +22,7 @@ from ironforge_cli.jobs.evidence.runs import Attempt, Silent
 from ironforge_cli.jobs.history.recompute import Ending, Extent, recompute
 from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.clocks import TickingClock
@@ -74,7 +74,7 @@ class Chain:
 
     def store(self, *regions: Region, but: Sequence[int] = ()) -> None:
         """Store all snapshots in regions but some, by their number: by the job the first time, then by what it left."""
-        for region in regions or tuple(Region):
+        for region in regions or DEFAULT_REGIONS:
             numbers = [number for number in range(len(self.snapshots)) if number not in but]
             # The snapshots of a kind of chain are made once, so that the object says which they are.
             left = _stored.get(key := (id(self.snapshots), region, *numbers))
@@ -127,7 +127,7 @@ class Chain:
     ) -> None:
         """Make what was computed of the snapshots from one to another wrong."""
         span = {"since": self.time(since), "until": self.time(-1 if until is None else until)}
-        for region in regions or tuple(Region):
+        for region in regions or DEFAULT_REGIONS:
             if windows:
                 where = "snapshot_time BETWEEN :since AND :until"
                 self.execute(f"UPDATE auction_snapshots_{region} SET {_WRONG_WINDOWS} WHERE {where}", **span)
@@ -183,7 +183,7 @@ class Chain:
             outdated=outdated,
         )
         return recompute(
-            regions or tuple(Region),
+            regions or DEFAULT_REGIONS,
             storage=self.storage,
             extent=extent,
             dry_run=dry_run,

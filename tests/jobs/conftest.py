@@ -15,7 +15,7 @@ from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
 from ironforge_cli.jobs.collecting.collect import collect, ingest
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
 from tests.jobs.seeders import Seeder
@@ -47,11 +47,11 @@ class Collector:
     home: Path
     """Where bodies and rows wait that the database can't take."""
     published: dict[Region, list[tuple[datetime, bytes]]] = field(
-        default_factory=lambda: {region: [] for region in Region}
+        default_factory=lambda: {region: [] for region in DEFAULT_REGIONS}
     )
     """Every hour that was published so far: its time and its body."""
     token_prices: dict[Region, set[tuple[datetime, int]]] = field(
-        default_factory=lambda: {region: set[tuple["datetime", int]]() for region in Region}
+        default_factory=lambda: {region: set[tuple["datetime", int]]() for region in DEFAULT_REGIONS}
     )
     """What the sandbox said of the token at every cycle so far."""
 
@@ -73,11 +73,11 @@ class Collector:
 
     def collect(self, *regions: Region, force: bool = False, market: Market | None = None) -> Collected:
         """Run one cycle; without regions, of all of them."""
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             set_at, price = self.sandbox.world.token_price(region)
             self.token_prices[region].add((set_at.replace(microsecond=0), price))
         return collect(
-            regions or tuple(Region),
+            regions or DEFAULT_REGIONS,
             market=market or self.client,
             storage=self.storage,
             clock=self.clock,
@@ -106,7 +106,7 @@ class Collector:
         return expected_after(published if hours is None else [published[hour] for hour in hours])
 
     def _remember(self) -> None:
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             publication = self.sandbox.published(region)
             self.published[region].append((publication.published_at, publication.body))
 

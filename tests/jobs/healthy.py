@@ -17,7 +17,7 @@ from ironforge_cli.jobs.health.rules import Kind
 from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def ran(command: str, moment: datetime) -> dict[str, Any]:
 
 def install(connection: Connection, *, hours: int = HELD_HOURS) -> None:
     """Two regions that were stored every hour, with their logs and partitions."""
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         held = [NEWEST - number * HOUR for number in range(hours)]
         connection.execute(insert(REGISTRY), [snapshot(region, moment) for moment in held])
         connection.execute(insert(SCRAPER_LOGS), [attempt(region, moment + 27 * MINUTE) for moment in held])
@@ -106,7 +106,7 @@ def look(
     max_age: timedelta = 2 * HOUR,
     since: datetime = NOW - 7 * 24 * HOUR,
     until: datetime | None = None,
-    regions: tuple[Region, ...] = tuple(Region),
+    regions: tuple[Region, ...] = DEFAULT_REGIONS,
     check: bool = True,
 ) -> Health:
     return examine(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ironforge_cli.jobs.collecting.poll import Polled, Window, poll
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import EventfulClock
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Poller:
     def poll(self, *regions: Region, window: Window = HALF_AN_HOUR, market: Market | None = None) -> Polled:
         """Run one window; without regions, of all of them."""
         return poll(
-            regions or tuple(Region),
+            regions or DEFAULT_REGIONS,
             window=window,
             market=market or self.collector.client,
             storage=lambda: self.collector.storage,
@@ -42,7 +42,7 @@ class Poller:
 
     def publish(self, *regions: Region) -> None:
         """Let regions publish now, whatever the clock says; without any, all of them."""
-        for region in regions or tuple(Region):
+        for region in regions or DEFAULT_REGIONS:
             self.collector.sandbox.advance(region)
             publication = self.collector.sandbox.published(region)
             self.collector.published[region].append((publication.published_at, publication.body))

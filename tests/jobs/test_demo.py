@@ -23,7 +23,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.demo import demonstrate
 from ironforge_cli.jobs.evidence.runs import Silent
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.db.embedded_playground import sockets_of
 from tests.jobs import stored
 from tests.servers import TestServer, open_folder
@@ -75,7 +75,7 @@ def _read(terminal: int) -> bytes:
 
 @dataclass(frozen=True)
 class Seen:
-    """What two demos in the same folder showed, beside a database and a home that are the user's own."""
+    """What a demo and one of every region in the same folder showed, beside a database and a home of the user's own."""
 
     home: Path
     records: list[dict[str, Any]]
@@ -96,7 +96,8 @@ def seen(server: TestServer) -> Generator[Seen]:
         threads = set(threading.enumerate())
         first, output, _ = run("--home", str(home), *FEW, "--format", "json", environment=environment)
         left = {thread.name for thread in set(threading.enumerate()) - threads}
-        again = ("--home", str(home), *FEW, "--seed", "2")
+        named = [word for region in Region for word in ("--region", region)]
+        again = ("--home", str(home), *FEW, "--seed", "2", *named)
         second, text, said = run_in_a_terminal(*again, columns=80, environment=environment)
         assert (first, second) == (ExitStatus.DONE, ExitStatus.DONE)
         yield Seen(
@@ -179,14 +180,14 @@ def test_a_second_demo_at_the_same_time_is_told_so() -> None:
 def test_no_line_is_too_long_for_a_terminal_of_80_columns(seen: Seen) -> None:
     lines = re.sub(r"\x1b\[[0-9;]*m", "", seen.text).splitlines()
     of_items = [line for line in lines if re.search("[▁▂▃▄▅▆▇█]", line)]
-    assert len(of_items) == 2 * ITEMS
+    assert len(of_items) == len(Region) * ITEMS
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(of_items)
 
 
 def test_what_is_shown_is_what_was_stored(collector: Collector) -> None:
     demonstrated = demonstrate(
-        tuple(Region),
+        DEFAULT_REGIONS,
         hours=4,
         publish=collector.publish,
         api=collector.client,
@@ -196,7 +197,7 @@ def test_what_is_shown_is_what_was_stored(collector: Collector) -> None:
         items_shown=5,
     )
     assert demonstrated.status is ExitStatus.DONE
-    for region, shown in zip(Region, demonstrated.regions, strict=True):
+    for region, shown in zip(DEFAULT_REGIONS, demonstrated.regions, strict=True):
         expected = collector.expected(region)
         assert (shown.snapshots, shown.auctions) == (4, len(expected.auctions))
         assert (shown.since, shown.until) == (expected.registry[0][0], expected.registry[-1][0])
@@ -216,7 +217,7 @@ def test_what_is_shown_is_what_was_stored(collector: Collector) -> None:
 def test_a_cycle_that_fails_ends_the_demonstration_with_its_code(collector: Collector) -> None:
     collector.sandbox.set_fault("truncated", endpoint="commodities", region=Region.US)
     demonstrated = demonstrate(
-        tuple(Region),
+        DEFAULT_REGIONS,
         hours=4,
         publish=collector.publish,
         api=collector.client,

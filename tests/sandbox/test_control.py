@@ -35,6 +35,26 @@ def test_the_state_tells_time_sizes_and_faults(sandbox: Sandbox, switch: Ask) ->
     assert state["faults"] == [{"name": "html", "region": "eu", "count": 2, "after": 0}]
 
 
+@pytest.mark.parametrize(
+    ("method", "what", "body"),
+    [
+        ("POST", "advance", {"region": "us"}),
+        ("POST", "faults", {"name": "html", "region": "us"}),
+        ("DELETE", "faults?region=us", None),
+        ("GET", "truth?region=us", None),
+    ],
+    ids=lambda part: part if isinstance(part, str) else None,
+)
+def test_a_region_that_is_not_served_is_known_to_none_of_it(
+    start: Callable[..., Sandbox], method: str, what: str, body: object
+) -> None:
+    url = start(regions=[Region.EU]).address.control_url
+    refused = requests.request(method, url + what, json=body, timeout=10)
+    assert refused.status_code == 400
+    assert refused.json()["error"].endswith("there is no region 'us' here, only eu")
+    assert list(requests.get(f"{url}state", timeout=10).json()["regions"]) == ["eu"]
+
+
 def test_hours_are_advanced_by_command(sandbox: Sandbox, switch: Ask) -> None:
     state = switch("POST", "advance", {"hours": 2, "region": "us"}).json()
     assert [state["regions"][region]["hours"] for region in ("eu", "us")] == [0, 2]
@@ -67,7 +87,7 @@ def test_tokens_are_expired_by_command(switch: Ask, ask: Ask) -> None:
         ("POST faults", {"name": "html", "count": "two"}, 400, "'count' can't be"),
         ("POST faults", {"name": "html", "colour": 1}, 400, "'colour' is unknown"),
         ("POST faults", [], 400, "JSON object"),
-        ("POST advance", {"region": "kr"}, 400, "no region is called"),
+        ("POST advance", {"region": "xx"}, 400, "no region is called"),
         ("POST advance", {"hours": 0.5}, 400, "'hours' can't be"),
         ("POST advance", {"hours": -1}, 400, "only moves forward"),
         ("GET nonsense", None, 404, "unknown"),

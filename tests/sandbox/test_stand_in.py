@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ironforge_cli.errors import UsageError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.stand_in import Address, Sandbox, serve
 
 Ask = Callable[..., requests.Response]
@@ -74,7 +74,7 @@ def test_a_commodities_body_is_compact_and_in_the_recorded_order(sandbox: Sandbo
 
 def test_every_auction_is_of_a_commodity_of_the_catalogue(sandbox: Sandbox) -> None:
     traded = {item.id for item in sandbox.catalogue.commodities}
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert set(np.unique(sandbox.published(region).listings.item_id).tolist()) <= traded
 
 
@@ -114,8 +114,29 @@ def test_hours_are_published_at_each_regions_own_minute_and_never_ahead_of_the_d
         assert np.all((steps >= 3_598) & (steps <= 3_602))
 
 
+def test_a_sandbox_has_the_regions_that_it_was_given_and_answers_404_for_others(
+    start: Callable[..., Sandbox], asker: Callable[[Sandbox], Ask]
+) -> None:
+    sandbox = start(regions=list(Region)[1:])
+    ask = asker(sandbox)
+    given = {region: ask(COMMODITIES, region=region).status_code for region in Region}
+    assert given == {region: 200 if region in list(Region)[1:] else 404 for region in Region}
+    assert ask("token/index", region=Region.EU).status_code == 404
+    sandbox.prepare()
+    assert [*sandbox.world.regions] == list(Region)[1:]
+    with pytest.raises(ValueError, match="no region 'eu'"):
+        sandbox.advance(Region.EU)
+
+
+def test_no_two_regions_have_a_market_alike(start: Callable[..., Sandbox]) -> None:
+    sandbox = start(regions=list(Region))
+    assert len({sandbox.published(region).body for region in Region}) == len(Region)
+    assert len({sandbox.published(region).published_at for region in Region}) == len(Region)
+    assert len({sandbox.world.token_price(region)[1] for region in Region}) == len(Region)
+
+
 def test_one_region_can_be_advanced_alone(sandbox: Sandbox) -> None:
-    before = {region: sandbox.published(region).published_at for region in Region}
+    before = {region: sandbox.published(region).published_at for region in DEFAULT_REGIONS}
     sandbox.advance(Region.US, hours=3)
     assert sandbox.published(Region.EU).published_at == before[Region.EU]
     assert timedelta(hours=2) < sandbox.published(Region.US).published_at - before[Region.US] < timedelta(hours=4)

@@ -21,7 +21,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.rhythm import learned
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.soak.hours import RegionHours
@@ -51,7 +51,7 @@ class Running:
 
     process: BaseProcess
     wire: Wire
-    regions: int = len(Region)
+    regions: int = len(DEFAULT_REGIONS)
 
 
 class Director:
@@ -95,7 +95,7 @@ class Director:
         self._misses_start = False
         self._offset = 0.0
         self._running: Running | None = None
-        self.regions = {region: RegionHours(region) for region in Region}
+        self.regions = {region: RegionHours(region) for region in DEFAULT_REGIONS}
 
     def __enter__(self) -> Director:
         self.sandbox.__enter__()
@@ -330,7 +330,7 @@ class Director:
         """The newest hour that is stored or waits, and whether the region's rhythm can be known, as far as is seen."""
         spool = Shelves.of(self._home).spool
         found: dict[Region, tuple[datetime | None, bool]] = {
-            region: (spool.newest_time(region), False) for region in Region
+            region: (spool.newest_time(region), False) for region in DEFAULT_REGIONS
         }
         if self._away:
             return found

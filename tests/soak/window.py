@@ -20,7 +20,7 @@ from ironforge_cli.jobs.collecting.collect import collect
 from ironforge_cli.jobs.collecting.poll import Window, poll
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.jobs.days.maintain import upkeep_by
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def one_window(wire: Connection, place: Place, *, seconds: float, offset: float,
 
     def work(market: BlizzardClient, database: Database) -> int:
         return poll(
-            tuple(Region),
+            DEFAULT_REGIONS,
             window=Window(timedelta(seconds=length), timedelta(seconds=30), adaptive=adaptive),
             market=market,
             storage=lambda: storage_in(Path(place.home), database),
@@ -174,7 +174,7 @@ def one_collect(wire: Connection, place: Place, *, seconds: float, offset: float
     def work(market: BlizzardClient, database: Database) -> int:
         storage = storage_in(Path(place.home), database)
         return collect(
-            tuple(Region), market=market, storage=storage, clock=clock, upkeep=upkeep_by(HOUSEKEEPING, clock=clock)
+            DEFAULT_REGIONS, market=market, storage=storage, clock=clock, upkeep=upkeep_by(HOUSEKEEPING, clock=clock)
         ).status
 
     wire.send(Ended(_worked(place, clock, work)))

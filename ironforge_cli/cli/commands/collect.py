@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, SnapshotTime
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, gold, iso
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.jobs.collecting import collect as job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.collecting.collect import Collected
     from ironforge_cli.jobs.collecting.poll import PolledRegion
     from ironforge_cli.regions import Region
@@ -56,8 +58,6 @@ def collect(
 
     Example: ironforge collect --region eu --format json
     """
-    from ironforge_cli.jobs.collecting import collect as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
-
     if from_ is not None:
         collected = _ingested(run, from_, region=region, snapshot_time=snapshot_time, force=force)
     elif snapshot_time is not None:
@@ -80,10 +80,8 @@ def collect(
 
 
 def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: Any, force: bool) -> Collected:
-    from ironforge_cli.jobs.collecting import collect as job  # noqa: PLC0415
-
     if region is None or len(set(region)) != 1:
-        raise UsageError("--from stores one body of one region: say which with --region eu or --region us.")
+        raise UsageError("--from stores one body of one region: say which with --region, such as --region eu.")
     if snapshot_time is None:
         raise UsageError(
             "--from needs --snapshot-time: the Last-Modified that Blizzard gave with the body, such as "
@@ -106,8 +104,6 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
 
 def report(collected: Collected, format_: Format, *, polled: Mapping[Region, PolledRegion] | None = None) -> Report:
     """What a collection, a window of them or the replay of bodies has to say; `polled` tells of the window."""
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-
     failures = [
         f"{piece.region.label}{kind}: {piece.message}"
         for kind, pieces in (("", collected.regions), (" token price", collected.tokens))
@@ -167,10 +163,6 @@ def _window_record(polled: PolledRegion) -> dict[str, Any]:
 
 def show(collected: Collected, console: Console, *, polled: Mapping[Region, PolledRegion] | None = None) -> None:
     """A table with a column a region, for people."""
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, gold, iso  # noqa: PLC0415
-
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
     for region in collected.regions:

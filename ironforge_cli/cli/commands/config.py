@@ -1,25 +1,19 @@
-"""`ironforge config`: the settings in force, and whether they work."""
+"""`ironforge config show`: the settings in force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer
+from rich.table import Table
 
+from ironforge_cli import config
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
-from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
-
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
-
-app = typer.Typer(no_args_is_help=True)
 
 
 @command
@@ -28,9 +22,6 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
     Example: ironforge config show --format json
     """
-    from ironforge_cli import config  # noqa: PLC0415 - pydantic takes long to import
-    from ironforge_cli.cli.show.render import Report, plain  # noqa: PLC0415
-
     loaded = run.loaded
     records: list[dict[str, Any]] = [
         {
@@ -44,8 +35,6 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     ]
 
     def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
-
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for column in ("variable", "value", "source"):
             grid.add_column(column, overflow="fold")
@@ -56,90 +45,3 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
         console.print(f"Config file: {loaded.file or 'none'}", soft_wrap=True, markup=False)
 
     return Report(records=records, show=table, format=format_)
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """What is tried, how it went, and what to do about it."""
-
-    name: str
-    status: ExitStatus
-    message: str
-
-
-@command
-def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
-    """Try the folders, the database and the credentials, and say what to do about each failure.
-
-    Example: ironforge config check
-    """
-    return checked(run, format_)
-
-
-def checked(run: Invocation, format_: Format) -> Report:
-    """What became of each check of the settings in force."""
-    from ironforge_cli.cli.show.render import Report, plain  # noqa: PLC0415
-
-    def settings() -> str:
-        return f"{run.loaded.file or 'no config file'}; {len(run.loaded.warnings) or 'no'} warnings"
-
-    def folders() -> str:
-        return f"{run.home} can be written"
-
-    def database() -> str:
-        from ironforge_cli.db import schema  # noqa: PLC0415
-
-        with run.database.connect() as connection:
-            schema.require_current(connection)
-            return f"{run.database.description}, schema {schema.head()}"
-
-    def credentials() -> str:
-        run.transport.check_credentials()
-        return f"accepted by {run.settings.oauth_url}"
-
-    # Settings that can't be read leave nothing else to try.
-    checks = [_tried("settings", settings)]
-    if checks[0].status is ExitStatus.DONE:
-        checks += [
-            _tried(name, attempt)
-            for name, attempt in (("folders", folders), ("database", database), ("credentials", credentials))
-        ]
-
-    def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
-
-        grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        grid.add_column()
-        grid.add_column()
-        grid.add_column(overflow="fold")
-        for tried in checks:
-            mark = "[green]ok[/]" if tried.status is ExitStatus.DONE else "[red]failed[/]"
-            grid.add_row(tried.name, mark, plain(tried.message))
-        console.print(grid)
-
-    return Report(
-        records=[
-            {"check": tried.name, "status": tried.status.name.lower(), "message": tried.message} for tried in checks
-        ],
-        show=table,
-        format=format_,
-        status=_worst(checks),
-    )
-
-
-def _tried(name: str, attempt: Callable[[], str]) -> _Check:
-    try:
-        return _Check(name, ExitStatus.DONE, attempt())
-    except InterruptedRunError:
-        raise
-    except IronforgeError as error:
-        return _Check(name, error.status, str(error))
-
-
-def _worst(checks: list[_Check]) -> ExitStatus:
-    """The code of what has to be put right first; that some of it works is no success here."""
-    return combined_status([tried.status for tried in checks if tried.status is not ExitStatus.DONE])
-
-
-app.command("show")(show)
-app.command("check")(check)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import closing
+from typing import Annotated, Any
 
 import typer
 
-from ironforge_cli.cli.commands import dumps
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.output import say
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.db import schema
+from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ConfigurationError, ExitStatus
-
-if TYPE_CHECKING:
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
-
-app = typer.Typer(no_args_is_help=True)
 
 Force = Annotated[
     bool, typer.Option("--force", help="Stop it even while other ironforge processes use it; their work fails.")
@@ -30,9 +29,6 @@ def upgrade(run: Invocation) -> None:
 
     Example: ironforge db upgrade
     """
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-    from ironforge_cli.db import schema  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
     # Opened as it is: the embedded one is upgraded by all other commands alone.
     database = run.database_as_it_is
     before = schema.upgrade(database)
@@ -46,9 +42,6 @@ def current(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
     Example: ironforge db current
     """
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-    from ironforge_cli.db import schema  # noqa: PLC0415
-
     database = run.database
     with database.connect() as connection:
         found = schema.version(connection)
@@ -72,8 +65,6 @@ def url(run: Invocation) -> None:
 
     Example: psql "$(ironforge db url)"
     """
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-
     given = run.settings.database_url
     say(_for_libpq(run.server().url if given is None else given.get_secret_value()))
 
@@ -87,13 +78,9 @@ def start(run: Invocation) -> None:
     Example: ironforge db start && psql "$(ironforge db url)"
     """
     _require_embedded(run)
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-    from ironforge_cli.db import schema  # noqa: PLC0415
-    from ironforge_cli.db.engine import Database  # noqa: PLC0415
-
     server = run.close_with(run.server(keep_running=True))
     database = Database(server.url)
-    run.close_with(_closing(database))
+    run.close_with(closing(database))
     schema.upgrade(database)
     say(f"The embedded server runs: {_for_libpq(server.url)}")
 
@@ -105,8 +92,6 @@ def stop(run: Invocation, *, force: Force = False) -> None:
     Example: ironforge db stop
     """
     _require_embedded(run)
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-
     stopped = run.server().stop(force=force)
     say("The embedded server has stopped." if stopped else "The embedded server was not running.")
 
@@ -123,19 +108,3 @@ def _for_libpq(url: str) -> str:
     """A URL as psql takes it: without SQLAlchemy's name of a driver."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme.partition('+')[0]}{separator}{rest}"
-
-
-def _closing(resource: Any) -> Any:
-    from contextlib import closing  # noqa: PLC0415
-
-    return closing(resource)
-
-
-app.command("upgrade")(upgrade)
-app.command("current")(current)
-app.command("url")(url)
-app.command("start")(start)
-app.command("stop")(stop)
-app.command("dump")(dumps.dump)
-app.command("restore")(dumps.restore)
-app.command("shell")(dumps.shell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shlex
@@ -13,19 +14,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
+from rich.table import Table
 
+from ironforge_cli.blizzard.client import BlizzardClient
+from ironforge_cli.cli.frame import homes
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, gold, iso, plain, sparkline
+from ironforge_cli.config import default_home
+from ironforge_cli.db import schema
 from ironforge_cli.errors import LockedError, UsageError
+from ironforge_cli.jobs.demo import demonstrate
 from ironforge_cli.ownership import owners_rights
+from ironforge_cli.sandbox.stand_in import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
 
 _MARK = "this-is-a-demo"
@@ -51,6 +60,7 @@ Home = Annotated[
 def demo(
     run: Invocation,
     *,
+    region: Regions = None,
     auctions: Auctions = 30_000,
     hours: Hours = 8,
     items: Items = 8,
@@ -58,26 +68,21 @@ def demo(
     home: Home = None,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
-    """Show the whole job: collect several hours of EU and US, with nothing set up.
+    """Show the whole job: collect several hours of the market, with nothing set up.
 
     Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
     hour, and shows what sells. Your own data and settings are left alone; run it again to begin anew.
 
     Example: ironforge demo --hours 24 --items 20
     """
-    from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415 - help must not wait for all of this
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-    from ironforge_cli.config import default_home  # noqa: PLC0415
-    from ironforge_cli.db import schema  # noqa: PLC0415
-    from ironforge_cli.jobs.demo import demonstrate  # noqa: PLC0415
-    from ironforge_cli.regions import Region  # noqa: PLC0415
-    from ironforge_cli.sandbox.stand_in import Sandbox  # noqa: PLC0415
-
     began = run.clock.monotonic()
+    regions = run.regions(region)
     own = default_home()
     folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
     starts_at = run.clock.now() - timedelta(hours=hours)
-    sandbox: Sandbox = run.close_with(Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at))
+    sandbox: Sandbox = run.close_with(
+        Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at, regions=regions)
+    )
     database = run.embedded_database(home=folder)
     schema.start_anew(database)
 
@@ -94,7 +99,7 @@ def demo(
     if not run.shared.verbose:
         run.close_with(_without_a_line_for_each_snapshot())
     demonstrated = demonstrate(
-        tuple(Region),
+        regions,
         hours=hours,
         publish=sandbox.advance,
         api=BlizzardClient(transport, api_url=sandbox.api_url, locale=run.settings.locale),
@@ -120,11 +125,6 @@ def _fresh(run: Invocation, folder: Path) -> Path:
 
     Anybody else's folder is refused.
     """
-    # Only Unix has it, and only this command needs it.
-    import fcntl  # noqa: PLC0415
-
-    from ironforge_cli.cli.frame import homes  # noqa: PLC0415
-
     folder = folder.expanduser().absolute()
     mark = folder / _MARK
     try:
@@ -221,11 +221,6 @@ def _path_without_environment() -> str:
 
 
 def _show_region(shown: Shown, console: Console) -> None:
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, gold, iso, plain  # noqa: PLC0415
-
     console.print(
         f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
         soft_wrap=True,
@@ -263,8 +258,6 @@ def _show_region(shown: Shown, console: Console) -> None:
 
 def _bars(busy: BusyItem, *, hours: int) -> str:
     """The newest hours of an item, a bar each, and a gap where nothing is known."""
-    from ironforge_cli.cli.show.render import sparkline  # noqa: PLC0415
-
     shown = busy.by_hour[-min(hours, _MOST_HOURS) :]
     bars = iter(sparkline([units for units in shown if units is not None]))
     return "".join(" " if units is None else next(bars) for units in shown)

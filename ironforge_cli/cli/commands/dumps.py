@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.output import say
+from ironforge_cli.cli.show.render import size
+from ironforge_cli.db.dumps import ClientPrograms
+from ironforge_cli.db.embedded import find_bindir
 from ironforge_cli.errors import ConfigurationError, DatabaseError
+from ironforge_cli.jobs import backup
 
 if TYPE_CHECKING:
-    from ironforge_cli.cli.frame.wiring import Invocation
     from ironforge_cli.db.dumps import ClientPrograms
 
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not be there yet.")]
@@ -34,10 +39,6 @@ def dump(run: Invocation, *, file: Target, without_raw: WithoutRaw = False) -> N
 
     Example: ironforge db dump ironforge-2024-01-15.dump
     """
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-    from ironforge_cli.cli.show.render import size  # noqa: PLC0415
-    from ironforge_cli.jobs import backup  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
     database = run.database
     written = backup.dump(
         database, file, without_raw=without_raw, programs=programs(run), clock=run.clock, progress=run.progress()
@@ -54,9 +55,6 @@ def restore(run: Invocation, *, file: Source, replace: Replace = False) -> None:
 
     Example: ironforge db restore ironforge-2024-01-15.dump
     """
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-    from ironforge_cli.jobs import backup  # noqa: PLC0415
-
     database = run.database_as_it_is
     before = backup.restore(
         database, file, programs=programs(run), replaces=replace, clock=run.clock, progress=run.progress()
@@ -91,9 +89,6 @@ def shell(run: Invocation, *, arguments: Arguments = None) -> None:
 
 def programs(run: Invocation) -> ClientPrograms:
     """PostgreSQL's client programs for the database in use."""
-    from ironforge_cli.db.dumps import ClientPrograms  # noqa: PLC0415
-    from ironforge_cli.db.embedded import find_bindir  # noqa: PLC0415
-
     try:
         bindir = find_bindir(run.settings.pg_bindir, environment=run.environment)
     except ConfigurationError:

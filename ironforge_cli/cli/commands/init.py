@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ironforge_cli.cli.commands import config as config_command
+from ironforge_cli.cli.commands import config_check
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.output import say_beside
+from ironforge_cli.cli.show.render import Report
 from ironforge_cli.errors import ConfigurationError, UsageError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
 
 _CLIENTS = "https://develop.battle.net/access/clients"
 
@@ -81,10 +82,9 @@ def init(
         else "",
     }
     _write(file, {name: value for name, value in settings.items() if value})
-    from ironforge_cli.cli.show.output import say_beside  # noqa: PLC0415
 
     say_beside(f"Written: {file}. Trying it:")
-    report = config_command.checked(run, format_)
+    report = config_check.checked(run, format_)
     if not report.status:
         say_beside("It works. For an hourly collection, into `crontab -e`:")
         say_beside(f"  {_crontab_line(run.environment)}")
@@ -96,7 +96,7 @@ def _asked(question: str, *, hidden: bool = False) -> str:
 
 
 def _asked_regions(*, asks: bool) -> Sequence[Region]:
-    usual = (Region.EU, Region.US)
+    usual = DEFAULT_REGIONS
     if not asks:
         return usual
     while True:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+from rich.table import Table
 
+from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, iso, plain, size
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.days import export as exporting
+from ironforge_cli.jobs.days import maintain as maintaining
+from ironforge_cli.jobs.days import one_day
+from ironforge_cli.jobs.days.housekeeping import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
-    from ironforge_cli.jobs.days.export import Exported
     from ironforge_cli.jobs.days.housekeeping import Maintained
-    from ironforge_cli.jobs.days.one_day import Changed, ChangedDays
-
-_Part = TypeVar("_Part", bound="Changed | Exported")
-
-app = typer.Typer(no_args_is_help=True)
+    from ironforge_cli.jobs.days.one_day import ChangedDays, HeldDay
 
 
 def utc_day(text: str) -> date:
@@ -86,9 +88,7 @@ def maintain(
 
     Example: ironforge partitions maintain --ahead 14 --dry-run
     """
-    from ironforge_cli.jobs.days import maintain as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
-    maintained = job.maintain(
+    maintained = maintaining.maintain(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive),
@@ -109,40 +109,12 @@ def list_(
 
     Example: ironforge partitions list --region eu
     """
-    from ironforge_cli.cli.show.render import Report, count, iso, size  # noqa: PLC0415
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    held = job.listed(run.regions(region), database=run.database, archive=run.archive(archive))
-    records: list[dict[str, Any]] = [
-        {
-            "region": day.region,
-            "date": day.day and day.day.isoformat(),
-            "table": day.table,
-            "state": str(day.state),
-            "starts_at": day.starts_at,
-            "ends_at": day.ends_at,
-            "rows": day.rows,
-            "bytes": day.bytes,
-            "archived_rows": day.archived_rows,
-            "archived_bytes": day.archived_bytes,
-        }
-        for day in held
-    ]
-    rows = [
-        (
-            day.region.label,
-            day.day.isoformat() if day.day else f"{_bound(day.starts_at, iso)} to {_bound(day.ends_at, iso)}",
-            day.state,
-            count(day.rows) if day.table else "",
-            size(day.bytes) if day.table else "",
-            count(day.archived_rows) if day.archived_rows is not None else "",
-            size(day.archived_bytes) if day.archived_bytes is not None else "",
-            day.table or "",
-        )
-        for day in held
-    ]
-    heads = ("region", "date", "state", "rows", "bytes", "archived rows", "archived bytes", "table")
-    return Report(records=records, show=lambda console: _grid(console, heads, rows), format=format_)
+    held = one_day.listed(run.regions(region), database=run.database, archive=run.archive(archive))
+    return Report(
+        records=_records(held, _HELD),
+        show=lambda console: _grid(console, _HELD_SHOWN, held),
+        format=format_,
+    )
 
 
 @command
@@ -161,9 +133,7 @@ def restore(
 
     Example: ironforge partitions restore --date 2024-01-15 --region eu
     """
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    changed = job.restore(
+    changed = one_day.restore(
         run.regions(region),
         date_,
         storage=run.storage(lambda: run.database, home=run.home),
@@ -191,9 +161,7 @@ def drop(
 
     Example: ironforge partitions drop --date 2024-01-15 --region eu --dry-run
     """
-    from ironforge_cli.jobs.days import one_day as job  # noqa: PLC0415
-
-    changed = job.drop(
+    changed = one_day.drop(
         run.regions(region),
         date_,
         storage=run.storage(lambda: run.database, home=run.home),
@@ -215,52 +183,29 @@ def export(
 
     Example: ironforge partitions export --archive /srv/ironforge/archive
     """
-    from ironforge_cli.archive.tables import ArchivedTables  # noqa: PLC0415
-    from ironforge_cli.jobs.days import export as job  # noqa: PLC0415
-
-    exported = job.export(
+    exported = exporting.export(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         tables=ArchivedTables(run.required_archive(archive).days.store),
         clock=run.clock,
         progress=run.progress(),
     )
-    return _parts(exported.files, exported.status, format_, named=lambda file: {"path": file.path})
+    return Report(
+        records=_records(exported.files, _FILES),
+        show=lambda console: _grid(console, _FILES_SHOWN, exported.files),
+        format=format_,
+        status=exported.status,
+        failures=tuple(
+            f"{file.region.label}: {file.message}" for file in exported.files if file.status is not ExitStatus.DONE
+        ),
+    )
 
 
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
-    from ironforge_cli.jobs.days.housekeeping import described  # noqa: PLC0415
-
-    records: list[dict[str, Any]] = [
-        {
-            "action": str(result.action),
-            "region": result.region,
-            "date": result.day and result.day.isoformat(),
-            "table": result.table,
-            "outcome": result.outcome,
-            "rows": result.rows,
-            "bytes": result.bytes,
-            "message": result.message,
-        }
-        for result in maintained.results
-    ]
-    rows = [
-        (
-            result.action,
-            result.region.label if result.region else "",
-            result.table or "",
-            result.outcome,
-            count(result.rows) if result.rows is not None else "",
-            size(result.bytes) if result.bytes else "",
-        )
-        for result in maintained.results
-        if result.table
-    ]
-    heads = ("action", "region", "table", "outcome", "rows", "bytes")
+    of_tables = [result for result in maintained.results if result.table]
     return Report(
-        records=records,
-        show=lambda console: _grid(console, heads, rows, empty="There is nothing to do."),
+        records=_records(maintained.results, _RESULTS),
+        show=lambda console: _grid(console, _RESULTS_SHOWN, of_tables, empty="There is nothing to do."),
         format=format_,
         status=maintained.status,
         failures=tuple(
@@ -272,74 +217,109 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
 
 
 def _changes(changed: ChangedDays, format_: Format) -> Report:
-    return _parts(
-        changed.days, changed.status, format_, named=lambda day: {"date": day.day.isoformat(), "table": day.table}
-    )
-
-
-def _parts(
-    parts: Sequence[_Part], status: ExitStatus, format_: Format, *, named: Callable[[_Part], dict[str, str]]
-) -> Report:
-    """What became of each part of the work, by the names that its kind of part has."""
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
-
-    records: list[Mapping[str, Any]] = [
-        {
-            "region": part.region,
-            **named(part),
-            "outcome": part.outcome,
-            "rows": part.rows,
-            "bytes": part.bytes,
-            "message": part.message,
-        }
-        for part in parts
-    ]
-    # The first names stand before the outcome, the longest, a table or a path, at the end of the line.
-    *names, last = named(parts[0]) if parts else ("path",)
-    rows = [
-        (
-            part.region.label,
-            *(named(part)[name] for name in names),
-            part.outcome,
-            count(part.rows) if part.rows is not None else "",
-            size(part.bytes) if part.bytes else "",
-            named(part)[last],
-        )
-        for part in parts
-    ]
     return Report(
-        records=records,
-        show=lambda console: _grid(console, ("region", *names, "outcome", "rows", "bytes", last), rows),
+        records=_records(changed.days, _CHANGED),
+        show=lambda console: _grid(console, _CHANGED_SHOWN, changed.days),
         format=format_,
-        status=status,
-        failures=tuple(f"{part.region.label}: {part.message}" for part in parts if part.status is not ExitStatus.DONE),
+        status=changed.status,
+        failures=tuple(
+            f"{day.region.label}: {day.message}" for day in changed.days if day.status is not ExitStatus.DONE
+        ),
     )
 
 
-def _bound(moment: Any, written: Any) -> str:
-    return written(moment) if moment else "…"
+# What is said of a day, a file or a step: by the key of its record, and by the head of its column for people.
+
+_Columns: TypeAlias = "Mapping[str, Callable[[Any], Any]]"
 
 
-def _grid(
-    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "There are none."
-) -> None:
-    from rich.table import Table  # noqa: PLC0415
+def _as_they_are(*names: str) -> _Columns:
+    return {name: attrgetter(name) for name in names}
 
-    from ironforge_cli.cli.show.render import plain  # noqa: PLC0415
 
-    if not rows:
+def _date(thing: Any) -> str | None:
+    return thing.day and thing.day.isoformat()
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else count(value)
+
+
+def _bytes(value: int | None) -> str:
+    return size(value) if value else ""
+
+
+def _days_or_bounds(held: HeldDay) -> str:
+    if held.day is not None:
+        return held.day.isoformat()
+    return " to ".join(iso(bound) if bound else "…" for bound in (held.starts_at, held.ends_at))
+
+
+_HELD: _Columns = {
+    **_as_they_are("region"),
+    "date": _date,
+    **_as_they_are("table"),
+    "state": lambda held: str(held.state),
+    **_as_they_are("starts_at", "ends_at", "rows", "bytes", "archived_rows", "archived_bytes"),
+}
+_HELD_SHOWN: _Columns = {
+    "region": attrgetter("region.label"),
+    "date": _days_or_bounds,
+    "state": attrgetter("state"),
+    "rows": lambda held: count(held.rows) if held.table else "",
+    "bytes": lambda held: size(held.bytes) if held.table else "",
+    "archived rows": lambda held: _number(held.archived_rows),
+    "archived bytes": lambda held: "" if held.archived_bytes is None else size(held.archived_bytes),
+    "table": lambda held: held.table or "",
+}
+_RESULTS: _Columns = {
+    "action": lambda result: str(result.action),
+    **_as_they_are("region"),
+    "date": _date,
+    **_as_they_are("table", "outcome", "rows", "bytes", "message"),
+}
+_RESULTS_SHOWN: _Columns = {
+    "action": attrgetter("action"),
+    "region": lambda result: result.region.label if result.region else "",
+    "table": attrgetter("table"),
+    "outcome": attrgetter("outcome"),
+    "rows": lambda result: _number(result.rows),
+    "bytes": lambda result: _bytes(result.bytes),
+}
+_CHANGED: _Columns = {
+    **_as_they_are("region"),
+    "date": _date,
+    **_as_they_are("table", "outcome", "rows", "bytes", "message"),
+}
+_CHANGED_SHOWN: _Columns = {
+    "region": attrgetter("region.label"),
+    "date": _date,
+    "outcome": attrgetter("outcome"),
+    "rows": lambda day: _number(day.rows),
+    "bytes": lambda day: _bytes(day.bytes),
+    "table": attrgetter("table"),
+}
+_FILES: _Columns = _as_they_are("region", "path", "outcome", "rows", "bytes", "message")
+_FILES_SHOWN: _Columns = {
+    "region": attrgetter("region.label"),
+    "outcome": attrgetter("outcome"),
+    "rows": lambda file: _number(file.rows),
+    "bytes": lambda file: "" if file.bytes is None else size(file.bytes),
+    "path": attrgetter("path"),
+}
+
+
+def _records(things: Sequence[object], columns: _Columns) -> list[dict[str, Any]]:
+    return [{key: value(thing) for key, value in columns.items()} for thing in things]
+
+
+def _grid(console: Console, columns: _Columns, things: Sequence[object], *, empty: str = "There are none.") -> None:
+    if not things:
         console.print(empty)
         return
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in heads:
+    for head in columns:
         grid.add_column(head, overflow="fold", justify="right" if head.endswith(("rows", "bytes")) else "left")
-    for row in rows:
-        grid.add_row(*(plain(cell) for cell in row))
+    for thing in things:
+        grid.add_row(*(plain(cell(thing)) for cell in columns.values()))
     console.print(grid)
-
-
-app.command("maintain")(maintain)
-app.command("list")(list_)
-app.command("restore")(restore)
-app.command("drop")(drop)
-app.command("export")(export)

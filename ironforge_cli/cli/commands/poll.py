@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,12 @@ import typer
 from ironforge_cli.cli.commands import collect
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, iso
 from ironforge_cli.errors import UsageError
+from ironforge_cli.jobs.collecting import poll as job
 
 if TYPE_CHECKING:
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.collecting.poll import Polled
 
 _SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -55,8 +57,6 @@ def poll(
 
     Example: ironforge poll --window 30m --interval 30s
     """
-    from ironforge_cli.jobs.collecting import poll as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
-
     if interval < _SHORTEST_INTERVAL:
         raise UsageError("--interval is at least 1s: Blizzard publishes once an hour.")
     if window > _LONGEST_WINDOW:
@@ -77,10 +77,6 @@ def poll(
 
 
 def _report(polled: Polled, format_: Format) -> Report:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import iso  # noqa: PLC0415
-
     times = f"{iso(polled.started_at.replace(microsecond=0))} to {iso(polled.ended_at.replace(microsecond=0))}"
     return replace(
         collect.report(polled.collected, format_, polled={one.collected.region: one for one in polled.regions}),

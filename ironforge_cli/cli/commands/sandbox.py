@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.output import say
+from ironforge_cli.cli.show.render import Report, count, plain
 from ironforge_cli.errors import UsageError
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.sandbox.faults import FAULTS
+from ironforge_cli.sandbox.remote import RemoteSandbox
+from ironforge_cli.sandbox.stand_in import Address, Sandbox
+from ironforge_cli.sandbox.stand_in import serve as serve_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
-
-app = typer.Typer(no_args_is_help=True)
 
 _PORT = 8642
 _HERE = f"http://127.0.0.1:{_PORT}"
@@ -66,6 +70,7 @@ def serve(
     speed: Speed = 1.0,
     latency: Latency = 0.0,
     fault: Faults = None,
+    region: Regions = None,
 ) -> None:
     """Answer as Blizzard's API does, over a simulated market, until Ctrl-C.
 
@@ -74,18 +79,18 @@ def serve(
 
     Example: ironforge sandbox serve --speed 60 --auctions 350000
     """
-    from ironforge_cli.cli.show.output import say  # noqa: PLC0415
-    from ironforge_cli.sandbox.stand_in import Address, Sandbox  # noqa: PLC0415 - help must not wait for numpy
-    from ironforge_cli.sandbox.stand_in import serve as serve_until  # noqa: PLC0415
 
     def ready(address: Address) -> None:
         say("# The sandbox listens. In another terminal:")
         for name, value in address.environment.items():
             say(f"export {name}='{value}'")
+        if regions != DEFAULT_REGIONS:
+            say(f"export IRONFORGE_REGIONS='{','.join(regions)}'")
         say("ironforge collect")
 
     # Before anything listens: what is wrong with the command must not leave an open socket.
-    faults_on = [_fault(given) for given in fault or ()]
+    regions = run.regions(region)
+    faults_on = [_fault(given, regions) for given in fault or ()]
     try:
         sandbox = Sandbox(
             seed=seed,
@@ -97,24 +102,23 @@ def serve(
             port=port,
             latency=latency,
             starts_at=run.clock.now(),
+            regions=regions,
         )
     except ValueError as error:
         raise UsageError(f"No market can be made of these sizes: {error}") from error
-    for name, region in faults_on:
-        sandbox.set_fault(name, region=region)
+    for name, struck in faults_on:
+        sandbox.set_fault(name, region=struck)
     serve_until(sandbox, when_ready=ready, ending=run.stop.event)
     run.stop.check()
 
 
-def _fault(given: str) -> tuple[str, Region | None]:
+def _fault(given: str, regions: Sequence[Region]) -> tuple[str, Region | None]:
     """The name and the region of a fault such as eu:truncated."""
-    from ironforge_cli.sandbox.faults import FAULTS  # noqa: PLC0415
-
     region, _, name = given.rpartition(":")
     if name not in FAULTS:
         raise UsageError(f"--fault {given}: `ironforge sandbox faults` lists what there is, and {name!r} isn't there.")
-    if region and region not in list(Region):
-        raise UsageError(f"--fault {given}: there is no region {region!r}, only {' and '.join(Region)}.")
+    if region and region not in regions:
+        raise UsageError(f"--fault {given}: there is no region {region!r}, only {' and '.join(regions)}.")
     return name, Region(region) if region else None
 
 
@@ -131,9 +135,6 @@ def advance(
 
     Example: ironforge sandbox advance --hours 3 --region eu
     """
-    from ironforge_cli.cli.show.render import Report, count, plain  # noqa: PLC0415
-    from ironforge_cli.sandbox.remote import RemoteSandbox  # noqa: PLC0415
-
     del run
     sandbox = RemoteSandbox(url)
     state: dict[str, Any] = {}
@@ -145,8 +146,6 @@ def advance(
     ]
 
     def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
-
         grid = Table("region", "published", "auctions", box=None, pad_edge=False, padding=(0, 3, 0, 0))
         for record in records:
             grid.add_row(plain(record["region"]), plain(record["published_at"]), count(record["auctions"]))
@@ -172,8 +171,6 @@ def fault(
 
     Example: ironforge sandbox fault truncated --region eu --count 1
     """
-    from ironforge_cli.sandbox.remote import RemoteSandbox  # noqa: PLC0415
-
     del run
     aimed = {"count": count, "endpoint": endpoint, "retry_after": retry_after}
     if name is None and not clear:
@@ -197,8 +194,6 @@ def faults(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
     Example: ironforge sandbox faults --format jsonl
     """
-    from ironforge_cli.sandbox.faults import FAULTS  # noqa: PLC0415 - help must not wait for numpy
-
     del run
     records = [
         {
@@ -212,11 +207,7 @@ def faults(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
 
 def _table(records: Sequence[Mapping[str, Any]], *, nothing: str, format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report, plain  # noqa: PLC0415
-
     def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
-
         if not records:
             console.print(nothing)
             return
@@ -231,9 +222,3 @@ def _table(records: Sequence[Mapping[str, Any]], *, nothing: str, format_: Forma
 
 def _utc(moment: str) -> str:
     return moment.replace("+00:00", "Z")
-
-
-app.command("serve")(serve)
-app.command("advance")(advance)
-app.command("fault")(fault)
-app.command("faults")(faults)

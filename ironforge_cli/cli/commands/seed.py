@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, plain
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.catalogue import seed as job
+from ironforge_cli.jobs.catalogue.seed import SEEDERS
+from ironforge_cli.jobs.catalogue.work import Trial, at_once
+from ironforge_cli.jobs.evidence.pending import PendingRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.catalogue.work import Seeded
-
-app = typer.Typer(no_args_is_help=True)
 
 Force = Annotated[
     bool,
@@ -36,97 +39,62 @@ Profession = Annotated[
 ]
 
 
-@app.command("recipes")
-@command
-def recipes(
-    run: Invocation,
-    *,
-    force: Force = False,
-    limit: Limit = None,
-    profession: Profession = None,
-    format_: FormatOption = Format.TABLE,
-) -> Report:
+def _seeder(wanted: Sequence[str], says: str) -> Callable[..., None]:
+    """The command that runs some seeders; all take the same options, and differ in their help."""
+
+    def seed(
+        run: Invocation,
+        *,
+        force: Force = False,
+        limit: Limit = None,
+        profession: Profession = None,
+        format_: FormatOption = Format.TABLE,
+    ) -> Report:
+        return _seeded(run, wanted, trial=Trial(force=force, limit=limit, profession=profession), format_=format_)
+
+    seed.__doc__ = says
+    return command(seed)
+
+
+recipes = _seeder(
+    ["recipes"],
     """Store every recipe of every profession and skill tier, profession by profession.
 
     What is complete is skipped until the game has a new build; a run that was ended anyhow is continued by the next.
 
     Example: ironforge seed recipes --profession Alchemy
-    """
-    return _seeded(run, ["recipes"], force=force, limit=limit, profession=profession, format_=format_)
-
-
-@app.command("reagents")
-@command
-def reagents(
-    run: Invocation,
-    *,
-    force: Force = False,
-    limit: Limit = None,
-    profession: Profession = None,
-    format_: FormatOption = Format.TABLE,
-) -> Report:
+    """,
+)
+reagents = _seeder(
+    ["reagents"],
     """Store what every stored recipe takes, without asking for anything.
 
     Run `ironforge seed recipes` before it.
 
     Example: ironforge seed reagents
-    """
-    return _seeded(run, ["reagents"], force=force, limit=limit, profession=profession, format_=format_)
-
-
-@app.command("items")
-@command
-def items(
-    run: Invocation,
-    *,
-    force: Force = False,
-    limit: Limit = None,
-    profession: Profession = None,
-    format_: FormatOption = Format.TABLE,
-) -> Report:
+    """,
+)
+items = _seeder(
+    ["items"],
     """Store the name and kind of every item that a recipe takes or makes, or that was ever in a snapshot.
 
     Run it again for items that are new in later snapshots: it asks for these alone.
 
     Example: ironforge seed items
-    """
-    return _seeded(run, ["items"], force=force, limit=limit, profession=profession, format_=format_)
-
-
-@app.command("all")
-@command
-def all_(
-    run: Invocation,
-    *,
-    force: Force = False,
-    limit: Limit = None,
-    profession: Profession = None,
-    format_: FormatOption = Format.TABLE,
-) -> Report:
+    """,
+)
+all_ = _seeder(
+    SEEDERS,
     """Seed recipes, reagents and items, in this order: what is not complete.
 
     When all is complete it asks for one thing, which tells whether the game has a new build.
 
     Example: ironforge seed all --format json
-    """
-    from ironforge_cli.jobs.catalogue.seed import SEEDERS  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
-    return _seeded(run, SEEDERS, force=force, limit=limit, profession=profession, format_=format_)
+    """,
+)
 
 
-def _seeded(
-    run: Invocation,
-    wanted: Sequence[str],
-    *,
-    force: bool,
-    limit: int | None,
-    profession: str | None,
-    format_: Format,
-) -> Report:
-    from ironforge_cli.jobs.catalogue import seed as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
-    from ironforge_cli.jobs.catalogue.work import Trial, at_once  # noqa: PLC0415
-    from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
-
+def _seeded(run: Invocation, wanted: Sequence[str], *, trial: Trial, format_: Format) -> Report:
     # Settings that are missing are told before a server is started.
     if list(wanted) != ["reagents"]:
         run.settings.credentials()
@@ -140,15 +108,13 @@ def _seeded(
         clock=run.clock,
         at_once=at_once(run.settings.requests_per_second),
         progress=run.seed_progress(),
-        trial=Trial(force=force, limit=limit, profession=profession),
+        trial=trial,
     )
     return report(seeded, format_)
 
 
 def report(seeded: Seeded, format_: Format) -> Report:
     """What a seeding has to say."""
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-
     return Report(
         records=records(seeded),
         show=lambda console: show(seeded, console),
@@ -184,10 +150,6 @@ def records(seeded: Seeded) -> list[dict[str, Any]]:
 
 def show(seeded: Seeded, console: Console) -> None:
     """A table with a column a seeder, for people."""
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, plain  # noqa: PLC0415
-
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
     for part in seeded.parts:

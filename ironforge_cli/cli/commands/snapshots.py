@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, iso, size
 from ironforge_cli.errors import UsageError
+from ironforge_cli.jobs.history import dropping as job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.db.repositories.snapshots import RegistryRow
-
-app = typer.Typer(no_args_is_help=True)
 
 Since = Annotated[
     datetime | None, typer.Option("--since", parser=utc_time, metavar="TIME", help="Of this time or later.")
@@ -51,8 +51,6 @@ def list_(
 
     Example: ironforge snapshots list --region eu --limit 48
     """
-    from ironforge_cli.jobs.history import dropping as job  # noqa: PLC0415 - help must not wait for SQLAlchemy
-
     rows = job.listed(run.database, run.regions(region), since=since, until=until, limit=limit)
     return _report(rows, format_)
 
@@ -72,9 +70,6 @@ def drop(
 
     Example: ironforge snapshots drop 2031-01-15T03:48:02Z --region eu
     """
-    from ironforge_cli.cli.show.render import iso  # noqa: PLC0415
-    from ironforge_cli.jobs.history import dropping as job  # noqa: PLC0415
-
     regions = run.regions(region) if region else ()
     if len(regions) != 1:
         raise UsageError("Say of which region the snapshots are, with --region: of one at a time.")
@@ -117,7 +112,6 @@ def _report(
     recomputed: Sequence[int] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Report:
-    from ironforge_cli.cli.show.render import Report, count, iso, size  # noqa: PLC0415
 
     records: list[dict[str, Any]] = [
         {
@@ -137,7 +131,6 @@ def _report(
     ]
 
     def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
 
         if not rows:
             console.print("There are none.")
@@ -166,7 +159,3 @@ def _report(
             )
 
     return Report(records=records, show=table, format=format_, warnings=warnings)
-
-
-app.command("list")(list_)
-app.command("drop")(drop)

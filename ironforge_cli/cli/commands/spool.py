@@ -1,14 +1,18 @@
-"""`ironforge spool`: bodies that wait to be stored, and refused ones."""
+"""`ironforge spool list|drop`: bodies that wait to be stored, and refused ones."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, SnapshotTime
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, iso, plain
 from ironforge_cli.errors import UsageError
+from ironforge_cli.jobs.collecting import spool as job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ironforge_cli.blizzard.spool import Kept
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
-
-app = typer.Typer(no_args_is_help=True)
 
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Bodies by the beginning of their digest.")
@@ -27,7 +27,6 @@ Names = Annotated[
 Quarantine = Annotated[bool, typer.Option("--quarantine", help="Refused bodies instead of those that wait.")]
 All = Annotated[bool, typer.Option("--all", help="Every body, without naming any.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped, and drop nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="Store a body that is implausibly small, too.")]
 
 
 @command
@@ -38,47 +37,7 @@ def list_(
 
     Example: ironforge spool list --quarantine
     """
-    from ironforge_cli.jobs.collecting import spool as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
-
-    return _report(job.listed(run.shelves, run.regions(region), quarantine=quarantine), format_)
-
-
-@command
-def replay(
-    run: Invocation,
-    *,
-    names: Names = None,
-    region: Regions = None,
-    quarantine: Quarantine = False,
-    snapshot_time: SnapshotTime = None,
-    force: Force = False,
-    format_: FormatOption = Format.TABLE,
-) -> Report:
-    """Store bodies that wait, oldest first; `collect` does so on its own. Refused ones are stored only by name.
-
-    A body of the quarantine whose time was refused needs --snapshot-time, one that is implausibly small --force.
-
-    Example: ironforge spool replay --quarantine 3fa9c1 --snapshot-time 2024-01-15T03:48:02Z
-    """
-    from ironforge_cli.cli.commands.collect import report  # noqa: PLC0415
-    from ironforge_cli.jobs.collecting import spool as job  # noqa: PLC0415
-
-    if quarantine and not names:
-        raise UsageError("Refused bodies are stored by name: `ironforge spool list --quarantine` shows them.")
-    storage = run.storage(lambda: run.database, home=run.home)
-    bodies = job.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
-    if not bodies:
-        return _report(bodies, format_)
-    replayed = job.replay(
-        bodies,
-        storage=storage,
-        quarantine=quarantine,
-        snapshot_time=snapshot_time,
-        force=force,
-        clock=run.clock,
-        progress=run.progress(),
-    )
-    return report(replayed, format_)
+    return report(job.listed(run.shelves, run.regions(region), quarantine=quarantine), format_)
 
 
 @command
@@ -98,22 +57,18 @@ def drop(
 
     Example: ironforge spool drop --quarantine --all
     """
-    from ironforge_cli.jobs.collecting import spool as job  # noqa: PLC0415
-
     if not names and not all_:
         raise UsageError("Name the bodies to drop, or give --all. `ironforge spool list` shows them.")
     bodies = job.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
     if not dry_run:
         job.drop(bodies, shelves=run.shelves, quarantine=quarantine)
-    return _report(bodies, format_)
+    return report(bodies, format_)
 
 
-def _report(bodies: Sequence[Kept], format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report, count, iso, plain  # noqa: PLC0415
+def report(bodies: Sequence[Kept], format_: Format) -> Report:
+    """Bodies that wait, or that were refused, as a list."""
 
     def table(console: Console) -> None:
-        from rich.table import Table  # noqa: PLC0415
-
         if not bodies:
             console.print("There are none.")
             return
@@ -139,8 +94,3 @@ def _report(bodies: Sequence[Kept], format_: Format) -> Report:
         for body in bodies
     ]
     return Report(records=records, show=table, format=format_)
-
-
-app.command("list")(list_)
-app.command("replay")(replay)
-app.command("drop")(drop)

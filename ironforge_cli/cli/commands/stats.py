@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, count, iso, plain
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.jobs.history import recompute as job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
-
-app = typer.Typer(no_args_is_help=True)
 
 _MOST_WORKERS = 4
 
@@ -76,8 +76,6 @@ def recompute(
 
     Example: ironforge stats recompute --region eu --since 2024-01-15 --dry-run
     """
-    from ironforge_cli.jobs.history import recompute as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
-
     if since is not None and until is not None and since > until:
         raise UsageError(f"--since {since.isoformat()} is after --until {until.isoformat()}.")
     archived = run.archive(archive)
@@ -95,8 +93,6 @@ def recompute(
 
 
 def _report(recomputed: RecomputedStatistics, format_: Format) -> Report:
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415
-
     return Report(
         records=[_record(region) for region in recomputed.regions],
         show=lambda console: _show(recomputed, console),
@@ -138,10 +134,6 @@ def _record(region: RecomputedRegion) -> dict[str, Any]:
 
 
 def _show(recomputed: RecomputedStatistics, console: Console) -> None:
-    from rich.table import Table  # noqa: PLC0415
-
-    from ironforge_cli.cli.show.render import count, iso, plain  # noqa: PLC0415
-
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     grid.add_column("")
     for region in recomputed.regions:
@@ -176,6 +168,3 @@ def _show(recomputed: RecomputedStatistics, console: Console) -> None:
     for region in regions:
         if region.message and region.status is ExitStatus.DONE:
             console.print(plain(f"{region.region.label}: {region.message}"))
-
-
-app.command("recompute")(recompute)

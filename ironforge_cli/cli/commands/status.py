@@ -10,13 +10,16 @@ import typer
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, Regions, duration, utc_time
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.prometheus import metrics
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.cli.show.status_table import show
 from ironforge_cli.errors import UsageError
+from ironforge_cli.jobs.health import status as job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ironforge_cli.cli.frame.wiring import Invocation
-    from ironforge_cli.cli.show.render import Report
     from ironforge_cli.jobs.health.findings import MissingHour, RegionFindings, Shelved
     from ironforge_cli.jobs.health.status import Health
 
@@ -71,16 +74,12 @@ def status(
 
     Example: ironforge status --check --max-age 90m
     """
-    from ironforge_cli.cli.show.render import Report  # noqa: PLC0415 - help must not wait for SQLAlchemy
-    from ironforge_cli.cli.show.status_table import show  # noqa: PLC0415
-    from ironforge_cli.jobs.health.status import examine  # noqa: PLC0415
-
     now = run.clock.now()
     until = until or now
     since = since or _days_before(until, days)
     if since >= until:
         raise UsageError(f"--since {since.isoformat()} is not before --until {until.isoformat()}: give an earlier one.")
-    health = examine(
+    health = job.examine(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         home=run.home,
@@ -109,8 +108,6 @@ def _days_before(moment: datetime, days: int) -> datetime:
 
 
 def _metrics(health: Health) -> str:
-    from ironforge_cli.cli.show.prometheus import metrics  # noqa: PLC0415
-
     return metrics(health)
 
 

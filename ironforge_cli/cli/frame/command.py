@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ironforge_cli.cli.frame.options import SHARED, Shared
+from ironforge_cli.cli.frame.running import run_command
 from ironforge_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ironforge_cli.cli.show.render import Report
+
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+_SHARED = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    for name, (annotation, default) in SHARED.items()
+]
 
 
 def command(function: Callable[..., Report | None]) -> Callable[..., None]:
@@ -34,29 +40,13 @@ def command(function: Callable[..., Report | None]) -> Callable[..., None]:
         parent = context.find_root().obj
         if isinstance(parent, Shared):
             shared = parent.joined(shared)
-        # What a command needs is imported when one runs: help and completion stay quick.
-        from ironforge_cli.cli.frame.running import run_command  # noqa: PLC0415
-
         status = run_command(function, options, shared=shared, name=context.command_path.partition(" ")[2])
         if status is not ExitStatus.DONE:
             raise typer.Exit(int(status))
 
-    own = _options_of(function)
-    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in SHARED.items()
-    ]
-    parameters = [first, *own, *added]
+    # What Typer reads: the function's own options between a context, in the invocation's place, and the shared ones.
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    parameters = [_CONTEXT, *own, *_SHARED]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] - functions take any attribute
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def _options_of(function: Callable[..., Report | None]) -> list[inspect.Parameter]:
-    """A command's own parameters but the first, with the types that their annotations name."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    # The first and the returned type are imported for type checking alone, and can't be evaluated.
-    written = SimpleNamespace(__annotations__={parameter.name: parameter.annotation for parameter in parameters})
-    types = get_type_hints(written, globalns=function.__globals__, include_extras=True)
-    return [parameter.replace(annotation=types[parameter.name]) for parameter in parameters]

@@ -151,8 +151,8 @@ def _is_for_cron(command: str, options: Mapping[str, Any]) -> bool:
 
 def _answered(address: Address, ending: str, *, said: str | None) -> str | None:
     """Send one ping; returns what was wrong with the answer. Raises what urllib raises."""
-    from urllib.error import HTTPError  # noqa: PLC0415
-    from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
+    from urllib.error import HTTPError  # noqa: PLC0415 - only who has a health check waits for an HTTP client
+    from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415 - the same
 
     class NoRedirects(HTTPRedirectHandler):
         """Whoever answers must not send the address and its password on to somebody else."""

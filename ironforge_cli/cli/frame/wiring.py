@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from ironforge_cli.cli.frame import logs
+from ironforge_cli.cli.frame.options import LogFormat
 from ironforge_cli.errors import ConfigurationError, DatabaseError, InterruptedRunError
 from ironforge_cli.ownership import owners_rights
 
@@ -127,16 +130,12 @@ class Invocation:
     @cached_property
     def loaded(self) -> LoadedSettings:
         """Settings with their sources; what is odd about them is said once."""
-        import logging  # noqa: PLC0415 - beside config's own imports it costs nothing
-
-        from ironforge_cli import config  # noqa: PLC0415 - takes a tenth of a second
-        from ironforge_cli.cli.frame import logs  # noqa: PLC0415
-        from ironforge_cli.cli.frame.options import LogFormat  # noqa: PLC0415
+        from ironforge_cli import config
 
         loaded = config.load(options={}, environment=self.environment)
         settings = loaded.settings
         # Until now only the environment's word was known; the config file has one, too.
-        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format.value))
+        logs.adjust(self.shared, level=settings.log_level.value, form=LogFormat(settings.log_format))
         for warning in loaded.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         return loaded
@@ -153,7 +152,7 @@ class Invocation:
     @cached_property
     def home(self) -> Path:
         """The folder for everything that is kept outside the database; made private. Raises `ConfigurationError`."""
-        from ironforge_cli.cli.frame import homes  # noqa: PLC0415 - what needs no home needs not this
+        from ironforge_cli.cli.frame import homes
 
         home = self.settings.home
         if self.settings.database_url is None:
@@ -176,7 +175,7 @@ class Invocation:
 
     def server(self, *, keep_running: bool = False, home: Path | None = None) -> EmbeddedServer:
         """The embedded server of a home, not started yet."""
-        from ironforge_cli.db.embedded import EmbeddedServer  # noqa: PLC0415
+        from ironforge_cli.db.embedded import EmbeddedServer
 
         return EmbeddedServer(
             home or self.settings.home,
@@ -207,7 +206,7 @@ class Invocation:
 
     def embedded_database(self, *, home: Path | None = None) -> Database:
         """The embedded database of a home, started and migrated."""
-        from ironforge_cli.db import schema  # noqa: PLC0415
+        from ironforge_cli.db import schema
 
         server = self._embedded = self.server(home=home)
         self._closing.enter_context(server)
@@ -223,7 +222,7 @@ class Invocation:
         """
         if self.settings.database_url is not None or "database" in self.__dict__:
             return self.database
-        from ironforge_cli.cli.frame.upgrading import Upgrade  # noqa: PLC0415 - SQLAlchemy takes long to import
+        from ironforge_cli.cli.frame.upgrading import Upgrade
 
         if self._upgrading is None:
             database = self.database_as_it_is
@@ -239,7 +238,7 @@ class Invocation:
         return database
 
     def _opened(self, url: str) -> Database:
-        from ironforge_cli.db.engine import Database  # noqa: PLC0415 - SQLAlchemy takes long to import
+        from ironforge_cli.db.engine import Database
 
         database = Database(url)
         self._closing.callback(database.close)
@@ -248,14 +247,14 @@ class Invocation:
     @property
     def shelves(self) -> Shelves:
         """The spool and the quarantine of the settings' home."""
-        from ironforge_cli.cli.frame import homes  # noqa: PLC0415 - what needs no home needs not this
+        from ironforge_cli.cli.frame import homes
 
         # Looking makes nothing, and asks no server for its account.
         homes.mend(self.settings.home)
         return self._shelves_of(self.settings.home)
 
     def _shelves_of(self, home: Path) -> Shelves:
-        from ironforge_cli.blizzard.spool import Shelves  # noqa: PLC0415
+        from ironforge_cli.blizzard.spool import Shelves
 
         return Shelves.of(
             home,
@@ -265,9 +264,9 @@ class Invocation:
 
     def storage(self, database: Callable[[], Database], *, home: Path) -> Storage:
         """Where what is collected goes; a database that is away is found out by who works with it."""
-        from ironforge_cli.db.engine import MissingDatabase  # noqa: PLC0415
-        from ironforge_cli.jobs.evidence.pending import PendingRows  # noqa: PLC0415
-        from ironforge_cli.jobs.storage import Storage  # noqa: PLC0415
+        from ironforge_cli.db.engine import MissingDatabase
+        from ironforge_cli.jobs.evidence.pending import PendingRows
+        from ironforge_cli.jobs.storage import Storage
 
         try:
             found = database()
@@ -292,8 +291,6 @@ class Invocation:
 
         Safe to call from several threads.
         """
-        import logging  # noqa: PLC0415
-
         one_at_a_time = threading.Lock()
 
         def storage() -> Storage:
@@ -312,7 +309,7 @@ class Invocation:
         self, *, ahead: int | None = None, retain: int | None = None, archive: str | None = None
     ) -> Housekeeping:
         """What is kept, how long, and made how far ahead: by options, else by the settings."""
-        from ironforge_cli.jobs.days.housekeeping import Housekeeping  # noqa: PLC0415
+        from ironforge_cli.jobs.days.housekeeping import Housekeeping
 
         settings = self.settings
         return Housekeeping(
@@ -324,7 +321,7 @@ class Invocation:
 
     def upkeep(self) -> Upkeep:
         """What is done for the days of regions of which something was stored, by the settings."""
-        from ironforge_cli.jobs.days.maintain import upkeep_by  # noqa: PLC0415
+        from ironforge_cli.jobs.days.maintain import upkeep_by
 
         return upkeep_by(self.housekeeping(), clock=self.clock)
 
@@ -333,9 +330,9 @@ class Invocation:
         uri = self.settings.archive_uri if given is None else given
         if uri is None:
             return None
-        from ironforge_cli.archive.days import ArchivedDays  # noqa: PLC0415
-        from ironforge_cli.archive.store import store_at  # noqa: PLC0415
-        from ironforge_cli.jobs.days.archiving import Archive  # noqa: PLC0415
+        from ironforge_cli.archive.days import ArchivedDays
+        from ironforge_cli.archive.store import store_at
+        from ironforge_cli.jobs.days.archiving import Archive
 
         return Archive(ArchivedDays(store_at(uri, environment=self.environment)), now=self.clock.now)
 
@@ -349,7 +346,7 @@ class Invocation:
     @cached_property
     def transport(self) -> Transport:
         """Sessions to Blizzard, by the settings. Raises `ConfigurationError` where named certificates are missing."""
-        from ironforge_cli.given import require_certificates  # noqa: PLC0415 - beside config's own it costs nothing
+        from ironforge_cli.given import require_certificates
 
         require_certificates(self.environment)
         return self.transport_to(
@@ -365,9 +362,9 @@ class Invocation:
         now: Callable[[], float] = time.time,
     ) -> Transport:
         """Sessions whose cache and rate limit are in a home; `now` says how old what is cached has become."""
-        from ironforge_cli.blizzard.ratelimit import RateLimit, reserved_for_collecting  # noqa: PLC0415
-        from ironforge_cli.blizzard.transient_faults import LONGEST_WAIT_SECONDS  # noqa: PLC0415
-        from ironforge_cli.blizzard.transport import Transport  # noqa: PLC0415 - requests takes long to import
+        from ironforge_cli.blizzard.ratelimit import RateLimit, reserved_for_collecting
+        from ironforge_cli.blizzard.transient_faults import LONGEST_WAIT_SECONDS
+        from ironforge_cli.blizzard.transport import Transport
 
         cache = home / "http"
         for former in ("requests.sqlite", "requests.sqlite-journal"):
@@ -402,30 +399,30 @@ class Invocation:
     @cached_property
     def client(self) -> BlizzardClient:
         """Blizzard's API, by the settings."""
-        from ironforge_cli.blizzard.client import BlizzardClient  # noqa: PLC0415
+        from ironforge_cli.blizzard.client import BlizzardClient
 
         return BlizzardClient(self.transport, api_url=self.settings.api_url, locale=self.settings.locale)
 
     def progress(self) -> Progress:
         """Progress bars where a person watches, else nothing; they end with the command."""
-        from ironforge_cli.jobs.evidence.runs import Silent  # noqa: PLC0415
+        from ironforge_cli.jobs.evidence.runs import Silent
 
         if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
             return Silent()
-        from ironforge_cli.cli.show.progress import Bars  # noqa: PLC0415 - Rich takes long to import
+        from ironforge_cli.cli.show.progress import Bars
 
         return self._moved(Bars(no_color=self.shared.no_color))
 
     def seed_progress(self) -> SeedProgress:
         """The same for seeding; where nobody watches, a line a part."""
-        from ironforge_cli.cli.show.seed_progress import SeedBars, SeedLines  # noqa: PLC0415 - Rich takes long to import
+        from ironforge_cli.cli.show.seed_progress import SeedBars, SeedLines
 
         if self.shared.quiet or not sys.stderr or not sys.stderr.isatty():
             return SeedLines()
         return self._moved(SeedBars(no_color=self.shared.no_color))
 
     def _moved(self, lines: _Lines) -> _Lines:
-        from ironforge_cli.cli.frame import logs  # noqa: PLC0415
+        from ironforge_cli.cli.frame import logs
 
         self._moving.enter_context(lines)
         self._moving.enter_context(logs.above(lines.say))

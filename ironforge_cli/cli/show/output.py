@@ -9,12 +9,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.cli.show.render import PIPED_WIDTH, written
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ironforge_cli.cli.frame.options import Shared
     from ironforge_cli.cli.show.render import Report
 
@@ -87,15 +87,13 @@ def _write_to_nobody() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would end the program with the code of a bug.
+        raise BrokenPipeError
+
+
 def _console(shared: Shared) -> Console:
     """Where tables go: as wide as the terminal, or as a pipe can take."""
-    # Rich takes long to import, and formats for programs don't need it.
-    from rich.console import Console  # noqa: PLC0415
-
-    class Stdout(Console):
-        def on_broken_pipe(self) -> None:
-            # Rich would end the program with the code of a bug.
-            raise BrokenPipeError
-
     piped = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Stdout(file=sys.stdout, width=piped, no_color=shared.no_color or None, highlight=False, soft_wrap=False)
+    return _Stdout(file=sys.stdout, width=piped, no_color=shared.no_color or None, highlight=False, soft_wrap=False)

@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.errors import ExitStatus
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
-    from rich.text import Text
 
 PIPED_WIDTH = 120
 """Columns of a table that nobody's terminal limits."""
@@ -125,8 +126,6 @@ def size(number: float) -> str:
 
 def plain(text: object) -> Text:
     """A text that goes into a table as it is: brackets in it are no markup."""
-    from rich.text import Text  # noqa: PLC0415 - formats for programs don't need it
-
     return Text(str(text))
 
 

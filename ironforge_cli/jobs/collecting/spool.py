@@ -1,28 +1,21 @@
-"""Bodies that wait on disk, in the hands of an operator: look at them, store them, drop them."""
+"""Bodies that wait on disk, in the hands of an operator: look at them, drop them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import ExitStatus, UsageError
-from ironforge_cli.jobs.collecting.collect import ingest_received
-from ironforge_cli.jobs.collecting.intake import Received
-from ironforge_cli.jobs.collecting.outcomes import Collected
+from ironforge_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from ironforge_cli.blizzard.spool import Kept, Shelf, Shelves
-    from ironforge_cli.jobs.evidence.runs import Clock, Progress
-    from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
 
 
 def listed(shelves: Shelves, regions: Sequence[Region], *, quarantine: bool) -> list[Kept]:
     """The bodies that wait in the spool, or in the quarantine, of some regions; oldest first."""
-    shelf = _shelf(shelves, quarantine=quarantine)
+    shelf = shelf_of(shelves, quarantine=quarantine)
     return [kept for region in regions for kept in shelf.kept(region)]
 
 
@@ -42,51 +35,13 @@ def chosen(shelves: Shelves, regions: Sequence[Region], names: Sequence[str], *,
     return found
 
 
-def replay(
-    bodies: Sequence[Kept],
-    *,
-    storage: Storage,
-    quarantine: bool,
-    snapshot_time: datetime | None,
-    force: bool,
-    clock: Clock,
-    progress: Progress,
-) -> Collected:
-    """Store bodies, each as a snapshot of its time or of `snapshot_time`; what is stored is dropped.
-
-    Raises `UsageError` where a body has no time and none is given, or one is given for several, before anything is
-    stored.
-    """
-    if snapshot_time is not None and len(bodies) != 1:
-        raise UsageError("--snapshot-time is the time of one body: name that one.")
-    timed: list[tuple[Kept, datetime]] = []
-    for body in bodies:
-        time = snapshot_time or body.snapshot_time
-        if time is None:
-            raise UsageError(
-                "Blizzard gave this body no time that can be used: say which hour it is of, with --snapshot-time."
-            )
-        timed.append((body, time))
-    shelf = _shelf(storage.shelves, quarantine=quarantine)
-    results: list[Collected] = []
-    for body, time in timed:
-        received = Received.kept_on(shelf, body, source="quarantine" if quarantine else "spool", snapshot_time=time)
-        result = ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
-        (region,) = result.regions
-        if not region.is_held:
-            result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))
-        elif not result.status:
-            shelf.drop(body)
-        results.append(result)
-    return Collected(regions=tuple(region for result in results for region in result.regions), tokens=())
-
-
 def drop(bodies: Sequence[Kept], *, shelves: Shelves, quarantine: bool) -> None:
     """Remove bodies for good."""
-    shelf = _shelf(shelves, quarantine=quarantine)
+    shelf = shelf_of(shelves, quarantine=quarantine)
     for body in bodies:
         shelf.drop(body)
 
 
-def _shelf(shelves: Shelves, *, quarantine: bool) -> Shelf:
+def shelf_of(shelves: Shelves, *, quarantine: bool) -> Shelf:
+    """Where refused bodies are, or those that wait."""
     return shelves.quarantine if quarantine else shelves.spool

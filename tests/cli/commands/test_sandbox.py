@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
 from tests.blizzard.stub_server import Said, stub_server
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.cli.conftest import Run
 
+ADDRESS = ("IRONFORGE_API_URL", "IRONFORGE_OAUTH_URL", "BLIZZARD_CLIENT_ID", "BLIZZARD_CLIENT_SECRET")
 SMALL = ("--port", "0", "--auctions", "300", "--items", "60", "--recipes", "5", "--speed", "0")
 
 
@@ -48,6 +49,21 @@ def test_a_served_sandbox_ends_cleanly_with_the_code_of_its_signal(
     assert process.returncode == code
     assert number.name in err.decode()
     assert "Traceback" not in err.decode()
+
+
+def test_a_sandbox_of_other_regions_leads_there_by_name(start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    process = start("sandbox", "serve", *SMALL, "--region", "us", "--fault", "us:html")
+    exports = printed_exports(process)
+    assert exports.pop("IRONFORGE_REGIONS") == "us"
+    assert set(exports) == set(ADDRESS)
+    process.terminate()
+    assert process.wait() == 143
+
+
+def test_a_fault_of_a_region_that_is_not_served_is_wrong_usage(run: Run) -> None:
+    refused = run("sandbox", "serve", *SMALL, "--fault", "us:html", IRONFORGE_REGIONS="eu")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "no region 'us', only eu" in refused.stderr
 
 
 def test_a_signal_that_the_caller_switched_off_stays_off(start: Callable[..., subprocess.Popen[bytes]]) -> None:
@@ -99,7 +115,7 @@ def url(sandbox: Sandbox) -> str:
 def test_advancing_publishes_hours_of_the_regions_that_were_named(
     run: Run, sandbox: Sandbox, url: str, regions: list[str]
 ) -> None:
-    before = {region: sandbox.world.regions[region].hours for region in Region}
+    before = {region: sandbox.world.regions[region].hours for region in DEFAULT_REGIONS}
     named = [word for region in regions for word in ("--region", region)]
     advanced = run("sandbox", "advance", "--hours", "3", *named, "--url", url, "--format", "json")
     assert (advanced.exit_code, advanced.stderr) == (0, "")

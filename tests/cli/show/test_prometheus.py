@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ironforge_cli.cli.show.prometheus import METRICS, metrics
 from ironforge_cli.jobs.health.rules import Kind
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import healthy
 from tests.jobs.healthy import AHEAD, HOUR, NEWEST, NOW
 
@@ -52,7 +52,7 @@ def test_a_healthy_installation_in_metrics(well: Storage) -> None:
     assert of(samples, "ironforge_status_timestamp_seconds") == NOW.timestamp()
     assert of(samples, "ironforge_problems") == 0
     assert of(samples, "ironforge_database_up") == 1
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert of(samples, "ironforge_snapshot_timestamp_seconds", region=region) == NEWEST.timestamp()
         assert of(samples, "ironforge_snapshot_due_timestamp_seconds", region=region) == (NEWEST + HOUR).timestamp()
         assert of(samples, "ironforge_snapshot_late_seconds", region=region) == 0

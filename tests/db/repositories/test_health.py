@@ -15,7 +15,7 @@ from ironforge_cli.db.models import REGISTRY, SCRAPER_LOGS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -206,7 +206,7 @@ def test_rows_in_a_default_partition_are_seen(shared: Database, region: Region) 
 
 def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
     with shared.connect() as connection:
-        before = health.sizes(connection, tuple(Region))
+        before = health.sizes(connection, DEFAULT_REGIONS)
         partitions.create(connection, DailyPartition.holding(Region.EU, NOON))
         connection.execute(
             text(
@@ -215,7 +215,7 @@ def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
             ),
             {"noon": NOON},
         )
-        after = health.sizes(connection, tuple(Region))
+        after = health.sizes(connection, DEFAULT_REGIONS)
         partition = text("SELECT pg_total_relation_size('auction_snapshots_eu_2024_01_15')")
         grown = connection.execute(partition).scalar_one()
         assert health.sizes(connection, (Region.US,))["raw snapshots"] == 0

@@ -13,7 +13,7 @@ import pytest
 
 from ironforge_cli.errors import ExitStatus
 from tests.jobs import crafts, stored
-from tests.jobs.one_seeding import process_context, start
+from tests.jobs.one_process import one_seeding, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +42,11 @@ def test_a_run_killed_at_many_moments_and_resumed_equals_an_undisturbed_one(
     make_seeder: Callable[..., Seeder], tmp_path: Path, kills: int, recipes: int, items: int
 ) -> None:
     seeder = make_seeder(professions=(), recipes=recipes, items=items)
-    context, options = process_context(), _options(seeder, tmp_path / "home")
+    options = _options(seeder, tmp_path / "home")
     chance = random.Random(11)  # noqa: S311 - reproducible moments are wanted
     killed = 0
     for _ in range(kills):
-        run = start(context, **options)
+        run = started(one_seeding, **options)
         # A run of so many requests ends somewhere among them, whatever the machine's speed.
         until = len(seeder.sandbox.requests) + chance.randrange(1, 60)
         while len(seeder.sandbox.requests) < until and run.is_alive():
@@ -59,7 +59,7 @@ def test_a_run_killed_at_many_moments_and_resumed_equals_an_undisturbed_one(
         killed += run.exitcode == -signal.SIGKILL
     # Moments of which most are before the last step, or nothing was tried.
     assert killed > kills // 2
-    last = start(context, **options)
+    last = started(one_seeding, **options)
     last.join()
     assert last.exitcode == ExitStatus.DONE
     assert crafts.held(seeder.database) == crafts.expected(seeder.sandbox.catalogue)
@@ -71,7 +71,7 @@ def test_a_run_killed_at_many_moments_and_resumed_equals_an_undisturbed_one(
     # Twice only what had been answered and not been kept yet when the kill came.
     assert answered.total() - len(answered) <= kills * _AT_ONCE
     seeder.sandbox.forget_requests()
-    again = start(context, **options)
+    again = started(one_seeding, **options)
     again.join()
     assert again.exitcode == ExitStatus.DONE
     assert seeder.asked() == ["/eu/data/wow/profession/index"]
@@ -80,14 +80,14 @@ def test_a_run_killed_at_many_moments_and_resumed_equals_an_undisturbed_one(
 
 def test_two_at_once_do_the_work_once(make_seeder: Callable[..., Seeder], tmp_path: Path) -> None:
     seeder = make_seeder()
-    context, options = process_context(), _options(seeder, tmp_path / "home")
-    runs = [start(context, **options) for _ in range(3)]
+    options = _options(seeder, tmp_path / "home")
+    runs = [started(one_seeding, **options) for _ in range(3)]
     for run in runs:
         run.join()
     codes = [run.exitcode for run in runs]
     # Whoever comes between two seeders of another run may do one of them; nobody fails.
     assert set(codes) <= {ExitStatus.DONE, ExitStatus.LOCKED, ExitStatus.PARTIAL}
-    last = start(context, **options)
+    last = started(one_seeding, **options)
     last.join()
     assert last.exitcode == ExitStatus.DONE
     assert crafts.held(seeder.database) == crafts.expected(seeder.sandbox.catalogue)

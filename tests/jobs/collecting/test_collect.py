@@ -12,7 +12,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.collecting.collect import collect
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.db.embedded_playground import eventually
 from tests.jobs import stored
@@ -35,7 +35,7 @@ def test_a_cycle_stores_what_each_region_published(
     collected = collector.collect()
     assert collected.status is ExitStatus.DONE
     assert [region.outcome for region in collected.regions] == [Outcome.STORED, Outcome.STORED]
-    for region, found in zip(Region, collected.regions, strict=True):
+    for region, found in zip(DEFAULT_REGIONS, collected.regions, strict=True):
         published_at, _ = collector.newest(region)
         listings = collector.sandbox.published(region).listings
         rows = stored.auctions(any_database, region)
@@ -54,7 +54,7 @@ def test_the_second_cycle_of_an_hour_costs_one_304_and_writes_its_evidence_alone
 ) -> None:
     collector = make_collector(any_database)
     collector.collect()
-    before = {region: stored.everything(any_database, region) for region in Region}
+    before = {region: stored.everything(any_database, region) for region in DEFAULT_REGIONS}
     collector.sandbox.forget_requests()
     again = collector.collect()
     assert again.status is ExitStatus.DONE
@@ -64,8 +64,8 @@ def test_the_second_cycle_of_an_hour_costs_one_304_and_writes_its_evidence_alone
         ("eu", 304, 0),
         ("us", 304, 0),
     ]
-    assert {region: stored.everything(any_database, region) for region in Region} == before
-    for region in Region:
+    assert {region: stored.everything(any_database, region) for region in DEFAULT_REGIONS} == before
+    for region in DEFAULT_REGIONS:
         published_at, _ = collector.newest(region)
         assert [row[:2] for row in stored.attempts(any_database, region)] == [
             ("success", published_at),
@@ -77,7 +77,7 @@ def test_the_second_cycle_of_an_hour_costs_one_304_and_writes_its_evidence_alone
 
 def test_regions_and_the_token_are_collected_side_by_side(tmp_path: Path, clock: TickingClock) -> None:
     # Each waits for the others: one that came after another had ended would wait in vain.
-    together = threading.Barrier(len(Region) + 1, timeout=30)
+    together = threading.Barrier(len(DEFAULT_REGIONS) + 1, timeout=30)
     source = Handed([answer(body_of(2), NOON)], meanwhile=together.wait)
 
     def price() -> None:
@@ -86,7 +86,7 @@ def test_regions_and_the_token_are_collected_side_by_side(tmp_path: Path, clock:
 
     source.on_price = price
     storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The server is away.")))
-    collected = collect(tuple(Region), market=source, storage=storage, clock=clock)
+    collected = collect(DEFAULT_REGIONS, market=source, storage=storage, clock=clock)
     assert [(found.region, found.outcome) for found in collected.regions] == [
         (Region.EU, Outcome.SPOOLED),
         (Region.US, Outcome.SPOOLED),
@@ -99,13 +99,13 @@ def test_regions_and_the_token_are_collected_side_by_side(tmp_path: Path, clock:
 
 def test_force_asks_for_what_is_known_and_stores_nothing_twice(collector: Collector) -> None:
     collector.collect()
-    before = {region: stored.everything(collector.database, region) for region in Region}
+    before = {region: stored.everything(collector.database, region) for region in DEFAULT_REGIONS}
     market = Between(collector.client)
     again = collector.collect(force=True, market=market)
     assert {newer_than for _, newer_than in market.asked_for} == {None}
     assert [region.outcome for region in again.regions] == [Outcome.NO_CHANGE, Outcome.NO_CHANGE]
     assert again.status is ExitStatus.DONE
-    assert {region: stored.everything(collector.database, region) for region in Region} == before
+    assert {region: stored.everything(collector.database, region) for region in DEFAULT_REGIONS} == before
 
 
 def test_an_option_for_one_region_leaves_the_other_alone(collector: Collector) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.market import IdRange
 from tests.jobs import stored
 
@@ -35,12 +35,12 @@ def test_many_hours_with_gaps_equal_the_plain_reference(
     for hour in range(hours):
         if hour:
             collector.publish()
-        awake = [region for region in Region if hour not in missed[region]]
+        awake = [region for region in DEFAULT_REGIONS if hour not in missed[region]]
         if awake:
             collected = collector.collect(*awake)
             assert collected.status is ExitStatus.DONE
             assert {region.outcome for region in collected.regions} == {Outcome.STORED}
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         kept = [hour for hour in range(hours) if hour not in missed[region]]
         expected = collector.expected(region, hours=kept)
         assert_stored(any_database, region, expected)
@@ -71,7 +71,7 @@ def test_auctions_whose_ids_come_back_equal_the_plain_reference(
             collector.publish(hours=3 if hour == hours // 2 else 1)
         assert collector.collect().status is ExitStatus.DONE
     kept = [hour for hour in range(hours + 2) if hour not in {hours // 2, hours // 2 + 1}]
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region, hours=kept)
         assert_stored(database, region, expected)
         items: dict[int, set[int]] = {}
@@ -87,7 +87,7 @@ def test_the_token_prices_are_those_that_the_sandbox_gave(
     for _ in range(5):
         assert collector.collect().status is ExitStatus.DONE
         collector.publish()
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert len(collector.token_prices[region]) > 1
         assert stored.token_prices(any_database, region) == sorted(collector.token_prices[region])
 
@@ -97,5 +97,5 @@ def test_a_token_price_that_did_not_change_is_stored_once(collector: Collector) 
     assert [token.outcome for token in first.tokens] == [Outcome.STORED, Outcome.STORED]
     assert [token.outcome for token in again.tokens] == [Outcome.NO_CHANGE, Outcome.NO_CHANGE]
     assert [token.price for token in again.tokens] == [token.price for token in first.tokens]
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert len(stored.token_prices(collector.database, region)) == 1

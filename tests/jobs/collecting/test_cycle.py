@@ -12,7 +12,7 @@ from ironforge_cli.db.repositories import partitions as by_catalog
 from ironforge_cli.errors import ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
 
-every_region = pytest.mark.parametrize("region", Region)
+every_region = pytest.mark.parametrize("region", DEFAULT_REGIONS)
 
 
 @pytest.fixture

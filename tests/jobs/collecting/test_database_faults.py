@@ -17,7 +17,7 @@ from ironforge_cli.db import schema
 from ironforge_cli.db.engine import Database, MissingDatabase, conninfo
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.faults import OF_THE_DATABASE, Case, Kept
 from tests.jobs.markets import Between
@@ -56,7 +56,7 @@ def _by_hand(starts: str, ends: str) -> tuple[str, ...]:
     return tuple(
         f"CREATE TABLE by_hand_{region} PARTITION OF auction_snapshots_{region}"
         f" FOR VALUES FROM ('{starts}') TO ('{ends}')"
-        for region in Region
+        for region in DEFAULT_REGIONS
     )
 
 
@@ -167,7 +167,7 @@ def test_an_hour_survives_the_database(make_collector: Callable[..., Collector],
     with _broken(case, patient) as broken:
         collector.database = broken
         # A restart strikes regions side by side at different steps; one alone is always struck at the same.
-        struck = (Region.EU,) if case.name == "restarted" else tuple(Region)
+        struck = (Region.EU,) if case.name == "restarted" else DEFAULT_REGIONS
         with _struck(case, patient, collector) as market:
             collected = collector.collect(*struck, market=market)
         assert {region.outcome for region in collected.regions} == {case.outcome}, collected
@@ -176,19 +176,19 @@ def test_an_hour_survives_the_database(make_collector: Callable[..., Collector],
             assert re.search(case.told, region.message or "")
             assert PASSWORD_FREE.search(region.message or "") is None
         waiting = collector.storage.shelves.spool.kept()
-        assert len(waiting) == (len(Region) if case.kept is Kept.SPOOL else 0)
+        assert len(waiting) == (len(DEFAULT_REGIONS) if case.kept is Kept.SPOOL else 0)
 
     collector.database = good
     if case.kept is Kept.SPOOL:
         # Nothing of it is half there.
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             assert len(stored.times(good, region)) == 1
             assert len({row[0] for row in stored.auctions(good, region)}) == 1
     collector.publish()
     recovered = collector.collect()
     assert recovered.status is ExitStatus.DONE
     assert [region.replayed for region in recovered.regions] == [int(case.kept is Kept.SPOOL)] * 2
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region, hours=[0, 1, 2] if region in struck else [0, 2])
         assert stored.auctions(good, region) == expected.auctions
         assert stored.statistics(good, region) == expected.statistics
@@ -221,13 +221,13 @@ def test_three_hours_without_a_database_are_stored_in_order_when_it_is_back(
         again = collector.collect()
         assert {region.outcome for region in again.regions} == {Outcome.NO_CHANGE}
         assert again.status is ExitStatus.DATABASE
-    assert len(collector.storage.shelves.spool.kept()) == 3 * len(Region)
+    assert len(collector.storage.shelves.spool.kept()) == 3 * len(DEFAULT_REGIONS)
     collector.database = database
     collector.publish()
     back = collector.collect()
     assert back.status is ExitStatus.DONE
     assert [region.replayed for region in back.regions] == [3, 3]
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region)
         assert stored.auctions(database, region) == expected.auctions
         assert stored.statistics(database, region) == expected.statistics

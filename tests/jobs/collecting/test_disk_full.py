@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_a_full_home_costs_no_hour_while_the_database_has_room(
     full = _collect(collector, database.url, home, room=_ROOM)
     assert full.returncode == ExitStatus.DONE, full.stderr
     assert "Traceback" not in full.stderr
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert stored.auctions(database, region) == collector.expected(region).auctions
 
 
@@ -75,5 +75,5 @@ def test_a_body_that_can_neither_be_stored_nor_kept_is_said(
     assert "Traceback" not in nowhere.stderr
     assert [path for path in home.rglob("*") if ".tmp-" in path.name] == []
     assert _collect(collector, database.url, home, room=None).returncode == ExitStatus.DONE
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert stored.auctions(database, region) == collector.expected(region).auctions

@@ -14,7 +14,7 @@ from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.collect import ingest
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs import stored
 from tests.jobs.handed import NOON, body_of, keep
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.clocks import TickingClock
 
 AWAY = DatabaseError("The server is away.")
-every_region = pytest.mark.parametrize("region", Region)
+every_region = pytest.mark.parametrize("region", DEFAULT_REGIONS)
 
 
 @pytest.fixture

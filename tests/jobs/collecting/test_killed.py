@@ -14,9 +14,9 @@ import pytest
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
-from tests.jobs.one_run import process_context, start
+from tests.jobs.one_process import one_collection, started
 from tests.servers import embedded_server
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _left_over(home: Path) -> list[Path]:
 
 
 def _assert_undisturbed(collector: Collector, database: Database) -> None:
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region)
         assert stored.auctions(database, region) == expected.auctions
         assert stored.statistics(database, region) == expected.statistics
@@ -57,13 +57,13 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     make_collector: Callable[..., Collector], database: Database, tmp_path: Path, kills: int
 ) -> None:
     collector = make_collector(database, auctions=300, items=40)
-    context, home = process_context(), tmp_path / "home"
+    home = tmp_path / "home"
     options = _options(collector.sandbox, database.url, home)
     # The first runs show how long one takes here; the moments of the others are spread over it and a bit more.
     began = time.monotonic()
     for _ in range(2):
         began = time.monotonic()
-        run = start(context, **options)
+        run = started(one_collection, **options)
         run.join()
         assert run.exitcode == ExitStatus.DONE
     usual = time.monotonic() - began
@@ -71,13 +71,13 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     killed = 0
     for kill in range(kills):
         collector.publish()
-        run = start(context, **options)
+        run = started(one_collection, **options)
         run.join((kill + chance.random()) / kills * 1.25 * usual)
         if run.is_alive():
             os.kill(run.pid or 0, signal.SIGKILL)
             killed += 1
         run.join()
-        good = start(context, **options)
+        good = started(one_collection, **options)
         good.join()
         assert good.exitcode == ExitStatus.DONE
     assert killed > kills // 3
@@ -90,14 +90,14 @@ def test_runs_killed_at_any_moment_leave_nothing_behind(
     statuses = [row[0] for row in stored.attempts(database)]
     assert set(statuses) <= {"success", "no_change", "running"}
     assert statuses.count("running") == len(crashed) <= 2 * killed
-    assert statuses.count("success") <= len(Region) * (kills + 1)
+    assert statuses.count("success") <= len(DEFAULT_REGIONS) * (kills + 1)
 
 
 @pytest.mark.parametrize("kills", [5, _MANY])
 def test_a_server_killed_at_any_moment_costs_no_hour(
     make_collector: Callable[..., Collector], tmp_path: Path, kills: int
 ) -> None:
-    context, home = process_context(), tmp_path / "home"
+    home = tmp_path / "home"
     chance = random.Random(7)  # noqa: S311 - reproducible moments are wanted
     with embedded_server() as server, server.migrated_database() as url:
         database = Database(url)
@@ -106,12 +106,12 @@ def test_a_server_killed_at_any_moment_costs_no_hour(
         for kill in range(kills):
             if kill:
                 collector.publish()
-            run = start(context, **options)
+            run = started(one_collection, **options)
             time.sleep((kill + chance.random()) / kills / 2)
             server.kill_and_restart()
             run.join()
             assert run.exitcode in {ExitStatus.DONE, ExitStatus.DATABASE, ExitStatus.PARTIAL}
-            good = start(context, **options)
+            good = started(one_collection, **options)
             good.join()
             assert good.exitcode == ExitStatus.DONE
         _assert_undisturbed(collector, database)
@@ -125,20 +125,19 @@ def test_collects_at_the_same_instant_store_each_hour_once(
     make_collector: Callable[..., Collector], database: Database, tmp_path: Path, at_once: int
 ) -> None:
     collector = make_collector(database, auctions=300, items=40)
-    context = process_context()
     options = _options(collector.sandbox, database.url, tmp_path / "home")
     for hour in range(3):
         if hour:
             collector.publish()
-        runs = [start(context, **options) for _ in range(at_once)]
+        runs = [started(one_collection, **options) for _ in range(at_once)]
         for run in runs:
             run.join()
         codes = {run.exitcode for run in runs}
         assert codes <= {ExitStatus.DONE, ExitStatus.LOCKED, ExitStatus.PARTIAL}
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             assert len(stored.times(database, region)) == hour + 1
     _assert_undisturbed(collector, database)
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         statuses = [row[0] for row in stored.attempts(database, region)]
         assert statuses.count("success") == 3
         assert set(statuses) <= {"success", "no_change", "locked"}

@@ -23,7 +23,7 @@ from ironforge_cli.errors import (
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
 from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion, poll
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import EventfulClock
 from tests.conftest import storage_in
 from tests.jobs.handed import NOON, Handed, answer, body_of, keep, nothing_newer
@@ -225,7 +225,7 @@ def test_a_price_that_did_not_come_is_asked_for_at_the_next_attempt(storage: Sto
 
 def test_regions_and_the_token_are_asked_for_side_by_side(storage: Storage, clock: EventfulClock) -> None:
     # Each waits for the others: one that came after another had ended would wait in vain.
-    together = threading.Barrier(len(Region) + 1, timeout=30)
+    together = threading.Barrier(len(DEFAULT_REGIONS) + 1, timeout=30)
     source = Handed([answer(body_of(2), NEW)], meanwhile=together.wait)
 
     def price() -> None:
@@ -233,9 +233,9 @@ def test_regions_and_the_token_are_asked_for_side_by_side(storage: Storage, cloc
             together.wait()
 
     source.on_price = price
-    ended = polled(storage, clock, source, *Region, window=window(length=timedelta(0)))
+    ended = polled(storage, clock, source, *DEFAULT_REGIONS, window=window(length=timedelta(0)))
     assert [one.collected.outcome for one in ended.regions] == [Outcome.SPOOLED, Outcome.SPOOLED]
-    assert [token.region for token in ended.tokens] == list(Region)
+    assert [token.region for token in ended.tokens] == list(DEFAULT_REGIONS)
 
 
 def test_a_window_says_when_it_began_and_when_it_ended(storage: Storage, clock: EventfulClock) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ironforge_cli.cli.app import app
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.expected import expected_after
 
@@ -75,7 +75,7 @@ def test_the_cut_answer_is_refused_and_says_where_it_ends(
     last = json.loads(trimmed.decode("utf-8-sig"))["auctions"][-1]["id"]
     assert f"at byte {len(cut.rstrip()):,} of {len(cut):,}" in said
     assert f"last whole auction is {last} (number {WHOLE_AUCTIONS:,})" in said
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert stored.everything(any_database, region) == ([], [], [], [])
     ((status, judged, message),) = stored.attempts(any_database)
     assert (status, judged) == ("rejected", AT)

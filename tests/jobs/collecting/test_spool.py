@@ -10,9 +10,10 @@ import pytest
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.jobs.collecting import spool
+from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.markets import Between
 
@@ -38,7 +39,7 @@ def collector(make_collector: Callable[..., Collector], database: Database) -> C
 
 def _replay(collector: Collector, bodies: list[Any], **options: Any) -> Any:
     usual: dict[str, Any] = {"quarantine": False, "snapshot_time": None, "force": False}
-    return spool.replay(
+    return replay_bodies(
         bodies,
         storage=collector.storage,
         clock=collector.clock,
@@ -48,14 +49,14 @@ def _replay(collector: Collector, bodies: list[Any], **options: Any) -> Any:
 
 
 def test_replaying_stores_everything_that_waits_oldest_first(collector: Collector, database: Database) -> None:
-    waiting = spool.listed(collector.storage.shelves, tuple(Region), quarantine=False)
+    waiting = spool.listed(collector.storage.shelves, DEFAULT_REGIONS, quarantine=False)
     assert [body.snapshot_time for body in waiting[:3]] == sorted(
         body.snapshot_time for body in waiting[:3] if body.snapshot_time
     )
     replayed = _replay(collector, waiting)
     assert replayed.status is ExitStatus.DONE
-    assert spool.listed(collector.storage.shelves, tuple(Region), quarantine=False) == []
-    for region in Region:
+    assert spool.listed(collector.storage.shelves, DEFAULT_REGIONS, quarantine=False) == []
+    for region in DEFAULT_REGIONS:
         assert stored.auctions(database, region) == collector.expected(region).auctions
         assert stored.statistics(database, region) == collector.expected(region).statistics
 
@@ -123,8 +124,8 @@ def test_a_signal_after_the_download_puts_the_body_into_the_spool(
 def test_names_that_fit_none_or_several_bodies_are_wrong_usage(collector: Collector) -> None:
     shelves = collector.storage.shelves
     with pytest.raises(UsageError, match="No body"):
-        spool.chosen(shelves, tuple(Region), ["zz"], quarantine=False)
+        spool.chosen(shelves, DEFAULT_REGIONS, ["zz"], quarantine=False)
     with pytest.raises(UsageError, match="Several"):
-        spool.chosen(shelves, tuple(Region), [""], quarantine=False)
-    (first, *_) = spool.listed(shelves, tuple(Region), quarantine=False)
-    assert spool.chosen(shelves, tuple(Region), [first.name], quarantine=False) == [first]
+        spool.chosen(shelves, DEFAULT_REGIONS, [""], quarantine=False)
+    (first, *_) = spool.listed(shelves, DEFAULT_REGIONS, quarantine=False)
+    assert spool.chosen(shelves, DEFAULT_REGIONS, [first.name], quarantine=False) == [first]

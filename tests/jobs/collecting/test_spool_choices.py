@@ -10,9 +10,10 @@ from ironforge_cli.blizzard.spool import Shelves
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus, UsageError
 from ironforge_cli.jobs.collecting import spool
+from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs import stored
 from tests.jobs.handed import HOUR, NOON, body_of, keep
@@ -30,7 +31,7 @@ both_shelves = pytest.mark.parametrize("quarantine", [False, True], ids=["spool"
 
 def replay(storage: Storage, clock: TickingClock, bodies: list[Kept], **options: Any) -> Collected:
     usual: dict[str, Any] = {"quarantine": False, "snapshot_time": None, "force": False}
-    return spool.replay(bodies, storage=storage, clock=clock, progress=Silent(), **{**usual, **options})
+    return replay_bodies(bodies, storage=storage, clock=clock, progress=Silent(), **{**usual, **options})
 
 
 @both_shelves
@@ -42,8 +43,8 @@ def test_what_is_listed_is_one_shelf_s_and_of_the_regions_that_were_named(tmp_pa
     us = keep(here, body_of(3), region=Region.US)
     assert spool.listed(shelves, (Region.EU,), quarantine=quarantine) == [earlier, later]
     assert spool.listed(shelves, (Region.US,), quarantine=quarantine) == [us]
-    assert spool.listed(shelves, tuple(Region), quarantine=quarantine) == [earlier, later, us]
-    assert spool.chosen(shelves, tuple(Region), [], quarantine=quarantine) == [earlier, later, us]
+    assert spool.listed(shelves, DEFAULT_REGIONS, quarantine=quarantine) == [earlier, later, us]
+    assert spool.chosen(shelves, DEFAULT_REGIONS, [], quarantine=quarantine) == [earlier, later, us]
 
 
 def test_names_choose_the_bodies_that_they_begin_in_the_order_that_they_were_given(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_names_choose_the_bodies_that_they_begin_in_the_order_that_they_were_giv
     # The same body under another time bears the same name: both are meant.
     again = keep(shelves.spool, body_of(1), snapshot_time=NOON + HOUR)
 
-    def chosen(*names: str, regions: tuple[Region, ...] = tuple(Region)) -> list[Kept]:
+    def chosen(*names: str, regions: tuple[Region, ...] = DEFAULT_REGIONS) -> list[Kept]:
         return spool.chosen(shelves, regions, names, quarantine=False)
 
     assert chosen(second.digest) == [second]

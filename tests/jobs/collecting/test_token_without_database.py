@@ -9,7 +9,7 @@ import pytest
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_prices_wait_and_are_stored_once_by_the_next_run_with_a_database(away: C
     away.collect()
     away.database = database
     assert away.collect().status is ExitStatus.DONE
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         assert set(stored.token_prices(database, region)) == away.token_prices[region]
     assert away.storage.pending.waiting() == 0
 
@@ -43,7 +43,7 @@ def test_prices_wait_and_are_stored_once_by_the_next_run_with_a_database(away: C
 def test_what_waited_is_not_stored_twice_where_the_database_has_it(away: Collector, database: Database) -> None:
     def counted() -> list[int]:
         return [
-            *(len(stored.token_prices(database, region)) for region in Region),
+            *(len(stored.token_prices(database, region)) for region in DEFAULT_REGIONS),
             len(stored.attempts(database)),
             len(stored.benchmarks(database, "command")),
             len(stored.benchmarks(database, "snapshot")),

@@ -19,8 +19,8 @@ from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.days.housekeeping import Housekeeping, Outcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, Tally
-from ironforge_cli.regions import Region
-from tests.jobs.one_maintenance import STEPS, one_maintenance, process_context
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from tests.jobs.one_process import STEPS, one_maintenance, started
 from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
     storage: Storage, archive: Archive, clock: TickingClock
 ) -> None:
     kept = Housekeeping(ahead=7, retention_days=30, log_retention_days=400, archive=archive)
-    days = [DailyPartition(region, FIRST + timedelta(days=n)) for n in range(40) for region in Region]
+    days = [DailyPartition(region, FIRST + timedelta(days=n)) for n in range(40) for region in DEFAULT_REGIONS]
     expected = {day: day_of_rows(day, auctions=20) for day in days}
     for day, rows in expected.items():
         with storage.database.transaction() as connection:
@@ -114,20 +114,20 @@ def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
             raw_days.append(connection, day, rows)
         if day.region is Region.US:
             clock.turn_to(day.ends_at - timedelta(hours=1))
-            maintained = job.maintain(tuple(Region), storage=storage, housekeeping=kept, clock=clock)
+            maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=kept, clock=clock)
             assert undone(maintained) == []
     for day, rows in expected.items():
         in_table, in_archive = held(storage.database, day), archived(archive, day)
         assert bool(in_table) != bool(in_archive)
         assert bool(in_table) == (day.starts_at >= clock.now() - timedelta(days=30))
         assert {**in_table, **in_archive} == Tally.of([rows]).snapshots
-    listed = by_day.listed(tuple(Region), database=storage.database, archive=archive)
+    listed = by_day.listed(DEFAULT_REGIONS, database=storage.database, archive=archive)
     assert sum(one.rows + (one.archived_rows or 0) for one in listed) == sum(map(len, expected.values()))
     assert {one.state for one in listed} == {"attached", "archived"}
     # Any day comes back equal, and stays.
     for day in (days[0], days[7]):
         by_day.restore((day.region,), day.day, storage=storage, archive=archive, clock=clock)
-        job.maintain(tuple(Region), storage=storage, housekeeping=kept, clock=clock)
+        job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=kept, clock=clock)
         assert held(storage.database, day) == Tally.of([expected[day]]).snapshots
         assert states(storage.database, (day.region,))[day.name] == "restored"
         by_day.drop((day.region,), day.day, storage=storage, archive=archive, clock=clock)
@@ -142,17 +142,14 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_goes_on(
     expected = {day: day_of_rows(day, auctions=20) for day in days}
     for day, rows in expected.items():
         store(storage.database, day, rows)
-    process = process_context().Process(
-        target=one_maintenance,
-        kwargs={
-            "url": storage.database.url,
-            "home": str(folder.parent / "home"),
-            "archive": str(folder),
-            "now": clock.now().isoformat(),
-            "step": step,
-        },
+    process = started(
+        one_maintenance,
+        url=storage.database.url,
+        home=str(folder.parent / "home"),
+        archive=str(folder),
+        now=clock.now().isoformat(),
+        step=step,
     )
-    process.start()
     process.join()
     assert process.exitcode == -9
     for day, rows in expected.items():
@@ -389,7 +386,7 @@ def test_a_region_that_is_not_archived_hinders_no_other(
 ) -> None:
     store(storage.database, OLD, day_of_rows(OLD))
     maintain(storage, archive, clock)
-    restored = by_day.restore(tuple(Region), FIRST, storage=storage, archive=archive, clock=clock)
+    restored = by_day.restore(DEFAULT_REGIONS, FIRST, storage=storage, archive=archive, clock=clock)
     assert [day.outcome for day in restored.days] == ["restored", "failed"]
     assert restored.status is ExitStatus.PARTIAL
     with pytest.raises(UsageError):
@@ -428,7 +425,7 @@ def test_collecting_never_fails_beside_maintenance_that_archives_and_drops(
     def maintaining() -> None:
         while not ended.is_set():
             maintained = job.maintain(
-                tuple(Region), storage=collector.storage, housekeeping=kept, clock=collector.clock
+                DEFAULT_REGIONS, storage=collector.storage, housekeeping=kept, clock=collector.clock
             )
             failures.extend(job.described(result) for result in maintained.results if result.outcome is Outcome.FAILED)
 
@@ -442,6 +439,6 @@ def test_collecting_never_fails_beside_maintenance_that_archives_and_drops(
         ended.set()
         thread.join()
     assert failures == []
-    job.maintain(tuple(Region), storage=collector.storage, housekeeping=kept, clock=collector.clock)
+    job.maintain(DEFAULT_REGIONS, storage=collector.storage, housekeeping=kept, clock=collector.clock)
     assert [day for day in old if held(database, day)] == []
     assert [day for day in old if not archived(archive, day)] == []

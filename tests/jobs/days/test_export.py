@@ -14,7 +14,7 @@ from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import exports
 from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError, LockedError
 from ironforge_cli.jobs.days.export import export
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def stored(storage: Storage) -> None:
 
 
 def outcomes(storage: Storage, clock: TickingClock, tables: ArchivedTables) -> dict[str, str]:
-    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    exported = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
     return {file.path: file.outcome for file in exported.files}
 
 
@@ -103,7 +103,7 @@ def test_a_store_that_speaks_s3_takes_them_too(storage: Storage, clock: TickingC
 def test_an_archive_that_refuses_is_told_file_by_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     exported = export(
-        tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "file")), clock=clock
+        DEFAULT_REGIONS, storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "file")), clock=clock
     )
     assert exported.status is ExitStatus.CONFIGURATION
     assert {file.outcome for file in exported.files} == {"failed"}
@@ -187,11 +187,11 @@ def test_how_many_rows_went_out_is_told_and_what_was_unchanged_counts_none(
     storage: Storage, clock: TickingClock, tmp_path: Path
 ) -> None:
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
-    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    exported = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
     assert [(file.region, file.rows) for file in exported.files] == [(Region.EU, 2), (Region.EU, 1), (Region.EU, 2)]
     assert all(file.bytes for file in exported.files)
     assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 5, None)]
-    again = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    again = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
     assert [(file.rows, file.bytes) for file in again.files] == [(None, None)] * 3
     assert again.status is ExitStatus.DONE
     assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 0, None)]
@@ -203,7 +203,7 @@ def test_a_file_that_is_refused_hinders_no_other_and_is_told_in_the_rows(
     (tmp_path / "a/statistics/region=eu").mkdir(parents=True)
     (tmp_path / "a/statistics/region=eu/month=2025-12").write_bytes(b"in the way")
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
-    exported = export(tuple(Region), storage=storage, tables=tables, clock=clock)
+    exported = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
     assert [file.outcome for file in exported.files] == ["failed", "written", "written"]
     assert exported.status is ExitStatus.PARTIAL
     message = exported.files[0].message
@@ -226,7 +226,7 @@ def test_a_signal_ends_it_before_the_next_file(storage: Storage, clock: TickingC
 
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
     with pytest.raises(InterruptedRunError):
-        export(tuple(Region), storage=storage, tables=tables, clock=Asked(clock.now()))
+        export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=Asked(clock.now()))
     assert [path.parent.name for path in (tmp_path / "a").rglob("*.parquet")] == ["month=2025-12"]
 
 
@@ -236,5 +236,5 @@ def test_of_a_schema_that_is_none_of_this_programs_nothing_is_written(
     with storage.database.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'unheard_of'"))
     with pytest.raises(ConfigurationError):
-        export(tuple(Region), storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "a")), clock=clock)
+        export(DEFAULT_REGIONS, storage=storage, tables=ArchivedTables(FolderStore(tmp_path / "a")), clock=clock)
     assert not (tmp_path / "a").exists()

@@ -16,7 +16,7 @@ from ironforge_cli.errors import ExitStatus, InterruptedRunError, LockedError, U
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.housekeeping import Outcome
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import (
     EU,
     KEPT,
@@ -99,7 +99,7 @@ def test_days_are_made_from_the_oldest_spooled_one_on(storage: Storage, clock: T
 
 def test_the_region_whose_days_are_in_somebodys_way_hinders_no_other(storage: Storage, clock: TickingClock) -> None:
     execute(storage.database, f"CREATE TABLE {ago(0).name} (LIKE {PARENT} INCLUDING ALL)")
-    maintained = job.maintain(tuple(Region), storage=storage, housekeeping=KEPT, clock=clock)
+    maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=KEPT, clock=clock)
     assert maintained.status is ExitStatus.PARTIAL
     (problem,) = [result for result in maintained.results if result.outcome is not Outcome.DONE]
     assert problem.message is not None
@@ -312,7 +312,7 @@ def test_dropping_a_day_takes_that_day_of_the_regions_alone(storage: Storage, cl
     shown = by_day.drop(EU, ago(2).day, storage=storage, archive=None, clock=clock, dry_run=True)
     assert [(day.outcome, day.rows) for day in shown.days] == [("planned", 1)]
     assert len(held(storage.database)) == 2
-    dropped = by_day.drop(tuple(Region), ago(2).day, storage=storage, archive=None, clock=clock)
+    dropped = by_day.drop(DEFAULT_REGIONS, ago(2).day, storage=storage, archive=None, clock=clock)
     assert [(day.region, day.outcome, day.rows) for day in dropped.days] == [(Region.EU, "dropped", 1)]
     assert held(storage.database) == {ago(1).name: "attached"}
     with pytest.raises(UsageError, match="No partition of ironforge's holds"):

@@ -16,7 +16,7 @@ from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.housekeeping import Outcome
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import (
     EU,
     KEPT,
@@ -152,7 +152,7 @@ def test_the_plan_of_every_region_is_shown_with_what_is_in_the_way_and_written_n
         log_row(TODAY - timedelta(days=500)),
     )
     shown = job.maintain(
-        tuple(Region),
+        DEFAULT_REGIONS,
         storage=storage,
         housekeeping=replace(KEPT, ahead=0, archive=Watching(storage.database)),
         clock=clock,
@@ -200,7 +200,7 @@ def test_what_was_not_done_is_told_in_the_rows_of_the_run_and_of_its_region(
 ) -> None:
     hold(storage.database, 40)
     with reading(storage.database):
-        maintained = job.maintain(tuple(Region), storage=storage, housekeeping=KEPT, clock=clock)
+        maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=KEPT, clock=clock)
     (undone,) = [result for result in maintained.results if result.outcome is Outcome.POSTPONED]
     assert (undone.region, undone.status) == (Region.EU, ExitStatus.DATABASE)
     said = f"detach {ago(40).name} was postponed: {undone.message}"
@@ -230,7 +230,7 @@ def test_a_schema_that_is_none_of_this_programs_is_left_alone(
 
 def test_a_region_that_can_not_be_looked_at_hinders_no_other(storage: Storage, clock: TickingClock) -> None:
     execute(storage.database, f"ALTER TABLE {PARENT} RENAME TO away")
-    maintained = job.maintain(tuple(Region), storage=storage, housekeeping=replace(KEPT, ahead=0), clock=clock)
+    maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=replace(KEPT, ahead=0), clock=clock)
     assert told(maintained) == [
         ("plan", None, "failed"),
         ("create", DailyPartition(Region.US, TODAY).name, "done"),

@@ -14,7 +14,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import InterruptedRunError
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import (
     EU,
     KEPT,
@@ -59,7 +59,7 @@ def test_days_leave_by_the_newest_snapshot_of_any_region_and_by_no_clock_ahead_o
         log_row(TODAY - timedelta(days=413)),
         log_row(TODAY - timedelta(days=411)),
     )
-    done = job.upkeep(tuple(Region), storage=storage, housekeeping=KEPT, clock=clock)
+    done = job.upkeep(DEFAULT_REGIONS, storage=storage, housekeeping=KEPT, clock=clock)
     assert done is not None
     assert [step for step in told(done) if step[0] != "create"] == [
         ("detach", ago(45).name, "done"),

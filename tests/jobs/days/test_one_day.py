@@ -26,7 +26,7 @@ from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.market.partitions import DailyPartition, Mark
 from ironforge_cli.market.rows import Tally
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import EU, KEPT, PARENT, ago, execute, found, held, hold, log_rows, maintain
 from tests.market.made_up_rows import day_of_rows
 
@@ -115,7 +115,7 @@ def test_a_dry_run_of_dropping_names_every_region_and_drops_nothing(storage: Sto
     us = DailyPartition(Region.US, OLD.day)
     put(storage.database)
     put(storage.database, day_of_rows(us, snapshots=1, auctions=2), us)
-    shown = by_day.drop(tuple(Region), OLD.day, storage=storage, archive=None, clock=clock, dry_run=True)
+    shown = by_day.drop(DEFAULT_REGIONS, OLD.day, storage=storage, archive=None, clock=clock, dry_run=True)
     assert [(one.region, one.outcome, one.rows, one.status) for one in shown.days] == [
         (Region.EU, "planned", 12, ExitStatus.DONE),
         (Region.US, "planned", 2, ExitStatus.DONE),
@@ -149,7 +149,7 @@ def test_a_region_whose_day_can_not_be_archived_keeps_it_attached_and_hinders_no
     put(storage.database)
     put(storage.database, day_of_rows(us, snapshots=1, auctions=2), us)
     away = Refusing(Region.EU, ArchiveError("The archive is away."))
-    changed = by_day.drop(tuple(Region), OLD.day, storage=storage, archive=away, clock=clock)
+    changed = by_day.drop(DEFAULT_REGIONS, OLD.day, storage=storage, archive=away, clock=clock)
     assert [(one.outcome, one.status, one.message) for one in changed.days] == [
         ("failed", ExitStatus.CONFIGURATION, "The archive is away."),
         ("dropped", ExitStatus.DONE, None),
@@ -170,7 +170,7 @@ def test_a_signal_ends_dropping_before_the_next_region(storage: Storage, clock: 
     put(storage.database, day_of_rows(us, snapshots=1, auctions=2), us)
     asked = Refusing(Region.EU, InterruptedRunError("SIGTERM"))
     with pytest.raises(InterruptedRunError):
-        by_day.drop(tuple(Region), OLD.day, storage=storage, archive=asked, clock=clock)
+        by_day.drop(DEFAULT_REGIONS, OLD.day, storage=storage, archive=asked, clock=clock)
     assert rows_of(storage.database, us)
     assert [status for *_, status in log_rows(storage.database)] == ["failed"]
 
@@ -277,7 +277,7 @@ def test_a_dry_run_of_restoring_tells_each_region_and_puts_nothing(
 ) -> None:
     put(storage.database, FIRST)
     file_of(ROWS, archive)
-    shown = by_day.restore(tuple(Region), OLD.day, storage=storage, archive=archive, clock=clock, dry_run=True)
+    shown = by_day.restore(DEFAULT_REGIONS, OLD.day, storage=storage, archive=archive, clock=clock, dry_run=True)
     assert [(one.region, one.outcome, one.rows, one.status) for one in shown.days] == [
         (Region.EU, "planned", 8, ExitStatus.DONE),
         (Region.US, "failed", None, ExitStatus.CONFIGURATION),
@@ -332,7 +332,7 @@ def test_every_table_and_every_archived_day_is_listed_by_region_oldest_first(
     us = DailyPartition(Region.US, ago(60).day)
     for partition in (ago(9), ago(30), us):
         file_of(day_of_rows(partition, snapshots=2, auctions=3), archive, partition)
-    listed = by_day.listed(tuple(Region), database=database, archive=archive)
+    listed = by_day.listed(DEFAULT_REGIONS, database=database, archive=archive)
     # What has no beginning stands first.
     assert {(one.table, one.state, one.day) for one in listed[:3]} == {
         ("before", "foreign", None),
@@ -352,7 +352,7 @@ def test_every_table_and_every_archived_day_is_listed_by_region_oldest_first(
         assert bool(one.bytes) is (one.table is not None)
     assert (listed[3].starts_at, listed[3].ends_at) == (ago(30).starts_at, ago(30).ends_at)
     # Without an archive, the same tables as the catalog has them.
-    tables = by_day.listed(tuple(Region), database=database)
+    tables = by_day.listed(DEFAULT_REGIONS, database=database)
     assert {one.table for one in tables} == {one.table for one in listed if one.table}
     assert {one.archived_rows for one in tables} == {None}
     other_way_round = by_day.listed([Region.US, Region.EU], database=database, archive=archive)

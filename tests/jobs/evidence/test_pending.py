@@ -13,7 +13,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.pending import PendingRows, TokenRow
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ BENCHMARK = BenchmarkRow(
     error_message="The server is away.",
     extra_data={"steps": {"download": 1.5}},
 )
-TOKENS = [TokenRow(region, timestamp=ROW.timestamp, price=number) for number, region in enumerate(Region, start=7)]
+TOKENS = [
+    TokenRow(region, timestamp=ROW.timestamp, price=number) for number, region in enumerate(DEFAULT_REGIONS, start=7)
+]
 EVERY_KIND = [ROW, BENCHMARK, replace(BENCHMARK, operation_type="snapshot", region=Region.US), *TOKENS]
 
 
@@ -116,7 +118,7 @@ def written(database: Database) -> tuple[object, ...]:
         stored.attempts(database),
         times(database),
         sorted(stored.benchmarks(database, "command") + stored.benchmarks(database, "snapshot"), key=str),
-        [stored.token_prices(database, region) for region in Region],
+        [stored.token_prices(database, region) for region in DEFAULT_REGIONS],
     )
 
 

@@ -14,7 +14,7 @@ from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SNAPSHOT
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import Kind
 from ironforge_cli.jobs.health.status import examine
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import TickingClock
 from tests.jobs import healthy
 from tests.jobs.healthy import HOUR, ILL, MINUTE, NEWEST, NOW, attempt, forget, ill, keep, kinds, log_attempts, look
@@ -201,7 +201,7 @@ def test_sizes_are_those_of_the_regions_that_are_asked_for(well: Storage) -> Non
                 }
             ],
         )
-    (other,) = set(Region) - {ILL}
+    (other,) = set(DEFAULT_REGIONS) - {ILL}
     with_row, without = (look(well, regions=(region,)).found.sizes for region in (ILL, other))
     assert with_row is not None
     assert without is not None
@@ -212,7 +212,7 @@ def test_what_is_said_comes_from_the_storage_and_the_options(well: Storage) -> N
     found = look(replace(well, retention_days=12)).found
     assert (found.retention_days, found.ahead, found.max_age, found.now) == (12, healthy.AHEAD, 2 * HOUR, NOW)
     assert found.database == well.database.description
-    assert [state.region for state in found.regions] == list(Region)
+    assert [state.region for state in found.regions] == list(DEFAULT_REGIONS)
     assert [seeder.seeder for seeder in found.seeders] == ["recipe", "reagent", "item"]
 
 

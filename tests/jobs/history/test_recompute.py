@@ -14,7 +14,7 @@ from ironforge_cli.errors import ExitStatus, LockedError
 from ironforge_cli.jobs.history import recompute as job
 from ironforge_cli.jobs.history.recompute import Ending
 from ironforge_cli.jobs.history.stretch import Stretch
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.chains import (
     Chain,
@@ -23,7 +23,7 @@ from tests.jobs.chains import (
     figures_of,
     hourly,
 )
-from tests.jobs.one_recomputation import process_context, start
+from tests.jobs.one_process import one_recomputation, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def long_chain(storage: Storage, clock: TickingClock) -> Chain:
 
 
 def everything_of(chain: Chain) -> list[object]:
-    return [chain.everything(region) for region in Region]
+    return [chain.everything(region) for region in DEFAULT_REGIONS]
 
 
 def test_whatever_is_wrong_becomes_what_collecting_wrote(any_storage: Storage, clock: TickingClock) -> None:
@@ -246,7 +246,7 @@ def test_a_run_that_is_ended_anywhere_goes_on_where_it_was(long_chain: Chain) ->
         assert recomputed.status is ExitStatus.TERMINATED
         statuses = {status for status, *_ in stored.attempts(long_chain.database)}
         assert statuses <= {"failed", "success", "no_change"}
-        done.append(sum(row[-1] for region in Region for row in stored.registry(long_chain.database, region)))
+        done.append(sum(row[-1] for region in DEFAULT_REGIONS for row in stored.registry(long_chain.database, region)))
         assert stored.held_locks(long_chain.database) == 0
     assert done == sorted(done)
     assert done[-1] > 20
@@ -258,12 +258,11 @@ def test_runs_that_are_killed_at_any_step_leave_nothing_behind(chain: Chain, tmp
     chain.store()
     right = everything_of(chain)
     chain.spoil()
-    context = process_context()
     for steps in (1, 3, 4, 9, 22, 51, 76):
-        run = start(context, chain.database.url, tmp_path, kill_at=steps)
+        run = started(one_recomputation, url=chain.database.url, home=str(tmp_path), kill_at=steps)
         run.join()
         assert run.exitcode == -signal.SIGKILL
-    last = start(context, chain.database.url, tmp_path)
+    last = started(one_recomputation, url=chain.database.url, home=str(tmp_path))
     last.join()
     assert last.exitcode == ExitStatus.DONE
     assert everything_of(chain) == right

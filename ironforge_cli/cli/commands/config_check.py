@@ -1,0 +1,98 @@
+"""`ironforge config check`: whether the settings work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.render import Report, plain
+from ironforge_cli.db import schema
+from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What is tried, how it went, and what to do about it."""
+
+    name: str
+    status: ExitStatus
+    message: str
+
+
+@command
+def check(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
+    """Try the folders, the database and the credentials, and say what to do about each failure.
+
+    Example: ironforge config check
+    """
+    return checked(run, format_)
+
+
+def checked(run: Invocation, format_: Format) -> Report:
+    """What became of each check of the settings in force."""
+
+    def settings() -> str:
+        return f"{run.loaded.file or 'no config file'}; {len(run.loaded.warnings) or 'no'} warnings"
+
+    def folders() -> str:
+        return f"{run.home} can be written"
+
+    def database() -> str:
+        with run.database.connect() as connection:
+            schema.require_current(connection)
+            return f"{run.database.description}, schema {schema.head()}"
+
+    def credentials() -> str:
+        run.transport.check_credentials()
+        return f"accepted by {run.settings.oauth_url}"
+
+    # Settings that can't be read leave nothing else to try.
+    checks = [_tried("settings", settings)]
+    if checks[0].status is ExitStatus.DONE:
+        checks += [
+            _tried(name, attempt)
+            for name, attempt in (("folders", folders), ("database", database), ("credentials", credentials))
+        ]
+
+    def table(console: Console) -> None:
+        grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        grid.add_column()
+        grid.add_column()
+        grid.add_column(overflow="fold")
+        for tried in checks:
+            mark = "[green]ok[/]" if tried.status is ExitStatus.DONE else "[red]failed[/]"
+            grid.add_row(tried.name, mark, plain(tried.message))
+        console.print(grid)
+
+    return Report(
+        records=[
+            {"check": tried.name, "status": tried.status.name.lower(), "message": tried.message} for tried in checks
+        ],
+        show=table,
+        format=format_,
+        status=_worst(checks),
+    )
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> _Check:
+    try:
+        return _Check(name, ExitStatus.DONE, attempt())
+    except InterruptedRunError:
+        raise
+    except IronforgeError as error:
+        return _Check(name, error.status, str(error))
+
+
+def _worst(checks: list[_Check]) -> ExitStatus:
+    """The code of what has to be put right first; that some of it works is no success here."""
+    return combined_status([tried.status for tried in checks if tried.status is not ExitStatus.DONE])

@@ -1,0 +1,84 @@
+"""Commands are imported when they are asked for, each with what it needs; the table of contents says what they say."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from ironforge_cli.cli.app import app
+from tests.cli.tree import COMMANDS, lines_of_the_table
+
+# Pydantic is not among them: Typer reads options by it.
+HEAVY = ("numpy", "sqlalchemy", "psycopg", "requests", "msgspec", "alembic")
+AFTERWARDS = """
+import json, sys
+from ironforge_cli.cli.app import app
+try:
+    app(sys.argv[1:], standalone_mode=False)
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a process has imported when it has done what it was asked."""
+    ended = subprocess.run([sys.executable, "-c", AFTERWARDS, *arguments], check=True, capture_output=True, text=True)
+    return set(json.loads(ended.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_table_of_contents_says_the_first_sentence_of_the_commands_own_help(words: tuple[str, ...]) -> None:
+    first, _, _ = COMMANDS[words].partition("\n\n")
+    assert lines_of_the_table()[words] == " ".join(first.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--help"], set[str]()),
+        (["partitions", "--help"], set[str]()),
+        (["config", "show"], set[str]()),
+        (["spool", "list"], {"msgspec"}),
+    ],
+    ids=" ".join,
+)
+def test_a_call_imports_what_it_needs_and_no_other_command(arguments: list[str], heavy: set[str]) -> None:
+    modules = loaded_by(*arguments)
+    assert modules.intersection(HEAVY) == heavy
+    commands = {name for name in modules if name.startswith("ironforge_cli.cli.commands.")}
+    wanted = set[str]() if "--help" in arguments else {f"ironforge_cli.cli.commands.{arguments[0]}"}
+    assert commands == wanted
+
+
+def asked(*words: str, arguments: tuple[str, ...] = ()) -> Any:
+    """The context of a command as a shell's completion makes it; running it makes the same."""
+    command: Any = get_command(app)
+    context = command.make_context("ironforge", [], resilient_parsing=True)
+    for word in words:
+        _, command, _ = context.command.resolve_command(context, [word])
+        given = list(arguments) if word == words[-1] else []
+        context = command.make_context(word, given, parent=context, resilient_parsing=not given)
+    return context
+
+
+def test_what_a_shell_completes_is_the_commands_and_their_own_options() -> None:
+    def completed(incomplete: str, *words: str) -> list[str]:
+        context = asked(*words)
+        return [item.value for item in context.command.shell_complete(context, incomplete)]
+
+    assert completed("s") == ["status", "seed", "stats", "spool", "sandbox"]
+    assert completed("--q", "spool", "list") == ["--quarantine", "--quiet"]
+
+
+def test_a_command_has_the_options_of_its_function_and_the_shared_ones() -> None:
+    context = asked("config", "show", arguments=("--format", "json", "-vq"))
+    shared = {"verbose": 1, "quiet": True, "no_color": False, "log_format": None}
+    assert context.params == {"format_": "json", **shared}
+    assert context.command_path == "ironforge config show"
+    assert inspect.cleandoc(context.command.help) == COMMANDS["config", "show"]
