@@ -28,6 +28,7 @@ READY = Days(
     newest=date(2026, 1, 21),
     ahead=7,
     past_retention=(),
+    held_back=(),
     detaching=(),
     default=None,
     is_default_used=False,

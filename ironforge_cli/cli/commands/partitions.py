@@ -61,6 +61,12 @@ ArchiveUri = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt", help="Mark days again that have lost their comment, as by a dump without comments; see --dry-run."
+    ),
+]
 Day = Annotated[date, typer.Option("--date", parser=utc_day, metavar="DAY", help="The UTC day, such as 2024-01-15.")]
 
 
@@ -72,12 +78,14 @@ def maintain(
     ahead: Ahead = None,
     retain: Retain = None,
     archive: ArchiveUri = None,
+    adopt: Adopt = False,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
     """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
 
-    With an archive no day is dropped before it was written there and read back.
+    With an archive no day is dropped before it was written there and read back. Days and rows are old by the time of
+    the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing.
 
     `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
 
@@ -92,6 +100,7 @@ def maintain(
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
+        adopt=adopt,
     )
     return _maintenance(maintained, format_)
 
@@ -267,6 +276,7 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
             "rows": result.rows,
             "bytes": result.bytes,
             "message": result.message,
+            "as_of": maintained.present and maintained.present.trusted,
         }
         for result in maintained.results
     ]
@@ -283,9 +293,15 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
         if result.table
     ]
     heads = ("action", "region", "table", "outcome", "rows", "bytes")
+
+    def show(console: Console) -> None:
+        _grid(console, heads, rows, empty="There is nothing to do.")
+        if maintained.present:
+            console.print(maintained.present.told(), soft_wrap=True)
+
     return Report(
         records=records,
-        show=lambda console: _grid(console, heads, rows, empty="There is nothing to do."),
+        show=show,
         format=format_,
         status=maintained.status,
         failures=tuple(

@@ -85,13 +85,15 @@ class Days:
     ahead: int | None
     """Days in a row after today that are ready; None: not even today is."""
     past_retention: tuple[str, ...]
-    """Partitions that should have been dropped a day ago or earlier."""
+    """Partitions that should have been dropped a day ago or earlier, by this machine's clock."""
     detaching: tuple[str, ...]
     """Partitions whose detaching was cut off."""
     default: str | None
     """The partition of whatever no other takes."""
     is_default_used: bool
     """Whether there are rows in it."""
+    held_back: tuple[str, ...] = ()
+    """Those past the retention that stay, since no snapshot is stored that is so much newer."""
 
 
 @dataclass(frozen=True, slots=True)

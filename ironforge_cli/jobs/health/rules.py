@@ -117,7 +117,7 @@ class Kind(StrEnum):
     PAST_RETENTION = (
         "past_retention",
         "raw data should have been dropped a day ago or earlier; Blizzard's terms allow 30 days",
-        "run `ironforge partitions maintain`, which says why a day stays; what it did not make is dropped by hand",
+        "run `ironforge partitions maintain`, which says why a day stays and by which time days leave",
     )
     DEFAULT_PARTITION = (
         "default_partition",
@@ -281,11 +281,17 @@ def _of_days(state: RegionFindings, found: Findings) -> Iterator[Problem]:
             told = f"{label}: {ready}. Run `ironforge partitions maintain`."
             yield Problem(Kind.AHEAD, region, told)
     if days.past_retention:
+        what_to_do = (
+            "They leave by the time of the newest snapshot, not by the clock: set the clock, if it is wrong, collect "
+            "again, or drop each by its date (ironforge partitions drop)."
+            if set(days.past_retention) <= set(days.held_back)
+            else "Run `ironforge partitions maintain`."
+        )
         yield Problem(
             Kind.PAST_RETENTION,
             region,
             f"{label}: raw data older than {found.retention_days} days is still held, from {days.past_retention[0]} on "
-            f"({len(days.past_retention)} partitions). Run `ironforge partitions maintain`.",
+            f"({len(days.past_retention)} partitions). {what_to_do}",
         )
     if days.is_default_used:
         told = (

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions
+from ironforge_cli.db.repositories import attempts, health, partitions, snapshots
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
@@ -18,6 +18,7 @@ from ironforge_cli.jobs.health.findings import Disk, Findings, RegionFindings
 from ironforge_cli.jobs.health.rules import problems
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
+from ironforge_cli.market.retention import Present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,7 +191,7 @@ class _Examination:
             days=summaries.days(
                 region,
                 partitions.existing(connection, region),
-                now=now,
+                present=Present(now, snapshots.newest_times(connection)),
                 ahead=self._ahead,
                 retention_days=self._storage.retention_days,
                 is_default_used=health.is_default_used(connection, region),

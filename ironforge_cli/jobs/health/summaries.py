@@ -12,6 +12,7 @@ from ironforge_cli.market import hours
 from ironforge_cli.market.partitions import DailyPartition, Mark, State, covers, is_due
 from ironforge_cli.market.rhythm import USUAL_STEP, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.unmarked_days import last_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.attempts import Tally
     from ironforge_cli.db.repositories.health import Gap, Stored
     from ironforge_cli.market.partitions import Existing
+    from ironforge_cli.market.retention import Present
     from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
 
@@ -214,39 +216,45 @@ def _share(stored: Sequence[Stored], *, fewest: int) -> float | None:
 
 
 def days(
-    region: Region, tables: Sequence[Existing], *, now: datetime, ahead: int, retention_days: int, is_default_used: bool
+    region: Region,
+    tables: Sequence[Existing],
+    *,
+    present: Present,
+    ahead: int,
+    retention_days: int,
+    is_default_used: bool,
 ) -> Days:
     """The partitions of a region: what is held, what is ready, and what should be gone.
 
     A day leaves when its first instant is older than the retention; a day later it should be gone.
     """
     attached = [table for table in tables if table.state is State.ATTACHED and not table.is_default]
-    today = DailyPartition.holding(region, now)
+    today = DailyPartition.holding(region, present.clock)
     ready = 0
     while ready <= ahead and covers(attached, DailyPartition(region, today.day + ready * _DAY)):
         ready += 1
     starts = [table.starts_at for table in attached if table.starts_at is not None]
-    last_days = [last.day for table in attached if (last := _last_day(table)) is not None]
+    last_days = [last.day for table in attached if (last := last_day(table)) is not None]
+    past_retention = {
+        table.name: last
+        for table in tables
+        if table.mark is not Mark.RESTORED
+        and (last := last_day(table)) is not None
+        and is_due(last, now=present.clock - _DAY, retention_days=retention_days)
+    }
+    newest = present.newest.get(region)
     return Days(
         held=sum(table.state is not State.DETACHED for table in tables),
         oldest=min(starts).date() if starts else None,
         newest=max(last_days, default=None),
         ahead=ready - 1 if ready else None,
-        past_retention=tuple(
-            table.name
-            for table in tables
-            if table.mark is not Mark.RESTORED
-            and (last := _last_day(table)) is not None
-            and is_due(last, now=now - _DAY, retention_days=retention_days)
+        past_retention=tuple(past_retention),
+        held_back=tuple(
+            name
+            for name, last in past_retention.items()
+            if last.holds(newest) or not is_due(last, now=present.trusted, retention_days=retention_days)
         ),
         detaching=tuple(table.name for table in tables if table.state is State.DETACHING),
         default=next((table.name for table in tables if table.is_default), None),
         is_default_used=is_default_used,
     )
-
-
-def _last_day(table: Existing) -> DailyPartition | None:
-    """The last day that a table holds: of several none can leave before it; None: it has no end."""
-    if table.ends_at is not None:
-        return DailyPartition.holding(table.region, table.ends_at - timedelta(microseconds=1))
-    return table.own
