@@ -11,7 +11,7 @@ import pytest
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.jobs.catalogue.work import Trial
 from ironforge_cli.jobs.collecting.poll import Window
-from ironforge_cli.jobs.history.recompute import Extent
+from ironforge_cli.jobs.history.recomputed import Extent
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:

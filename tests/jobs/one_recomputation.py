@@ -33,7 +33,8 @@ def one_recomputation(url: str, home: str, kill_at: int) -> None:
     """Recompute every region, and exit with the code of the result."""
     from ironforge_cli.cli.frame.wiring import Stop, SystemClock  # noqa: PLC0415 - in the new process alone
     from ironforge_cli.db.engine import Database  # noqa: PLC0415
-    from ironforge_cli.jobs.history.recompute import Extent, recompute  # noqa: PLC0415
+    from ironforge_cli.jobs.history.recompute import recompute  # noqa: PLC0415
+    from ironforge_cli.jobs.history.recomputed import Extent  # noqa: PLC0415
     from ironforge_cli.regions import Region  # noqa: PLC0415
     from tests.conftest import storage_in  # noqa: PLC0415
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.cli.frame.wiring import Invocation
     from ironforge_cli.cli.show.render import Report
-    from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
+    from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -77,6 +77,7 @@ def recompute(
     Example: ironforge stats recompute --region eu --since 2024-01-15 --dry-run
     """
     from ironforge_cli.jobs.history import recompute as job  # noqa: PLC0415 - help must not wait for numpy and SQLAlchemy
+    from ironforge_cli.jobs.history.recomputed import Extent  # noqa: PLC0415
 
     if since is not None and until is not None and since > until:
         raise UsageError(f"--since {since.isoformat()} is after --until {until.isoformat()}.")
@@ -85,7 +86,7 @@ def recompute(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
-        extent=job.Extent(since=since, until=until, outdated=outdated),
+        extent=Extent(since=since, until=until, outdated=outdated),
         dry_run=dry_run,
         archive=archived.days if archived else None,
         workers=workers or min(os.cpu_count() or 1, _MOST_WORKERS),
