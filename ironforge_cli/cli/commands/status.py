@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ironforge_cli.cli.frame.wiring import Invocation
     from ironforge_cli.cli.show.render import Report
-    from ironforge_cli.jobs.health.findings import MissingHour, RegionFindings, Shelved
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import MissingHour, RegionFindings, Shelved
 
 
 class StatusFormat(StrEnum):

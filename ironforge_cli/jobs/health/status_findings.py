@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.repositories.attempts import Streak
-    from ironforge_cli.db.repositories.health import Attempt, Gap, LastRun
+    from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.regions import Region
@@ -128,7 +128,7 @@ class RegionFindings:
     """The hours of that range that are missing, newest first."""
     missing_lately: tuple[MissingHour, ...] = ()
     """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
-    last_attempts: tuple[Attempt, ...] = ()
+    last_attempts: tuple[LoggedAttempt, ...] = ()
     spool: Shelved = Shelved()
     quarantine: Shelved = Shelved()
     unresolved: tuple[Unresolved, ...] = ()
@@ -151,7 +151,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class StatusFindings:
     """How everything stands."""
 
     now: datetime
@@ -161,8 +161,8 @@ class Findings:
     """Why the database can't be asked; None where it can."""
     regions: tuple[RegionFindings, ...]
     disk: Disk
-    crashed: tuple[Attempt, ...] = ()
-    upkeep: tuple[Attempt, ...] = ()
+    crashed: tuple[LoggedAttempt, ...] = ()
+    upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""

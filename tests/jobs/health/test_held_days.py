@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.jobs.health import summaries
+from ironforge_cli.jobs.health import held_days
 from ironforge_cli.market.partitions import DailyPartition, Existing, Mark, State
 from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import NOW
 
 if TYPE_CHECKING:
-    from ironforge_cli.jobs.health.findings import Days
+    from ironforge_cli.jobs.health.status_findings import Days
 
 TODAY = NOW.date()
 DAY = timedelta(days=1)
@@ -65,7 +65,7 @@ def days(
     now: datetime = NOW,
     newest: dict[Region, datetime] | None = None,
 ) -> Days:
-    return summaries.days(
+    return held_days.held_days(
         Region.EU,
         tables,
         present=Present(now, {Region.US: now} if newest is None else newest),
@@ -140,7 +140,7 @@ def test_detachings_that_were_cut_off_and_the_default_partition_are_named() -> N
 
 @pytest.mark.parametrize("is_used", [True, False])
 def test_whether_rows_lie_in_the_default_partition_is_passed_on(*, is_used: bool) -> None:
-    found = summaries.days(
+    found = held_days.held_days(
         Region.EU, [REST], present=Present(NOW, {}), ahead=7, retention_days=30, is_default_used=is_used
     )
     assert found.is_default_used is is_used
