@@ -24,7 +24,7 @@ from ironforge_cli.cli.show.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from tests.cli.tree import function_of
@@ -283,7 +283,7 @@ def _decisions_part() -> str:
 
 
 def _problems_part() -> str:
-    rows = [(f"`{kind}`", _cell(kind.meaning), _cell(kind.advice)) for kind in Kind]
+    rows = [(f"`{kind}`", _cell(kind.meaning), _cell(kind.advice)) for kind in ProblemKind]
     return "\n".join(_table(("kind", "what is wrong", "what to do"), rows))
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from ironforge_cli.market.retention import cutoff, has_outlived
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -43,6 +45,10 @@ class DailyPartition:
     def ends_at(self) -> datetime:
         """The first instant that is no longer in it."""
         return self.starts_at + _DAY
+
+    def holds(self, moment: datetime | None) -> bool:
+        """Whether a time is one of the day's."""
+        return moment is not None and self.starts_at <= moment < self.ends_at
 
     @classmethod
     def holding(cls, region: Region, moment: datetime) -> DailyPartition:
@@ -118,6 +124,8 @@ class Existing:
 class Action(StrEnum):
     """What is done to a day's table."""
 
+    ADOPT = "adopt"
+    """Put the mark on a day's table that has lost it."""
     FINISH = "finish"
     """Finish a detaching that was cut off."""
     CREATE = "create"
@@ -144,22 +152,20 @@ class Plan:
 
     steps: tuple[Step, ...]
     problems: tuple[str, ...]
+    """What is in the way of a step."""
+    undecided: tuple[str, ...] = ()
+    """Tables that stay, and that a person has to decide about."""
 
 
-def leaves_at(partition: DailyPartition, *, retention_days: int) -> datetime | None:
-    """When a day may no longer be held: as soon as its first instant is older than that; None: never.
+def is_due(partition: DailyPartition, *, now: datetime | None, retention_days: int) -> bool:
+    """Whether a day may no longer be held: its first instant is older than the retention. Without a time it never is.
 
     >>> from ironforge_cli.regions import Region
-    >>> leaves_at(DailyPartition(Region.EU, date(2024, 1, 15)), retention_days=30).isoformat()
-    '2024-02-14T00:00:00+00:00'
+    >>> day, leaves = DailyPartition(Region.EU, date(2024, 1, 15)), datetime(2024, 2, 14, tzinfo=UTC)
+    >>> [is_due(day, now=now, retention_days=30) for now in (leaves, leaves + timedelta(microseconds=1), None)]
+    [False, True, False]
     """
-    return partition.starts_at + timedelta(days=retention_days) if retention_days else None
-
-
-def is_due(partition: DailyPartition, *, now: datetime, retention_days: int) -> bool:
-    """Whether a day's retention has passed."""
-    leaves = leaves_at(partition, retention_days=retention_days)
-    return leaves is not None and leaves < now
+    return has_outlived(partition.starts_at, cutoff=cutoff(now, retention_days=retention_days))
 
 
 def wanted_days(
@@ -185,22 +191,25 @@ def plan(
     existing: Sequence[Existing],
     wanted: Sequence[DailyPartition],
     *,
-    now: datetime,
+    now: datetime | None,
     retention_days: int,
+    newest: datetime | None = None,
     in_default: Collection[date] = (),
     archive: bool = False,
 ) -> Plan:
     """What is to be done about a region's partitions.
 
-    `in_default` are the days of `wanted` of which the default partition holds rows. A day leaves by being detached and
-    dropped, after it was archived where `archive` says so. Only what ironforge made is touched; what somebody else made
-    and is in the way is a problem, in words.
+    `now` is the time by which days are old; None: none leaves. That of the `newest` snapshot of the region never does,
+    whatever the time: the next one is compared with it. `in_default` are the days of `wanted` of which the default
+    partition holds rows. A day leaves by being detached and dropped, after it was archived where `archive` says so.
+    Only what ironforge made is touched; what somebody else made and is in the way is a problem, in words.
     """
     own = {partition: table for table in existing if (partition := table.own) is not None}
     due = [
         partition
         for partition, table in sorted(own.items(), key=lambda item: item[0].day)
         if is_due(partition, now=now, retention_days=retention_days)
+        and not partition.holds(newest)
         and (table.mark is Mark.LEAVING or (table.mark is Mark.MADE and table.state is State.ATTACHED))
     ]
     steps = [

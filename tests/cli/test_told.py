@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.blizzard.tally import Traffic
+from ironforge_cli.blizzard.traffic import Traffic
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import Seeded, SeededPart, SeedOutcome
@@ -16,7 +16,7 @@ from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, C
 from ironforge_cli.jobs.collecting.poll import Polled, PolledRegion
 from ironforge_cli.jobs.collecting.storing import SnapshotCounts
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.jobs.history.recompute import Ending, RecomputedRegion, RecomputedStatistics
+from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics, RecomputeOutcome
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange
 from ironforge_cli.regions import Region
 
@@ -273,7 +273,7 @@ def test_a_seeding_tells_each_seeder_and_what_failed(told: Callable[..., Command
 def test_a_recomputation_tells_each_region_and_what_failed(told: Callable[..., Command]) -> None:
     eu = RecomputedRegion(
         region=Region.EU,
-        outcome=Ending.RECOMPUTED,
+        outcome=RecomputeOutcome.RECOMPUTED,
         status=ExitStatus.DONE,
         since=HOUR,
         until=LATER.replace(microsecond=0),
@@ -296,7 +296,7 @@ def test_a_recomputation_tells_each_region_and_what_failed(told: Callable[..., C
     )
     us = RecomputedRegion(
         Region.US,
-        Ending.LOCKED,
+        RecomputeOutcome.LOCKED,
         ExitStatus.LOCKED,
         None,
         None,

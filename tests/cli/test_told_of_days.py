@@ -15,6 +15,7 @@ from ironforge_cli.jobs.days.export import Exported, ExportedTables
 from ironforge_cli.jobs.days.housekeeping import Maintained, Result
 from ironforge_cli.jobs.days.housekeeping import Outcome as Step
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
+from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
         "rows": 1_001,
         "bytes": 2_500,
         "message": None,
+        "as_of": None,
     }
     assert ended.exit_code == 3
     assert [line.partition("ERROR ")[2] for line in ended.stderr.splitlines()] == [
@@ -71,6 +73,16 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
     ]
     nothing = told("days.maintain.maintain", Maintained((step("prune", Step.DONE, table=None, rows=0),)))
     assert nothing("partitions", "maintain").stdout == "There is nothing to do.\n"
+
+
+def test_a_maintenance_tells_by_which_time_things_are_old(told: Callable[..., Command]) -> None:
+    present = Present(LATER, {Region.US: HOUR})
+    maintain = told("days.maintain.maintain", Maintained((step("drop", Step.PLANNED),), present=present))
+    ended = maintain("partitions", "maintain", "--dry-run", "--format", "json")
+    assert [result["as_of"] for result in json.loads(ended.stdout)] == ["2026-01-14T12:03:07Z"]
+    assert maintain("partitions", "maintain", "--dry-run").stdout.splitlines()[-1] == (
+        "Days and log rows leave by 2026-01-14 12:03 UTC, the time of the newest snapshot."
+    )
 
 
 @pytest.mark.parametrize("command", ["drop", "restore"])

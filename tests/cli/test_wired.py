@@ -11,7 +11,7 @@ import pytest
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.jobs.catalogue.work import Trial
 from ironforge_cli.jobs.collecting.poll import Window
-from ironforge_cli.jobs.history.recompute import Extent
+from ironforge_cli.jobs.history.recomputed import Extent
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -249,11 +249,12 @@ def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_pat
     assert arguments == (BOTH,)
     kept = options["housekeeping"]
     assert (kept.ahead, kept.retention_days, kept.archive, options["dry_run"]) == (7, 30, None, False)
-    words = ("--ahead", "0", "--retain", "0", "--archive", str(tmp_path), "--dry-run", "--region", "us")
+    assert options["adopt"] is False
+    words = ("--ahead", "0", "--retain", "0", "--archive", str(tmp_path), "--dry-run", "--adopt", "--region", "us")
     arguments, options = asked(run, found, "partitions", "maintain", *words)
     assert arguments == ((Region.US,),)
     kept = options["housekeeping"]
-    assert (kept.ahead, kept.retention_days, options["dry_run"]) == (0, 0, True)
+    assert (kept.ahead, kept.retention_days, options["dry_run"], options["adopt"]) == (0, 0, True, True)
     assert str(tmp_path) in str(kept.archive.days.store)
 
 

@@ -19,7 +19,8 @@ from ironforge_cli.errors import InterruptedRunError
 from ironforge_cli.jobs.collecting.storing import store_snapshot
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
-from ironforge_cli.jobs.history.recompute import Ending, Extent, recompute
+from ironforge_cli.jobs.history.recompute import recompute
+from ironforge_cli.jobs.history.recomputed import Extent, RecomputeOutcome
 from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.evidence.runs import Progress
-    from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
+    from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics
     from ironforge_cli.jobs.storage import Storage
     from tests.jobs.expected import Row
 
@@ -171,7 +172,7 @@ class Chain:
         outdated: bool = False,
         dry_run: bool = False,
         workers: int = 1,
-        shortest_stretch: timedelta = timedelta(days=2),
+        shortest_segment: timedelta = timedelta(days=2),
         clock: TickingClock | None = None,
         progress: Progress | None = None,
         archive: ArchivedDays | None = None,
@@ -188,7 +189,7 @@ class Chain:
             extent=extent,
             dry_run=dry_run,
             workers=workers,
-            shortest_stretch=shortest_stretch,
+            shortest_segment=shortest_segment,
             clock=clock or self.clock,
             progress=progress,
             archive=archive,
@@ -269,4 +270,4 @@ def with_auctions_of(snapshots: list[tuple[datetime, Auctions]], *, hours: int) 
 
 def figures_of(recomputed: RecomputedStatistics) -> list[RecomputedRegion]:
     """The results of all regions, without what depends on the machine or on whether they were written."""
-    return [replace(region, steps={}, outcome=Ending.RECOMPUTED) for region in recomputed.regions]
+    return [replace(region, steps={}, outcome=RecomputeOutcome.RECOMPUTED) for region in recomputed.regions]

@@ -41,8 +41,10 @@ def found(database: Database, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-def hold(database: Database, *day_numbers: int) -> None:
-    """Make days of so long ago, with a row in each."""
+def hold(database: Database, *day_numbers: int, newest: date | None = TODAY) -> None:
+    """Make days of so long ago, with a row in each; `newest` is the day of US' newest snapshot, by which they leave."""
+    if newest is not None:
+        register(database, newest, Region.US)
     for number in day_numbers:
         partition = ago(number)
         with database.transaction() as connection:
@@ -50,12 +52,12 @@ def hold(database: Database, *day_numbers: int) -> None:
         execute(database, f"INSERT INTO {PARENT} VALUES ('{partition.day} 03:04:05+00', 1, 1, 1, 1, 'LONG', 120, 720)")
 
 
-def register(database: Database, day: date) -> None:
-    """Write into the registry that a snapshot of a day is stored."""
+def register(database: Database, day: date, region: Region = Region.EU) -> None:
+    """Write into the registry that a snapshot of a day is stored, unless it is there."""
     execute(
         database,
         "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-        f" VALUES ('eu', '{day} 11:00:00+00', 1, 1, 1, 'x', 'live', 1)",
+        f" VALUES ('{region}', '{day} 11:00:00+00', 1, 1, 1, 'x', 'live', 1) ON CONFLICT DO NOTHING",
     )
 
 

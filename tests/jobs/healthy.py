@@ -13,7 +13,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SEEDER_STATUS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.runs import LogRow
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ironforge_cli.jobs.health.findings import RegionFindings
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import RegionFindings
     from ironforge_cli.jobs.storage import Storage
 
 NOW = datetime(2026, 1, 14, 12, 35, tzinfo=UTC)
@@ -122,7 +122,7 @@ def look(
     )
 
 
-def kinds(health: Health) -> set[Kind]:
+def kinds(health: Health) -> set[ProblemKind]:
     return {problem.kind for problem in health.problems}
 
 
@@ -349,31 +349,31 @@ def as_it_is(storage: Storage) -> Storage:
     return storage
 
 
-ILLS: dict[Kind, Callable[[Storage], Storage]] = {
-    Kind.DATABASE: without_database,
-    Kind.SCHEMA: without_schema,
-    Kind.UNREADABLE: unreadable,
-    Kind.NO_SNAPSHOT: without_snapshot,
-    Kind.STALE: stale,
-    Kind.LATE: late,
-    Kind.FUTURE: from_the_future,
-    Kind.MISSING_HOUR: missed,
-    Kind.NOTHING_RAN: idle,
-    Kind.LOCKED_OUT: locked_out,
-    Kind.FAILING: failing,
-    Kind.CRASHED: crashed,
-    Kind.FAILED_RUN: failed_run,
-    Kind.SPOOL: spooled,
-    Kind.QUARANTINE: refused,
-    Kind.PENDING_LOGS: waiting_rows,
-    Kind.NO_PARTITION: without_tomorrow,
-    Kind.AHEAD: without_days_ahead,
-    Kind.PAST_RETENTION: past_retention,
-    Kind.DEFAULT_PARTITION: with_default,
-    Kind.DETACHING: detaching,
-    Kind.SELF_CHECK: misjudged,
-    Kind.ESTIMATOR: estimated_otherwise,
-    Kind.SEEDER: no_longer_seeded,
+ILLS: dict[ProblemKind, Callable[[Storage], Storage]] = {
+    ProblemKind.DATABASE: without_database,
+    ProblemKind.SCHEMA: without_schema,
+    ProblemKind.UNREADABLE: unreadable,
+    ProblemKind.NO_SNAPSHOT: without_snapshot,
+    ProblemKind.STALE: stale,
+    ProblemKind.LATE: late,
+    ProblemKind.FUTURE: from_the_future,
+    ProblemKind.MISSING_HOUR: missed,
+    ProblemKind.NOTHING_RAN: idle,
+    ProblemKind.LOCKED_OUT: locked_out,
+    ProblemKind.FAILING: failing,
+    ProblemKind.CRASHED: crashed,
+    ProblemKind.FAILED_RUN: failed_run,
+    ProblemKind.SPOOL: spooled,
+    ProblemKind.QUARANTINE: refused,
+    ProblemKind.PENDING_LOGS: waiting_rows,
+    ProblemKind.NO_PARTITION: without_tomorrow,
+    ProblemKind.AHEAD: without_days_ahead,
+    ProblemKind.PAST_RETENTION: past_retention,
+    ProblemKind.DEFAULT_PARTITION: with_default,
+    ProblemKind.DETACHING: detaching,
+    ProblemKind.SELF_CHECK: misjudged,
+    ProblemKind.ESTIMATOR: estimated_otherwise,
+    ProblemKind.SEEDER: no_longer_seeded,
     # A disk can't be filled for a test: that is done where it is looked at.
-    Kind.DISK: as_it_is,
+    ProblemKind.DISK: as_it_is,
 }

@@ -25,7 +25,8 @@ from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.jobs.days.maintain import maintain
 from ironforge_cli.jobs.evidence.pending import PendingRows
-from ironforge_cli.jobs.history.recompute import Extent, recompute
+from ironforge_cli.jobs.history.recompute import recompute
+from ironforge_cli.jobs.history.recomputed import Extent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import TickingClock
 from tests.conftest import storage_in

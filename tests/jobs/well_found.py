@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ironforge_cli.db.repositories.attempts import Streak
-from ironforge_cli.jobs.health.findings import Days, Disk, Findings, Freshness, RegionFindings, SelfCheck
+from ironforge_cli.jobs.health.status_findings import Days, Disk, Freshness, RegionFindings, SelfCheck, StatusFindings
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW
@@ -28,6 +28,7 @@ READY = Days(
     newest=date(2026, 1, 21),
     ahead=7,
     past_retention=(),
+    held_back=(),
     detaching=(),
     default=None,
     is_default_used=False,
@@ -37,7 +38,7 @@ CHECKED = SelfCheck(newest=0.04, day=0.04, before=0.04, version=ESTIMATOR_VERSIO
 WELL = RegionFindings(region=Region.EU, freshness=FRESH, self_check=CHECKED, days=READY, streak=ENDED_WELL)
 
 
-def found(*states: RegionFindings, **everything: Any) -> Findings:
+def found(*states: RegionFindings, **everything: Any) -> StatusFindings:
     """What is found where all is well but for what is given."""
     well: dict[str, Any] = {
         "now": NOW,
@@ -48,4 +49,4 @@ def found(*states: RegionFindings, **everything: Any) -> Findings:
         "ahead": 7,
         "retention_days": 30,
     }
-    return Findings(regions=states or (WELL,), **{**well, **everything})
+    return StatusFindings(regions=states or (WELL,), **{**well, **everything})

@@ -129,6 +129,21 @@ def test_a_day_leaves_as_soon_as_its_first_instant_is_older_than_the_retention(n
     assert steps(found) == ([("detach", date(2024, 1, 1)), ("drop", date(2024, 1, 1))] if leaves else [])
 
 
+def test_the_day_of_the_newest_snapshot_never_leaves_and_is_attached_again_where_it_was_leaving() -> None:
+    existing = [table(ago(41)), table(ago(40)), table(ago(0))]
+    wanted = wanted_days(now=NOW, ahead=0, retention_days=30, spooled=(), region=Region.EU)
+    for newest in (partition(ago(40)).starts_at, partition(ago(40)).ends_at - timedelta(microseconds=1)):
+        found = plan(existing, wanted, now=NOW, retention_days=30, newest=newest)
+        assert steps(found) == [("detach", ago(41)), ("drop", ago(41))]
+    leaving = table(ago(40), state=State.DETACHED, mark=Mark.LEAVING)
+    newest = partition(ago(40)).starts_at
+    assert steps(plan([leaving], [], now=NOW, retention_days=30, newest=newest)) == [("attach", ago(40))]
+
+
+def test_without_a_time_by_which_days_are_old_none_leaves() -> None:
+    assert steps(plan([table(ago(400))], [], now=None, retention_days=30)) == []
+
+
 def test_a_day_is_archived_before_it_leaves() -> None:
     assert [action for action, _ in steps(planned(table(ago(40)), table(ago(0)), archive=True))] == [
         "archive",
@@ -346,7 +361,7 @@ def applied(existing: dict[str, Existing], found: Plan) -> dict[str, Existing]:
             case Action.DROP:
                 assert after[name].state is State.DETACHED
                 del after[name]
-            case Action.ARCHIVE:
+            case Action.ARCHIVE | Action.ADOPT:
                 assert name in after
     return after
 

@@ -66,6 +66,12 @@ ArchiveUri = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt", help="Mark days again that have lost their comment, as by a dump without comments; see --dry-run."
+    ),
+]
 Day = Annotated[date, typer.Option("--date", parser=utc_day, metavar="DAY", help="The UTC day, such as 2024-01-15.")]
 
 
@@ -77,12 +83,14 @@ def maintain(
     ahead: Ahead = None,
     retain: Retain = None,
     archive: ArchiveUri = None,
+    adopt: Adopt = False,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
     """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
 
-    With an archive no day is dropped before it was written there and read back.
+    With an archive no day is dropped before it was written there and read back. Days and rows are old by the time of
+    the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing.
 
     `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
 
@@ -95,6 +103,7 @@ def maintain(
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
+        adopt=adopt,
     )
     return _maintenance(maintained, format_)
 
@@ -203,9 +212,16 @@ def export(
 
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
     of_tables = [result for result in maintained.results if result.table]
+    as_of = maintained.present and maintained.present.trusted
+
+    def show(console: Console) -> None:
+        _grid(console, _RESULTS_SHOWN, of_tables, empty="There is nothing to do.")
+        if maintained.present:
+            console.print(maintained.present.told(), soft_wrap=True)
+
     return Report(
-        records=_records(maintained.results, _RESULTS),
-        show=lambda console: _grid(console, _RESULTS_SHOWN, of_tables, empty="There is nothing to do."),
+        records=[{**record, "as_of": as_of} for record in _records(maintained.results, _RESULTS)],
+        show=show,
         format=format_,
         status=maintained.status,
         failures=tuple(

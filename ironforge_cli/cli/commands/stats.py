@@ -15,11 +15,12 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, iso, plain
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.history import recompute as job
+from ironforge_cli.jobs.history.recomputed import Extent
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ironforge_cli.jobs.history.recompute import RecomputedRegion, RecomputedStatistics
+    from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics
 
 _MOST_WORKERS = 4
 
@@ -83,7 +84,7 @@ def recompute(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
-        extent=job.Extent(since=since, until=until, outdated=outdated),
+        extent=Extent(since=since, until=until, outdated=outdated),
         dry_run=dry_run,
         archive=archived.days if archived else None,
         workers=workers or min(os.cpu_count() or 1, _MOST_WORKERS),

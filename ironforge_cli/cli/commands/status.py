@@ -20,8 +20,8 @@ from ironforge_cli.jobs.health import status as job
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ironforge_cli.jobs.health.findings import MissingHour, RegionFindings, Shelved
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import MissingHour, RegionFindings, Shelved
 
 
 class StatusFormat(StrEnum):

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ironforge_cli.jobs.health.findings import Findings, RegionFindings
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import RegionFindings, StatusFindings
 
 _Value = float | int | bool | None
 
@@ -31,7 +31,7 @@ class Metric:
     """The label's value, empty without one, and the sample's; None: not known."""
 
 
-def _single(name: str, help_: str, value: Callable[[Findings], _Value]) -> Metric:
+def _single(name: str, help_: str, value: Callable[[StatusFindings], _Value]) -> Metric:
     """A metric with one sample, of everything."""
     return Metric(name, help_, None, lambda health: [("", value(health.found))])
 
@@ -49,7 +49,7 @@ def _seconds(moment: datetime | None) -> float | None:
 
 def _problem_kinds(health: Health) -> Iterator[tuple[str, bool]]:
     there = {problem.kind for problem in health.problems}
-    for kind in Kind:
+    for kind in ProblemKind:
         yield kind.value, kind in there
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ironforge_cli.jobs.health.findings import Findings, RegionFindings, Shelved
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import RegionFindings, Shelved, StatusFindings
 
 _SHOWN_HOURS: Final = 12
 """Of each region; --format json has all of them."""
@@ -47,7 +47,7 @@ def show(health: Health, console: Console) -> None:
     console.print(f"disk of {found.disk.folder}: {free}", markup=False)
 
 
-def _regions(found: Findings) -> Table:
+def _regions(found: StatusFindings) -> Table:
     grid = _grid("")
     for state in found.regions:
         grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
@@ -125,7 +125,7 @@ def _show_missing(state: RegionFindings, console: Console) -> None:
         console.print(f"{state.region.label} lacks {more:,} more: --format json lists them all", markup=False)
 
 
-def _runs(found: Findings) -> Table:
+def _runs(found: StatusFindings) -> Table:
     runs = _grid("last runs", "began", "seconds", "status", "steps", right=("seconds",))
     for last in found.last_runs:
         runs.add_row(last.command, _short(last.started_at), f"{last.seconds:.2f}", last.status, _steps(last.steps))

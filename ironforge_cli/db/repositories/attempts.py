@@ -64,7 +64,7 @@ class Streak:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AttemptTally:
     """The attempts in one span of time that ended alike."""
 
     span: int
@@ -91,16 +91,16 @@ def streak(connection: Connection, region: Region, *, since: datetime, until: da
     )
 
 
-def tallies(connection: Connection, region: Region, spans: Sequence[tuple[datetime, datetime]]) -> list[Tally]:
+def tallies(connection: Connection, region: Region, spans: Sequence[tuple[datetime, datetime]]) -> list[AttemptTally]:
     """Count the attempts to collect a region in each of some spans, the end of each excluded, by how they ended."""
-    found: list[Tally] = []
+    found: list[AttemptTally] = []
     given = {"region": region, "starts": [start for start, _ in spans], "ends": [end for _, end in spans]}
     for number, status, count, message, running in _execute(connection, _TALLIES, given) if spans else ():
         gone = sum(not locks.is_held(connection, locks.run_lock(log_id)) for log_id in running or ())
         if gone:
-            found.append(Tally(number, CRASHED, gone, message))
+            found.append(AttemptTally(number, CRASHED, gone, message))
         if count > gone:
-            found.append(Tally(number, status, count - gone, message))
+            found.append(AttemptTally(number, status, count - gone, message))
     return found
 
 

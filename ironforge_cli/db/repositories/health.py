@@ -55,7 +55,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LoggedAttempt:
     """A row of scraper_logs."""
 
     id: int
@@ -79,7 +79,7 @@ class LastRun:
     message: str | None
 
 
-_ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(Attempt))
+_ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(LoggedAttempt))
 # Says nothing, and lets years of rows be found by their index, which begins with the region.
 _OF_ANY_REGION: Final = or_(SCRAPER_LOGS.c.region.in_(REGION_NAMES), SCRAPER_LOGS.c.region.is_(None))
 
@@ -124,7 +124,7 @@ def gaps(
     return [Gap(start, end, max(1, int(hours))) for start, end, hours in _execute(connection, statement)]
 
 
-def crashed(connection: Connection, *, since: datetime) -> list[Attempt]:
+def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
     """Attempts that say `running` and whose owner is gone, newest first; none on a replica, where no owner is seen."""
     statement = (
         select(*_ATTEMPT)
@@ -136,11 +136,11 @@ def crashed(connection: Connection, *, since: datetime) -> list[Attempt]:
         )
         .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
-    running = [Attempt(*row) for row in _execute(connection, statement)]
+    running = [LoggedAttempt(*row) for row in _execute(connection, statement)]
     return [attempt for attempt in running if not locks.is_held(connection, locks.run_lock(attempt.id))]
 
 
-def last_upkeep(connection: Connection, *, since: datetime) -> list[Attempt]:
+def last_upkeep(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
     """The last finished attempt since a time of each command that doesn't collect, at each region that it is about.
 
     Those that lost their lock are left out: another run did the work.
@@ -155,16 +155,16 @@ def last_upkeep(connection: Connection, *, since: datetime) -> list[Attempt]:
         )
         .order_by(SCRAPER_LOGS.c.timestamp)
     )
-    newest = {(row.command, row.region): Attempt(*row) for row in _execute(connection, statement)}
+    newest = {(row.command, row.region): LoggedAttempt(*row) for row in _execute(connection, statement)}
     return list(newest.values())
 
 
-def last_attempts(connection: Connection, region: Region, *, limit: int) -> list[Attempt]:
+def last_attempts(connection: Connection, region: Region, *, limit: int) -> list[LoggedAttempt]:
     """The last attempts at a region, newest first."""
     statement = (
         select(*_ATTEMPT).where(SCRAPER_LOGS.c.region == region).order_by(SCRAPER_LOGS.c.timestamp.desc()).limit(limit)
     )
-    return [Attempt(*row) for row in _execute(connection, statement)]
+    return [LoggedAttempt(*row) for row in _execute(connection, statement)]
 
 
 def last_runs(connection: Connection, *, since: datetime) -> list[LastRun]:

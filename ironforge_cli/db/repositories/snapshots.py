@@ -15,6 +15,7 @@ from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ironforge_cli.market.sales import Totals
     from ironforge_cli.market.statistics import Summary
-    from ironforge_cli.regions import Region
 
 TRAILING_SNAPSHOTS: Final = 24
 """How many stored snapshots say what is a plausible size for the next."""
@@ -91,6 +91,12 @@ class Body:
 def newest(connection: Connection, region: Region) -> Registered | None:
     """The newest stored snapshot of a region."""
     return _first(connection, region, descending=True)
+
+
+def newest_times(connection: Connection) -> dict[Region, datetime]:
+    """When the newest stored snapshot was published, of every region that has one."""
+    found = {region: newest(connection, region) for region in Region}
+    return {region: snapshot.snapshot_time for region, snapshot in found.items() if snapshot is not None}
 
 
 def at(connection: Connection, region: Region, moment: datetime) -> Registered | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.repositories import partitions, snapshots, stats
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.jobs.history.chain import recompute_after
+from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.market.partitions import DailyPartition
+    from ironforge_cli.market.retention import Present
     from ironforge_cli.regions import Region
 
 
@@ -60,7 +61,7 @@ class Result:
     """One step, and what became of it."""
 
     action: str
-    """One of `Action`, `prune` or `report`."""
+    """One of `Action`, `plan`, `prune` or `report`."""
     outcome: Outcome
     region: Region | None = None
     day: date | None = None
@@ -76,6 +77,8 @@ class Maintained:
     """Everything that was planned, and what became of it."""
 
     results: tuple[Result, ...]
+    present: Present | None = None
+    """By which time things were old."""
 
     @property
     def status(self) -> ExitStatus:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, schema
-from ironforge_cli.db.repositories import partitions, snapshots
+from ironforge_cli.db.repositories import partitions, unmarked_days
 from ironforge_cli.errors import (
     BusyError,
     ConfigurationError,
@@ -22,13 +22,16 @@ from ironforge_cli.errors import (
     IronforgeError,
 )
 from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
-from ironforge_cli.jobs.days.pruning import is_due, prune, prunings
+from ironforge_cli.jobs.days.planning import Planning, present_of
+from ironforge_cli.jobs.days.pruning import is_due as rows_are_due
+from ironforge_cli.jobs.days.pruning import prune, prunings
 from ironforge_cli.jobs.evidence import outcomes
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
-from ironforge_cli.market.partitions import Action, DailyPartition, plan, wanted_days
+from ironforge_cli.market.partitions import Action, DailyPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -55,24 +58,25 @@ def maintain(
     clock: Clock,
     progress: Progress | None = None,
     dry_run: bool = False,
+    adopt: bool = False,
 ) -> Maintained:
     """Do all that is due; with `dry_run` only say what that is, and write nothing.
 
-    What goes wrong with one day is in the result and hinders no other. Raises `LockedError` where another run is at it,
-    and what keeps the work from being begun.
+    Days and log rows leave by the smaller of the clock and the newest snapshot of any region. With `adopt` days that
+    have lost their mark, and are like ironforge's in all else, are given it again. What goes wrong with one day is in
+    the result and hinders no other. Raises `LockedError` where another run is at it, and what keeps the work from being
+    begun.
     """
     database = storage.database
     if dry_run:
         with database.connect() as connection:
             schema.require_current(connection)
-            planned = [
-                result
-                for region in regions
-                for result in _told(region, _plan(connection, region, storage, housekeeping, now=clock.now()))
-            ]
-            old = prunings(connection, retention_days=housekeeping.log_retention_days, now=clock.now())
+            planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
+            _warn(planning)
+            planned = [result for region in regions for result in _told(region, planning.plan(connection, region))]
+            old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
-        return Maintained(results=tuple(planned))
+        return Maintained(results=tuple(planned), present=planning.present)
     return _maintained(
         regions,
         storage=storage,
@@ -80,7 +84,7 @@ def maintain(
         clock=clock,
         progress=progress or Silent(),
         tries=_TRIES,
-        trusted=clock.now(),
+        adopt=adopt,
     )
 
 
@@ -98,20 +102,20 @@ def upkeep(
 ) -> Maintained | None:
     """Do what is due after a snapshot was stored; None where nothing is, or another run is at it.
 
-    Raises nothing: what goes wrong is a warning, and a row of its own. Days and log rows leave by the time of the
-    newest stored snapshot, which Blizzard's clock gave: one here that is years ahead drops nothing.
+    Raises nothing: what goes wrong is a warning, and a row of its own. Days and log rows leave by the same time as for
+    `maintain`.
     """
     try:
         evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
         try:
-            due = _due_at(regions, storage, housekeeping, now=clock.now())
+            is_due = _is_anything_due(regions, storage, housekeeping, now=clock.now())
         except (DatabaseError, ConfigurationError):
             with evidence.attempt(None, progress=Silent()):
                 raise
-        if due is None:
+        if not is_due:
             return None
         maintained = _maintained(
-            regions, storage=storage, housekeeping=housekeeping, clock=clock, progress=Silent(), tries=1, trusted=due
+            regions, storage=storage, housekeeping=housekeeping, clock=clock, progress=Silent(), tries=1
         )
     except InterruptedRunError as error:
         log.info("Partitions: %s The next run goes on.", error)
@@ -131,31 +135,18 @@ def upkeep(
     return None
 
 
-def trusted_time(newest: Sequence[datetime], *, now: datetime) -> datetime:
-    """The time by which days and rows leave, of the newest snapshot of each region: never one that is ahead of these.
-
-    >>> noon, hour = datetime(2024, 1, 15, 12, tzinfo=UTC), timedelta(hours=1)
-    >>> trusted_time([noon - 5 * hour, noon - hour], now=noon).hour
-    11
-    >>> trusted_time([noon + hour], now=noon).hour
-    12
-    >>> trusted_time([], now=noon).hour
-    12
-    """
-    return min(now, max(newest, default=now))
-
-
-def _due_at(
-    regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping, *, now: datetime
-) -> datetime | None:
-    """The time by which days and rows leave, where anything is to be done; None where nothing is."""
+def _is_anything_due(regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping, *, now: datetime) -> bool:
     with storage.database.connect() as connection:
-        newest = [snapshot.snapshot_time for region in regions if (snapshot := snapshots.newest(connection, region))]
-        trusted = trusted_time(newest, now=now)
-        if any(_plan(connection, region, storage, housekeeping, now=now, trusted=trusted).steps for region in regions):
-            return trusted
-        past = is_due(connection, retention_days=housekeeping.log_retention_days, now=trusted)
-        return trusted if past else None
+        planning = Planning(storage, housekeeping, present_of(connection, now=now))
+        return any(planning.plan(connection, region).steps for region in regions) or rows_are_due(
+            connection, retention_days=housekeeping.log_retention_days, now=planning.trusted
+        )
+
+
+def _warn(planning: Planning) -> None:
+    warning = planning.present.warning()
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def _maintained(
@@ -166,7 +157,7 @@ def _maintained(
     clock: Clock,
     progress: Progress,
     tries: int,
-    trusted: datetime,
+    adopt: bool = False,
 ) -> Maintained:
     database = storage.database
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
@@ -175,48 +166,48 @@ def _maintained(
             with database.connect() as connection:
                 schema.require_current(connection)
             locked.enter_context(locks.maintaining(database))
+            with database.connect() as connection:
+                planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
         except IronforgeError:
             with evidence.attempt(None, progress=progress):
                 raise
+        _warn(planning)
         results: list[Result] = []
         for region in regions:
             with evidence.attempt(region, progress=progress) as attempt:
-                work = _RegionWork(region, storage, housekeeping, attempt=attempt, tries=tries)
-                found = work.run(trusted=trusted)
+                found = _RegionMaintenance(region, planning, attempt=attempt, tries=tries).run()
                 _conclude(attempt, found)
             results += found
         with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):
-            pruned = list(prune(database, retention_days=housekeeping.log_retention_days, clock=clock, now=trusted))
+            retention = housekeeping.log_retention_days
+            pruned = list(prune(database, retention_days=retention, clock=clock, now=planning.trusted))
             _conclude(attempt, pruned)
-        maintained = Maintained(results=(*results, *pruned))
+        maintained = Maintained(results=(*results, *pruned), present=planning.present)
         _summarise(run, maintained)
     return maintained
 
 
-class _RegionWork:
+class _RegionMaintenance:
     """One region's plan, applied step by step."""
 
-    def __init__(
-        self, region: Region, storage: Storage, housekeeping: Housekeeping, *, attempt: Attempt, tries: int
-    ) -> None:
+    def __init__(self, region: Region, planning: Planning, *, attempt: Attempt, tries: int) -> None:
         self._region = region
-        self._storage = storage
-        self._database = storage.database
-        self._housekeeping = housekeeping
+        self._planning = planning
+        self._database = planning.storage.database
+        self._archive = planning.housekeeping.archive
         self._attempt = attempt
         self._tries = tries
         self._busy: set[Action] = set()
 
-    def run(self, *, trusted: datetime) -> list[Result]:
+    def run(self) -> list[Result]:
         """Plan, and apply the plan; a day whose step fails hinders no other day."""
-        now = self._attempt.clock.now()
         try:
             with self._attempt.step("plan"), self._database.connect() as connection:
-                found = _plan(connection, self._region, self._storage, self._housekeeping, now=now, trusted=trusted)
+                found = self._planning.plan(connection, self._region)
         except (DatabaseError, ConfigurationError) as error:
             failed = Result("plan", Outcome.FAILED, self._region, message=str(error), status=error.status)
             return [failed]
-        results = [_problem(self._region, problem) for problem in found.problems]
+        results = list(_left_undone(self._region, found))
         stuck: set[DailyPartition] = set()
         for step in found.steps:
             if step.partition in stuck:
@@ -260,13 +251,16 @@ class _RegionWork:
     def _apply(self, step: Step) -> int | None:
         database, partition = self._database, step.partition
         match step.action:
+            case Action.ADOPT:
+                with database.transaction() as connection:
+                    partitions.limit_waiting(connection)
+                    unmarked_days.adopt(connection, partition)
             case Action.CREATE | Action.ATTACH:
                 with database.transaction() as connection:
                     partitions.limit_waiting(connection)
                     partitions.create(connection, partition, beside_default=True)
             case Action.ARCHIVE:
-                archive = self._housekeeping.archive
-                return archive.keep(database, partition) if archive else None
+                return self._archive.keep(database, partition) if self._archive else None
             case Action.DETACH | Action.FINISH:
                 with database.connect(autocommit=True) as connection, partitions.impatient(connection):
                     self._detach(connection, partition)
@@ -274,9 +268,9 @@ class _RegionWork:
                 with database.transaction() as connection:
                     partitions.limit_waiting(connection)
                     partitions.lock(connection, partition)
-                    if self._housekeeping.archive:
+                    if self._archive:
                         # Whoever stored something between the archiving and the detaching keeps it.
-                        self._housekeeping.archive.require_kept(connection, partition)
+                        self._archive.require_kept(connection, partition)
                     partitions.drop(connection, partition)
         return None
 
@@ -292,40 +286,17 @@ class _RegionWork:
             partitions.detach(connection, partition)
 
 
-def _plan(
-    connection: Connection,
-    region: Region,
-    storage: Storage,
-    housekeeping: Housekeeping,
-    *,
-    now: datetime,
-    trusted: datetime | None = None,
-) -> Plan:
-    """What is to be done about a region's partitions: made by the clock, dropped by a time that can be trusted."""
-    retention = housekeeping.retention_days
-    spooled = {
-        kept.snapshot_time.astimezone(UTC).date()
-        for kept in storage.shelves.spool.kept(region)
-        if kept.snapshot_time is not None
-    }
-    wanted = wanted_days(now=now, ahead=housekeeping.ahead, retention_days=retention, spooled=spooled, region=region)
-    return plan(
-        partitions.existing(connection, region),
-        wanted,
-        now=trusted or now,
-        retention_days=retention,
-        in_default=partitions.days_in_default(connection, region, wanted),
-        archive=housekeeping.archive is not None,
-    )
-
-
 def _told(region: Region, found: Plan) -> Iterator[Result]:
-    yield from (_problem(region, problem) for problem in found.problems)
+    yield from _left_undone(region, found)
     yield from (_result(step, Outcome.PLANNED) for step in found.steps)
 
 
-def _problem(region: Region, problem: str) -> Result:
-    return Result("report", Outcome.FAILED, region, message=problem, status=ExitStatus.DATABASE)
+def _left_undone(region: Region, found: Plan) -> Iterator[Result]:
+    for messages, status in (
+        (found.problems, ExitStatus.DATABASE),
+        (found.undecided, ExitStatus.CONFIGURATION),
+    ):
+        yield from (Result("report", Outcome.FAILED, region, message=message, status=status) for message in messages)
 
 
 def _result(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.db.repositories import partitions, runs
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.jobs.days.housekeeping import Outcome, Result
+from ironforge_cli.market.retention import cutoff, has_outlived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,20 +37,22 @@ class Pruning:
         return Result("prune", outcome, table=self.table.name, rows=rows, message=message)
 
 
-def is_due(connection: Connection, *, retention_days: int, now: datetime) -> bool:
+def is_due(connection: Connection, *, retention_days: int, now: datetime | None) -> bool:
     """Whether a row is there that is a day older than it may be: so they go once a day at most."""
-    past = now - timedelta(days=retention_days + 1)
-    return any((first := runs.oldest(connection, table)) is not None and first < past for table in _LOGS)
+    past = cutoff(now, retention_days=retention_days + 1)
+    return past is not None and any(has_outlived(runs.oldest(connection, table), cutoff=past) for table in _LOGS)
 
 
-def prunings(connection: Connection, *, retention_days: int, now: datetime) -> list[Pruning]:
-    """The rows that are older than they may be, by table."""
-    before = now - timedelta(days=retention_days)
+def prunings(connection: Connection, *, retention_days: int, now: datetime | None) -> list[Pruning]:
+    """The rows that are older than they may be, by table; none without a time by which they are old."""
+    before = cutoff(now, retention_days=retention_days)
+    if before is None:
+        return []
     found = [Pruning(table, before, runs.count_before(connection, table, before)) for table in _LOGS]
     return [pruning for pruning in found if pruning.rows]
 
 
-def prune(database: Database, *, retention_days: int, clock: Clock, now: datetime) -> Iterator[Result]:
+def prune(database: Database, *, retention_days: int, clock: Clock, now: datetime | None) -> Iterator[Result]:
     """Delete the rows that are older than they may be, some thousands a transaction."""
     with database.connect() as connection:
         found = prunings(connection, retention_days=retention_days, now=now)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from ironforge_cli.db.repositories.health import Attempt
-    from ironforge_cli.jobs.health.findings import Findings, RegionFindings
+    from ironforge_cli.db.repositories.health import LoggedAttempt
+    from ironforge_cli.jobs.health.status_findings import RegionFindings, StatusFindings
     from ironforge_cli.regions import Region
 
 LEAST_FREE_SHARE: Final = 0.05
@@ -37,7 +37,7 @@ _COLLECTING: Final = frozenset({"collect", "poll"})
 _GOOD: Final = frozenset({"success", "no_change"})
 
 
-class Kind(StrEnum):
+class ProblemKind(StrEnum):
     """Everything that can be wrong: the name of its metric's label, what it means, and what to do."""
 
     DATABASE = "database", "the database can't be reached, or refuses to be read", "mend it as the message says"
@@ -117,7 +117,7 @@ class Kind(StrEnum):
     PAST_RETENTION = (
         "past_retention",
         "raw data should have been dropped a day ago or earlier; Blizzard's terms allow 30 days",
-        "run `ironforge partitions maintain`, which says why a day stays; what it did not make is dropped by hand",
+        "run `ironforge partitions maintain`, which says why a day stays and by which time days leave",
     )
     DEFAULT_PARTITION = (
         "default_partition",
@@ -149,7 +149,7 @@ class Kind(StrEnum):
     meaning: str
     advice: str
 
-    def __new__(cls, name: str, meaning: str, advice: str) -> Kind:
+    def __new__(cls, name: str, meaning: str, advice: str) -> ProblemKind:
         """Make a member whose value is the name alone; the rest is documentation."""
         member = str.__new__(cls, name)
         member._value_ = name
@@ -162,23 +162,23 @@ class Kind(StrEnum):
 class Problem:
     """Something that a person should look at."""
 
-    kind: Kind
+    kind: ProblemKind
     region: Region | None
     text: str
     """What is wrong and what to do."""
 
 
-def problems(found: Findings) -> tuple[Problem, ...]:
+def problems(found: StatusFindings) -> tuple[Problem, ...]:
     """Everything that is wrong; nothing where all is well."""
     return tuple(_problems(found))
 
 
-def _problems(found: Findings) -> Iterator[Problem]:
+def _problems(found: StatusFindings) -> Iterator[Problem]:
     if found.away is not None:
-        kind = Kind.SCHEMA if isinstance(found.away, ConfigurationError) else Kind.DATABASE
+        kind = ProblemKind.SCHEMA if isinstance(found.away, ConfigurationError) else ProblemKind.DATABASE
         yield Problem(kind, None, str(found.away))
     if found.unreadable is not None:
-        yield Problem(Kind.UNREADABLE, None, str(found.unreadable))
+        yield Problem(ProblemKind.UNREADABLE, None, str(found.unreadable))
     for state in found.regions:
         if found.away is None:
             yield from _of_freshness(state, found)
@@ -189,7 +189,7 @@ def _problems(found: Findings) -> Iterator[Problem]:
     yield from _of_runs(found)
     if found.pending_rows:
         yield Problem(
-            Kind.PENDING_LOGS,
+            ProblemKind.PENDING_LOGS,
             None,
             f"{found.pending_rows} log rows wait for the database: the next run of `ironforge collect` writes them.",
         )
@@ -197,29 +197,29 @@ def _problems(found: Findings) -> Iterator[Problem]:
         if not seeder.completed and seeder.completed_at is not None:
             newer = f"build {seeder.newer_build} of the game is newer" if seeder.newer_build else "is not any more"
             yield Problem(
-                Kind.SEEDER,
+                ProblemKind.SEEDER,
                 None,
                 f"The seeder {seeder.seeder} was complete on {_iso(seeder.completed_at)}, and {newer}. "
                 "Run `ironforge seed all`.",
             )
     if found.disk.free < LEAST_FREE_SHARE * found.disk.total:
         left = f"{found.disk.free / 1e9:.1f} GB are left"
-        yield Problem(Kind.DISK, None, f"The disk of {found.disk.folder} is nearly full: {left}. Make room.")
+        yield Problem(ProblemKind.DISK, None, f"The disk of {found.disk.folder} is nearly full: {left}. Make room.")
 
 
-def _of_freshness(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, fresh = state.region, state.region.label, state.freshness
     if fresh is None:
-        yield Problem(Kind.NO_SNAPSHOT, region, f"{label}: no snapshot is stored. Run `ironforge collect`.")
+        yield Problem(ProblemKind.NO_SNAPSHOT, region, f"{label}: no snapshot is stored. Run `ironforge collect`.")
         return
     due = f", and the next was due at {_iso(fresh.due_at)}" if fresh.due_at and fresh.due_at < found.now else ""
     age = timedelta(seconds=fresh.age_seconds)
     if age > found.max_age:
         told = f"{label}: the newest snapshot is {age} old{due}. Does cron run `ironforge poll`?"
-        yield Problem(Kind.STALE, region, told)
+        yield Problem(ProblemKind.STALE, region, told)
     elif age < -CLOCKS_DIFFER:
         yield Problem(
-            Kind.FUTURE,
+            ProblemKind.FUTURE,
             region,
             f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored. Set this machine's "
             "clock; if it is right, delete that snapshot.",
@@ -227,15 +227,15 @@ def _of_freshness(state: RegionFindings, found: Findings) -> Iterator[Problem]:
     elif fresh.late_seconds is not None and fresh.late_seconds > hours.patience(found.max_age).total_seconds():
         late = timedelta(seconds=fresh.late_seconds)
         told = f"{label}: the next snapshot is {late} later than usual{due}. Did the last runs fail?"
-        yield Problem(Kind.LATE, region, told)
+        yield Problem(ProblemKind.LATE, region, told)
     for (since, until), group in groupby(state.missing_lately, key=lambda hour: (hour.since, hour.until)):
         gone = list(group)
         why = " ".join(dict.fromkeys(hour.explanation for hour in gone))
         between = f"between {_iso(since)} and {_iso(until)}" if until else f"since {_iso(since)}"
-        yield Problem(Kind.MISSING_HOUR, region, f"{label}: {len(gone)} h are missing {between}. {why}")
+        yield Problem(ProblemKind.MISSING_HOUR, region, f"{label}: {len(gone)} h are missing {between}. {why}")
 
 
-def _of_attempts(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+def _of_attempts(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, streak = state.region, state.region.label, state.streak
     if streak is None:
         return
@@ -244,11 +244,11 @@ def _of_attempts(state: RegionFindings, found: Findings) -> Iterator[Problem]:
         # Where nothing is stored either, that is told already.
         if state.freshness is not None:
             told = f"{label}: no attempt to collect is logged. Does cron run `ironforge poll`?"
-            yield Problem(Kind.NOTHING_RAN, region, told)
+            yield Problem(ProblemKind.NOTHING_RAN, region, told)
         return
     if found.now - last > found.max_age:
         told = f"{label}: nothing has tried to collect since {_iso(last)}. Does cron run `ironforge poll`?"
-        yield Problem(Kind.NOTHING_RAN, region, told)
+        yield Problem(ProblemKind.NOTHING_RAN, region, told)
     if streak.first_at is None or streak.last_at is None:
         return
     if streak.runs < FEWEST_RUNS and streak.last_at - streak.first_at <= LONGEST_STREAK:
@@ -259,14 +259,14 @@ def _of_attempts(state: RegionFindings, found: Findings) -> Iterator[Problem]:
             f"{label}: all {attempts} attempts since {_iso(streak.first_at)} lost the lock to another run. "
             "End the process that holds it: see pg_locks."
         )
-        yield Problem(Kind.LOCKED_OUT, region, told)
+        yield Problem(ProblemKind.LOCKED_OUT, region, told)
         return
     ended = ", ".join(f"{count} {status}" for status, count in sorted(streak.counts.items()))
     told = f"{label}: no attempt since {_iso(streak.first_at)} ended well ({ended}). The last one: {streak.message}"
-    yield Problem(Kind.FAILING, region, told)
+    yield Problem(ProblemKind.FAILING, region, told)
 
 
-def _of_days(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+def _of_days(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, days = state.region, state.region.label, state.days
     if days is None:
         return
@@ -275,27 +275,33 @@ def _of_days(state: RegionFindings, found: Findings) -> Iterator[Problem]:
         if days.ahead is None or (days.ahead == 0 and found.ahead > 0):
             day = "today" if days.ahead is None else "tomorrow"
             told = f"{label}: there is no partition for {day} (UTC). Run `ironforge partitions maintain`; does cron?"
-            yield Problem(Kind.NO_PARTITION, region, told)
+            yield Problem(ProblemKind.NO_PARTITION, region, told)
         elif found.ahead - days.ahead >= _LACKING_AHEAD:
             ready = f"{days.ahead} days ahead are ready instead of {found.ahead}"
             told = f"{label}: {ready}. Run `ironforge partitions maintain`."
-            yield Problem(Kind.AHEAD, region, told)
+            yield Problem(ProblemKind.AHEAD, region, told)
     if days.past_retention:
+        what_to_do = (
+            "They leave by the time of the newest snapshot, not by the clock: set the clock, if it is wrong, collect "
+            "again, or drop each by its date (ironforge partitions drop)."
+            if set(days.past_retention) <= set(days.held_back)
+            else "Run `ironforge partitions maintain`."
+        )
         yield Problem(
-            Kind.PAST_RETENTION,
+            ProblemKind.PAST_RETENTION,
             region,
             f"{label}: raw data older than {found.retention_days} days is still held, from {days.past_retention[0]} on "
-            f"({len(days.past_retention)} partitions). Run `ironforge partitions maintain`.",
+            f"({len(days.past_retention)} partitions). {what_to_do}",
         )
     if days.is_default_used:
         told = (
             f"{label}: rows lie in the default partition {days.default}, and no day leaves it. Detach it, run "
             "`ironforge partitions maintain`, and insert its rows again."
         )
-        yield Problem(Kind.DEFAULT_PARTITION, region, told)
+        yield Problem(ProblemKind.DEFAULT_PARTITION, region, told)
     for name in days.detaching:
         told = f"{label}: detaching {name} was cut off. Run `ironforge partitions maintain`, which finishes it."
-        yield Problem(Kind.DETACHING, region, told)
+        yield Problem(ProblemKind.DETACHING, region, told)
 
 
 def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
@@ -312,50 +318,50 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
             f"{label}: {check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched "
             f"cheaper one, {check.before:.1%} in the 14 days before. Estimated sales may be off."
         )
-        yield Problem(Kind.SELF_CHECK, state.region, told)
+        yield Problem(ProblemKind.SELF_CHECK, state.region, told)
     if check.version != ESTIMATOR_VERSION:
         told = (
             f"{label}: the newest sales were estimated by version {check.version} of the rules, this program has "
             f"{ESTIMATOR_VERSION}. `ironforge stats recompute` makes it even."
         )
-        yield Problem(Kind.ESTIMATOR, state.region, told)
+        yield Problem(ProblemKind.ESTIMATOR, state.region, told)
 
 
-def _of_bodies(state: RegionFindings, found: Findings) -> Iterator[Problem]:
+def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     label = state.region.label
     if state.spool.bodies:
         oldest = f", the oldest since {_iso(state.spool.oldest_at)}" if state.spool.oldest_at else ""
         told = f"{label}: {state.spool.bodies} bodies wait in the spool{oldest}: `ironforge spool list`."
-        yield Problem(Kind.SPOOL, state.region, told)
+        yield Problem(ProblemKind.SPOOL, state.region, told)
     if state.unresolved and found.away is None:
         newest = max(state.unresolved, key=lambda body: body.received_at)
         told = (
             f"{label}: a body that was refused at {_iso(newest.received_at)} is of an hour that is missing "
             f"({newest.reason}) Look at `ironforge spool list --quarantine`."
         )
-        yield Problem(Kind.QUARANTINE, state.region, told)
+        yield Problem(ProblemKind.QUARANTINE, state.region, told)
 
 
-def _of_runs(found: Findings) -> Iterator[Problem]:
+def _of_runs(found: StatusFindings) -> Iterator[Problem]:
     for attempt in found.crashed:
         if not _is_made_up_for(attempt, found):
             told = (
                 f"The run {attempt.id} ({_called(attempt)}) of {_iso(attempt.timestamp)} crashed. "
                 "Run it again, and see the system's log for what killed it."
             )
-            yield Problem(Kind.CRASHED, None, told)
+            yield Problem(ProblemKind.CRASHED, None, told)
     for attempt in found.upkeep:
         if attempt.status not in _GOOD:
             said = f": {attempt.error_message}" if attempt.error_message else "."
             told = f"The last run of {_called(attempt)}, of {_iso(attempt.timestamp)}, failed{said} Run it again."
-            yield Problem(Kind.FAILED_RUN, None, told)
+            yield Problem(ProblemKind.FAILED_RUN, None, told)
 
 
-def _called(attempt: Attempt) -> str:
+def _called(attempt: LoggedAttempt) -> str:
     return f"{attempt.command} {attempt.region}" if attempt.region else attempt.command
 
 
-def _is_made_up_for(crashed: Attempt, found: Findings) -> bool:
+def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
     """Whether a later run did well what a crashed one should have done, or nobody looks at its region."""
     if crashed.command == "status":
         # This run is the later one.

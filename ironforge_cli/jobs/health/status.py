@@ -9,16 +9,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions
+from ironforge_cli.db.repositories import attempts, health, partitions, snapshots
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
-from ironforge_cli.jobs.health import summaries
-from ironforge_cli.jobs.health.findings import Disk, Findings, RegionFindings
+from ironforge_cli.jobs.health import freshness, held_days, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.rules import problems
+from ironforge_cli.jobs.health.status_findings import Disk, RegionFindings, StatusFindings
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
+from ironforge_cli.market.retention import Present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.spool import Kept
     from ironforge_cli.db.repositories.health import Gap
     from ironforge_cli.jobs.evidence.runs import Clock
-    from ironforge_cli.jobs.health.findings import MissingHour
+    from ironforge_cli.jobs.health.missing_hours import HourSpan
     from ironforge_cli.jobs.health.rules import Problem
-    from ironforge_cli.jobs.health.summaries import Span
+    from ironforge_cli.jobs.health.status_findings import MissingHour
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
@@ -50,7 +51,7 @@ _SNAPSHOTS: Final = 400
 class Health:
     """How everything stands."""
 
-    found: Findings
+    found: StatusFindings
     problems: tuple[Problem, ...]
     """What a person should look at; none where all is well."""
     status: ExitStatus
@@ -124,13 +125,13 @@ class _Examination:
         self._unreadable: IronforgeError | None = None
         self._pending_rows = 0
 
-    def of(self, regions: Sequence[Region]) -> Findings:
+    def of(self, regions: Sequence[Region]) -> StatusFindings:
         self._pending_rows = self._waiting_rows()
         bodies = {
             region: _Bodies(self._kept(region, quarantine=False), self._kept(region, quarantine=True))
             for region in regions
         }
-        found = Findings(
+        found = StatusFindings(
             now=self._now,
             max_age=self._max_age,
             database=self._storage.database.description,
@@ -177,21 +178,21 @@ class _Examination:
     def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
         region, now = state.region, self._now
         stored = health.stored(connection, region, limit=_SNAPSHOTS)
-        live = summaries.published_live(stored)
+        live = freshness.published_live(stored)
         learned = rhythm.learned(live)
         delay = hours.usual_delay(live)
         silent = hours.overdue(stored[0].snapshot_time, now, learned, delay=delay) if stored else []
         looking = _Hours(connection, region, rhythm=learned, bodies=bodies, pending_rows=self._pending_rows)
-        day_ago = now - summaries.LATELY
+        day_ago = now - shelved_bodies.LATELY
         gaps = looking.gaps(self._since, self._until)
         return replace(
             state,
-            freshness=summaries.freshness(stored, learned, delay=delay, now=now),
-            self_check=summaries.self_check(stored, now=now),
-            days=summaries.days(
+            freshness=freshness.freshness(stored, learned, delay=delay, now=now),
+            self_check=freshness.self_check(stored, now=now),
+            days=held_days.held_days(
                 region,
                 partitions.existing(connection, region),
-                now=now,
+                present=Present(now, snapshots.newest_times(connection)),
                 ahead=self._ahead,
                 retention_days=self._storage.retention_days,
                 is_default_used=health.is_default_used(connection, region),
@@ -199,15 +200,15 @@ class _Examination:
             streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
             gaps=tuple(gap for gap in gaps if gap.until > self._since),
             missing=looking.missing(
-                summaries.spans_of(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),
+                missing_hours.hour_spans(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),
                 since=self._since,
                 until=self._until,
             ),
             missing_lately=looking.missing(
-                summaries.spans_of(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
+                missing_hours.hour_spans(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
             ),
             last_attempts=tuple(health.last_attempts(connection, region, limit=_LAST_ATTEMPTS)),
-            unresolved=tuple(summaries.unresolved(bodies.quarantine, stored, now=now)),
+            unresolved=tuple(shelved_bodies.unresolved(bodies.quarantine, stored, now=now)),
         )
 
 
@@ -225,12 +226,12 @@ class _Hours:
         longest = int(GAP.total_seconds())
         return health.gaps(self.connection, self.region, since=since, until=until, longest_seconds=longest)
 
-    def missing(self, spans: Sequence[Span], *, since: datetime, until: datetime) -> tuple[MissingHour, ...]:
+    def missing(self, spans: Sequence[HourSpan], *, since: datetime, until: datetime) -> tuple[MissingHour, ...]:
         wanted = [span for span in spans if since <= span.expected_at < until]
         if not wanted:
             return ()
         return tuple(
-            summaries.missing_hours(
+            missing_hours.missing_hours(
                 wanted,
                 attempts.tallies(self.connection, self.region, [(span.expected_at, span.ends_at) for span in wanted]),
                 spool=self.bodies.spool,
@@ -244,8 +245,8 @@ class _Hours:
 def _on_disk(region: Region, bodies: _Bodies) -> RegionFindings:
     return RegionFindings(
         region=region,
-        spool=summaries.shelved(bodies.spool, _file_sizes(bodies.spool)),
-        quarantine=summaries.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
+        spool=shelved_bodies.shelved(bodies.spool, _file_sizes(bodies.spool)),
+        quarantine=shelved_bodies.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
     )
 
 

@@ -14,8 +14,8 @@ from ironforge_cli.db.repositories import snapshots, stats
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
-from ironforge_cli.jobs.history.chain import recompute_snapshot
-from ironforge_cli.jobs.history.held import InTable
+from ironforge_cli.jobs.history.one_snapshot import recompute_snapshot
+from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +103,7 @@ def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt) -> Drop
         snapshots.remove(connection, region, moment)
         stats.remove(connection, region, moment)
         snapshots.unregister(connection, region, moment)
-    table, recomputed = InTable(), 0
+    table, recomputed = RawSnapshotsInTable(), 0
     before = snapshots.before(connection, region, moment)
     held_before = table.load(connection, region, before) if before is not None else None
     following = snapshots.after(connection, region, moment)

@@ -10,6 +10,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
+from tests.jobs.day_tables import execute, register
 from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:
@@ -40,9 +41,12 @@ def test_a_dry_run_shows_the_plan_that_is_then_carried_out(run: Run) -> None:
 
 def test_as_a_table_the_plan_names_every_step(run: Run) -> None:
     result = run("partitions", "maintain", "--ahead", "0", "--dry-run")
-    assert [line.split()[:2] for line in result.stdout.splitlines()[1:]] == [["create", "EU"], ["create", "US"]]
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [["create", "EU"], ["create", "US"]]
     run("partitions", "maintain", "--ahead", "0")
-    assert run("partitions", "maintain", "--ahead", "0").stdout == "There is nothing to do.\n"
+    assert run("partitions", "maintain", "--ahead", "0").stdout.splitlines() == [
+        "There is nothing to do.",
+        "No snapshot is stored, so that nothing leaves for its age.",
+    ]
 
 
 def test_the_settings_say_how_far_ahead_and_options_say_otherwise(run: Run) -> None:
@@ -101,10 +105,25 @@ def test_what_cannot_be_done_is_told_and_makes_the_exit_code(run: Run, database_
     assert run("partitions", "maintain", "--ahead", "0", "--region", "eu").exit_code == 74
 
 
+def test_a_day_without_its_mark_is_told_by_name_and_adopted_when_that_is_asked_for(run: Run, database_url: str) -> None:
+    day = hold_an_old_day(database_url)
+    database = Database(database_url)
+    execute(database, f"COMMENT ON TABLE {day.name} IS NULL")
+    database.close()
+    run("partitions", "maintain", "--ahead", "0")
+    failed = run("partitions", "maintain", "--ahead", "0")
+    assert failed.exit_code == 78
+    assert f"{day.name} has lost the comment" in failed.stderr
+    assert run("partitions", "maintain", "--ahead", "0", "--adopt").exit_code == 0
+    dropped = run("partitions", "maintain", "--ahead", "0", "--format", "json")
+    assert [step["action"] for step in json.loads(dropped.stdout)] == ["detach", "drop"]
+
+
 def hold_an_old_day(database_url: str) -> DailyPartition:
-    """Store a day of the EU that left its retention long ago."""
+    """Store a day of the EU that left its retention long ago, by the newest snapshot of the US."""
     day = DailyPartition(Region.EU, datetime.now(tz=UTC).date() - timedelta(days=60))
     database = Database(database_url)
+    register(database, datetime.now(tz=UTC).date() - timedelta(days=1), Region.US)
     with database.transaction() as connection:
         partitions.create(connection, day)
         raw_days.append(connection, day, day_of_rows(day))

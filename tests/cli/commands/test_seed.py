@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.cli.show import seed_progress
+from ironforge_cli.cli.show import progress
 from ironforge_cli.cli.show.seed_progress import SeedBars
 from ironforge_cli.errors import ExitStatus
 from tests.jobs import crafts
@@ -120,11 +120,11 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
 def test_bars_show_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
 
-    class Terminal(seed_progress.Console):
+    class Terminal(progress.Console):
         def __init__(self, **_: Any) -> None:
             super().__init__(file=shown, force_terminal=True, width=100, color_system=None)
 
-    monkeypatch.setattr(seed_progress, "Console", Terminal)
+    monkeypatch.setattr(progress, "Console", Terminal)
     with SeedBars(no_color=True) as bars:
         bars.begin("recipes", total=40)
         for _ in range(4):

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ironforge_cli.cli.show.prometheus import METRICS, metrics
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import healthy
 from tests.jobs.healthy import AHEAD, HOUR, NEWEST, NOW
@@ -67,9 +67,9 @@ def test_a_healthy_installation_in_metrics(well: Storage) -> None:
 
 def test_each_kind_of_problem_is_a_metric_of_its_own(well: Storage) -> None:
     samples = parsed(written(healthy.missed(healthy.spooled(well))))
-    there = {kind for kind in Kind if of(samples, "ironforge_problem", kind=kind)}
-    assert there == {Kind.MISSING_HOUR, Kind.SPOOL}
-    assert [kind for kind in Kind if of(samples, "ironforge_problem", kind=kind) not in {0, 1}] == []
+    there = {kind for kind in ProblemKind if of(samples, "ironforge_problem", kind=kind)}
+    assert there == {ProblemKind.MISSING_HOUR, ProblemKind.SPOOL}
+    assert [kind for kind in ProblemKind if of(samples, "ironforge_problem", kind=kind) not in {0, 1}] == []
     assert of(samples, "ironforge_problems") == 2
     assert of(samples, "ironforge_missing_hours_last_day", region="us") == 1
     assert of(samples, "ironforge_spool_bodies", region="us") == 1

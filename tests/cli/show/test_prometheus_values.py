@@ -8,21 +8,21 @@ from pathlib import Path
 
 from ironforge_cli.cli.show.prometheus import metrics
 from ironforge_cli.db.repositories.attempts import Streak
-from ironforge_cli.db.repositories.health import Attempt, LastRun
+from ironforge_cli.db.repositories.health import LastRun, LoggedAttempt
 from ironforge_cli.db.repositories.seeders import SeederState
 from ironforge_cli.errors import DatabaseError, ExitStatus
-from ironforge_cli.jobs.health.findings import (
+from ironforge_cli.jobs.health.rules import Problem, ProblemKind
+from ironforge_cli.jobs.health.status import Health
+from ironforge_cli.jobs.health.status_findings import (
     Days,
     Disk,
-    Findings,
     Freshness,
     MissingHour,
     RegionFindings,
     SelfCheck,
     Shelved,
+    StatusFindings,
 )
-from ironforge_cli.jobs.health.rules import Kind, Problem
-from ironforge_cli.jobs.health.status import Health
 from ironforge_cli.regions import Region
 
 
@@ -56,8 +56,8 @@ US = RegionFindings(
     days=Days(1, None, None, None, (), (), None, is_default_used=False),
     streak=Streak(None, {}, 0, None, None, None),
 )
-CRASHED = Attempt(1, "collect", "eu", at(0), "running", None)
-FOUND = Findings(
+CRASHED = LoggedAttempt(1, "collect", "eu", at(0), "running", None)
+FOUND = StatusFindings(
     now=at(30),
     max_age=timedelta(hours=2),
     database="prices",
@@ -76,10 +76,14 @@ FOUND = Findings(
     sizes={"raw": 39, "statistics": 40},
     pending_rows=41,
 )
-PROBLEMS = (Problem(Kind.STALE, Region.EU, "x"), Problem(Kind.STALE, Region.US, "y"), Problem(Kind.SCHEMA, None, "z"))
+PROBLEMS = (
+    Problem(ProblemKind.STALE, Region.EU, "x"),
+    Problem(ProblemKind.STALE, Region.US, "y"),
+    Problem(ProblemKind.SCHEMA, None, "z"),
+)
 
 
-def samples(found: Findings) -> list[str]:
+def samples(found: StatusFindings) -> list[str]:
     """Every sample but those of problems' kinds, without the names' common beginning."""
     health = Health(found=found, problems=PROBLEMS, status=ExitStatus.DONE)
     lines = [line for line in metrics(health).splitlines() if not line.startswith("#")]
@@ -143,8 +147,8 @@ def test_each_metric_tells_its_own_figure() -> None:
 
 def test_each_kind_of_problem_is_there_or_not() -> None:
     text = metrics(Health(found=FOUND, problems=PROBLEMS, status=ExitStatus.DONE))
-    for kind in Kind:
-        assert f'ironforge_problem{{kind="{kind}"}} {int(kind in {Kind.STALE, Kind.SCHEMA})}\n' in text
+    for kind in ProblemKind:
+        assert f'ironforge_problem{{kind="{kind}"}} {int(kind in {ProblemKind.STALE, ProblemKind.SCHEMA})}\n' in text
 
 
 def test_what_nobody_could_ask_the_database_has_no_sample() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import event, insert, text
 from ironforge_cli.db import locks
 from ironforge_cli.db.models import SCRAPER_LOGS
 from ironforge_cli.db.repositories import attempts, health
-from ironforge_cli.db.repositories.attempts import CRASHED, Streak, Tally
+from ironforge_cli.db.repositories.attempts import CRASHED, AttemptTally, Streak
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def test_attempts_are_counted_by_span_and_end(shared: Database) -> None:
         log(connection, 60, "locked")
         spans = [(NOON + HOUR, NOON + 2 * HOUR), (NOON + 5 * HOUR, NOON + 6 * HOUR), (NOON, NOON + HOUR)]
         assert attempts.tallies(connection, Region.EU, spans) == [
-            Tally(0, "locked", 1, "locked at 60"),
-            Tally(2, "failed", 2, "failed at 4"),
-            Tally(2, "no_change", 3, None),
+            AttemptTally(0, "locked", 1, "locked at 60"),
+            AttemptTally(2, "failed", 2, "failed at 4"),
+            AttemptTally(2, "no_change", 3, None),
         ]
 
 
@@ -220,5 +220,5 @@ def test_the_check_of_plans_finds_what_reads_everything(years: Database) -> None
 def test_years_of_rows_are_counted_as_few_are(years: Database) -> None:
     with years.connect() as connection:
         assert attempts.tallies(connection, Region.EU, [(NOON - 9 * HOUR, NOON - 7 * HOUR)]) == [
-            Tally(0, "no_change", 4, None)
+            AttemptTally(0, "no_change", 4, None)
         ]

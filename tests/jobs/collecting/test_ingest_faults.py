@@ -10,8 +10,8 @@ import pytest
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, UsageError
-from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.collect import ingest
+from ironforge_cli.jobs.collecting.replay import replay
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -50,7 +50,7 @@ def take(
         (found,) = ingest(content, region=region, snapshot_time=at, storage=storage, clock=clock).regions
         return found
     kept = keep(getattr(storage.shelves, source), content, region=region, snapshot_time=at)
-    (found,) = spool.replay(
+    (found,) = replay(
         [kept],
         storage=storage,
         quarantine=source == "quarantine",

@@ -20,6 +20,7 @@ from ironforge_cli.jobs.days.housekeeping import Housekeeping, Outcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, Tally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from tests.jobs.day_tables import register
 from tests.jobs.one_process import STEPS, one_maintenance, started
 from tests.market.made_up_rows import day_of_rows
 
@@ -58,7 +59,8 @@ def archive(folder: Path, clock: TickingClock) -> Archive:
     return Archive(ArchivedDays(FolderStore(folder)), now=clock.now)
 
 
-def store(database: Database, partition: DailyPartition, rows: RawRows) -> None:
+def store(database: Database, partition: DailyPartition, rows: RawRows, *, newest: date = TODAY.day) -> None:
+    register(database, newest, Region.US)
     with database.transaction() as connection:
         partitions.create(connection, partition)
         raw_days.append(connection, partition, rows)
@@ -114,6 +116,7 @@ def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
             raw_days.append(connection, day, rows)
         if day.region is Region.US:
             clock.turn_to(day.ends_at - timedelta(hours=1))
+            register(storage.database, day.day, Region.US)
             maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=kept, clock=clock)
             assert undone(maintained) == []
     for day, rows in expected.items():
@@ -417,7 +420,7 @@ def test_collecting_never_fails_beside_maintenance_that_archives_and_drops(
     today = collector.clock.now().date()
     old = [DailyPartition(Region.EU, today - timedelta(days=number)) for number in range(31, 43)]
     for day in old:
-        store(database, day, day_of_rows(day))
+        store(database, day, day_of_rows(day), newest=FIRST)
     kept = Housekeeping(ahead=7, retention_days=30, log_retention_days=400, archive=archive)
     ended = threading.Event()
     failures: list[str] = []

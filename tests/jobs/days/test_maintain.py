@@ -200,6 +200,7 @@ def test_the_second_of_two_runs_leaves_the_work_to_the_first(storage: Storage, c
 
 def test_log_rows_past_their_setting_go_and_younger_ones_stay(storage: Storage, clock: TickingClock) -> None:
     old, young = TODAY - timedelta(days=401), TODAY - timedelta(days=399)
+    register(storage.database, TODAY)
     execute(storage.database, log_row(old), log_row(young), benchmark(old), benchmark(young), benchmark(old))
     maintained = maintain(storage, clock)
     assert [(result.table, result.rows) for result in maintained.results if result.action == "prune"] == [
@@ -214,6 +215,7 @@ def test_many_old_rows_go_in_several_transactions(
     storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ironforge_cli.db.repositories.runs.PRUNED_AT_ONCE", 2)
+    register(storage.database, TODAY)
     execute(storage.database, *[log_row(TODAY - timedelta(days=500 + number)) for number in range(5)])
     assert [result.rows for result in maintain(storage, clock).results if result.action == "prune"] == [5]
 
@@ -237,6 +239,7 @@ def test_upkeep_does_what_is_due_once_and_writes_nothing_when_nothing_is(storage
 
 
 def test_upkeep_prunes_log_rows_once_a_day(storage: Storage, clock: TickingClock) -> None:
+    register(storage.database, TODAY)
     maintain(storage, clock)
     # The first row is the oldest: what maintaining wrote itself must not stand before it.
     execute(storage.database, "DELETE FROM scraper_logs", log_row(TODAY - timedelta(days=400)))

@@ -30,6 +30,7 @@ from tests.jobs.day_tables import (
     log_row,
     log_rows,
     maintain,
+    register,
     told,
 )
 
@@ -299,6 +300,7 @@ def test_rows_are_told_of_what_was_done_alone(
 ) -> None:
     monkeypatch.setattr("ironforge_cli.db.repositories.runs.PRUNED_AT_ONCE", 1)
     database = storage.database
+    register(database, TODAY)
     execute(database, *[log_row(TODAY - timedelta(days=500 + number)) for number in range(3)])
     with database.connect() as holder:
 

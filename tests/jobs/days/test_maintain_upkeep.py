@@ -49,13 +49,12 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_days_leave_by_the_newest_snapshot_of_any_region_and_by_no_clock_ahead_of_it(
     storage: Storage, clock: TickingClock
 ) -> None:
-    hold(storage.database, 45, 40, 31, 0)
+    hold(storage.database, 45, 40, 31, 0, newest=None)
     # Nobody stored anything of EU for a while, and the newest of US is of twelve days ago.
     register(storage.database, ago(20).day)
+    register(storage.database, ago(12).day, Region.US)
     execute(
         storage.database,
-        "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-        f" VALUES ('us', '{ago(12).day} 11:00:00+00', 1, 1, 1, 'x', 'live', 1)",
         log_row(TODAY - timedelta(days=413)),
         log_row(TODAY - timedelta(days=411)),
     )
@@ -76,6 +75,7 @@ def test_days_leave_by_the_newest_snapshot_of_any_region_and_by_no_clock_ahead_o
 def test_rows_that_are_to_go_are_reason_enough_though_every_day_is_as_it_should_be(
     storage: Storage, clock: TickingClock, row: Any
 ) -> None:
+    register(storage.database, TODAY)
     maintain(storage, clock)
     execute(storage.database, "TRUNCATE scraper_logs, benchmarks", row(TODAY - timedelta(days=402)))
     done = upkeep(storage, clock)

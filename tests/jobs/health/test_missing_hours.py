@@ -7,13 +7,13 @@ from sqlalchemy import delete, select
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.models import SCRAPER_LOGS
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from tests.jobs import healthy
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW, forget, ill, keep, kinds, log_attempts, look
 
 if TYPE_CHECKING:
-    from ironforge_cli.jobs.health.findings import MissingHour
     from ironforge_cli.jobs.health.status import Health
+    from ironforge_cli.jobs.health.status_findings import MissingHour
     from ironforge_cli.jobs.storage import Storage
 
 
@@ -83,7 +83,7 @@ def test_bodies_on_disk_are_told_with_their_hour(well: Storage) -> None:
     keep(well, quarantine=True, moment=NEWEST - 5 * HOUR)
     health = look(well)
     assert hour_of(health).explanation.endswith("a refused body of it is kept: `ironforge spool list --quarantine`.")
-    assert kinds(health) == {Kind.MISSING_HOUR, Kind.QUARANTINE}
+    assert kinds(health) == {ProblemKind.MISSING_HOUR, ProblemKind.QUARANTINE}
     keep(well, quarantine=False, moment=NEWEST - 5 * HOUR)
     assert hour_of(look(well)).explanation.endswith("its body waits in the spool, and the next run stores it.")
 
@@ -121,7 +121,7 @@ def test_any_range_can_be_listed_and_changes_no_judgement(well: Storage) -> None
 
 def test_every_hour_of_a_silence_is_listed_and_judged_as_one_staleness(well: Storage) -> None:
     health = look(healthy.stale(well))
-    assert kinds(health) == {Kind.STALE}
+    assert kinds(health) == {ProblemKind.STALE}
     # The hour of 12:03 may still come.
     assert [hour.expected_at for hour in ill(health).missing] == [NEWEST - HOUR, NEWEST - 2 * HOUR]
     assert {hour.until for hour in ill(health).missing} == {None}

@@ -9,8 +9,8 @@ import pytest
 
 from ironforge_cli.db.repositories.attempts import Streak
 from ironforge_cli.errors import ConfigurationError, DatabaseError
-from ironforge_cli.jobs.health.findings import Disk, MissingHour, RegionFindings, Shelved, Unresolved
-from ironforge_cli.jobs.health.rules import Kind, Problem, problems
+from ironforge_cli.jobs.health.rules import Problem, ProblemKind, problems
+from ironforge_cli.jobs.health.status_findings import Disk, MissingHour, RegionFindings, Shelved, Unresolved
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NOW
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 SECOND = timedelta(seconds=1)
 
 
-def told(state: RegionFindings, **everything: Any) -> list[tuple[Kind, str]]:
+def told(state: RegionFindings, **everything: Any) -> list[tuple[ProblemKind, str]]:
     """What is wrong with one region, and how it is said."""
     named = problems(found(state, **everything))
     assert {problem.region for problem in named} <= {state.region}
     return [(problem.kind, problem.text) for problem in named]
 
 
-def kinds(state: RegionFindings, **everything: Any) -> list[Kind]:
+def kinds(state: RegionFindings, **everything: Any) -> list[ProblemKind]:
     return [kind for kind, _ in told(state, **everything)]
 
 
 def test_every_kind_says_what_it_is_and_what_to_do() -> None:
-    assert [kind for kind in Kind if not kind.meaning or not kind.advice] == []
-    assert len({kind.meaning for kind in Kind}) == len(Kind)
+    assert [kind for kind in ProblemKind if not kind.meaning or not kind.advice] == []
+    assert len({kind.meaning for kind in ProblemKind}) == len(ProblemKind)
 
 
 def test_nothing_is_said_where_all_is_well() -> None:
@@ -53,7 +53,7 @@ def aged(age: timedelta, **of: Any) -> RegionFindings:
 def test_a_region_without_a_snapshot_is_told_once(region: Region) -> None:
     nothing = RegionFindings(region=region, streak=Streak(None, {}, 0, None, None, None))
     assert told(nothing) == [
-        (Kind.NO_SNAPSHOT, f"{region.label}: no snapshot is stored. Run `ironforge collect`."),
+        (ProblemKind.NO_SNAPSHOT, f"{region.label}: no snapshot is stored. Run `ironforge collect`."),
     ]
 
 
@@ -61,15 +61,15 @@ def test_a_region_without_a_snapshot_is_told_once(region: Region) -> None:
     ("age", "kind"),
     [
         (2 * HOUR, None),
-        (2 * HOUR + SECOND, Kind.STALE),
+        (2 * HOUR + SECOND, ProblemKind.STALE),
         (timedelta(0), None),
         (-SECOND, None),
         (-5 * MINUTE, None),
-        (-5 * MINUTE - SECOND, Kind.FUTURE),
+        (-5 * MINUTE - SECOND, ProblemKind.FUTURE),
     ],
 )
 def test_a_snapshot_is_stale_past_the_limit_and_clocks_may_differ_by_five_minutes(
-    age: timedelta, kind: Kind | None
+    age: timedelta, kind: ProblemKind | None
 ) -> None:
     assert kinds(aged(age)) == ([kind] if kind else [])
 
@@ -87,11 +87,11 @@ def test_the_next_snapshot_may_be_35_minutes_late_or_until_half_an_hour_before_t
     late: timedelta, max_age: timedelta, *, is_late: bool
 ) -> None:
     state = aged(90 * MINUTE, late_seconds=int(late.total_seconds()))
-    assert kinds(state, max_age=max_age) == ([Kind.LATE] if is_late else [])
+    assert kinds(state, max_age=max_age) == ([ProblemKind.LATE] if is_late else [])
 
 
 def test_a_stale_region_is_not_called_late_as_well() -> None:
-    assert kinds(aged(3 * HOUR, late_seconds=99 * 60)) == [Kind.STALE]
+    assert kinds(aged(3 * HOUR, late_seconds=99 * 60)) == [ProblemKind.STALE]
 
 
 def test_without_a_rhythm_nothing_is_late() -> None:
@@ -109,10 +109,10 @@ def test_without_a_rhythm_nothing_is_late() -> None:
 )
 def test_what_is_stale_or_late_says_when_the_next_one_was_due(due_at: datetime | None, said: str) -> None:
     assert told(aged(150 * MINUTE, due_at=due_at)) == [
-        (Kind.STALE, f"EU: the newest snapshot is 2:30:00 old{said}. Does cron run `ironforge poll`?"),
+        (ProblemKind.STALE, f"EU: the newest snapshot is 2:30:00 old{said}. Does cron run `ironforge poll`?"),
     ]
     assert told(aged(HOUR, due_at=due_at, late_seconds=40 * 60)) == [
-        (Kind.LATE, f"EU: the next snapshot is 0:40:00 later than usual{said}. Did the last runs fail?"),
+        (ProblemKind.LATE, f"EU: the next snapshot is 0:40:00 later than usual{said}. Did the last runs fail?"),
     ]
 
 
@@ -138,14 +138,14 @@ def test_the_missing_hours_of_each_gap_are_told_together_each_reason_once() -> N
     )
     assert told(replace(WELL, missing_lately=missing)) == [
         (
-            Kind.MISSING_HOUR,
+            ProblemKind.MISSING_HOUR,
             "EU: 1 h are missing between 2026-01-14T08:00:00Z and 2026-01-14T10:00:00Z. Nothing ran.",
         ),
         (
-            Kind.MISSING_HOUR,
+            ProblemKind.MISSING_HOUR,
             "EU: 3 h are missing between 2026-01-14T03:00:00Z and 2026-01-14T07:00:00Z. Failed once. Nothing ran.",
         ),
-        (Kind.MISSING_HOUR, "EU: 1 h are missing since 2026-01-14T00:00:00Z. Failed once."),
+        (ProblemKind.MISSING_HOUR, "EU: 1 h are missing since 2026-01-14T00:00:00Z. Failed once."),
     ]
 
 
@@ -163,15 +163,15 @@ def streak(first_at: datetime, *, runs: int, last_good_at: datetime | None = Non
 @pytest.mark.parametrize(
     ("state", "kind"),
     [
-        (streak(NOW - 3 * MINUTE, runs=3, locked=3), Kind.LOCKED_OUT),
+        (streak(NOW - 3 * MINUTE, runs=3, locked=3), ProblemKind.LOCKED_OUT),
         (streak(NOW - 3 * MINUTE, runs=2, locked=2), None),
-        (streak(NOW - 2 * HOUR - 2 * MINUTE, runs=1, locked=200), Kind.LOCKED_OUT),
+        (streak(NOW - 2 * HOUR - 2 * MINUTE, runs=1, locked=200), ProblemKind.LOCKED_OUT),
         (streak(NOW - 2 * HOUR - MINUTE, runs=1, locked=200), None),
-        (streak(NOW - 3 * MINUTE, runs=3, locked=2, failed=1), Kind.FAILING),
+        (streak(NOW - 3 * MINUTE, runs=3, locked=2, failed=1), ProblemKind.FAILING),
         (streak(NOW - 30 * MINUTE, runs=1, rejected=60), None),
     ],
 )
-def test_a_streak_counts_from_three_runs_or_two_hours_on(state: RegionFindings, kind: Kind | None) -> None:
+def test_a_streak_counts_from_three_runs_or_two_hours_on(state: RegionFindings, kind: ProblemKind | None) -> None:
     assert kinds(state) == ([kind] if kind else [])
 
 
@@ -179,7 +179,7 @@ def test_a_streak_is_told_with_its_beginning_its_size_and_the_last_reason() -> N
     since = NOW - 3 * HOUR
     assert told(streak(since, runs=3, locked=3)) == [
         (
-            Kind.LOCKED_OUT,
+            ProblemKind.LOCKED_OUT,
             (
                 "EU: all 3 attempts since 2026-01-14T09:35:00Z lost the lock to another run. "
                 "End the process that holds it: see pg_locks."
@@ -188,7 +188,7 @@ def test_a_streak_is_told_with_its_beginning_its_size_and_the_last_reason() -> N
     ]
     assert told(streak(since, runs=3, rejected=1, failed=4)) == [
         (
-            Kind.FAILING,
+            ProblemKind.FAILING,
             "EU: no attempt since 2026-01-14T09:35:00Z ended well (4 failed, 1 rejected). The last one: Why.",
         )
     ]
@@ -198,7 +198,7 @@ def test_a_streak_is_told_with_its_beginning_its_size_and_the_last_reason() -> N
 def test_a_region_that_nobody_tried_for_longer_than_the_limit_is_told(last: datetime, *, is_idle: bool) -> None:
     text = "EU: nothing has tried to collect since 2026-01-14T10:34:59Z. Does cron run `ironforge poll`?"
     state = replace(WELL, streak=replace(ENDED_WELL, last_good_at=last))
-    assert told(state) == ([(Kind.NOTHING_RAN, text)] if is_idle else [])
+    assert told(state) == ([(ProblemKind.NOTHING_RAN, text)] if is_idle else [])
 
 
 def test_an_attempt_that_failed_is_one_that_was_made() -> None:
@@ -208,7 +208,7 @@ def test_an_attempt_that_failed_is_one_that_was_made() -> None:
 def test_a_region_with_snapshots_and_without_any_log_is_told() -> None:
     state = replace(WELL, streak=Streak(None, {}, 0, None, None, None))
     text = "EU: no attempt to collect is logged. Does cron run `ironforge poll`?"
-    assert told(state) == [(Kind.NOTHING_RAN, text)]
+    assert told(state) == [(ProblemKind.NOTHING_RAN, text)]
 
 
 # Days
@@ -219,16 +219,16 @@ def test_a_region_with_snapshots_and_without_any_log_is_told() -> None:
     [
         (7, 7, None),
         (6, 7, None),
-        (5, 7, Kind.AHEAD),
-        (0, 7, Kind.NO_PARTITION),
-        (0, 1, Kind.NO_PARTITION),
+        (5, 7, ProblemKind.AHEAD),
+        (0, 7, ProblemKind.NO_PARTITION),
+        (0, 1, ProblemKind.NO_PARTITION),
         (0, 0, None),
-        (None, 0, Kind.NO_PARTITION),
+        (None, 0, ProblemKind.NO_PARTITION),
     ],
 )
 @pytest.mark.parametrize("default", [None, "rest"])
 def test_a_day_without_its_partition_and_two_that_lack_ahead(
-    ready: int | None, wanted: int, kind: Kind | None, default: str | None
+    ready: int | None, wanted: int, kind: ProblemKind | None, default: str | None
 ) -> None:
     state = replace(WELL, days=replace(READY, ahead=ready, default=default))
     # A default partition has a place for every row.
@@ -240,26 +240,35 @@ def test_a_day_without_its_partition_and_two_that_lack_ahead(
     [
         (
             {"ahead": None},
-            Kind.NO_PARTITION,
+            ProblemKind.NO_PARTITION,
             "there is no partition for today (UTC). Run `ironforge partitions maintain`; does cron?",
         ),
         (
             {"ahead": 0},
-            Kind.NO_PARTITION,
+            ProblemKind.NO_PARTITION,
             "there is no partition for tomorrow (UTC). Run `ironforge partitions maintain`; does cron?",
         ),
-        ({"ahead": 3}, Kind.AHEAD, "3 days ahead are ready instead of 7. Run `ironforge partitions maintain`."),
+        ({"ahead": 3}, ProblemKind.AHEAD, "3 days ahead are ready instead of 7. Run `ironforge partitions maintain`."),
         (
             {"past_retention": ("first", "second")},
-            Kind.PAST_RETENTION,
+            ProblemKind.PAST_RETENTION,
             (
                 "raw data older than 30 days is still held, from first on (2 partitions). "
                 "Run `ironforge partitions maintain`."
             ),
         ),
         (
+            {"past_retention": ("first",), "held_back": ("first",)},
+            ProblemKind.PAST_RETENTION,
+            (
+                "raw data older than 30 days is still held, from first on (1 partitions). They leave by the time of "
+                "the newest snapshot, not by the clock: set the clock, if it is wrong, collect again, or drop each "
+                "by its date (ironforge partitions drop)."
+            ),
+        ),
+        (
             {"default": "rest", "is_default_used": True},
-            Kind.DEFAULT_PARTITION,
+            ProblemKind.DEFAULT_PARTITION,
             (
                 "rows lie in the default partition rest, and no day leaves it. Detach it, run "
                 "`ironforge partitions maintain`, and insert its rows again."
@@ -267,17 +276,17 @@ def test_a_day_without_its_partition_and_two_that_lack_ahead(
         ),
         (
             {"detaching": ("one",)},
-            Kind.DETACHING,
+            ProblemKind.DETACHING,
             "detaching one was cut off. Run `ironforge partitions maintain`, which finishes it.",
         ),
     ],
 )
-def test_what_is_wrong_with_the_days_names_them(changed: dict[str, Any], kind: Kind, text: str) -> None:
+def test_what_is_wrong_with_the_days_names_them(changed: dict[str, Any], kind: ProblemKind, text: str) -> None:
     assert told(replace(WELL, days=replace(READY, **changed))) == [(kind, f"EU: {text}")]
 
 
 def test_each_detaching_that_was_cut_off_is_told() -> None:
-    assert kinds(replace(WELL, days=replace(READY, detaching=("one", "two")))) == [Kind.DETACHING] * 2
+    assert kinds(replace(WELL, days=replace(READY, detaching=("one", "two")))) == [ProblemKind.DETACHING] * 2
 
 
 # Estimates
@@ -304,13 +313,15 @@ def test_each_detaching_that_was_cut_off_is_told() -> None:
 def test_the_self_check_is_a_problem_when_it_doubled_and_rose_by_five_points(
     day: float | None, before: float | None, *, is_problem: bool
 ) -> None:
-    assert (Kind.SELF_CHECK in kinds(replace(WELL, self_check=replace(CHECKED, day=day, before=before)))) is is_problem
+    assert (
+        ProblemKind.SELF_CHECK in kinds(replace(WELL, self_check=replace(CHECKED, day=day, before=before)))
+    ) is is_problem
 
 
 def test_the_self_check_is_told_with_both_shares() -> None:
     assert told(replace(WELL, self_check=replace(CHECKED, newest=0.9, day=0.31, before=0.125))) == [
         (
-            Kind.SELF_CHECK,
+            ProblemKind.SELF_CHECK,
             (
                 "EU: 31.0% of the partly sold auctions of the last 24 hours stood above an untouched cheaper one, "
                 "12.5% in the 14 days before. Estimated sales may be off."
@@ -323,7 +334,7 @@ def test_the_self_check_is_told_with_both_shares() -> None:
 def test_sales_by_rules_of_another_version_are_told_with_both(version: int) -> None:
     assert told(replace(WELL, self_check=replace(CHECKED, version=version))) == [
         (
-            Kind.ESTIMATOR,
+            ProblemKind.ESTIMATOR,
             (
                 f"EU: the newest sales were estimated by version {version} of the rules, this program has "
                 f"{ESTIMATOR_VERSION}. `ironforge stats recompute` makes it even."
@@ -338,7 +349,7 @@ def test_sales_by_rules_of_another_version_are_told_with_both(version: int) -> N
 def test_what_waits_in_the_spool_is_told_with_the_oldest() -> None:
     waiting = Shelved(bodies=2, bytes=9, oldest_at=NOW - HOUR, newest_at=NOW, newest_reason="Away.")
     text = "EU: 2 bodies wait in the spool, the oldest since 2026-01-14T11:35:00Z: `ironforge spool list`."
-    assert told(replace(WELL, spool=waiting)) == [(Kind.SPOOL, text)]
+    assert told(replace(WELL, spool=waiting)) == [(ProblemKind.SPOOL, text)]
     # Whether a refused body is a problem is another question than whether there is one.
     assert told(replace(WELL, quarantine=waiting)) == []
 
@@ -349,17 +360,18 @@ def test_of_refused_bodies_whose_hour_is_missing_the_newest_is_told() -> None:
         "EU: a body that was refused at 2026-01-14T11:35:00Z is of an hour that is missing (Reason 1.) "
         "Look at `ironforge spool list --quarantine`."
     )
-    assert told(replace(WELL, unresolved=bodies)) == [(Kind.QUARANTINE, text)]
+    assert told(replace(WELL, unresolved=bodies)) == [(ProblemKind.QUARANTINE, text)]
 
 
 # Everything else
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(DatabaseError("Away."), Kind.DATABASE), (ConfigurationError("Old."), Kind.SCHEMA)]
+    ("error", "kind"),
+    [(DatabaseError("Away."), ProblemKind.DATABASE), (ConfigurationError("Old."), ProblemKind.SCHEMA)],
 )
 def test_without_a_database_only_what_lies_on_disk_is_judged(
-    error: DatabaseError | ConfigurationError, kind: Kind
+    error: DatabaseError | ConfigurationError, kind: ProblemKind
 ) -> None:
     on_disk = RegionFindings(
         region=Region.EU, spool=Shelved(bodies=1), unresolved=(Unresolved("a", NOW - MINUTE, "Why."),)
@@ -367,7 +379,7 @@ def test_without_a_database_only_what_lies_on_disk_is_judged(
     ill = replace(on_disk, streak=Streak(None, {"failed": 9}, 9, NOW - HOUR, NOW, "Why."))
     assert problems(found(ill, away=error)) == (
         Problem(kind, None, str(error)),
-        Problem(Kind.SPOOL, Region.EU, "EU: 1 bodies wait in the spool: `ironforge spool list`."),
+        Problem(ProblemKind.SPOOL, Region.EU, "EU: 1 bodies wait in the spool: `ironforge spool list`."),
     )
 
 
@@ -382,12 +394,12 @@ def test_what_is_wrong_is_told_region_by_region_from_freshness_to_bodies() -> No
     us = replace(WELL, region=Region.US, days=replace(READY, ahead=1))
     named = problems(found(eu, us, pending_rows=1, disk=Disk(Path("/srv"), free=0, total=1)))
     assert [(problem.region, problem.kind) for problem in named] == [
-        (Region.EU, Kind.STALE),
-        (Region.EU, Kind.NOTHING_RAN),
-        (Region.EU, Kind.NO_PARTITION),
-        (Region.EU, Kind.ESTIMATOR),
-        (Region.EU, Kind.SPOOL),
-        (Region.US, Kind.AHEAD),
-        (None, Kind.PENDING_LOGS),
-        (None, Kind.DISK),
+        (Region.EU, ProblemKind.STALE),
+        (Region.EU, ProblemKind.NOTHING_RAN),
+        (Region.EU, ProblemKind.NO_PARTITION),
+        (Region.EU, ProblemKind.ESTIMATOR),
+        (Region.EU, ProblemKind.SPOOL),
+        (Region.US, ProblemKind.AHEAD),
+        (None, ProblemKind.PENDING_LOGS),
+        (None, ProblemKind.DISK),
     ]

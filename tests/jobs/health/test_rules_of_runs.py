@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.db.repositories.attempts import Streak
-from ironforge_cli.db.repositories.health import Attempt
+from ironforge_cli.db.repositories.health import LoggedAttempt
 from ironforge_cli.db.repositories.seeders import SeederState
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.jobs.health.findings import Disk
-from ironforge_cli.jobs.health.rules import Kind, problems
+from ironforge_cli.jobs.health.rules import ProblemKind, problems
+from ironforge_cli.jobs.health.status_findings import Disk
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NOW
 from tests.jobs.well_found import WELL, found
@@ -20,13 +20,13 @@ from tests.jobs.well_found import WELL, found
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ironforge_cli.jobs.health.findings import Findings, RegionFindings
+    from ironforge_cli.jobs.health.status_findings import RegionFindings, StatusFindings
 
 SECOND = timedelta(seconds=1)
 CRASHED_AT = NOW - HOUR
 
 
-def told(findings: Findings) -> list[tuple[Kind, str]]:
+def told(findings: StatusFindings) -> list[tuple[ProblemKind, str]]:
     """What is wrong beside the regions."""
     named = problems(findings)
     assert {problem.region for problem in named} <= {None}
@@ -40,8 +40,8 @@ def attempt(
     at: datetime = CRASHED_AT,
     status: str = "running",
     message: str | None = None,
-) -> Attempt:
-    return Attempt(id=7, command=command, region=region, timestamp=at, status=status, error_message=message)
+) -> LoggedAttempt:
+    return LoggedAttempt(id=7, command=command, region=region, timestamp=at, status=status, error_message=message)
 
 
 def collected(region: Region, last_good_at: datetime | None, *, last_at: datetime | None = None) -> RegionFindings:
@@ -67,7 +67,7 @@ def test_a_crash_of_collecting_is_made_up_for_by_a_later_good_attempt_at_its_reg
         f"The run 7 ({command} eu) of 2026-01-14T11:35:00Z crashed. "
         "Run it again, and see the system's log for what killed it."
     )
-    expected = [] if is_made_up_for else [(Kind.CRASHED, text)]
+    expected = [] if is_made_up_for else [(ProblemKind.CRASHED, text)]
     assert told(found(*states, crashed=(attempt(command),))) == expected
 
 
@@ -77,7 +77,7 @@ def test_a_crash_of_collecting_a_region_that_nobody_asks_for_is_left_alone() -> 
 
 def test_a_crash_of_collecting_is_told_where_the_attempts_are_not_known() -> None:
     unknown = replace(WELL, streak=None)
-    assert [kind for kind, _ in told(found(unknown, crashed=(attempt("collect"),)))] == [Kind.CRASHED]
+    assert [kind for kind, _ in told(found(unknown, crashed=(attempt("collect"),)))] == [ProblemKind.CRASHED]
 
 
 @pytest.mark.parametrize(
@@ -92,17 +92,17 @@ def test_a_crash_of_collecting_is_told_where_the_attempts_are_not_known() -> Non
     ],
 )
 def test_a_crash_of_upkeep_is_made_up_for_by_a_later_good_run_of_the_same(
-    later: Attempt, *, is_made_up_for: bool
+    later: LoggedAttempt, *, is_made_up_for: bool
 ) -> None:
     # What only collecting did says nothing of it, nor what is good of a region.
     given = found(crashed=(attempt("seed items", region=None),), upkeep=(later,))
-    assert [kind for kind, _ in told(given)] == ([] if is_made_up_for else [Kind.CRASHED])
+    assert [kind for kind, _ in told(given)] == ([] if is_made_up_for else [ProblemKind.CRASHED])
 
 
 def test_a_crash_of_upkeep_is_not_made_up_for_by_a_failure() -> None:
     later = attempt("seed items", region=None, at=NOW, status="failed")
     given = found(crashed=(attempt("seed items", region=None),), upkeep=(later,))
-    assert [kind for kind, _ in told(given)] == [Kind.CRASHED, Kind.FAILED_RUN]
+    assert [kind for kind, _ in told(given)] == [ProblemKind.CRASHED, ProblemKind.FAILED_RUN]
 
 
 def test_a_crash_of_looking_is_made_up_for_by_looking() -> None:
@@ -125,8 +125,8 @@ def test_a_crash_of_looking_is_made_up_for_by_looking() -> None:
         ),
     ],
 )
-def test_upkeep_that_failed_is_told_with_its_reason(run: Attempt, text: str) -> None:
-    assert told(found(upkeep=(run,))) == [(Kind.FAILED_RUN, text)]
+def test_upkeep_that_failed_is_told_with_its_reason(run: LoggedAttempt, text: str) -> None:
+    assert told(found(upkeep=(run,))) == [(ProblemKind.FAILED_RUN, text)]
 
 
 @pytest.mark.parametrize("status", ["success", "no_change"])
@@ -154,22 +154,22 @@ def seeder(*, completed: bool, completed_at: datetime | None, newer_build: str |
 )
 def test_a_seeder_that_was_complete_once_is_told(state: SeederState, said: str | None) -> None:
     text = f"The seeder item was complete on 2026-01-14T11:35:00Z, and {said}. Run `ironforge seed all`."
-    assert told(found(seeders=(state,))) == ([] if said is None else [(Kind.SEEDER, text)])
+    assert told(found(seeders=(state,))) == ([] if said is None else [(ProblemKind.SEEDER, text)])
 
 
 def test_log_rows_that_wait_are_told_by_their_number() -> None:
     assert told(found(pending_rows=0)) == []
     text = "2 log rows wait for the database: the next run of `ironforge collect` writes them."
-    assert told(found(pending_rows=2)) == [(Kind.PENDING_LOGS, text)]
+    assert told(found(pending_rows=2)) == [(ProblemKind.PENDING_LOGS, text)]
 
 
 def test_what_can_not_be_read_is_told_beside_everything_else() -> None:
     error = ConfigurationError("The spool can't be read.")
-    assert told(found(unreadable=error, pending_rows=1))[0] == (Kind.UNREADABLE, "The spool can't be read.")
+    assert told(found(unreadable=error, pending_rows=1))[0] == (ProblemKind.UNREADABLE, "The spool can't be read.")
 
 
 @pytest.mark.parametrize(("free", "is_problem"), [(5, False), (4, True), (0, True)])
 def test_a_disk_is_full_below_a_twentieth(free: int, *, is_problem: bool) -> None:
     disk = Disk(Path("/srv"), free=free * 10**9, total=100 * 10**9)
     text = f"The disk of /srv is nearly full: {free}.0 GB are left. Make room."
-    assert told(found(disk=disk)) == ([(Kind.DISK, text)] if is_problem else [])
+    assert told(found(disk=disk)) == ([(ProblemKind.DISK, text)] if is_problem else [])

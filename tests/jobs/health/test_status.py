@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert
 from ironforge_cli.db.models import SCRAPER_LOGS
 from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
 from tests.jobs import healthy
 from tests.jobs.healthy import (
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.storage import Storage
 
 OF_REGIONS = set(ILLS) - {
-    Kind.DATABASE,
-    Kind.SCHEMA,
-    Kind.UNREADABLE,
-    Kind.CRASHED,
-    Kind.FAILED_RUN,
-    Kind.PENDING_LOGS,
-    Kind.SEEDER,
-    Kind.DISK,
+    ProblemKind.DATABASE,
+    ProblemKind.SCHEMA,
+    ProblemKind.UNREADABLE,
+    ProblemKind.CRASHED,
+    ProblemKind.FAILED_RUN,
+    ProblemKind.PENDING_LOGS,
+    ProblemKind.SEEDER,
+    ProblemKind.DISK,
 }
 
 
@@ -70,14 +70,14 @@ def test_a_healthy_installation_passes_the_check(well: Storage) -> None:
 
 
 def test_every_kind_of_problem_is_tried() -> None:
-    assert set(ILLS) == set(Kind)
+    assert set(ILLS) == set(ProblemKind)
 
 
 @pytest.mark.parametrize(("kind", "make_ill"), ILLS.items(), ids=[str(kind) for kind in ILLS])
 def test_each_problem_alone_fails_the_check(
-    well: Storage, monkeypatch: pytest.MonkeyPatch, kind: Kind, make_ill: Callable[[Storage], Storage]
+    well: Storage, monkeypatch: pytest.MonkeyPatch, kind: ProblemKind, make_ill: Callable[[Storage], Storage]
 ) -> None:
-    if kind is Kind.DISK:
+    if kind is ProblemKind.DISK:
         monkeypatch.setattr(shutil, "disk_usage", nearly_full)
     health = look(make_ill(well))
     assert kinds(health) == {kind}
@@ -90,7 +90,7 @@ def test_each_problem_alone_fails_the_check(
 
 def test_without_the_check_problems_are_told_and_no_failure(well: Storage) -> None:
     health = look(healthy.missed(well), check=False)
-    assert kinds(health) == {Kind.MISSING_HOUR}
+    assert kinds(health) == {ProblemKind.MISSING_HOUR}
     assert health.status is ExitStatus.DONE
 
 
@@ -145,7 +145,7 @@ def test_locks_that_are_lost_for_two_hours_are_a_problem_whatever_the_runs(well:
         connection.execute(delete(SCRAPER_LOGS).where(own, SCRAPER_LOGS.c.timestamp > idle_since))
     log_attempts(well, (NOW - 2 * HOUR - 2 * MINUTE, "locked", "Held."), (NOW - MINUTE, "locked", "Held."))
     health = look(well)
-    assert kinds(health) == {Kind.LOCKED_OUT}
+    assert kinds(health) == {ProblemKind.LOCKED_OUT}
     assert "all 2 attempts since 2026-01-14T10:33:00Z lost the lock" in health.problems[0].text
 
 
@@ -155,7 +155,7 @@ def test_a_streak_of_months_is_as_long_as_what_is_looked_at(well: Storage) -> No
         rows = [attempt(ILL, NOW - day * 24 * HOUR, status="locked") for day in range(96)]
         connection.execute(insert(SCRAPER_LOGS), rows)
     (problem,) = look(well).problems
-    assert problem.kind is Kind.LOCKED_OUT
+    assert problem.kind is ProblemKind.LOCKED_OUT
     assert "all 31 attempts" in problem.text
 
 
@@ -187,9 +187,9 @@ def test_a_crash_of_upkeep_is_a_problem_until_it_is_run_again(
     well: Storage, command: str, region: Region | None
 ) -> None:
     log_upkeep(well, command, (NOW - HOUR, "running"), region=region)
-    assert kinds(look(well)) == {Kind.CRASHED}
+    assert kinds(look(well)) == {ProblemKind.CRASHED}
     log_upkeep(well, "another", (NOW - MINUTE, "success"), region=region)
-    assert kinds(look(well)) == {Kind.CRASHED}
+    assert kinds(look(well)) == {ProblemKind.CRASHED}
     log_upkeep(well, command, (NOW - MINUTE, "success"), region=region)
     assert look(well).problems == ()
 
@@ -200,7 +200,7 @@ def test_upkeep_that_failed_is_a_problem_until_it_is_run_again(
 ) -> None:
     log_upkeep(well, command, (NOW - HOUR, "failed"), region=region)
     (problem,) = look(well).problems
-    assert problem.kind is Kind.FAILED_RUN
+    assert problem.kind is ProblemKind.FAILED_RUN
     assert ": Why." in problem.text
     log_upkeep(well, command, (NOW - MINUTE, "no_change"), region=region)
     assert look(well).problems == ()
@@ -210,7 +210,7 @@ def test_upkeep_that_another_run_did_is_no_failure(well: Storage) -> None:
     log_upkeep(well, "partitions maintain", (NOW - HOUR, "success"), (NOW - MINUTE, "locked"))
     assert look(well).problems == ()
     log_upkeep(well, "seed recipe", (NOW - HOUR, "failed"), (NOW - MINUTE, "locked"))
-    assert kinds(look(well)) == {Kind.FAILED_RUN}
+    assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
 
 
 def test_upkeep_that_failed_longer_than_a_week_ago_is_history(well: Storage) -> None:
@@ -245,7 +245,7 @@ def test_a_refused_body_whose_hour_was_stored_after_all_or_that_is_a_day_old_is_
 def test_a_refused_body_without_a_time_is_of_the_hour_it_came_in(well: Storage) -> None:
     forget(well, hours_ago=5)
     keep(well, quarantine=True, moment=None, received_at=NEWEST - 5 * HOUR + 27 * MINUTE)
-    assert kinds(look(well)) == {Kind.MISSING_HOUR, Kind.QUARANTINE}
+    assert kinds(look(well)) == {ProblemKind.MISSING_HOUR, ProblemKind.QUARANTINE}
 
 
 def test_without_a_database_what_lies_on_disk_is_told(well: Storage) -> None:
@@ -253,7 +253,7 @@ def test_without_a_database_what_lies_on_disk_is_told(well: Storage) -> None:
     keep(well, quarantine=True, moment=NEWEST)
     healthy.waiting_rows(well)
     health = look(healthy.without_database(well))
-    assert kinds(health) == {Kind.DATABASE, Kind.SPOOL, Kind.PENDING_LOGS}
+    assert kinds(health) == {ProblemKind.DATABASE, ProblemKind.SPOOL, ProblemKind.PENDING_LOGS}
     state = ill(health)
     assert (state.spool.bodies, state.quarantine.bodies, health.found.pending_rows) == (1, 1, 1)
     assert state.spool.bytes > 0
@@ -296,7 +296,7 @@ def test_a_database_with_nothing_in_it_is_told_what_it_lacks(storage: Storage) -
         connection.execute(healthy.text("DROP SCHEMA public CASCADE"))
         connection.execute(healthy.text("CREATE SCHEMA public"))
     health = look(storage)
-    assert kinds(health) == {Kind.SCHEMA}
+    assert kinds(health) == {ProblemKind.SCHEMA}
     assert "`ironforge db upgrade`" in health.problems[0].text
 
 
@@ -310,7 +310,7 @@ def test_a_newer_build_of_the_game_is_told_with_what_to_do(well: Storage) -> Non
     with well.database.transaction() as connection:
         seeders.see_build(connection, "12.0.5_66000")
     health = look(well)
-    assert kinds(health) == {Kind.SEEDER}
+    assert kinds(health) == {ProblemKind.SEEDER}
     assert "build 12.0.5_66000 of the game is newer. Run `ironforge seed all`" in health.problems[0].text
     told = {state.seeder: (state.completed, state.newer_build) for state in health.found.seeders}
     assert told == {"recipe": (False, "12.0.5_66000"), "reagent": (False, None), "item": (False, None)}

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from ironforge_cli.blizzard.spool import Shelf
 from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SNAPSHOTS
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import TickingClock
@@ -61,7 +61,7 @@ def test_what_can_not_be_asked_decides_the_exit_code_where_nothing_is_checked(st
     assert look(healthy.unreadable(storage), check=False).status is ExitStatus.CONFIGURATION
     # The database first: it is what most of the answer rests on.
     both = look(away, check=False)
-    assert (both.status, kinds(both)) == (ExitStatus.DATABASE, {Kind.DATABASE, Kind.UNREADABLE})
+    assert (both.status, kinds(both)) == (ExitStatus.DATABASE, {ProblemKind.DATABASE, ProblemKind.UNREADABLE})
     assert look(away, check=True).status is ExitStatus.UNHEALTHY
     assert look(healthy.without_schema(storage), check=False).status is ExitStatus.CONFIGURATION
 
@@ -75,7 +75,7 @@ def test_a_shelf_that_can_not_be_read_is_told_and_the_rest_is_looked_at(well: St
     body.path.unlink()
     body.path.mkdir()
     health = look(well)
-    assert kinds(health) == {Kind.UNREADABLE} | ({Kind.SPOOL} if quarantine else set())
+    assert kinds(health) == {ProblemKind.UNREADABLE} | ({ProblemKind.SPOOL} if quarantine else set())
     assert (ill(health).spool.bodies, ill(health).quarantine.bodies) == ((1, 0) if quarantine else (0, 1))
 
 
@@ -220,7 +220,7 @@ def test_the_rules_of_days_go_by_the_retention_and_the_days_ahead_that_are_set(w
     with well.database.transaction() as connection:
         healthy.make_days(connection, ILL, [-20])
     assert look(well).problems == ()
-    assert kinds(look(replace(well, retention_days=18))) == {Kind.PAST_RETENTION}
+    assert kinds(look(replace(well, retention_days=18))) == {ProblemKind.PAST_RETENTION}
 
 
 def test_the_disk_is_that_of_the_home_or_of_where_it_will_be(storage: Storage, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from ironforge_cli.db import locks
 from ironforge_cli.errors import ExitStatus, LockedError
 from ironforge_cli.jobs.history import recompute as job
-from ironforge_cli.jobs.history.recompute import Ending
-from ironforge_cli.jobs.history.stretch import Stretch
+from ironforge_cli.jobs.history.recomputed import RecomputeOutcome
+from ironforge_cli.jobs.history.segment import Segment
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.chains import (
@@ -61,7 +61,7 @@ def test_whatever_is_wrong_becomes_what_collecting_wrote(any_storage: Storage, c
     assert everything_of(chain) == right
     assert recomputed.status is ExitStatus.DONE
     for region in recomputed.regions:
-        assert region.outcome is Ending.RECOMPUTED
+        assert region.outcome is RecomputeOutcome.RECOMPUTED
         assert (region.snapshots, region.changed, region.registry) == (24, 24, 24)
         assert (region.without_rows, region.without_previous) == (0, 0)
         assert (region.outdated, region.still_outdated) == (24, 0)
@@ -77,14 +77,14 @@ def test_what_is_right_is_not_written(chain: Chain) -> None:
     before = [stored.rows(chain.database, places.format(table)) for table in tables]
     (eu,) = chain.recompute(Region.EU).regions
     assert [stored.rows(chain.database, places.format(table)) for table in tables] == before
-    assert (eu.outcome, eu.status) == (Ending.NO_CHANGE, ExitStatus.DONE)
+    assert (eu.outcome, eu.status) == (RecomputeOutcome.NO_CHANGE, ExitStatus.DONE)
     assert (eu.snapshots, eu.changed, eu.registry, eu.auctions, eu.statistics.rows) == (24, 0, 0, 0, 0)
     assert stored.attempts(chain.database)[-1] == ("no_change", None, eu.message)
 
 
 def test_a_region_without_snapshots_has_nothing_to_compute(chain: Chain) -> None:
     recomputed = chain.recompute()
-    assert [region.outcome for region in recomputed.regions] == [Ending.NO_CHANGE] * 2
+    assert [region.outcome for region in recomputed.regions] == [RecomputeOutcome.NO_CHANGE] * 2
     assert recomputed.status is ExitStatus.DONE
 
 
@@ -134,8 +134,13 @@ def test_of_another_estimator_only_those_and_what_rests_on_them_are_computed(lon
     assert [(region.outdated, region.still_outdated) for region in planned.regions] == [(0, 0), (11, 0)]
     assert [region.registry for region in planned.regions] == [0, 11]
     eu, us = long_chain.recompute(outdated=True).regions
-    assert (eu.outcome, eu.snapshots) == (Ending.NO_CHANGE, 0)
-    assert (us.outcome, us.since, us.snapshots, us.registry) == (Ending.RECOMPUTED, long_chain.time(10), 27, 11)
+    assert (eu.outcome, eu.snapshots) == (RecomputeOutcome.NO_CHANGE, 0)
+    assert (us.outcome, us.since, us.snapshots, us.registry) == (
+        RecomputeOutcome.RECOMPUTED,
+        long_chain.time(10),
+        27,
+        11,
+    )
     assert everything_of(long_chain) == right
     again = long_chain.recompute(outdated=True)
     assert [region.snapshots for region in again.regions] == [0, 0]
@@ -158,14 +163,14 @@ def test_stretches_agree_even_on_auctions_that_last_longer_than_any_can(
     chain.store(Region.EU)
     right = chain.everything(Region.EU)
     chain.spoil(Region.EU)
-    carried: list[Stretch] = []
-    carry_on = Stretch.carry_on
+    carried: list[Segment] = []
+    carry_on = Segment.carry_on
 
-    def watched(stretch: Stretch) -> bool:
-        carried.append(stretch)
-        return carry_on(stretch)
+    def watched(segment: Segment) -> bool:
+        carried.append(segment)
+        return carry_on(segment)
 
-    monkeypatch.setattr(Stretch, "carry_on", watched)
+    monkeypatch.setattr(Segment, "carry_on", watched)
     chain.recompute(Region.EU, workers=3)
     assert carried
     assert chain.everything(Region.EU) == right
@@ -214,7 +219,7 @@ def test_a_dry_run_says_what_the_run_does_and_writes_nothing(long_chain: Chain) 
     before = everything_of(long_chain)
     planned = long_chain.recompute(since=22, dry_run=True, workers=3)
     assert everything_of(long_chain) == before
-    assert [region.outcome for region in planned.regions] == [Ending.PLANNED] * 2
+    assert [region.outcome for region in planned.regions] == [RecomputeOutcome.PLANNED] * 2
     done = long_chain.recompute(since=22)
     assert figures_of(planned) == figures_of(done)
     assert everything_of(long_chain) != before

@@ -8,7 +8,7 @@ import pytest
 
 from ironforge_cli.archive.days import DATA, ArchivedDays
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.history.recompute import Ending
+from ironforge_cli.jobs.history.recomputed import RecomputeOutcome
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.chains import Chain, every_three_hours
@@ -108,7 +108,7 @@ def test_a_damaged_archive_is_told_and_what_was_done_before_stays(chain: Chain, 
     broken = sorted(tmp_path.rglob(DATA))[2]
     broken.write_bytes(broken.read_bytes()[:-100])
     (eu,) = chain.recompute(Region.EU, archive=archive).regions
-    assert (eu.outcome, eu.status) == (Ending.FAILED, ExitStatus.CONFIGURATION)
+    assert (eu.outcome, eu.status) == (RecomputeOutcome.FAILED, ExitStatus.CONFIGURATION)
     assert broken.parent.name in (eu.message or "")
     done = stored.statistics(chain.database, Region.EU)
     begins = chain.time(16).replace(hour=0, minute=0, second=0)

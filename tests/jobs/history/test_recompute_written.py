@@ -9,10 +9,10 @@ import pytest
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
-from ironforge_cli.jobs.history.chain import recompute_after
-from ironforge_cli.jobs.history.held import InTable
-from ironforge_cli.jobs.history.recompute import Ending
-from ironforge_cli.jobs.history.stretch import Stretch
+from ironforge_cli.jobs.history.one_snapshot import recompute_after
+from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable
+from ironforge_cli.jobs.history.recomputed import RecomputeOutcome
+from ironforge_cli.jobs.history.segment import Segment
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs import stored
@@ -59,7 +59,7 @@ def test_only_the_table_that_is_not_as_it_should_be_is_written(chain: Chain, wri
     assert [table for table, one, other in zip(TABLES, before, after, strict=True) if one != other] == [written]
     # Of the registry alone nothing that is sold or asked changed.
     assert (eu.outcome, eu.changed, eu.registry) == (
-        Ending.RECOMPUTED,
+        RecomputeOutcome.RECOMPUTED,
         int(written != "snapshots"),
         int(written == "snapshots"),
     )
@@ -80,13 +80,13 @@ def test_what_follows_a_snapshot_is_computed_as_long_as_windows_change(
     chain.execute(wrong, at=chain.time(4))
     chain.execute(wrong, at=chain.time(5))
     read: list[object] = []
-    load = InTable.load
+    load = RawSnapshotsInTable.load
 
     def watched(*arguments: Any) -> Any:
         read.append(arguments[-1].snapshot_time)
         return load(*arguments)
 
-    monkeypatch.setattr(InTable, "load", watched)
+    monkeypatch.setattr(RawSnapshotsInTable, "load", watched)
     attempt = Attempt(clock=chain.clock, region=Region.EU, progress=Silent())
     with chain.database.transaction() as connection:
         book = snapshots.load(connection, Region.EU, chain.time(1))
@@ -112,19 +112,19 @@ def test_a_bug_that_one_region_brings_to_light_is_told_and_the_other_is_done(
     chain.store()
     right = chain.everything(Region.US)
     chain.spoil()
-    work = Stretch.work
+    work = Segment.work
 
-    def wrong(stretch: Stretch, database: Database, **options: Any) -> bool:
-        if stretch._region is Region.EU:  # pyright: ignore[reportPrivateUsage] - whose it is stands nowhere else
+    def wrong(segment: Segment, database: Database, **options: Any) -> bool:
+        if segment._region is Region.EU:  # pyright: ignore[reportPrivateUsage] - whose it is stands nowhere else
             raise RuntimeError("a bug")
-        return work(stretch, database, **options)
+        return work(segment, database, **options)
 
-    monkeypatch.setattr(Stretch, "work", wrong)
+    monkeypatch.setattr(Segment, "work", wrong)
     recomputed = chain.recompute()
     eu, us = recomputed.regions
-    assert (eu.outcome, eu.status, eu.snapshots, eu.since) == (Ending.FAILED, ExitStatus.BUG, 0, None)
+    assert (eu.outcome, eu.status, eu.snapshots, eu.since) == (RecomputeOutcome.FAILED, ExitStatus.BUG, 0, None)
     assert "please report it: RuntimeError: a bug" in (eu.message or "")
-    assert (us.outcome, us.status) == (Ending.RECOMPUTED, ExitStatus.DONE)
+    assert (us.outcome, us.status) == (RecomputeOutcome.RECOMPUTED, ExitStatus.DONE)
     assert recomputed.status is ExitStatus.PARTIAL
     assert chain.everything(Region.US) == right
     ((_, _, records, status, message, extra),) = stored.benchmarks(chain.database, "command")
@@ -144,7 +144,7 @@ def test_a_schema_that_is_none_of_this_programs_is_left_alone(chain: Chain) -> N
     for dry_run in (True, False):
         recomputed = chain.recompute(Region.EU, dry_run=dry_run)
         assert recomputed.status is ExitStatus.CONFIGURATION
-        assert [region.outcome for region in recomputed.regions] == [Ending.FAILED]
+        assert [region.outcome for region in recomputed.regions] == [RecomputeOutcome.FAILED]
     assert chain.everything(Region.EU) == before
 
 
@@ -169,7 +169,7 @@ def test_a_dry_run_counts_no_record_and_tells_what_it_would_write(chain: Chain) 
 def test_why_nothing_was_written_is_told(chain: Chain, options: dict[str, Any], told: str) -> None:
     chain.store(Region.EU)
     (eu,) = chain.recompute(Region.EU, **options).regions
-    assert (eu.outcome, eu.status, eu.message) == (Ending.NO_CHANGE, ExitStatus.DONE, told)
+    assert (eu.outcome, eu.status, eu.message) == (RecomputeOutcome.NO_CHANGE, ExitStatus.DONE, told)
     assert stored.attempts(chain.database)[-1] == ("no_change", None, told)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.repositories.attempts import Streak
-    from ironforge_cli.db.repositories.health import Attempt, Gap, LastRun
+    from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.regions import Region
@@ -85,13 +85,15 @@ class Days:
     ahead: int | None
     """Days in a row after today that are ready; None: not even today is."""
     past_retention: tuple[str, ...]
-    """Partitions that should have been dropped a day ago or earlier."""
+    """Partitions that should have been dropped a day ago or earlier, by this machine's clock."""
     detaching: tuple[str, ...]
     """Partitions whose detaching was cut off."""
     default: str | None
     """The partition of whatever no other takes."""
     is_default_used: bool
     """Whether there are rows in it."""
+    held_back: tuple[str, ...] = ()
+    """Those past the retention that stay, since no snapshot is stored that is so much newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class RegionFindings:
     """The hours of that range that are missing, newest first."""
     missing_lately: tuple[MissingHour, ...] = ()
     """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
-    last_attempts: tuple[Attempt, ...] = ()
+    last_attempts: tuple[LoggedAttempt, ...] = ()
     spool: Shelved = Shelved()
     quarantine: Shelved = Shelved()
     unresolved: tuple[Unresolved, ...] = ()
@@ -149,7 +151,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class StatusFindings:
     """How everything stands."""
 
     now: datetime
@@ -159,8 +161,8 @@ class Findings:
     """Why the database can't be asked; None where it can."""
     regions: tuple[RegionFindings, ...]
     disk: Disk
-    crashed: tuple[Attempt, ...] = ()
-    upkeep: tuple[Attempt, ...] = ()
+    crashed: tuple[LoggedAttempt, ...] = ()
+    upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""

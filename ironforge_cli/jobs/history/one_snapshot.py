@@ -1,7 +1,7 @@
-"""Computing stored snapshots again, one after the other: each from the windows of the one before.
+"""One stored snapshot computed again, from the windows of the one before it; and those that rest on it.
 
 What a snapshot's statistics and windows are rests on the windows of the snapshot before it, and these on the one before
-that: a chain. Windows forget what was known before after 48 hours, the longest that an auction lasts.
+that. Windows forget what was known before after 48 hours, the longest that an auction lasts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db.repositories import snapshots, stats
-from ironforge_cli.jobs.history.held import InTable
+from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable
 from ironforge_cli.market.changes import StatisticsChange, StatisticsRows, statistics_change, windows_change
 from ironforge_cli.market.sales import REACH
 from ironforge_cli.market.statistics import summarise_snapshot
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.jobs.evidence.runs import Attempt
-    from ironforge_cli.jobs.history.held import Held
+    from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot
     from ironforge_cli.market.auctions import Book
     from ironforge_cli.regions import Region
 
@@ -31,7 +31,7 @@ INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Recomputed:
+class RecomputedSnapshot:
     """A snapshot that was computed again: what it is now, and what that changes."""
 
     book: Book
@@ -43,8 +43,8 @@ class Recomputed:
 
 
 def recompute_snapshot(
-    connection: Connection, region: Region, previous: Book | None, held: Held, *, attempt: Attempt, write: bool
-) -> Recomputed:
+    connection: Connection, region: Region, previous: Book | None, held: RawSnapshot, *, attempt: Attempt, write: bool
+) -> RecomputedSnapshot:
     """Compute a stored snapshot again and write, in the caller's transaction, what is not as it should be.
 
     `previous` is the snapshot before it, None for a region's first. Only rows of this snapshot are written, and with
@@ -53,7 +53,7 @@ def recompute_snapshot(
     before, at = held.book, held.book.snapshot_time
     with attempt.step("compare"):
         summary = summarise_snapshot(previous, before.auctions, at=at)
-        recomputed = Recomputed(
+        recomputed = RecomputedSnapshot(
             book=summary.book,
             windows=windows_change(before.windows, summary.windows),
             statistics=statistics_change(stats.load(connection, region, at), StatisticsRows.of(summary.statistics)),
@@ -77,7 +77,7 @@ def recompute_after(connection: Connection, region: Region, book: Book, *, attem
 
     It ends earlier than 48 hours after the new one where windows are as they were: what follows rests on nothing else.
     """
-    source, previous, changed = InTable(), book, True
+    source, previous, changed = RawSnapshotsInTable(), book, True
     while changed and (registered := snapshots.after(connection, region, previous.snapshot_time)) is not None:
         with attempt.step("recompute"):
             held = source.load(connection, region, registered)

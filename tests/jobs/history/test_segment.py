@@ -1,4 +1,4 @@
-"""A stretch of a chain: where it begins to read, what of it counts, and where it ends."""
+"""A segment of a chain: where it begins to read, what of it counts, and where it ends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
-from ironforge_cli.jobs.history.chain import starting_point
-from ironforge_cli.jobs.history.held import Held
-from ironforge_cli.jobs.history.stretch import Stretch
+from ironforge_cli.jobs.history.one_snapshot import starting_point
+from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot
+from ironforge_cli.jobs.history.segment import Segment
 from ironforge_cli.market.auctions import Auctions, Book, Windows
 from ironforge_cli.market.sales import ESTIMATOR_VERSION, REACH
 from ironforge_cli.regions import Region
@@ -65,7 +65,7 @@ class Shown:
     read: list[int] = field(default_factory=list[int])
     """The hours that were read, in order."""
 
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
+    def load(self, connection: Connection, region: Region, registered: Registered) -> RawSnapshot | None:
         del connection
         assert region is Region.EU
         (hour,) = hours([registered.snapshot_time])
@@ -84,7 +84,7 @@ class Shown:
             expires_after_min=np.array([WRONG[0]], np.int16), expires_before_min=np.array([WRONG[1]], np.int16)
         )
         book = Book(auctions=auctions, windows=windows, snapshot_time=registered.snapshot_time)
-        return Held(book, is_in_table=not self.in_archive)
+        return RawSnapshot(book, is_in_table=not self.in_archive)
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def shown(clock: TickingClock) -> Shown:
     return Shown(clock)
 
 
-def stretch(shown: Shown, *, since: float, until: float | None = None, carries: bool = False) -> Stretch:
-    return Stretch(
+def segment(shown: Shown, *, since: float, until: float | None = None, carries: bool = False) -> Segment:
+    return Segment(
         Region.EU,
         since=at(since),
         until=None if until is None else at(until),
@@ -104,12 +104,12 @@ def stretch(shown: Shown, *, since: float, until: float | None = None, carries: 
     )
 
 
-def work(stretch: Stretch, database: Database, *, seconds: float = ALL_DAY, most: int = 1_000) -> bool:
-    return stretch.work(database, seconds=seconds, snapshots_at_most=most)
+def work(segment: Segment, database: Database, *, seconds: float = ALL_DAY, most: int = 1_000) -> bool:
+    return segment.work(database, seconds=seconds, snapshots_at_most=most)
 
 
-def through(stretch: Stretch, database: Database, **options: Any) -> None:
-    while work(stretch, database, **options):
+def through(segment: Segment, database: Database, **options: Any) -> None:
+    while work(segment, database, **options):
         pass
 
 
@@ -136,15 +136,15 @@ def test_reading_begins_with_the_newest_snapshot_48_hours_before_the_one_before(
 
 def test_both_ends_count_and_what_is_read_before_does_not(database: Database, shown: Shown) -> None:
     register(database, *range(70))
-    one = stretch(shown, since=60, until=62)
+    one = segment(shown, since=60, until=62)
     through(one, database)
     assert shown.read == list(range(11, 63))
-    assert hours(one.tally.computed) == [60, 61, 62]
+    assert hours(one.counts.computed) == [60, 61, 62]
     assert one.entry is not None
     assert one.last is not None
     assert hours([one.entry.snapshot_time, one.last.snapshot_time]) == [59, 62]
     assert one.stepped == 52
-    assert one.tally.auctions == 3
+    assert one.counts.auctions == 3
     assert not work(one, database)
 
 
@@ -161,20 +161,20 @@ def test_what_rests_on_the_end_is_carried_for_48_hours(
     database: Database, shown: Shown, stored: list[int], ends: int
 ) -> None:
     register(database, *stored)
-    one = stretch(shown, since=60, until=62, carries=True)
+    one = segment(shown, since=60, until=62, carries=True)
     through(one, database)
-    assert hours(one.tally.computed) == [number for number in stored if 60 <= number <= ends]
+    assert hours(one.counts.computed) == [number for number in stored if 60 <= number <= ends]
 
 
 def test_without_an_end_it_goes_on_with_what_is_stored_meanwhile(database: Database, shown: Shown) -> None:
     register(database, 0, 1, 2)
-    one = stretch(shown, since=1)
+    one = segment(shown, since=1)
     assert work(one, database)
     assert not work(one, database)
     register(database, 3)
     assert work(one, database)
     assert shown.read == [0, 1, 2, 3]
-    assert hours(one.tally.computed) == [1, 2, 3]
+    assert hours(one.counts.computed) == [1, 2, 3]
 
 
 # Between them, where reading would begin now, and before all that is read.
@@ -183,16 +183,16 @@ def test_it_begins_anew_where_a_snapshot_was_stored_between_those_that_were_read
     database: Database, shown: Shown, late: float, goes_on_at: int
 ) -> None:
     register(database, *[number for number in range(60) if number not in {1, 3}])
-    one = stretch(shown, since=52)
+    one = segment(shown, since=52)
     assert work(one, database, most=50)
     assert shown.read[0] == 2
-    before = hours(one.tally.computed)
+    before = hours(one.counts.computed)
     shown.read.clear()
     register(database, late)
     through(one, database)
     assert shown.read[0] == goes_on_at
-    assert hours(one.tally.computed) == list(range(52, 60))
-    assert set(before) <= set(hours(one.tally.computed))
+    assert hours(one.counts.computed) == list(range(52, 60))
+    assert set(before) <= set(hours(one.counts.computed))
     assert one.entry is not None
     assert hours([one.entry.snapshot_time]) == [51]
 
@@ -201,33 +201,33 @@ def test_after_its_end_it_goes_on_while_windows_change_where_another_rests_on_it
     database: Database, shown: Shown
 ) -> None:
     register(database, *range(120))
-    one = stretch(shown, since=60, until=62)
+    one = segment(shown, since=60, until=62)
     through(one, database)
     assert one.carry_on()
     assert not one.carry_on()
     through(one, database)
     # What is shown always has other windows than those that are computed.
-    assert hours(one.tally.computed) == list(range(60, 120))
+    assert hours(one.counts.computed) == list(range(60, 120))
 
 
 def test_what_is_archived_keeps_its_windows_so_that_nothing_changes_by_it(database: Database, shown: Shown) -> None:
     register(database, *range(120))
     shown.in_archive = True
-    one = stretch(shown, since=60, until=62)
+    one = segment(shown, since=60, until=62)
     assert one.carry_on()
     through(one, database)
-    assert hours(one.tally.computed) == list(range(60, 111))
+    assert hours(one.counts.computed) == list(range(60, 111))
 
 
 def test_what_is_not_held_is_left_and_the_next_seeds_the_chain(database: Database, shown: Shown) -> None:
     register(database, *range(10))
     shown.gone = {1, 5, 6}
-    one = stretch(shown, since=4)
+    one = segment(shown, since=4)
     through(one, database)
-    assert hours(one.tally.without_rows) == [5, 6]
-    assert hours(one.tally.without_previous) == [7]
-    assert hours(one.tally.computed) == [4, 8, 9]
-    last = stretch(shown, since=6, until=6)
+    assert hours(one.counts.without_rows) == [5, 6]
+    assert hours(one.counts.without_previous) == [7]
+    assert hours(one.counts.computed) == [4, 8, 9]
+    last = segment(shown, since=6, until=6)
     through(last, database)
     assert last.last is None
     assert last.entry is None
@@ -235,15 +235,15 @@ def test_what_is_not_held_is_left_and_the_next_seeds_the_chain(database: Databas
 
 def test_a_regions_first_snapshot_is_computed_without_one_before(database: Database, shown: Shown) -> None:
     register(database, 3, 4)
-    one = stretch(shown, since=0)
+    one = segment(shown, since=0)
     through(one, database)
-    assert hours(one.tally.computed) == [3, 4]
-    assert hours(one.tally.without_previous) == []
+    assert hours(one.counts.computed) == [3, 4]
+    assert hours(one.counts.without_previous) == []
 
 
 def test_a_batch_ends_after_its_seconds_or_its_snapshots(database: Database, shown: Shown) -> None:
     register(database, *range(10))
-    one = stretch(shown, since=0)
+    one = segment(shown, since=0)
     # Each takes a second.
     assert work(one, database, seconds=3)
     assert shown.read == [0, 1, 2]
@@ -253,5 +253,5 @@ def test_a_batch_ends_after_its_seconds_or_its_snapshots(database: Database, sho
     assert one.stepped == 6
     assert work(one, database, most=4)
     assert not work(one, database, most=4)
-    assert work(stretch(shown, since=0), database, most=11)
-    assert work(stretch(shown, since=0), database, most=10)
+    assert work(segment(shown, since=0), database, most=11)
+    assert work(segment(shown, since=0), database, most=10)

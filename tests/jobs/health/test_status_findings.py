@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.blizzard.spool import Kept
-from ironforge_cli.db.repositories.attempts import CRASHED, Tally
+from ironforge_cli.db.repositories.attempts import CRASHED, AttemptTally
 from ironforge_cli.db.repositories.health import Gap, Stored
-from ironforge_cli.jobs.health import summaries
-from ironforge_cli.jobs.health.findings import Freshness, MissingHour, SelfCheck, Shelved, Unresolved
-from ironforge_cli.jobs.health.summaries import Span
+from ironforge_cli.jobs.health import freshness, missing_hours, shelved_bodies
+from ironforge_cli.jobs.health.missing_hours import HourSpan
+from ironforge_cli.jobs.health.status_findings import Freshness, MissingHour, SelfCheck, Shelved, Unresolved
 from ironforge_cli.market.rhythm import Rhythm, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
@@ -46,12 +46,12 @@ def kept(moment: datetime | None, *, received_at: datetime = NOW, name: str = "a
 
 
 def test_without_a_snapshot_nothing_is_fresh() -> None:
-    assert summaries.freshness([], RHYTHM, delay=MINUTE, now=NOW) is None
+    assert freshness.freshness([], RHYTHM, delay=MINUTE, now=NOW) is None
 
 
 def test_the_newest_snapshot_tells_the_age_and_when_the_next_is_due() -> None:
     held = [stored(NEWEST), stored(NEWEST - HOUR, auctions=1, items=1)]
-    assert summaries.freshness(held, RHYTHM, delay=27 * MINUTE, now=NEWEST + 2 * HOUR) == Freshness(
+    assert freshness.freshness(held, RHYTHM, delay=27 * MINUTE, now=NEWEST + 2 * HOUR) == Freshness(
         snapshot_time=NEWEST,
         age_seconds=7_200,
         auctions=300_000,
@@ -64,13 +64,13 @@ def test_the_newest_snapshot_tells_the_age_and_when_the_next_is_due() -> None:
 
 
 def test_a_snapshot_that_may_still_come_is_not_late() -> None:
-    fresh = summaries.freshness([stored(NEWEST)], RHYTHM, delay=27 * MINUTE, now=NEWEST + 80 * MINUTE)
+    fresh = freshness.freshness([stored(NEWEST)], RHYTHM, delay=27 * MINUTE, now=NEWEST + 80 * MINUTE)
     assert fresh is not None
     assert fresh.late_seconds == 0
 
 
 def test_a_snapshot_in_the_future_is_younger_than_now() -> None:
-    fresh = summaries.freshness([stored(NOW + MINUTE)], None, delay=MINUTE, now=NOW)
+    fresh = freshness.freshness([stored(NOW + MINUTE)], None, delay=MINUTE, now=NOW)
     assert fresh is not None
     assert fresh.age_seconds == -60
     assert fresh.minute is fresh.due_at is fresh.delay_seconds is fresh.late_seconds is None
@@ -80,7 +80,7 @@ def test_after_an_hour_that_waited_in_the_spool_the_one_after_it_is_due() -> Non
     # The rhythm is learned from what was fetched live, and the spooled hour is newer than all of that.
     held = [stored(NEWEST, source="spool", stored_at=NEWEST + 50 * MINUTE), stored(NEWEST - HOUR)]
     rhythm = RHYTHM.after(NEWEST - HOUR)
-    fresh = summaries.freshness(held, rhythm, delay=27 * MINUTE, now=NEWEST + 80 * MINUTE)
+    fresh = freshness.freshness(held, rhythm, delay=27 * MINUTE, now=NEWEST + 80 * MINUTE)
     assert fresh is not None
     assert fresh.due_at == NEWEST + HOUR + SECOND
     assert fresh.late_seconds == 0
@@ -88,21 +88,21 @@ def test_after_an_hour_that_waited_in_the_spool_the_one_after_it_is_due() -> Non
 
 def test_only_what_was_fetched_tells_of_the_rhythm() -> None:
     held = [stored(NEWEST), stored(NEWEST - HOUR, source="spool"), stored(NEWEST - 2 * HOUR, source="file")]
-    assert summaries.published_live(held) == [Seen(NEWEST, NEWEST + 27 * MINUTE)]
+    assert freshness.published_live(held) == [Seen(NEWEST, NEWEST + 27 * MINUTE)]
 
 
 # Missing hours
 
 
-def spans(gaps: Sequence[Gap], *, rhythm: Rhythm | None = None, **silent: Any) -> list[Span]:
-    return summaries.spans_of(gaps, rhythm, silent=silent.get("silent"))
+def spans(gaps: Sequence[Gap], *, rhythm: Rhythm | None = None, **silent: Any) -> list[HourSpan]:
+    return missing_hours.hour_spans(gaps, rhythm, silent=silent.get("silent"))
 
 
 def test_each_hour_of_a_gap_ends_with_the_next_and_the_last_with_what_is_stored() -> None:
     gap = Gap(NEWEST - 4 * HOUR, NEWEST - 50 * MINUTE, missing_hours=2)
     assert spans([gap]) == [
-        Span(NEWEST - 2 * HOUR, NEWEST - 50 * MINUTE, gap.since, gap.until),
-        Span(NEWEST - 3 * HOUR, NEWEST - 2 * HOUR, gap.since, gap.until),
+        HourSpan(NEWEST - 2 * HOUR, NEWEST - 50 * MINUTE, gap.since, gap.until),
+        HourSpan(NEWEST - 3 * HOUR, NEWEST - 2 * HOUR, gap.since, gap.until),
     ]
 
 
@@ -127,24 +127,28 @@ def test_an_hour_of_a_silence_could_be_fetched_until_the_next_was_expected(
 
 
 def explained(
-    *tallies: Tally,
+    *tallies: AttemptTally,
     spool: Sequence[Kept] = (),
     quarantine: Sequence[Kept] = (),
     oldest_log: datetime | None = NEWEST - 99 * HOUR,
     pending_rows: int = 0,
 ) -> list[str]:
     """What is said of the two missing hours before the newest."""
-    missing = [Span(NEWEST - age * HOUR, NEWEST - (age - 1) * HOUR, NEWEST - 3 * HOUR, NEWEST) for age in (1, 2)]
-    found = summaries.missing_hours(
+    missing = [HourSpan(NEWEST - age * HOUR, NEWEST - (age - 1) * HOUR, NEWEST - 3 * HOUR, NEWEST) for age in (1, 2)]
+    found = missing_hours.missing_hours(
         missing, tallies, spool=spool, quarantine=quarantine, oldest_log=oldest_log, pending_rows=pending_rows
     )
     return [hour.explanation for hour in found]
 
 
 def test_each_hour_gets_what_is_logged_of_it() -> None:
-    missing = [Span(NEWEST - age * HOUR, NEWEST, NEWEST - 3 * HOUR, NEWEST) for age in (1, 2)]
-    tallies = [Tally(1, "failed", 2, None), Tally(1, "locked", 1, "Held."), Tally(0, "failed", 5, None)]
-    found = summaries.missing_hours(missing, tallies, spool=(), quarantine=(), oldest_log=None, pending_rows=0)
+    missing = [HourSpan(NEWEST - age * HOUR, NEWEST, NEWEST - 3 * HOUR, NEWEST) for age in (1, 2)]
+    tallies = [
+        AttemptTally(1, "failed", 2, None),
+        AttemptTally(1, "locked", 1, "Held."),
+        AttemptTally(0, "failed", 5, None),
+    ]
+    found = missing_hours.missing_hours(missing, tallies, spool=(), quarantine=(), oldest_log=None, pending_rows=0)
     assert found == [
         MissingHour(NEWEST - HOUR, NEWEST - 3 * HOUR, NEWEST, {"failed": 5}, "Failed 5 times."),
         MissingHour(
@@ -171,7 +175,7 @@ def test_nothing_ran_only_where_logs_are_kept(oldest_log: datetime | None, told:
 
 
 def test_rows_that_wait_can_only_explain_an_hour_without_any() -> None:
-    assert explained(Tally(0, "failed", 1, None), pending_rows=3) == [
+    assert explained(AttemptTally(0, "failed", 1, None), pending_rows=3) == [
         "Failed once.",
         "Nothing ran, or its log rows still wait for the database.",
     ]
@@ -188,7 +192,7 @@ def test_a_body_that_waits_is_told_before_one_that_was_refused() -> None:
 
 def test_attempts_are_told_from_what_explains_most_to_what_explains_least() -> None:
     ends = ("no_change", "success", "running", CRASHED, "locked", "failed", "rejected", "spooled")
-    told = summaries.attempts_in_words([Tally(0, end, 1, None) for end in ends])
+    told = missing_hours.attempts_in_words([AttemptTally(0, end, 1, None) for end in ends])
     assert told == (
         "received once and put into the spool, since it could not be stored; Blizzard's answer was refused once; "
         "failed once; locked out once by another run; crashed once; still at work once; "
@@ -212,7 +216,7 @@ def test_attempts_are_told_from_what_explains_most_to_what_explains_least() -> N
 def test_a_body_is_of_the_hour_of_its_time_or_without_one_of_that_before_it_came(
     moment: datetime | None, received_at: datetime, *, belongs: bool
 ) -> None:
-    assert summaries.is_of(kept(moment, received_at=received_at), NEWEST) is belongs
+    assert shelved_bodies.is_of(kept(moment, received_at=received_at), NEWEST) is belongs
 
 
 # Bodies
@@ -225,8 +229,8 @@ def test_a_shelf_is_told_by_its_size_its_oldest_and_its_newest_body() -> None:
         kept(NEWEST, received_at=NOW - 3 * HOUR, name="a", reason="First."),
     ]
     sizes = {body.name: size for body, size in zip(bodies, (10, 200), strict=False)}
-    assert summaries.shelved(bodies, sizes) == Shelved(3, 210, NOW - 3 * HOUR, NOW - HOUR, "Third.")
-    assert summaries.shelved([], {}) == Shelved()
+    assert shelved_bodies.shelved(bodies, sizes) == Shelved(3, 210, NOW - 3 * HOUR, NOW - HOUR, "Third.")
+    assert shelved_bodies.shelved([], {}) == Shelved()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,7 @@ def test_a_refused_body_is_unresolved_for_a_day_while_no_snapshot_is_of_its_hour
 ) -> None:
     body = kept(moment, received_at=received_at)
     held = [stored(NEWEST), stored(NEWEST - 2 * HOUR)]
-    assert summaries.unresolved([body], held, now=NOW) == (
+    assert shelved_bodies.unresolved([body], held, now=NOW) == (
         [Unresolved(body.name, received_at, "Cut off.")] if is_unresolved else []
     )
 
@@ -263,7 +267,7 @@ def test_the_self_check_compares_the_last_day_with_the_fourteen_before_it() -> N
         stored(day_ago - timedelta(days=14), partly_sold=9_999, partly_sold_above_cheaper=9_999),
         stored(day_ago - timedelta(days=99), estimator_version=ESTIMATOR_VERSION + 1),
     ]
-    assert summaries.self_check(held, now=NOW) == SelfCheck(
+    assert freshness.self_check(held, now=NOW) == SelfCheck(
         newest=0.1, day=0.25, before=0.01, version=ESTIMATOR_VERSION - 1, computed_otherwise=2
     )
 
@@ -276,21 +280,21 @@ def test_too_few_auctions_say_nothing_but_of_the_newest_snapshot_alone() -> None
         stored(NOW - 3 * HOUR, partly_sold=198, partly_sold_above_cheaper=0),
         stored(NOW - 30 * HOUR, partly_sold=199),
     ]
-    check = summaries.self_check(held, now=NOW)
+    check = freshness.self_check(held, now=NOW)
     assert check is not None
     assert (check.newest, check.day, check.before) == (1.0, None, None)
 
 
 def test_a_snapshot_in_which_nothing_was_partly_sold_has_no_share() -> None:
-    check = summaries.self_check([stored(NOW - HOUR, partly_sold=0, partly_sold_above_cheaper=0)], now=NOW)
+    check = freshness.self_check([stored(NOW - HOUR, partly_sold=0, partly_sold_above_cheaper=0)], now=NOW)
     assert check is not None
     assert check.newest is None
-    assert summaries.self_check([], now=NOW) is None
+    assert freshness.self_check([], now=NOW) is None
 
 
 def test_a_share_counts_every_snapshot_of_its_span() -> None:
     held = [stored(NOW - age * HOUR, partly_sold=100, partly_sold_above_cheaper=age) for age in (1, 2, 3)]
-    check = summaries.self_check(held, now=NOW)
+    check = freshness.self_check(held, now=NOW)
     assert check is not None
     assert check.day == pytest.approx(6 / 300)
     assert replace(check, newest=None, day=None) == SelfCheck(None, None, None, ESTIMATOR_VERSION, 0)

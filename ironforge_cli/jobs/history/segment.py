@@ -1,65 +1,29 @@
-"""A stretch of a region's chain of snapshots, computed again from its beginning to its end, a batch at a time."""
+"""A segment of a region's history: its snapshots, computed again from its beginning to its end, a batch at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db.repositories import snapshots
-from ironforge_cli.jobs.history.chain import INSTANT, REACH, Recomputed, recompute_snapshot, starting_point
-from ironforge_cli.market.changes import StatisticsChange
+from ironforge_cli.jobs.history.one_snapshot import INSTANT, REACH, recompute_snapshot, starting_point
+from ironforge_cli.jobs.history.recompute_counts import RecomputeCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.evidence.runs import Attempt
-    from ironforge_cli.jobs.history.held import HeldSnapshots
+    from ironforge_cli.jobs.history.raw_snapshots import RawSnapshots
     from ironforge_cli.market.auctions import Book
     from ironforge_cli.regions import Region
 
 
-@dataclass(slots=True)
-class Tally:
-    """What was found and changed so far; a snapshot that was computed twice counts once."""
-
-    computed: set[datetime] = field(default_factory=set[datetime])
-    changed: set[datetime] = field(default_factory=set[datetime])
-    """Those of which a row of auctions or statistics changed."""
-    registry: set[datetime] = field(default_factory=set[datetime])
-    """Those of which the registry said something else, be it the version of the estimator alone."""
-    without_rows: set[datetime] = field(default_factory=set[datetime])
-    """Left as they are: their raw rows are not held, or not all of them."""
-    without_previous: set[datetime] = field(default_factory=set[datetime])
-    """Left as they are: the raw rows of the snapshot before are not held."""
-    auctions: int = 0
-    """Those that got another expiry window."""
-    statistics: StatisticsChange = field(default_factory=StatisticsChange)
-
-    def add(self, recomputed: Recomputed) -> None:
-        """Count a snapshot."""
-        at = recomputed.book.snapshot_time
-        self.computed.add(at)
-        self.auctions += recomputed.windows
-        self.statistics += recomputed.statistics
-        if recomputed.windows or recomputed.statistics.rows:
-            self.changed.add(at)
-        if recomputed.registry:
-            self.registry.add(at)
-
-    def join(self, other: Tally) -> None:
-        """Count what another stretch found."""
-        self.computed |= other.computed
-        self.changed |= other.changed
-        self.registry |= other.registry
-        self.without_rows |= other.without_rows
-        self.without_previous |= other.without_previous
-        self.auctions += other.auctions
-        self.statistics += other.statistics
-
-
-class Stretch:
+class Segment:
     """The snapshots from `since` to `until`, both included; without `until` to the newest, whenever it comes.
 
     Reading begins 48 hours earlier, so that windows are right even where the stored ones are not. With `carries` it
@@ -73,7 +37,7 @@ class Stretch:
         since: datetime,
         until: datetime | None,
         carries: bool,
-        source: HeldSnapshots,
+        source: RawSnapshots,
         attempt: Attempt,
         write: bool,
     ) -> None:
@@ -89,11 +53,11 @@ class Stretch:
         self._cursor: datetime | None = None
         self._windows_changed = False
         self._entered = False
-        self.tally = Tally()
+        self.counts = RecomputeCounts()
         self.stepped = 0
         """How many snapshots were read, those before `since` among them."""
         self.entry: Book | None = None
-        """The snapshot before the first that is written, as the chain of this stretch has it."""
+        """The snapshot before the first that is written, as the chain of this segment has it."""
         self.last: Book | None = None
         """The newest snapshot that was read; None where its raw rows are not held."""
 
@@ -136,7 +100,7 @@ class Stretch:
 
     def _step(self, connection: Connection) -> bool:
         """Compute the next snapshot; False where there is none."""
-        assert self._cursor is not None, "a stretch begins before it steps"  # noqa: S101 - narrows the type
+        assert self._cursor is not None, "a segment begins before it steps"  # noqa: S101 - narrows the type
         registered = snapshots.after(connection, self._region, self._cursor)
         if registered is None or self._is_past(registered.snapshot_time):
             return False
@@ -150,11 +114,11 @@ class Stretch:
         left: set[datetime] | None = None
         if held is None:
             self.last = None
-            left = self.tally.without_rows
+            left = self.counts.without_rows
         elif previous is None and snapshots.before(connection, self._region, at) is not None:
             # The stored windows say all that is known of what came before.
             self.last = held.book
-            left = self.tally.without_previous
+            left = self.counts.without_previous
         else:
             recomputed = recompute_snapshot(
                 connection, self._region, previous, held, attempt=self._attempt, write=self._write and is_in
@@ -164,7 +128,7 @@ class Stretch:
             self.last = recomputed.book
             if is_in:
                 self._windows_changed = recomputed.windows > 0 and held.is_in_table
-                self.tally.add(recomputed)
+                self.counts.add(recomputed)
         if left is not None and is_in:
             left.add(at)
         self._cursor = at
@@ -177,3 +141,36 @@ class Stretch:
         if self._cursor is not None and self._cursor < self._until + self._reach:
             return False
         return not (self._follows and self._windows_changed)
+
+    def joins(self, following: Segment) -> bool:
+        """Whether the next segment began with the windows with which this one ended.
+
+        They differ only where an auction seems to last longer than 48 hours.
+        """
+        return _same_windows(self.last, following.entry)
+
+
+def segment_bounds(times: Sequence[datetime], *, workers: int, shortest: timedelta) -> list[tuple[datetime, datetime]]:
+    """The first and the last snapshot of each segment, at most one a worker: each begins after the one before it ended.
+
+    >>> from datetime import UTC, datetime
+    >>> days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
+    >>> def shown(workers: int, hours: int) -> list[tuple[int, int]]:
+    ...     spans = segment_bounds(days, workers=workers, shortest=timedelta(hours=hours))
+    ...     return [(since.day, until.day) for since, until in spans]
+    >>> shown(3, hours=48)
+    [(1, 2), (3, 4), (5, 7)]
+    >>> shown(3, hours=49), shown(3, hours=145), shown(0, hours=1)
+    ([(1, 3), (4, 7)], [(1, 7)], [(1, 7)])
+    >>> len(shown(9, hours=1))
+    7
+    """
+    parts = max(1, min(workers, (times[-1] - times[0]) // shortest, len(times)))
+    cuts = [len(times) * part // parts for part in range(parts + 1)]
+    return [(times[first], times[end - 1]) for first, end in pairwise(cuts)]
+
+
+def _same_windows(one: Book | None, other: Book | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.snapshot_time == other.snapshot_time and one.windows.equal(other.windows)

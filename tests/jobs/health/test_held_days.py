@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.jobs.health import summaries
+from ironforge_cli.jobs.health import held_days
 from ironforge_cli.market.partitions import DailyPartition, Existing, Mark, State
+from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import NOW
 
 if TYPE_CHECKING:
-    from ironforge_cli.jobs.health.findings import Days
+    from ironforge_cli.jobs.health.status_findings import Days
 
 TODAY = NOW.date()
 DAY = timedelta(days=1)
@@ -57,8 +58,21 @@ def detached(day: int, *, mark: Mark = Mark.MADE) -> Existing:
 REST = foreign(None, None, name="rest", is_default=True)
 
 
-def days(*tables: Existing, ahead: int = 7, retention_days: int = 30, now: datetime = NOW) -> Days:
-    return summaries.days(Region.EU, tables, now=now, ahead=ahead, retention_days=retention_days, is_default_used=False)
+def days(
+    *tables: Existing,
+    ahead: int = 7,
+    retention_days: int = 30,
+    now: datetime = NOW,
+    newest: dict[Region, datetime] | None = None,
+) -> Days:
+    return held_days.held_days(
+        Region.EU,
+        tables,
+        present=Present(now, {Region.US: now} if newest is None else newest),
+        ahead=ahead,
+        retention_days=retention_days,
+        is_default_used=False,
+    )
 
 
 def test_days_are_told_from_the_oldest_to_the_newest_that_are_attached() -> None:
@@ -126,7 +140,9 @@ def test_detachings_that_were_cut_off_and_the_default_partition_are_named() -> N
 
 @pytest.mark.parametrize("is_used", [True, False])
 def test_whether_rows_lie_in_the_default_partition_is_passed_on(*, is_used: bool) -> None:
-    found = summaries.days(Region.EU, [REST], now=NOW, ahead=7, retention_days=30, is_default_used=is_used)
+    found = held_days.held_days(
+        Region.EU, [REST], present=Present(NOW, {}), ahead=7, retention_days=30, is_default_used=is_used
+    )
     assert found.is_default_used is is_used
 
 
@@ -134,3 +150,13 @@ def test_the_day_is_that_of_utc() -> None:
     late = datetime(2026, 1, 14, 23, 59, 59, tzinfo=UTC).astimezone()
     assert days(made(0), now=late).ahead == 0
     assert made(0).made_for == date(2026, 1, 14)
+
+
+def test_days_that_are_old_by_the_clock_alone_are_told_apart_from_those_that_should_be_gone() -> None:
+    newest = {Region.US: NOW - 5 * DAY}
+    found = days(made(-40), made(-33), newest=newest)
+    assert found.past_retention == (made(-40).name, made(-33).name)
+    assert found.held_back == (made(-33).name,)
+    # That of the region's own newest snapshot stays, whatever the others have by now.
+    assert days(made(-40), newest={Region.US: NOW, Region.EU: midnight(-40)}).held_back == (made(-40).name,)
+    assert days(made(-40), newest={}).held_back == (made(-40).name,)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RawSnapshot:
     """A snapshot whose raw rows can be read."""
 
     book: Book
@@ -31,27 +31,27 @@ class Held:
     """Whether other windows can be stored; what is archived stays as it is."""
 
 
-class HeldSnapshots(Protocol):
+class RawSnapshots(Protocol):
     """Where raw snapshots are read from."""
 
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
+    def load(self, connection: Connection, region: Region, registered: Registered) -> RawSnapshot | None:
         """A registered snapshot; None where its raw rows are not held, or not all of them."""
         ...
 
 
-class InTable:
+class RawSnapshotsInTable:
     """The raw snapshots that lie in the partitions."""
 
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
+    def load(self, connection: Connection, region: Region, registered: Registered) -> RawSnapshot | None:
         """A registered snapshot; None where its raw rows are not held, or not all of them."""
         book = snapshots.load(connection, region, registered.snapshot_time)
         # Of a part of a snapshot the statistics would come out wrong.
         if book is None or len(book.auctions) != registered.auctions:
             return None
-        return Held(book, is_in_table=True)
+        return RawSnapshot(book, is_in_table=True)
 
 
-class InTableOrArchive:
+class RawSnapshotsInTableOrArchive:
     """The raw snapshots of the partitions and, where they have left, of the archive.
 
     A day's file is read from its beginning, however little of it is wanted: who asks for one snapshot after the other,
@@ -60,14 +60,14 @@ class InTableOrArchive:
 
     def __init__(self, archive: ArchivedDays) -> None:
         self._archive = archive
-        self._table = InTable()
+        self._table = RawSnapshotsInTable()
         self._day: DailyPartition | None = None
         self._manifest: Manifest | None = None
         self._reading: Iterator[RawRows] = iter(())
         self._ahead: list[int] = []
         """The times of the snapshots that are still to be read."""
 
-    def load(self, connection: Connection, region: Region, registered: Registered) -> Held | None:
+    def load(self, connection: Connection, region: Region, registered: Registered) -> RawSnapshot | None:
         """A registered snapshot; None where its raw rows are not held, or not all of them.
 
         Raises `ArchiveError` where the archive is damaged or can't be read.
@@ -89,4 +89,4 @@ class InTableOrArchive:
             self._reading = self._archive.snapshots(self._manifest, times=frozenset(self._ahead))
         while self._ahead.pop(0) != time:
             next(self._reading)
-        return Held(next(self._reading).book(), is_in_table=False)
+        return RawSnapshot(next(self._reading).book(), is_in_table=False)

@@ -11,7 +11,7 @@ from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.db.repositories.snapshots import Registered
-from ironforge_cli.jobs.history.held import Held, InTable, InTableOrArchive
+from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot, RawSnapshotsInTable, RawSnapshotsInTableOrArchive
 from ironforge_cli.market.rows import moment_of
 from ironforge_cli.regions import Region
 from tests.jobs.day_tables import ago
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.jobs.history.held import HeldSnapshots
+    from ironforge_cli.jobs.history.raw_snapshots import RawSnapshots
 
 DAYS = [ago(41), ago(40)]
 ROWS = {day: day_of_rows(day, snapshots=4, auctions=3) for day in DAYS}
@@ -47,11 +47,11 @@ def connection(database: Database) -> Generator[Connection]:
         yield opened
 
 
-def load(source: HeldSnapshots, connection: Connection, number: int, *, auctions: int = 3) -> Held | None:
+def load(source: RawSnapshots, connection: Connection, number: int, *, auctions: int = 3) -> RawSnapshot | None:
     return source.load(connection, Region.EU, Registered(moment_of(TIMES[number]), auctions, "x"))
 
 
-def assert_is(held: Held | None, number: int, *, in_table: bool = False) -> None:
+def assert_is(held: RawSnapshot | None, number: int, *, in_table: bool = False) -> None:
     rows = ROWS[DAYS[number // 4]]
     expected = rows.taken(rows.snapshot_time == TIMES[number]).book()
     assert held is not None
@@ -63,10 +63,10 @@ def assert_is(held: Held | None, number: int, *, in_table: bool = False) -> None
 
 def test_a_snapshot_in_the_table_is_held_where_all_of_it_is_there(connection: Connection) -> None:
     raw_days.append(connection, DAYS[1], ROWS[DAYS[1]])
-    assert_is(load(InTable(), connection, 5), 5, in_table=True)
-    assert load(InTable(), connection, 5, auctions=4) is None
-    assert load(InTable(), connection, 5, auctions=2) is None
-    assert load(InTable(), connection, 1) is None
+    assert_is(load(RawSnapshotsInTable(), connection, 5), 5, in_table=True)
+    assert load(RawSnapshotsInTable(), connection, 5, auctions=4) is None
+    assert load(RawSnapshotsInTable(), connection, 5, auctions=2) is None
+    assert load(RawSnapshotsInTable(), connection, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_snapshot_in_the_table_is_held_where_all_of_it_is_there(connection: Co
 def test_archived_snapshots_are_read_in_whatever_order_they_are_asked_for(
     connection: Connection, archive: ArchivedDays, numbers: list[int]
 ) -> None:
-    source = InTableOrArchive(archive)
+    source = RawSnapshotsInTableOrArchive(archive)
     for number in numbers:
         assert_is(load(source, connection, number), number)
 
 
 def test_what_the_archive_holds_otherwise_or_not_is_not_held(connection: Connection, archive: ArchivedDays) -> None:
-    source = InTableOrArchive(archive)
+    source = RawSnapshotsInTableOrArchive(archive)
     for auctions in (2, 4):
         assert load(source, connection, 1, auctions=auctions) is None
     between = Registered(moment_of(TIMES[1] + 1), 3, "x")
@@ -94,7 +94,7 @@ def test_what_the_archive_holds_otherwise_or_not_is_not_held(connection: Connect
 
 
 def test_of_what_table_and_archive_hold_the_table_counts(connection: Connection, archive: ArchivedDays) -> None:
-    source = InTableOrArchive(archive)
+    source = RawSnapshotsInTableOrArchive(archive)
     rows = ROWS[DAYS[1]]
     raw_days.append(connection, DAYS[1], rows.taken(rows.snapshot_time == TIMES[5]))
     for number in range(8):
