@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from ironforge_cli.db.engine import open_engine
+from ironforge_cli.db.engine import MORE_PINS, open_engine
 from ironforge_cli.db.locks import MIGRATION_LOCK, advisory_key
 from ironforge_cli.db.models import METADATA
 
@@ -47,37 +46,17 @@ def _dated_revision(
 def _turn(connection: Connection) -> Generator[None]:
     """Let one migrate at a time. What it does may take its time; what it waits for may not, since others wait for it.
 
-    The session is left as it was found. Raises `DBAPIError`.
+    The turn is a lock that a transaction of its own holds: neither the migrations' commits nor a pooler give it back
+    early, and no session is left with settings of ours. Raises `DBAPIError`.
     """
-    key = advisory_key(MIGRATION_LOCK)
-    found = connection.execute(text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"))
-    before = tuple(found.one())
-    _set_timeouts(connection, TURN_TIMEOUT, "0")
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-    _set_timeouts(connection, LOCK_TIMEOUT, "0")
-    connection.commit()
-
-    def give_back() -> None:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-        _set_timeouts(connection, *before)
-        connection.commit()
-
-    try:
-        yield
-    except BaseException:
-        # A connection that broke can't be tidied, and what broke it has more to say.
-        with suppress(DBAPIError):
-            give_back()
-        raise
-    give_back()
-
-
-def _set_timeouts(connection: Connection, lock: str, statement: str) -> None:
-    connection.execute(
-        text("SELECT set_config('lock_timeout', :lock, false), set_config('statement_timeout', :statement, false)"),
-        {"lock": lock, "statement": statement},
-    )
+    with connection.engine.connect() as turn:
+        turn.execute(text(f"SET LOCAL lock_timeout = '{TURN_TIMEOUT}'"))
+        turn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(MIGRATION_LOCK)})
+        connection.execution_options(**{MORE_PINS: {"lock_timeout": LOCK_TIMEOUT, "statement_timeout": "0"}})
+        try:
+            yield
+        finally:
+            connection.execution_options(**{MORE_PINS: {}})
 
 
 def _migrate(connection: Connection) -> None:

@@ -103,9 +103,12 @@ def store_snapshot(
     with database.transaction() as connection:
         # In a transaction of its own, so that the parent's lock does not last through the work.
         partitions.create(connection, DailyPartition.holding(region, at))
+    with attempt.step("read previous"):
+        # Before a connection is taken: whoever reads it may wait for that very one.
+        read = previous() if previous else None
     with database.connect() as connection:
         with attempt.step("read previous"):
-            before = previous() if previous else _load_before(connection, region, at)
+            before = read if previous else _load_before(connection, region, at)
         with attempt.step("compare"):
             summary = summarise_snapshot(before, auctions, at=at)
         with attempt.step("store"):
