@@ -9,16 +9,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from ironforge_cli.db.engine import open_engine
+from ironforge_cli.db.engine import MORE_PINS, open_engine
 from ironforge_cli.db.locks import MIGRATION_LOCK, advisory_key
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import BusyError
@@ -61,47 +60,27 @@ def _dated_revision(
 def _turn(connection: Connection) -> Generator[None]:
     """Let one migrate at a time. What it does may take its time; what it waits for may not, since others wait for it.
 
-    Whoever waits looks again and again: a statement that waited would be waited for by an index that is built
-    concurrently, and neither would ever end. The session is left as it was found. Raises `BusyError` where another one
-    has not come to its end after a minute, and `DBAPIError`.
+    The turn is a lock that a transaction of its own holds: neither the migrations' commits nor a pooler give it back
+    early, and no session is left with settings of ours. Whoever waits looks again and again: a statement that waited
+    would be waited for by an index that is built concurrently, and neither would ever end. Raises `BusyError` where
+    another one has not come to its end after a minute, and `DBAPIError`.
     """
-    key = advisory_key(MIGRATION_LOCK)
-    found = connection.execute(text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"))
-    before = tuple(found.one())
-    connection.commit()
-    give_up_at = time.monotonic() + TURN_SECONDS
-    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
-        connection.commit()
-        if time.monotonic() > give_up_at:
-            raise BusyError(
-                "Another run is upgrading the database's schema, and has been for a minute. Try again when it is done; "
-                "pg_stat_activity shows what it waits for."
-            )
-        time.sleep(_LOOK_SECONDS)
-    _set_timeouts(connection, LOCK_TIMEOUT, "0")
-    connection.commit()
-
-    def give_back() -> None:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-        _set_timeouts(connection, *before)
-        connection.commit()
-
-    try:
-        yield
-    except BaseException:
-        # A connection that broke can't be tidied, and what broke it has more to say.
-        with suppress(DBAPIError):
-            give_back()
-        raise
-    give_back()
-
-
-def _set_timeouts(connection: Connection, lock: str, statement: str) -> None:
-    connection.execute(
-        text("SELECT set_config('lock_timeout', :lock, false), set_config('statement_timeout', :statement, false)"),
-        {"lock": lock, "statement": statement},
-    )
+    take = text(f"SELECT pg_try_advisory_xact_lock({advisory_key(MIGRATION_LOCK)})")
+    with connection.engine.connect() as turn:
+        give_up_at = time.monotonic() + TURN_SECONDS
+        while not turn.execute(take).scalar_one():
+            turn.rollback()
+            if time.monotonic() > give_up_at:
+                raise BusyError(
+                    "Another run is upgrading the database's schema, and has been for a minute. Try again when it is "
+                    "done; pg_stat_activity shows what it waits for."
+                )
+            time.sleep(_LOOK_SECONDS)
+        connection.execution_options(**{MORE_PINS: {"lock_timeout": LOCK_TIMEOUT, "statement_timeout": "0"}})
+        try:
+            yield
+        finally:
+            connection.execution_options(**{MORE_PINS: {}})
 
 
 def _migrate(connection: Connection) -> None:

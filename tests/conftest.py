@@ -20,7 +20,15 @@ from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock
 from tests.guard import guard_ownership
-from tests.servers import TestServer, debian_programs, embedded_server, external_server, folder_in_memory
+from tests.servers import (
+    TestServer,
+    debian_programs,
+    embedded_server,
+    external_server,
+    folder_in_memory,
+    pgbouncer,
+    pooler,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -81,6 +89,26 @@ def external() -> Generator[TestServer]:
         pytest.skip("no PostgreSQL of the system's is installed (Debian: apt-get install postgresql)")
     with external_server(programs) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def transaction_pooler(external: TestServer) -> Generator[str]:
+    """The address of a PgBouncer in transaction mode before the operator's server."""
+    program = pgbouncer()
+    if program is None:
+        pytest.skip("no PgBouncer is installed (Debian: apt-get install pgbouncer)")
+    with pooler(program, external, mode="transaction") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def session_pooler(external: TestServer) -> Generator[str]:
+    """The same in session mode."""
+    program = pgbouncer()
+    if program is None:
+        pytest.skip("no PgBouncer is installed (Debian: apt-get install pgbouncer)")
+    with pooler(program, external, mode="session") as address:
+        yield address
 
 
 @pytest.fixture(scope="session", params=["embedded", "external"])

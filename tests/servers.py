@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import EmbeddedServer
@@ -213,12 +214,7 @@ def external_server(programs: Path) -> Generator[TestServer]:
     """A server as an operator runs one: over TCP, with a password, as an account of its own."""
     with open_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        account = pwd.getpwnam("postgres" if _has("postgres") else "nobody") if os.geteuid() == 0 else None
-        identity: dict[str, Any] = (
-            {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-        )
-        if account:
-            os.chown(folder, account.pw_uid, account.pw_gid)
+        identity = _identity(folder)
         secret = folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -259,6 +255,46 @@ def external_server(programs: Path) -> Generator[TestServer]:
             # A fast shutdown: a smart one would wait for connections that a failed test left open.
             process.send_signal(signal.SIGINT)
             process.wait()
+
+
+def pgbouncer() -> str | None:
+    """The program of an installed PgBouncer; None where there is none."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def pooler(program: str, server: TestServer, *, mode: str, size: int = 10) -> Generator[str]:
+    """The address of a PgBouncer before a server, of which each user gets `size` sessions; it ends with the block."""
+    parts = conninfo_to_dict(conninfo(server.admin_url))
+    with open_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = folder / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={parts['host']} port={parts['port']} user={parts['user']} password={PASSWORD}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n"
+            f"pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = 200\nlogfile = {folder}/log\n"
+        )
+        identity = _identity(folder)
+        taken.close()
+        process = subprocess.Popen(
+            [program, "-q", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **identity
+        )
+        address = f"postgresql://anybody@127.0.0.1:{port}"
+        try:
+            wait_for(f"{address}/postgres", process)
+            yield address
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+
+
+def _identity(folder: Path) -> dict[str, Any]:
+    """Under which account programs are started that refuse to run as root; a folder is made its own."""
+    if os.geteuid() != 0:
+        return {}
+    account = pwd.getpwnam("postgres" if _has("postgres") else "nobody")
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _has(account: str) -> bool:

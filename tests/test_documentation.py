@@ -47,6 +47,8 @@ _OTHERS = {
     "archive_command",
     "archive_mode",
     "array_agg",
+    "default_pool_size",
+    "idle_transaction_timeout",
     "pg_dump",
     "pg_locks",
     "pg_restore",

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import psycopg
 from psycopg import sql
+
+from ironforge_cli.db.engine import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
+    from ironforge_cli.db.sessions import Session
     from ironforge_cli.market.auctions import Bool, Int64, UInt8
 
 BLOCK_ROWS: Final = 5_000
@@ -125,16 +128,14 @@ def fetch_columns(
 
 
 @contextmanager
-def driver(connection: Connection) -> Generator[psycopg.Connection[Any]]:
+def driver(connection: Connection) -> Generator[Session]:
     """The psycopg connection under SQLAlchemy's, in the same transaction, which is begun where none is."""
-    speaking = connection.connection.driver_connection
-    if not isinstance(speaking, psycopg.Connection):
-        raise TypeError(f"a psycopg connection is wanted, not {type(speaking).__name__}")
+    speaking = session_of(connection)
     if not connection.in_transaction():
         # SQLAlchemy sees no statement of ours, and commits nothing that it did not see begin.
         connection.begin()
     try:
-        yield cast("psycopg.Connection[Any]", speaking)
+        yield speaking
     except psycopg.Error as error:
         if speaking.closed:
             # To roll back on a dead connection would fail as well, and hide what killed it.

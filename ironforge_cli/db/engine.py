@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, Engine, Executable, create_engine, event, make_url
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
+from ironforge_cli.db.addresses import conninfo, described
+from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, ask
+from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS, Purpose, TurnPool, is_full, wanted_for
 from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError
 
 if TYPE_CHECKING:
@@ -19,31 +21,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CursorResult
 
-OLDEST_SERVER: Final = 14
-_SLICE: Final = "ironforge_slice"
-# As many as one cycle of all regions has at once: those beyond would be made anew in each cycle of a window.
-_CONNECTIONS_KEPT: Final = 8
-_LARGEST_PORT: Final = 65_535
-_SCHEME: Final = re.compile(r"(postgres|postgresql)(\+\w+)?", re.IGNORECASE)
-_HARMLESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
+    from ironforge_cli.db.locks import RunLocks
 
-# A peer that vanished is noticed within a minute, not after the two hours that are usual.
-_DEFAULTS: Final = {
-    "connect_timeout": 10,
-    "application_name": "ironforge",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
-# Roles and databases can be set up in ways under which times are read wrongly, a lock is waited for without end, a
-# session that holds an advisory lock and waits for a download is ended, or a crash of the server takes along what was
-# committed and reported as stored.
-_SESSION: Final = (
-    "/* ironforge session */ SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET lock_timeout = '60s';"
-    " SET default_transaction_isolation = 'read committed'; SET idle_session_timeout = 0;"
-    " SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'"
-)
+MORE_PINS: Final = "ironforge_pins"
+"""The execution option with what else the transactions of a connection are set to: values by the settings' names."""
+_SLICE: Final = "ironforge_slice"
+_PINNING: Final = {"no_parameters": True, _SLICE: "session"}
 
 # What a person can do about an error, by SQLSTATE or its class.
 _ADVICE: Final = {
@@ -61,7 +44,10 @@ _ADVICE: Final = {
     "42710": "The database holds what ironforge did not make; give ironforge a database of its own",
     "53100": "The server's disk is full; make room",
     "53200": "The server is out of memory; lower work_mem or the number of connections",
-    "53300": "The server has no connection left; raise max_connections or stop what holds them",
+    "53300": (
+        f"The server has no connection left for this user, and ironforge needs {FEWEST_CONNECTIONS} at least: raise "
+        "the limit of the role or the pooler, or raise max_connections or stop what holds them"
+    ),
     "55P03": "Another session holds a lock that this needs; see pg_stat_activity",
     "57014": "An operator or statement_timeout cancelled the statement; raise the limit for this user",
     "57P": "The server is stopping, restarting or recovering; try again when it is back",
@@ -74,145 +60,50 @@ _REFUSALS: Final = (
     (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
     (re.compile(r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist'), "28"),
     (re.compile(r'database "[^"]*" does not exist'), "3D"),
-    (re.compile(r"too many clients already|remaining connection slots are|too many connections for"), "53300"),
     (re.compile(r"the database system is "), "57P"),
 )
-
-
-def conninfo(url: str) -> str:
-    """The libpq connection string of a PostgreSQL URL, SQLAlchemy's and Heroku's spellings included.
-
-    A key=value string of libpq's is taken, too. Raises `ConfigurationError` for anything else; the message holds
-    nothing of the URL that can be a password.
-
-    >>> conninfo("postgresql+psycopg://me@db.example/prices")
-    'host=db.example dbname=prices user=me'
-    """
-    scheme, separator, rest = url.partition("://")
-    if separator and _SCHEME.fullmatch(scheme):
-        # SQLAlchemy writes spaces as they are, which libpq refuses.
-        plain = f"postgresql://{rest.replace(' ', '%20')}"
-        # Of an @ or a / that is not percent-encoded, libpq would make a piece of the password a host or a database.
-        if not {"@", "/"}.isdisjoint(rest.partition("?")[0].rpartition("@")[0]):
-            raise _unreadable()
-    elif re.match(r"\s*\w+\s*=", url):
-        plain = url
-    else:
-        raise _foreign(scheme if separator else "")
-    try:
-        parts = (_by_sqlalchemy(url) if "+" in scheme and separator else None) or conninfo_to_dict(plain)
-        hosts = str(parts.get("host") or "").split(",")
-        ports = [port for port in str(parts.get("port") or "").split(",") if port]
-        if any("@" in host[1:] for host in hosts) or not all(_is_port(port) for port in ports):
-            raise _unreadable()
-        return make_conninfo(**parts)  # pyright: ignore[reportArgumentType] - libpq's own keys
-    except psycopg.Error:
-        # libpq quotes the offending part, which can hold the password: not even the cause may be shown.
-        raise _unreadable() from None
-
-
-def _is_port(port: str) -> bool:
-    return port.isdecimal() and 0 < int(port) <= _LARGEST_PORT
-
-
-def _by_sqlalchemy(url: str) -> dict[str, Any] | None:
-    """The parts of a URL by SQLAlchemy's rules, which has its own for several hosts; None where it can't read it."""
-    try:
-        return PGDialect_psycopg().create_connect_args(make_url(url))[1]  # pyright: ignore[reportUnknownMemberType] - SQLAlchemy leaves the parameter's type out
-    except (ArgumentError, ValueError):
-        return None
-
-
-def _unreadable() -> ConfigurationError:
-    return ConfigurationError(
-        "The database URL can't be read. Give IRONFORGE_DATABASE_URL as postgresql://user:password@host:5432/database, "
-        "with special characters percent-encoded (@ is %40, / is %2F, : is %3A)."
-    )
-
-
-def _foreign(scheme: str) -> ConfigurationError:
-    begins = f"begins with {scheme!r}" if _HARMLESS.fullmatch(scheme) else "does not begin with postgresql://"
-    return ConfigurationError(
-        f"The database URL {begins}, but ironforge keeps its data in PostgreSQL alone. "
-        "Give IRONFORGE_DATABASE_URL as postgresql://user:password@host:5432/database, "
-        "or leave it unset to use the embedded server."
-    )
-
-
-def described(url: str) -> str:
-    """Where a URL leads, without its secrets: for messages and logs.
-
-    >>> described("postgresql://me:secret@db.example:6432/prices")
-    'prices at db.example:6432'
-    >>> described("postgresql:///prices?host=/run/postgresql")
-    'prices at /run/postgresql'
-    """
-    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo(url)).items() if value}
-    name = parts.get("dbname") or "(default)"
-    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
-    ports = parts.get("port", "").split(",")
-    if len(ports) != len(hosts):
-        ports = ports[:1] * len(hosts)
-    if "service" in parts and hosts == [""]:
-        return f"{name} of the service {parts['service']}"
-    return f"{name} at {', '.join(_address(host, port) for host, port in zip(hosts, ports, strict=True))}"
-
-
-def _address(host: str, port: str) -> str:
-    if not host or host.startswith(("/", "@")):
-        return host or "the local socket"
-    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
 def open_engine(url: str) -> Engine:
     """An engine for any URL that libpq or SQLAlchemy understand; it speaks psycopg 3, UTC and UTF-8.
 
-    Connecting raises `ConfigurationError` where the server is older than `OLDEST_SERVER`.
+    Connecting raises as `Session.open`. Where the server gives no more connections, its users take turns.
     """
-    options: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(conninfo(url)), "client_encoding": "utf8"}
+    options: dict[str, Any] = conninfo_to_dict(conninfo(url))
+    name = described(url)
 
-    def connect() -> psycopg.Connection[Any]:
-        connection = psycopg.connect(**options)
-        encoding = connection.info.parameter_status("server_encoding")
-        if encoding != "UTF8":
-            connection.close()
-            raise ConfigurationError(
-                f"The database {described(url)} has the encoding {encoding}, which can't hold the names of all items. "
-                "Create another one with ENCODING 'UTF8' TEMPLATE template0."
-            )
-        try:
-            require_supported(connection.info.server_version)
-            connection.autocommit = True
-            connection.execute(_SESSION)
-            connection.autocommit = False
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def connect() -> Session:
+        return Session.open(options, described=name)
 
     # No column is an hstore, for whose type each new engine would search the catalogue.
     engine = create_engine(
         "postgresql+psycopg://",
         creator=connect,
+        poolclass=TurnPool,
         pool_pre_ping=True,
-        pool_size=_CONNECTIONS_KEPT,
         use_native_hstore=False,
     )
+    event.listen(engine, "begin", _pin)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     return engine
 
 
-def require_supported(server_version: int) -> None:
-    """Raise `ConfigurationError` where libpq's number of a server's version is too low for ironforge.
+def session_of(connection: Connection) -> Session:
+    """The session under a connection of SQLAlchemy's."""
+    session = connection.connection.driver_connection
+    if not isinstance(session, Session):
+        raise TypeError(f"a session of psycopg's is wanted, not {type(session).__name__}")
+    return session
 
-    >>> require_supported(140_000)
-    """
-    major, minor = divmod(server_version, 10_000)
-    if major < OLDEST_SERVER:
-        raise ConfigurationError(
-            f"The server is PostgreSQL {major}.{minor}; ironforge needs {OLDEST_SERVER} or newer. "
-            "Upgrade it, or leave IRONFORGE_DATABASE_URL unset to use the embedded server."
-        )
+
+def _pin(connection: Connection) -> None:
+    """Pin what statements mean, before the first of a transaction."""
+    session = session_of(connection)
+    if session.autocommit:
+        return
+    more: Mapping[str, str] = connection.get_execution_options().get(MORE_PINS, {})
+    pins = [session.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in more.items())]
+    connection.exec_driver_sql("; ".join(pins), execution_options=_PINNING)
 
 
 def _name_statement(
@@ -249,6 +140,9 @@ class Database:
     Who asks for a transaction owns it: it commits when its block ends well, else it rolls back.
     """
 
+    run_locks: RunLocks | None = None
+    """The locks that the threads of a run share a connection for, once there is any."""
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.description = described(url)
@@ -266,10 +160,48 @@ class Database:
             yield connection
 
     @contextmanager
+    def locking(self, purpose: Purpose) -> Generator[Connection]:
+        """A connection that holds locks for as long as the block lasts.
+
+        It commits each statement by itself, except behind a pooler: there one transaction stays open, since the pooler
+        may give the session to others at its end. Raises as `connect`.
+        """
+        with self.errors():
+            with wanted_for(purpose):
+                connection = self._engine.connect()
+            with connection:
+                if not session_of(connection).is_pooled:
+                    connection.execution_options(isolation_level="AUTOCOMMIT")
+                yield connection
+
+    @contextmanager
     def transaction(self) -> Generator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises. Raises as `connect`."""
         with self.errors(), self._engine.begin() as connection:
             yield connection
+
+    def room(self, *, wanted: int = WANTED_CONNECTIONS) -> int:
+        """How many connections can be at work at once, counted up to as many as are wanted. Raises as `connect`.
+
+        Each is given a transaction: a pooler takes more connections than it has sessions to give.
+        """
+        self._engine.dispose()
+        options: dict[str, Any] = conninfo_to_dict(conninfo(self.url))
+        with self.errors(), ExitStack() as opened:
+            for number in range(wanted):
+                try:
+                    session = opened.enter_context(closing(Session.open(options, described=self.description)))
+                    ask(session, "/* ironforge config */ BEGIN", seconds=LONGEST_GREETING_SECONDS)
+                except psycopg.Error as error:
+                    if number and is_full(error):
+                        return number
+                    raise
+        return wanted
+
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands before the server. Raises as `connect`."""
+        with self.connect() as connection:
+            return session_of(connection).is_pooled
 
     @contextmanager
     def errors(self) -> Generator[None]:
@@ -293,6 +225,7 @@ class Database:
             )
         if not state:
             refused = next((key for pattern, key in _REFUSALS if pattern.search(reason)), "08")
+            refused = "53300" if is_full(error) else refused
             stop = "" if reason.endswith("?") else "."
             return DatabaseError(
                 f"The database {self.description} can't be reached: {reason}{stop} {_ADVICE[refused]}."
@@ -324,6 +257,18 @@ class MissingDatabase(Database):
     @contextmanager
     def transaction(self) -> Generator[Connection]:
         """Raise the reason."""
+        raise self._reason
+        yield
+
+    def room(self, *, wanted: int = WANTED_CONNECTIONS) -> int:
+        """Raise the reason."""
+        del wanted
+        raise self._reason
+
+    @contextmanager
+    def locking(self, purpose: Purpose) -> Generator[Connection]:
+        """Raise the reason."""
+        del purpose
         raise self._reason
         yield
 

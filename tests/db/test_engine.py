@@ -9,7 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from ironforge_cli.db.engine import Database, conninfo, described, executor, require_supported
+from ironforge_cli.db.engine import Database, conninfo, described, executor
+from ironforge_cli.db.sessions import require_supported
 from ironforge_cli.errors import ConfigurationError
 from tests.db.embedded_playground import eventually
 

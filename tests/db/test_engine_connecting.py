@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from ironforge_cli.db.engine import Database
+from ironforge_cli.db.sessions import Session
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 URL = "postgresql://me:hidden@db.example/prices"
 
 
-class Connection:
+class Connection(Session):
     """A connection as far as it is looked at before it is handed out."""
 
     def __init__(self, *, encoding: str = "UTF8", version: int = 140_000, refusal: Exception | None = None) -> None:
@@ -26,24 +27,22 @@ class Connection:
         self._refusal = refusal
 
     @property
-    def info(self) -> Connection:
+    def info(self) -> Any:
         return self
 
     def parameter_status(self, name: str) -> str:
         return {"server_encoding": self._encoding}[name]
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "autocommit":
-            self.done.append(value)
-        super().__setattr__(name, value)
-
-    def execute(self, statement: str) -> None:
-        self.done.append(statement.partition(";")[0])
+    def _greet(self) -> None:
+        self.done.append("greeted")
         if self._refusal is not None:
             raise self._refusal
 
     def close(self) -> None:
         self.done.append("closed")
+
+    def __del__(self, *_: object) -> None:
+        """Nothing was opened."""
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> Callable[[Connection], list[di
             asked.append(options)
             return connection
 
-        monkeypatch.setattr(psycopg, "connect", connect)
+        monkeypatch.setattr(Session, "connect", connect)
         return asked
 
     return give
@@ -69,9 +68,6 @@ def refused(url: str = URL) -> Exception:
         raise AssertionError
     database.close()
     return raised.value
-
-
-SESSION = "/* ironforge session */ SET TIME ZONE 'UTC'"
 
 
 def test_a_peer_that_vanished_is_noticed_within_a_minute(
@@ -92,6 +88,7 @@ def test_a_peer_that_vanished_is_noticed_within_a_minute(
             "keepalives_count": 3,
             "tcp_user_timeout": 60_000,
             "client_encoding": "utf8",
+            "prepare_threshold": None,
         }
     ]
 
@@ -130,4 +127,4 @@ def test_a_session_that_can_not_be_set_up_is_left_at_once(
     connection = Connection(refusal=psycopg.errors.AdminShutdown("terminating connection"))
     connected(connection)
     assert "SQLSTATE 57P01" in str(refused())
-    assert connection.done == [True, SESSION, "closed"]
+    assert connection.done == ["greeted", "closed"]

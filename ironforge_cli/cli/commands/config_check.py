@@ -12,12 +12,21 @@ from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, plain
 from ironforge_cli.db import schema
-from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS
+from ironforge_cli.errors import (
+    ConfigurationError,
+    ExitStatus,
+    InterruptedRunError,
+    IronforgeError,
+    combined_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+
+    from ironforge_cli.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ def checked(run: Invocation, format_: Format) -> Report:
     def database() -> str:
         with run.database.connect() as connection:
             schema.require_current(connection)
-            return f"{run.database.description}, schema {schema.head()}"
+        return f"{run.database.description}, schema {schema.head()}; {_room(run.database)}"
 
     def credentials() -> str:
         run.transport.check_credentials()
@@ -81,6 +90,21 @@ def checked(run: Invocation, format_: Format) -> Report:
         show=table,
         format=format_,
         status=_worst(checks),
+    )
+
+
+def _room(database: Database) -> str:
+    """How many connections there are, in words; raises `ConfigurationError` where they are too few to store."""
+    pooler = "behind a pooler, " if database.is_pooled() else ""
+    room = database.room()
+    if room >= WANTED_CONNECTIONS:
+        return f"{pooler}room for {room} connections"
+    if room >= FEWEST_CONNECTIONS:
+        return f"{pooler}room for {room} connections of the {WANTED_CONNECTIONS} it would use: regions take turns"
+    raise ConfigurationError(
+        f"The database {database.description} has room for {room} more "
+        f"{'connection' if room == 1 else 'connections'}, and ironforge needs {FEWEST_CONNECTIONS} at least. Raise the "
+        "limit of the role (ALTER ROLE … CONNECTION LIMIT), of the pooler, or max_connections, or stop what holds them."
     )
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from sqlalchemy import exists, func, literal_column, select, text
 
 from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor
+from ironforge_cli.db.engine import executor, session_of
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.errors import BusyError, DatabaseError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ironforge_cli.db.sessions import Session
     from ironforge_cli.regions import Region
 
 # Only tables whose comment begins with this are ever detached or dropped.
@@ -230,7 +231,7 @@ def make_detached(connection: Connection, partition: DailyPartition) -> None:
 def mark(connection: Connection, partition: DailyPartition, made: Mark) -> None:
     """Write into a table's comment what becomes of it."""
     with driver(connection) as speaking:
-        speaking.execute(_marking(partition, made))
+        _execute_pinned(speaking, _marking(partition, made))
 
 
 def finish(connection: Connection, partition: DailyPartition) -> None:
@@ -243,12 +244,13 @@ def detach(connection: Connection, partition: DailyPartition) -> None:
 
     Its comment says first that it leaves, so that a table which somebody else detached is told from it. Waits for all
     who read the region's table, and hinders none of them; cut off, it stays pending until `finish`. Beside a default
-    partition PostgreSQL can't do it concurrently: then it needs the whole table for an instant. Raises `BusyError`
-    where somebody reads for longer than is waited for.
+    partition PostgreSQL can't do it concurrently, and behind a pooler the waiting could not be limited: then it needs
+    the whole table for an instant. Raises `BusyError` where somebody reads for longer than is waited for.
     """
     mark(connection, partition, Mark.LEAVING)
     has_default, _, _ = _coverage(connection, partition)
-    _detach(connection, partition, sql.SQL("" if has_default else "CONCURRENTLY"))
+    at_once = has_default or session_of(connection).is_pooled
+    _detach(connection, partition, sql.SQL("" if at_once else "CONCURRENTLY"))
 
 
 def _detach(connection: Connection, partition: DailyPartition, how: sql.SQL) -> None:
@@ -257,7 +259,7 @@ def _detach(connection: Connection, partition: DailyPartition, how: sql.SQL) -> 
     )
     try:
         with driver(connection) as speaking:
-            speaking.execute(statement)
+            _execute_pinned(speaking, statement)
     except psycopg.errors.QueryCanceled as error:
         raise BusyError(
             f"{partition.name} could not be detached: others have read the table for longer than "
@@ -290,7 +292,13 @@ def limit_waiting(connection: Connection) -> None:
 
 @contextmanager
 def impatient(connection: Connection) -> Generator[None]:
-    """The same on a connection that commits by itself, where one statement may wait for several in a row."""
+    """The same on a connection that commits by itself, where one statement may wait for several in a row.
+
+    Behind a pooler nothing is set, since others would find it: each statement has its limit with it.
+    """
+    if session_of(connection).is_pooled:
+        yield
+        return
     limits = text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
     before = _execute(connection, limits).one()
     _set_limits(connection, _milliseconds(LOCK_PATIENCE), _milliseconds(DETACH_PATIENCE))
@@ -299,6 +307,21 @@ def impatient(connection: Connection) -> Generator[None]:
     finally:
         if not connection.invalidated:
             _set_limits(connection, *before)
+
+
+def _execute_pinned(session: Session, statement: sql.Composed) -> None:
+    """Execute a statement; where it commits by itself behind a pooler, with what is pinned otherwise sent along.
+
+    Sent as one, all of it is one transaction.
+    """
+    if not (session.autocommit and session.is_pooled):
+        session.execute(statement)
+        return
+    limits = (
+        f"{session.local_pins}; SET LOCAL lock_timeout = '{_milliseconds(LOCK_PATIENCE)}';"
+        f" SET LOCAL statement_timeout = '{_milliseconds(DETACH_PATIENCE)}'; "
+    )
+    session.execute(limits.encode() + statement.as_bytes(session))
 
 
 def _milliseconds(span: timedelta) -> str:

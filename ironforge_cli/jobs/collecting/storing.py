@@ -104,9 +104,12 @@ def store_snapshot(
     day = DailyPartition.holding(region, at)
     if day != made:
         make_day(database, day)
+    with attempt.step("read previous"):
+        # Before a connection is taken: whoever reads it may wait for that very one.
+        read = previous() if previous else None
     with database.connect() as connection:
         with attempt.step("read previous"):
-            before = previous() if previous else _load_before(connection, region, at)
+            before = read if previous else _load_before(connection, region, at)
         with attempt.step("compare"):
             summary = summarise_snapshot(before, auctions, at=at)
         with attempt.step("store"):

@@ -215,14 +215,12 @@ class Evidence:
     def _begun(self, row: LogRow, owning: ExitStack) -> int | None:
         """Write a running row and own it until `owning` ends; None where the database is away."""
         try:
-            connection = owning.enter_context(self._database.connect(autocommit=True))
-            # The context above only ends, and explains errors, when the attempt does.
-            with self._database.errors():
-                # Nobody may see a running row whose lock is not held yet: it would count as crashed.
+            with self._database.transaction() as connection:
                 log_id = runs.next_log_id(connection)
-                locks.acquire(connection, locks.run_lock(log_id))
+            # Nobody may see a running row that nobody owns: it would count as crashed.
+            owning.enter_context(locks.owning(self._database, log_id))
+            with self._database.transaction() as connection:
                 runs.start(connection, replace(row, id=log_id))
-            owning.callback(locks.give_back, connection, locks.run_lock(log_id))
         except (DatabaseError, ConfigurationError) as error:
             log.debug("The attempt's row waits for the database: %s", error)
             return None

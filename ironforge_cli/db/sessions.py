@@ -1,0 +1,199 @@
+"""A session of the server, and what is pinned in it so that nothing that is sent or read changes its meaning.
+
+Roles and databases can be set up in ways under which times, numbers and texts are read as others than were meant, a
+lock is waited for without end, or a crash of the server takes along what was reported as stored. All of that is set at
+the beginning of each transaction, for that transaction: a pooler gives every transaction another session, and what is
+set for longer would be left to other programs. Where there is none, it is set for the session as well.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import psycopg
+from psycopg.pq import ExecStatus
+
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg.pq.abc import PGresult
+
+OLDEST_SERVER: Final = 14
+LONGEST_GREETING_SECONDS: Final = 10
+"""How long a connection may take until its first question is answered: a pooler lets it wait for a free session."""
+
+# A peer that vanished is noticed within a minute, not after the two hours that are usual.
+_DEFAULTS: Final = {
+    "connect_timeout": 10,
+    "application_name": "ironforge",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+PINS: Final = {
+    # How values are written and read.
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "escape_string_warning": "off",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "xmloption": "content",
+    # What statements mean.
+    "transform_null_equals": "off",
+    "check_function_bodies": "on",
+    # Rows that a policy hides would be taken for rows that are not there: better an error.
+    "row_security": "off",
+    # Another method may know neither UPDATE nor the order of rows.
+    "default_table_access_method": "heap",
+    # A session that holds a lock waits for a download. How long a statement may take is the operator's to say.
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "exit_on_error": "off",
+    # Nobody is waited for without end.
+    "lock_timeout": "60s",
+}
+"""Settings of the server and the values that they have in every transaction of ironforge's."""
+
+_SINCE: Final = {"transaction_timeout": (170_000, "0")}
+"""Settings that only newer servers know: since which version, and their value."""
+
+# Which session it really is that answers, and what the pins depend on. Settings that other programs left in a pooler's
+# session count for nothing.
+_GREETING: Final = (
+    "/* ironforge session */ SET LOCAL search_path TO DEFAULT; SET LOCAL synchronous_commit TO DEFAULT;"
+    " SELECT pg_backend_pid(), current_setting('synchronous_commit'), current_setting('session_replication_role'),"
+    " (SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE pg_class.oid = to_regclass('alembic_version')); COMMIT"
+)
+
+
+class Session(psycopg.Connection[Any]):
+    """A connection of psycopg's that knows what has to be pinned in it."""
+
+    is_pooled: bool
+    """Whether something between us and the server gives sessions out: then each transaction may have another one."""
+    local_pins: str
+    """The statements that pin everything for the transaction in which they are the first."""
+
+    @classmethod
+    def open(cls, options: dict[str, Any], *, described: str) -> Self:
+        """Connect, and find out what there is.
+
+        Raises `psycopg.Error`, and `ConfigurationError` where the server is too old, its encoding can't hold all
+        names, or transactions can't be had.
+        """
+        # A statement that was prepared in one session is unknown, or another one's, in the next.
+        asked: dict[str, Any] = {**_DEFAULTS, **options, "client_encoding": "utf8", "prepare_threshold": None}
+        session = cls.connect(**asked)
+        try:
+            _require_encoding(session, described)
+            require_supported(session.info.server_version)
+            session._greet()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _greet(self) -> None:
+        try:
+            # By itself: a pooler in statement mode lets a whole transaction in one message pass.
+            ask(self, "/* ironforge session */ BEGIN", seconds=LONGEST_GREETING_SECONDS)
+            (row,) = ask(self, _GREETING, seconds=LONGEST_GREETING_SECONDS)
+        except psycopg.Error as error:
+            if "statement pooling" in str(error):
+                raise ConfigurationError(
+                    "The database URL leads to a pooler in statement mode, which knows no transactions. Put it into "
+                    "session or transaction mode, or give the server's own address."
+                ) from error
+            raise
+        process, commits, role, schema = row
+        # A pooler gives its clients numbers of its own.
+        self.is_pooled = process != str(self.info.backend_pid)
+        pins = dict(PINS)
+        version = self.info.server_version
+        pins |= {name: value for name, (since, value) in _SINCE.items() if version >= since}
+        # What was committed must outlive a crash; who waits for a standby as well goes on doing so.
+        pins["synchronous_commit"] = "local" if commits == "off" else commits or "on"
+        if role != "origin":
+            # Without their triggers, foreign keys keep nothing. Only a superuser may unset it.
+            pins["session_replication_role"] = "origin"
+        settings = [f"{name} = '{value}'" for name, value in pins.items()]
+        if schema:
+            # New tables belong beside ironforge's, and nobody's temporary table may stand before them.
+            settings.append(f"search_path = {schema}, pg_temp")
+        else:
+            settings.append("search_path TO DEFAULT")
+        isolation = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE"
+        self.local_pins = "; ".join([isolation, *(f"SET LOCAL {setting}" for setting in settings)])
+        if not self.is_pooled:
+            # Also for what comes between transactions: the session is ours alone, and nobody finds anything in it.
+            lasting = "; ".join(f"SET {setting}" for setting in settings)
+            ask(self, f"/* ironforge session */ {lasting}", seconds=LONGEST_GREETING_SECONDS)
+
+
+def require_supported(server_version: int) -> None:
+    """Raise `ConfigurationError` where libpq's number of a server's version is too low for ironforge.
+
+    >>> require_supported(140_000)
+    """
+    major, minor = divmod(server_version, 10_000)
+    if major < OLDEST_SERVER:
+        raise ConfigurationError(
+            f"The server is PostgreSQL {major}.{minor}; ironforge needs {OLDEST_SERVER} or newer. "
+            "Upgrade it, or leave IRONFORGE_DATABASE_URL unset to use the embedded server."
+        )
+
+
+def _require_encoding(session: Session, described: str) -> None:
+    encoding = session.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"The database {described} has the encoding {encoding}, which can't hold the names of all items. "
+            "Create another one with ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+def ask(session: psycopg.Connection[Any], statements: str, *, seconds: float) -> list[tuple[str | None, ...]]:
+    """Send statements at once and return the rows of all of them, as texts.
+
+    Raises `psycopg.Error`: also where they are not answered within some seconds, after which the session is of no use.
+    """
+    pgconn = session.pgconn
+    ends = time.monotonic() + seconds
+    pgconn.send_query(statements.encode())
+    rows: list[tuple[str | None, ...]] = []
+    while True:
+        while pgconn.is_busy():
+            ready, _, _ = select.select([pgconn.socket], [], [], max(0.0, ends - time.monotonic()))
+            if not ready:
+                raise psycopg.errors.TooManyConnections(
+                    f"no session of the server was free to answer within {seconds:.0f} s"
+                )
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return rows
+        rows += _rows(result, session)
+
+
+def _rows(result: PGresult, session: psycopg.Connection[Any]) -> Sequence[tuple[str | None, ...]]:
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(result, encoding=session.info.encoding)
+    return [
+        tuple(
+            None if (value := result.get_value(row, column)) is None else value.decode()
+            for column in range(result.nfields)
+        )
+        for row in range(result.ntuples)
+    ]

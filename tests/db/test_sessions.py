@@ -1,0 +1,129 @@
+"""What is pinned in each transaction, and that no setting of the server's is forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.db.addresses import conninfo
+from ironforge_cli.db.sessions import PINS
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
+
+# Pinned by other means than PINS, or of no meaning to what ironforge sends and reads; each with the reason.
+OTHERWISE = {
+    "client_encoding": "asked for when connecting",
+    "search_path": "pinned to the schema that holds alembic_version",
+    "synchronous_commit": "pinned where it is off",
+    "session_replication_role": "pinned where it is not origin",
+    "transaction_timeout": "pinned where the server knows it",
+    "transaction_isolation": "said at the beginning of each transaction",
+    "default_transaction_isolation": "said at the beginning of each transaction",
+    "transaction_deferrable": "said at the beginning of each transaction",
+    "default_transaction_deferrable": "said at the beginning of each transaction",
+    "transaction_read_only": "a service sets it where the disk is full: to write all the same would be wrong",
+    "default_transaction_read_only": "a service sets it where the disk is full: to write all the same would be wrong",
+    "statement_timeout": "the operator's limit: what takes longer is said, and spooled",
+    "default_tablespace": "the operator's choice of a disk",
+    "temp_tablespaces": "the operator's choice of a disk",
+    "default_toast_compression": "how values are packed",
+    "default_text_search_config": "no text is searched",
+    "icu_validation_level": "no collation is made",
+    "lc_messages": "errors are known by their state",
+    "lc_monetary": "no amount is written by the server",
+    "lc_numeric": "no number is written by a pattern",
+    "lc_time": "no time is written by a pattern",
+    "timezone_abbreviations": "times are sent with their offset",
+    "xmlbinary": "no XML",
+    "client_min_messages": "notices are not read",
+    "createrole_self_grant": "no role is made",
+    "event_triggers": "the operator's own",
+    "restrict_nonsystem_relation_kind": "no views, no foreign tables",
+    "gin_fuzzy_search_limit": "no GIN index",
+    "gin_pending_list_limit": "no GIN index",
+    "dynamic_library_path": "no function in C",
+    "extension_control_path": "no extension",
+    "local_preload_libraries": "the operator's own",
+    "session_preload_libraries": "the operator's own",
+    "lo_compat_privileges": "no large objects",
+    "synchronize_seqscans": "what needs an order asks for it",
+}
+
+
+def test_every_setting_that_a_role_or_database_can_be_given_is_pinned_or_has_no_meaning(shared: Database) -> None:
+    settable = text(
+        "SELECT name FROM pg_settings WHERE context IN ('user', 'superuser') AND (category LIKE 'Client Connection%'"
+        " OR category LIKE 'Version and Platform%' OR category LIKE 'Error Handling%'"
+        " OR name = 'synchronous_commit') AND name NOT LIKE 'vacuum%'"
+    )
+    with shared.connect() as connection:
+        found = set(connection.execute(settable).scalars())
+    assert found - PINS.keys() - OTHERWISE.keys() == set()
+
+
+def test_each_transaction_has_what_is_pinned_whatever_the_one_before_set(shared: Database) -> None:
+    with shared.connect() as connection:
+        for name in PINS:
+            connection.execute(text(f"RESET {name}"))
+        connection.execute(text("SET search_path = pg_catalog"))
+        connection.commit()
+        shown = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in PINS}
+        assert shown == {**PINS, "lock_timeout": "1min"}
+        path = connection.execute(text("SHOW search_path")).scalar_one()
+        assert path == "public, pg_temp"
+
+
+def test_rows_that_a_policy_hides_are_an_error_and_not_missing(shared: Database) -> None:
+    role = "ironforge_tests_of_policies"
+    with shared.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {role}"))
+        connection.execute(text(f"GRANT SELECT ON items TO {role}"))
+        connection.execute(text("ALTER TABLE items ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
+        with pytest.raises(Exception, match="row-level security"):
+            connection.execute(text("SELECT count(*) FROM items"))
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("pgbouncer=true", "the parameter pgbouncer, which"),
+        ("sslmode=require&pgbouncer=true&connection_limit=1", "the parameters connection_limit, pgbouncer, which"),
+        ("schema=public", r"the parameter schema, .*or say options=-csearch_path%3Dname instead"),
+        ("sslmode=require&pool_timeout=0", "the parameter pool_timeout, which"),
+        ("sslaccept=strict", r"the parameter sslaccept, .*or say sslmode=require instead"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_parameter_of_another_programs_is_named(scheme: str, query: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named) as refused:
+        conninfo(f"{scheme}://me:hidden@db.example:6543/prices?{query}")
+    assert "percent" not in str(refused.value)
+    assert "hidden" not in str(refused.value)
+    assert refused.value.status == 78
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sslmode=require&channel_binding=require",
+        "sslmode=verify-full&sslrootcert=system",
+        "options=-csearch_path%3Dmarket",
+        "options=endpoint%3Dep-cool-name",
+        "target_session_attrs=read-write",
+        "ssl=true",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_what_hosted_services_show_for_libpq_is_taken_as_it_is(scheme: str, query: str) -> None:
+    assert "host=db.example" in conninfo(f"{scheme}://me:hidden@db.example:5432/prices?{query}")
+
+
+def test_what_can_be_a_piece_of_a_password_is_not_named() -> None:
+    with pytest.raises(ConfigurationError, match="percent-encoded") as refused:
+        conninfo("postgresql://me:pa/rt?secret=x@db.example/prices")
+    assert "secret" not in str(refused.value)
