@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ironforge_cli.errors import ArchiveError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,10 @@ def explained(what: str, advice: str) -> Generator[None]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = " ".join(reason.split()).rstrip(".")
         raise ArchiveError(f"{what} ({reason}). {advice}") from error
+
+
+def row_groups(file: Any) -> Iterator[Any]:
+    """The pieces of a Parquet file as tables, one after the other, each page checked against its checksum."""
+    parquet = arrow().parquet.ParquetFile(file, page_checksum_verification=True)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group)

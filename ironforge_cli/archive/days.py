@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from ironforge_cli.archive.arrow import arrow, explained
+from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.auctions import TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
@@ -43,6 +43,7 @@ _ENCODINGS: Final = {
     "unit_price": "PLAIN",
     "quantity": "PLAIN",
 }
+_NOT_WRITTEN: Final = "What was there stays, and nothing was dropped; check the store."
 _DAMAGED: Final = "Bring the file back from a copy, or remove its folder from the archive."
 
 
@@ -134,21 +135,25 @@ class ArchivedDays:
         return True
 
     def write(self, partition: DailyPartition, pieces: Iterable[RawRows], *, archived_at: datetime) -> Manifest:
-        """Write a day's rows in place of what is there, read them back, and write the manifest.
+        """Write a day's rows, read them back, put them in place of what is there, and write the manifest.
 
         The pieces come in the order of their auctions, and none shares an auction with the next. Raises `ArchiveError`
-        where what is read back is not what was written.
+        where what is read back is not what was written; what was there stays then.
         """
-        written = Tally()
-        size = self.store.put(
-            f"{folder_of(partition)}/{DATA}", lambda stream: _write_parquet(stream, pieces, tally=written)
-        )
-        read = self.tally(partition)
-        if read.snapshots != written.snapshots:
-            raise ArchiveError(
-                f"{self.store.name}/{folder_of(partition)}/{DATA} reads back as {read.total.rows:,} rows that are not "
-                f"the {written.total.rows:,} that were written. Nothing was dropped; check the store."
-            )
+        written, read = Tally(), Tally()
+        path = f"{folder_of(partition)}/{DATA}"
+
+        def check(file: Any) -> None:
+            with explained(f"{self.store.name}/{path} does not read back", _NOT_WRITTEN):
+                for rows in _pieces_in(file, path):
+                    read.add(rows)
+            if read.snapshots != written.snapshots:
+                raise ArchiveError(
+                    f"{self.store.name}/{path} reads back as {read.total.rows:,} rows that are not the "
+                    f"{written.total.rows:,} that were written. {_NOT_WRITTEN}"
+                )
+
+        size = self.store.put(path, lambda stream: _write_parquet(stream, pieces, tally=written), check=check)
         manifest = Manifest(
             format=FORMAT,
             region=partition.region,
@@ -181,11 +186,9 @@ class ArchivedDays:
         if file is None:
             raise ArchiveError(f"{self.store.name}/{path} is not there. {_DAMAGED}")
         with explained(f"{self.store.name}/{path} can't be read", _DAMAGED), file:
-            parquet = arrow().parquet.ParquetFile(file, page_checksum_verification=True)
-            for group in range(parquet.num_row_groups):
-                rows = _rows_of(parquet.read_row_group(group), path)
+            for rows in _pieces_in(file, path):
                 if chosen is not None:
-                    rows = rows.taken(np.isin(rows.snapshot_time, chosen))
+                    rows = rows.taken(np.isin(rows.snapshot_time, chosen))  # noqa: PLW2901 - fewer of the same
                 if len(rows):
                     yield rows
 
@@ -282,6 +285,11 @@ def _write_parquet(stream: Any, pieces: Iterable[RawRows], *, tally: Tally) -> N
 
 def _write_bytes(stream: Any, content: bytes) -> None:
     stream.write(content)
+
+
+def _pieces_in(file: Any, path: str) -> Iterator[RawRows]:
+    for table in row_groups(file):
+        yield _rows_of(table, path)
 
 
 def _rows_of(table: Any, path: str) -> RawRows:

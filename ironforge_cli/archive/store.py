@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import mmap
 import os
 import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -16,11 +20,15 @@ from ironforge_cli.archive.arrow import arrow, explained
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from typing import BinaryIO
+
+log = logging.getLogger(__name__)
 
 TEMPORARY: Final = ".unfinished-"
 """How the names of files begin that are being written: engines that read folders leave out what begins with a dot."""
+_ABANDONED: Final = timedelta(days=1)
+"""An unfinished object that is older than another by so much is nobody's any more."""
 _CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 10, 60, 3
 _OPTIONS: Final = {"endpoint_override", "region", "scheme"}
 _FOLDER_ADVICE: Final = "Make room or correct its permissions, or set IRONFORGE_ARCHIVE_URI to another folder."
@@ -38,11 +46,17 @@ class Store(Protocol):
         """The place, as people are told of it."""
         ...
 
-    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
+    def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
         """Have a file written, in place of one that is there; how many bytes. Raises `ArchiveError`; then none is new.
 
-        Whoever looks sees the old file or the new one, and a process that is killed leaves the old one.
+        `check` gets what was written, opened to be read, before it takes its place; where it raises, the old file
+        stays. Whoever looks sees the old file or the new one, and a process that is killed leaves the old one. Two who
+        write the same file don't disturb each other: the later one's stays.
         """
+        ...
+
+    def remove(self, path: str) -> None:
+        """Take a file away that is there. Raises `ArchiveError`."""
         ...
 
     def opened(self, path: str) -> Any:
@@ -84,25 +98,30 @@ class FolderStore:
         """Where the folder is."""
         return str(self.root)
 
-    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
-        """Write beside the file's place, flush, and rename. What killed processes left there is removed first."""
+    def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
+        """Write beside the file's place, flush, check, and rename. What killed processes left there goes first."""
         place = self.root / path
         with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
             self._make(place.parent)
-            for left in place.parent.glob(f"{TEMPORARY}*"):
-                left.unlink(missing_ok=True)
-            temporary = place.parent / f"{TEMPORARY}{token_hex(4)}"
-            try:
-                with temporary.open("xb") as stream:
-                    write(stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                    size = stream.tell()
+            _remove_abandoned(place.parent)
+            with _unfinished_in(place.parent) as (temporary, stream):
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+                size = stream.tell()
+                if check is not None:
+                    with arrow().core.OSFile(str(temporary), "rb") as file:
+                        check(file)
                 temporary.rename(place)
-            finally:
-                temporary.unlink(missing_ok=True)
             _flush_folder(place.parent)
         return size
+
+    def remove(self, path: str) -> None:
+        """Delete the file."""
+        place = self.root / path
+        with explained(f"The archive {self.name} can't be written", _FOLDER_ADVICE):
+            place.unlink()
+            _flush_folder(place.parent)
 
     def opened(self, path: str) -> Any:
         """Open a file of the folder."""
@@ -154,8 +173,11 @@ class BucketStore:
         """Bucket and prefix, without what the URI says beside them."""
         return f"s3://{self.root}"
 
-    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
-        """Write to this machine's disk and send the whole of it: an object appears when it is complete."""
+    def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
+        """Write to this machine's disk and send the whole of it: an object appears when it is complete.
+
+        What is to be checked is sent under another name, read back from there, and copied by the store to its place.
+        """
         with (
             explained(f"The archive {self.name} can't be written", _BUCKET_ADVICE),
             tempfile.TemporaryFile() as stream,
@@ -163,12 +185,53 @@ class BucketStore:
             write(stream)
             stream.flush()
             size = stream.seek(0, os.SEEK_END)
-            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                target = self.files.open_output_stream(f"{self.root}/{path}")
-                # In one call: closing after a part would make an object of that part.
-                target.write(content)
-                target.close()
+            place = f"{self.root}/{path}"
+            if check is None:
+                self._send(stream, size, place)
+                return size
+            temporary = f"{place.rpartition('/')[0]}/{TEMPORARY}{token_hex(8)}"
+            self._send(stream, size, temporary)
+            try:
+                with self.files.open_input_file(temporary) as file:
+                    check(file)
+                self.files.copy_file(temporary, place)
+            finally:
+                self._remove_unfinished(temporary)
         return size
+
+    def _send(self, stream: BinaryIO, size: int, place: str) -> None:
+        target = self.files.open_output_stream(place)
+        if size:
+            # In one call: closing after a part would make an object of that part.
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                target.write(content)
+        target.close()
+
+    def _remove_unfinished(self, own: str) -> None:
+        """Delete an unfinished object, and what killed processes left beside it, by the store's clock.
+
+        That it can't be done is no failure: engines leave such objects out.
+        """
+        filesystems = arrow().filesystems
+        with suppress(FileNotFoundError):
+            try:
+                beside = filesystems.FileSelector(own.rpartition("/")[0], allow_not_found=True)
+                there = {
+                    info.path: info.mtime
+                    for info in self.files.get_file_info(beside)
+                    if info.base_name.startswith(TEMPORARY)
+                }
+                sent_at = there.pop(own, None)
+                abandoned = [path for path, time in there.items() if sent_at and sent_at - time > _ABANDONED]
+                for path in (own, *abandoned):
+                    self.files.delete_file(path)
+            except (OSError, arrow().core.ArrowException) as error:
+                log.warning("The unfinished object s3://%s can't be deleted (%s); delete it by hand.", own, error)
+
+    def remove(self, path: str) -> None:
+        """Delete the object."""
+        with explained(f"The archive {self.name} can't be written", _BUCKET_ADVICE):
+            self.files.delete_file(f"{self.root}/{path}")
 
     def opened(self, path: str) -> Any:
         """Open an object; its parts are fetched as they are read."""
@@ -187,7 +250,7 @@ class BucketStore:
             return {
                 info.path.removeprefix(f"{self.root}/"): int(info.size)
                 for info in sorted(self.files.get_file_info(selector), key=lambda info: info.path)
-                if info.type == filesystems.FileType.File
+                if info.type == filesystems.FileType.File and not info.base_name.startswith(TEMPORARY)
             }
 
 
@@ -219,6 +282,32 @@ def _bucket(uri: str, environment: Mapping[str, str]) -> BucketStore:
             "scheme": options.get("scheme") or ("http" if endpoint and endpoint.startswith("http:") else None),
         },
     )
+
+
+@contextmanager
+def _unfinished_in(folder: Path) -> Generator[tuple[Path, BinaryIO]]:
+    """A new file to write, locked while it is written, and gone afterwards unless it was renamed."""
+    while True:
+        path = folder / f"{TEMPORARY}{token_hex(8)}"
+        with path.open("xb") as stream:
+            try:
+                # Where a file system has no locks, nobody removes what another one writes, either.
+                with suppress(OSError):
+                    fcntl.flock(stream, fcntl.LOCK_EX)
+                # Whoever removes what was left may have had it in the instant before it was locked.
+                if os.fstat(stream.fileno()).st_nlink:
+                    yield path, stream
+                    return
+            finally:
+                path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove files that nobody writes any more: their locks ended with their processes."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError), path.open("r+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

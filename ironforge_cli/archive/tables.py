@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ironforge_cli.archive.arrow import arrow, explained
+from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.rows import Count, hashes_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "Mapping[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]"
 """Values of every column, and where they are null; None where nowhere."""
 _MANIFEST: Final = "_manifest.json"
+_NOT_WRITTEN: Final = "What was there stays; check the store."
 _DAMAGED: Final = "Remove the file; the next export writes it anew."
 
 
@@ -33,6 +35,15 @@ class TableManifest(msgspec.Struct, frozen=True):
     """Hexadecimal: the sum of the hashes of all rows, modulo 2**64."""
     bytes: int
     exported_at: datetime
+
+
+class Kept(Enum):
+    """Why nothing was written."""
+
+    UNCHANGED = "unchanged"
+    """The file holds the same rows."""
+    EMPTY = "empty"
+    """There are no rows, and of those no file is made; one that is there stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +59,34 @@ class ArchivedTables:
         pieces: Callable[[], Iterable[Columns]],
         *,
         now: datetime,
-    ) -> TableManifest | None:
-        """Write a table's rows, unless the file holds the same; None then.
+    ) -> TableManifest | Kept:
+        """Write a table's rows, unless the file holds the same or there are none.
 
-        `pieces` gives them from the first on each time it is called.
-        Raises `ArchiveError` where the archive refuses, or reads back as something else.
+        `pieces` gives the same rows from the first on each time it is called.
+        Raises `ArchiveError` where the archive refuses, or reads back as something else; the file that was there stays
+        then.
         """
         wanted = Count(0, 0)
         for piece in pieces():
             wanted = _added(wanted, piece)
-        held = self._manifest(folder)
         path = f"{folder}/{name}.parquet"
+        if not wanted.rows:
+            self._remove_without_content(folder, path)
+            return Kept.EMPTY
+        held = self._manifest(folder)
         if held is not None and Count(held.rows, int(held.checksum, 16)) == wanted and self._reads_as(path, wanted):
-            return None
-        size = self.store.put(path, lambda stream: _write(stream, pieces()))
-        if not self._reads_as(path, wanted):
-            raise ArchiveError(f"{self.store.name}/{path} does not read back as it was written. Check the store.")
+            return Kept.UNCHANGED
+
+        def check(file: Any) -> None:
+            with explained(f"{self.store.name}/{path} does not read back", _NOT_WRITTEN):
+                found = _counted(file)
+            if found != wanted:
+                raise ArchiveError(
+                    f"{self.store.name}/{path} reads back as {found.rows:,} rows that are not the {wanted.rows:,} of "
+                    f"the table. {_NOT_WRITTEN}"
+                )
+
+        size = self.store.put(path, lambda stream: _write(stream, pieces()), check=check)
         manifest = TableManifest(rows=wanted.rows, checksum=f"{wanted.checksum:016x}", bytes=size, exported_at=now)
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         self.store.put(f"{folder}/{_MANIFEST}", lambda stream: _put(stream, content))
@@ -85,15 +108,23 @@ class ArchivedTables:
         file = self.store.opened(path)
         if file is None:
             return False
-        found = Count(0, 0)
         try:
             with explained(f"{self.store.name}/{path} can't be read", _DAMAGED), file:
-                parquet = arrow().parquet.ParquetFile(file, page_checksum_verification=True)
-                for group in range(parquet.num_row_groups):
-                    found = _added(found, _read(parquet.read_row_group(group)))
+                return _counted(file) == wanted
         except ArchiveError:
             return False
-        return found == wanted
+
+    def _remove_without_content(self, folder: str, path: str) -> None:
+        """Remove a file without a byte: it was left for a month without rows once, and engines can't read it."""
+        if self.store.found(folder).get(path) == 0:
+            self.store.remove(path)
+
+
+def _counted(file: Any) -> Count:
+    found = Count(0, 0)
+    for table in row_groups(file):
+        found = _added(found, _read(table))
+    return found
 
 
 def _added(count: Count, piece: Columns) -> Count:

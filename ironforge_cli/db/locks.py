@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 MIGRATION_LOCK: Final = "migrate"
 MAINTENANCE_LOCK: Final = "maintain"
 """Held by whoever makes, archives, restores or drops partitions, of any region."""
+EXPORT_LOCK: Final = "export"
+"""Held by whoever writes statistics and token prices into an archive."""
 LONGEST_BATCH_SECONDS = 60.0
 """How long to wait for a lock that is held for a batch of a longer work, and given back after it."""
 
@@ -240,6 +242,18 @@ def maintaining(database: Database) -> Generator[None]:
             yield
         finally:
             give_back(connection, MAINTENANCE_LOCK)
+
+
+@contextmanager
+def exporting(database: Database) -> Generator[None]:
+    """Be the only one who writes statistics into an archive; raises `LockedError` where another run does."""
+    with database.connect(autocommit=True) as connection:
+        if not acquire(connection, EXPORT_LOCK):
+            raise LockedError("Another run is exporting, and does this work. Try again when it is done.")
+        try:
+            yield
+        finally:
+            give_back(connection, EXPORT_LOCK)
 
 
 @contextmanager

@@ -167,18 +167,21 @@ def test_a_day_without_its_manifest_counts_as_not_archived(archive: ArchivedDays
     assert archive.is_there(DAY)
 
 
-def test_a_store_that_keeps_other_bytes_is_found_out_before_the_manifest_is_written(
+def test_what_reads_back_otherwise_leaves_the_old_file_and_its_manifest(
     archive: ArchivedDays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = written(archive)
     other = replace(ROWS, unit_price=ROWS.unit_price + 1)
 
     def others(*_: object) -> Iterator[RawRows]:
         yield other
 
-    monkeypatch.setattr(ArchivedDays, "pieces", others)
-    with pytest.raises(ArchiveError, match="reads back as 200 rows that are not the 200"):
-        written(archive)
-    assert archive.manifest(DAY) is None
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(module, "_pieces_in", others)
+        with pytest.raises(ArchiveError, match="reads back as 200 rows that are not the 200"):
+            written(archive)
+    assert archive.manifest(DAY) == before
+    assert archive.tally(DAY).snapshots == before.counts
 
 
 def test_a_file_whose_bytes_were_changed_is_found_out_wherever_that_matters(

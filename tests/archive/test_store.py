@@ -3,14 +3,17 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ironforge_cli.archive.arrow import arrow
 from ironforge_cli.archive.store import BucketStore, FolderStore, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -29,11 +32,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return store_at(f"s3://{s3.new_bucket()}/some/prefix", environment=s3.environment)
 
 
-def put(store: Store, content: bytes, path: str = DEEP) -> int:
+def writing(content: bytes) -> Callable[[BinaryIO], None]:
     def write(stream: BinaryIO) -> None:
         stream.write(content)
 
-    return store.put(path, write)
+    return write
+
+
+def put(store: Store, content: bytes, path: str = DEEP) -> int:
+    return store.put(path, writing(content))
 
 
 def read(store: Store, path: str = DEEP) -> bytes | None:
@@ -218,3 +225,68 @@ def test_whoever_looks_while_a_file_is_written_sees_the_old_one(store: Store) ->
     assert store.put(DEEP, write) == 6
     assert seen == [(b"old", {DEEP: 3})]
     assert read(store) == b"longer"
+
+
+def refuse(file: Any) -> None:
+    assert file.read() == b"bad"
+    raise RuntimeError("not what it should be")
+
+
+def names(store: Store, folder: str) -> list[str]:
+    """Everything in a folder of a store, unfinished files too, by name."""
+    if isinstance(store, FolderStore):
+        return sorted(path.name for path in (store.root / folder).iterdir())
+    assert isinstance(store, BucketStore)
+    found = store.files.get_file_info(arrow().filesystems.FileSelector(f"{store.root}/{folder}"))
+    return sorted(info.base_name for info in found)
+
+
+def test_what_is_found_bad_never_takes_the_place_of_the_good_one(store: Store) -> None:
+    folder = DEEP.rpartition("/")[0]
+    put(store, b"old")
+    with pytest.raises(RuntimeError):
+        store.put(DEEP, writing(b"bad"), check=refuse)
+    assert read(store) == b"old"
+    assert names(store, folder) == ["file"]
+    seen: list[bytes] = []
+    assert store.put(DEEP, writing(b"good"), check=lambda f: seen.append(f.read())) == 4
+    assert (read(store), seen, names(store, folder)) == (b"good", [b"good"], ["file"])
+
+
+def test_two_who_write_the_same_file_leave_each_other_s_unfinished_ones_alone(store: Store) -> None:
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"first")
+        put(store, b"the second", DEEP)
+
+    def check(file: Any) -> None:
+        put(store, b"another one", DEEP)
+        assert file.read() == b"first"
+
+    store.put(DEEP, write, check=check)
+    assert read(store) == b"first"
+    assert names(store, DEEP.rpartition("/")[0]) == ["file"]
+
+
+def test_an_empty_file_is_a_file(store: Store) -> None:
+    assert put(store, b"") == 0
+    assert (read(store), store.found("")) == (b"", {DEEP: 0})
+
+
+def test_a_file_that_is_removed_is_gone(store: Store) -> None:
+    put(store, b"x")
+    store.remove(DEEP)
+    assert read(store) is None
+
+
+def test_an_unfinished_object_of_a_killed_process_is_not_seen_and_goes_a_day_later(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment)
+    left = f"{DEEP.rpartition('/')[0]}/.unfinished-0123"
+    put(bucket, b"half", left)
+    assert bucket.found("") == {}
+    bucket.put(DEEP, writing(b"x"), check=lambda file: file.read())
+    assert read(bucket, left) == b"half"
+    monkeypatch.setattr("ironforge_cli.archive.store._ABANDONED", timedelta(days=-1))
+    bucket.put(DEEP, writing(b"x"), check=lambda file: file.read())
+    assert read(bucket, left) is None

@@ -12,7 +12,7 @@ import pytest
 
 from ironforge_cli.archive.arrow import arrow
 from ironforge_cli.archive.store import FolderStore
-from ironforge_cli.archive.tables import ArchivedTables
+from ironforge_cli.archive.tables import ArchivedTables, TableManifest
 from ironforge_cli.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def piece(*prices: float | None, first: int = 0) -> Columns:
 def exported(store: FolderStore, *pieces: Columns, now: datetime = NOW) -> bool:
     """Whether the file was written."""
     tables = ArchivedTables(store)
-    return tables.export("prices/region=eu", "prices", lambda: iter(pieces), now=now) is not None
+    return isinstance(tables.export("prices/region=eu", "prices", lambda: iter(pieces), now=now), TableManifest)
 
 
 @pytest.fixture
@@ -131,27 +131,51 @@ class Forgetful(FolderStore):
 
     asked: list[str] = field(default_factory=list[str])
 
-    def put(self, path: str, write: Callable[[BinaryIO], None]) -> int:
+    def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
         self.asked.append(path)
-        size = FolderStore.put(self, path, write)
-        (self.root / path).write_bytes(b"something else")
-        return size
+
+        def otherwise(stream: BinaryIO) -> None:
+            write(stream)
+            stream.seek(4)
+            stream.write(b"something else")
+
+        return FolderStore.put(self, path, otherwise, check=check)
 
 
-def test_a_store_that_keeps_other_bytes_is_found_out_before_the_manifest_is_written(tmp_path: Path) -> None:
+def test_what_does_not_read_back_leaves_the_old_file_and_its_manifest(tmp_path: Path) -> None:
+    exported(FolderStore(tmp_path), piece(0.5))
+    before = {path: (tmp_path / path).read_bytes() for path in (FILE, MANIFEST)}
     forgetful = Forgetful(tmp_path)
-    with pytest.raises(ArchiveError, match="does not read back as it was written"):
+    with pytest.raises(ArchiveError, match="does not read back"):
         exported(forgetful, piece(1.5))
     assert forgetful.asked == [FILE]
+    assert {path: (tmp_path / path).read_bytes() for path in before} == before
 
 
-def test_rows_that_change_between_counting_and_writing_are_found_out(store: FolderStore) -> None:
+def test_rows_that_change_between_counting_and_writing_leave_the_old_file(store: FolderStore) -> None:
+    exported(store, piece(0.5))
     asked: list[int] = []
 
     def changing() -> Iterator[Columns]:
         asked.append(len(asked))
         yield piece(float(len(asked)))
 
-    with pytest.raises(ArchiveError, match="does not read back"):
+    with pytest.raises(ArchiveError, match="reads back as 1 rows that are not the 1"):
         ArchivedTables(store).export("prices/region=eu", "prices", changing, now=NOW)
-    assert not (store.root / MANIFEST).exists()
+    assert [row["price"] for row in rows(store)] == [0.5]
+    assert not exported(store, piece(0.5))
+
+
+def test_no_rows_make_no_file_and_take_none_away(store: FolderStore) -> None:
+    assert not exported(store)
+    assert store.found("") == {}
+    exported(store, piece(0.5))
+    assert not exported(store)
+    assert [row["price"] for row in rows(store)] == [0.5]
+
+
+def test_a_file_without_a_byte_that_was_left_for_no_rows_goes(store: FolderStore) -> None:
+    (store.root / FILE).parent.mkdir(parents=True)
+    (store.root / FILE).touch()
+    assert not exported(store)
+    assert store.found("") == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -12,14 +12,17 @@ from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
     from ironforge_cli.cli.frame.wiring import Invocation
     from ironforge_cli.cli.show.render import Report
+    from ironforge_cli.jobs.days.export import Exported
     from ironforge_cli.jobs.days.housekeeping import Maintained
-    from ironforge_cli.jobs.days.one_day import ChangedDays
+    from ironforge_cli.jobs.days.one_day import Changed, ChangedDays
+
+_Part = TypeVar("_Part", bound="Changed | Exported")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -213,7 +216,6 @@ def export(
     Example: ironforge partitions export --archive /srv/ironforge/archive
     """
     from ironforge_cli.archive.tables import ArchivedTables  # noqa: PLC0415
-    from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
     from ironforge_cli.jobs.days import export as job  # noqa: PLC0415
 
     exported = job.export(
@@ -223,34 +225,7 @@ def export(
         clock=run.clock,
         progress=run.progress(),
     )
-    records: list[Mapping[str, Any]] = [
-        {
-            "region": file.region,
-            "path": file.path,
-            "outcome": file.outcome,
-            "rows": file.rows,
-            "bytes": file.bytes,
-            "message": file.message,
-        }
-        for file in exported.files
-    ]
-    rows = [
-        (
-            file.region.label,
-            file.outcome,
-            count(file.rows) if file.rows is not None else "",
-            size(file.bytes) if file.bytes is not None else "",
-            file.path,
-        )
-        for file in exported.files
-    ]
-    return Report(
-        records=records,
-        show=lambda console: _grid(console, ("region", "outcome", "rows", "bytes", "path"), rows),
-        format=format_,
-        status=exported.status,
-        failures=tuple(f"{file.region.label}: {file.message}" for file in exported.files if file.message),
-    )
+    return _parts(exported.files, exported.status, format_, named=lambda file: {"path": file.path})
 
 
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
@@ -297,40 +272,47 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
 
 
 def _changes(changed: ChangedDays, format_: Format) -> Report:
+    return _parts(
+        changed.days, changed.status, format_, named=lambda day: {"date": day.day.isoformat(), "table": day.table}
+    )
+
+
+def _parts(
+    parts: Sequence[_Part], status: ExitStatus, format_: Format, *, named: Callable[[_Part], dict[str, str]]
+) -> Report:
+    """What became of each part of the work, by the names that its kind of part has."""
     from ironforge_cli.cli.show.render import Report, count, size  # noqa: PLC0415
 
     records: list[Mapping[str, Any]] = [
         {
-            "region": day.region,
-            "date": day.day.isoformat(),
-            "table": day.table,
-            "outcome": day.outcome,
-            "rows": day.rows,
-            "bytes": day.bytes,
-            "message": day.message,
+            "region": part.region,
+            **named(part),
+            "outcome": part.outcome,
+            "rows": part.rows,
+            "bytes": part.bytes,
+            "message": part.message,
         }
-        for day in changed.days
+        for part in parts
     ]
+    # The first names stand before the outcome, the longest, a table or a path, at the end of the line.
+    *names, last = named(parts[0]) if parts else ("path",)
     rows = [
         (
-            day.region.label,
-            day.day.isoformat(),
-            day.outcome,
-            count(day.rows) if day.rows is not None else "",
-            size(day.bytes) if day.bytes else "",
-            day.table,
+            part.region.label,
+            *(named(part)[name] for name in names),
+            part.outcome,
+            count(part.rows) if part.rows is not None else "",
+            size(part.bytes) if part.bytes else "",
+            named(part)[last],
         )
-        for day in changed.days
+        for part in parts
     ]
-    heads = ("region", "date", "outcome", "rows", "bytes", "table")
     return Report(
         records=records,
-        show=lambda console: _grid(console, heads, rows),
+        show=lambda console: _grid(console, ("region", *names, "outcome", "rows", "bytes", last), rows),
         format=format_,
-        status=changed.status,
-        failures=tuple(
-            f"{day.region.label}: {day.message}" for day in changed.days if day.status is not ExitStatus.DONE
-        ),
+        status=status,
+        failures=tuple(f"{part.region.label}: {part.message}" for part in parts if part.status is not ExitStatus.DONE),
     )
 
 

@@ -103,8 +103,9 @@ def _ranges(connection: Connection, partition: DailyPartition) -> list[tuple[int
     (sampled,) = fetch_columns(connection, query, [], (Kind.INT8,), slice_name=_SLICE)
     if not len(sampled):
         return _ranges_between([])
-    edges = np.quantile(sampled, np.arange(1, pieces) / pieces, method="nearest").astype(np.int64)
-    return _ranges_between(np.unique(edges).tolist())
+    # By whole numbers alone: a float can't hold an id at the end of 64 bits.
+    ordered = np.sort(sampled)
+    return _ranges_between(np.unique(ordered[np.arange(1, pieces) * len(ordered) // pieces]).tolist())
 
 
 def _ranges_between(edges: Sequence[int]) -> list[tuple[int, int]]:
@@ -114,7 +115,8 @@ def _ranges_between(edges: Sequence[int]) -> list[tuple[int, int]]:
     [(-9223372036854775808, 4), (5, 8), (9, 9223372036854775807)]
     """
     lowest, highest = -(2**63), 2**63 - 1
-    return list(zip([lowest, *edges], [*(edge - 1 for edge in edges), highest], strict=True))
+    inner = [edge for edge in edges if edge > lowest]
+    return list(zip([lowest, *inner], [*(edge - 1 for edge in inner), highest], strict=True))
 
 
 def _fetched(connection: Connection, query: sql.Composable, parameters: Sequence[Any]) -> RawRows:

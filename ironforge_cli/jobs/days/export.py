@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ironforge_cli.db import schema
+from ironforge_cli.archive.tables import Kept
+from ironforge_cli.db import locks, schema
 from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
-from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, combined_status
+from ironforge_cli.db.repositories.raw_days import one_state
+from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
+from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
 
     from ironforge_cli.archive.tables import ArchivedTables
     from ironforge_cli.db.engine import Database
@@ -61,24 +65,37 @@ def export(
     clock: Clock,
     progress: Progress | None = None,
 ) -> ExportedTables:
-    """Write what differs from the archive: a file a month of statistics, and one of all token prices of a region."""
+    """Write what differs from the archive: a file a month of statistics, and one of all token prices of a region.
+
+    Of a month without rows no file is made. What goes wrong with one file is in the result and hinders no other. Raises
+    `LockedError` where another run exports.
+    """
     database = storage.database
     with database.connect() as connection:
         schema.require_current(connection)
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
     files: list[Exported] = []
-    with evidence.run() as run:
+    with run_alone(evidence, locks.exporting(database), progress=progress) as run:
         for region in regions:
             with evidence.attempt(region, progress=progress or Silent()) as attempt:
                 found = list(_region(region, database, tables, attempt=attempt))
-                failures = [file.message for file in found if file.message]
-                attempt.status, attempt.message = ("failed", " ".join(failures)) if failures else ("success", None)
+                attempt.message = messages_of(found)
+                attempt.status = "failed" if attempt.message else "success"
             files += found
         result = ExportedTables(tuple(files))
-        run.status = result.status
-        run.record_count = sum(file.rows or 0 for file in files)
-        run.message = " ".join(file.message for file in files if file.message) or None
+        conclude(run, result.files)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What goes into one file: the rows of a table in [since, until)."""
+
+    table: Table
+    name: str
+    folder: str
+    since: datetime
+    until: datetime
 
 
 def _region(region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt) -> Iterator[Exported]:
@@ -88,27 +105,38 @@ def _region(region: Region, database: Database, tables: ArchivedTables, *, attem
         if there is None:
             continue
         first, last = there
-        by_month = name == "statistics"
-        for since, until in _months(first, last) if by_month else [(first, last + timedelta(microseconds=1))]:
-            folder = f"{name}/region={region}" + (f"/month={since:%Y-%m}" if by_month else "")
-            try:
-                with attempt.step(name):
-                    manifest = tables.export(
-                        folder,
-                        name,
-                        lambda since=since, until=until, table=table: _days(database, table, since, until),
-                        now=attempt.clock.now(),
-                    )
-            except InterruptedRunError:
-                raise
-            except IronforgeError as error:
-                yield Exported(region, folder, "failed", message=str(error), status=error.status)
-            else:
-                yield (
-                    Exported(region, folder, "written", rows=manifest.rows, bytes=manifest.bytes)
-                    if manifest
-                    else Exported(region, folder, "unchanged")
-                )
+        folder = f"{name}/region={region}"
+        spans = (
+            [_Span(table, name, f"{folder}/month={since:%Y-%m}", since, until) for since, until in _months(first, last)]
+            if name == "statistics"
+            else [_Span(table, name, folder, first, last + timedelta(microseconds=1))]
+        )
+        for span in spans:
+            file = failure_told(
+                partial(_written, span, region, database, tables, attempt=attempt),
+                failed=partial(_failed, span, region),
+            )
+            if file is not None:
+                yield file
+
+
+def _written(
+    span: _Span, region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt
+) -> Exported | None:
+    """Export one file; None where there are no rows for it."""
+    with attempt.step(span.name), database.connect() as connection:
+        # The rows are read twice and have to be the same: what is committed meanwhile is the next export's.
+        one_state(connection)
+        manifest = tables.export(span.folder, span.name, lambda: _days(connection, span), now=attempt.clock.now())
+    if manifest is Kept.EMPTY:
+        return None
+    if manifest is Kept.UNCHANGED:
+        return Exported(region, span.folder, "unchanged")
+    return Exported(region, span.folder, "written", rows=manifest.rows, bytes=manifest.bytes)
+
+
+def _failed(span: _Span, region: Region, error: IronforgeError) -> Exported:
+    return Exported(region, span.folder, "failed", message=str(error), status=error.status)
 
 
 def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -125,12 +153,11 @@ def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetim
         since = until
 
 
-def _days(database: Database, table: Table, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """A table's rows, some days at a time: a month at once would not fit into memory."""
-    step = _DAY if table.name.endswith("_price_stats") else until - since
-    with database.connect() as connection:
-        while since < until:
-            piece = exports.columns(connection, table, since, min(since + step, until))
-            if len(next(iter(piece.values()))[0]):
-                yield piece
-            since += step
+def _days(connection: Connection, span: _Span) -> Iterator[dict[str, Any]]:
+    """A file's rows, some days at a time: a month of statistics at once would not fit into memory."""
+    since, step = span.since, _DAY if span.name == "statistics" else span.until - span.since
+    while since < span.until:
+        piece = exports.columns(connection, span.table, since, min(since + step, span.until))
+        if len(next(iter(piece.values()))[0]):
+            yield piece
+        since += step

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import partitions, raw_days
-from ironforge_cli.errors import (
-    DatabaseError,
-    ExitStatus,
-    InterruptedRunError,
-    IronforgeError,
-    UsageError,
-    combined_status,
-)
+from ironforge_cli.errors import DatabaseError, ExitStatus, UsageError, combined_status
 from ironforge_cli.jobs.days.archiving import fill
+from ironforge_cli.jobs.days.parts import conclude, failure_told, run_alone
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.market.partitions import DailyPartition, Mark, State
 
@@ -243,22 +237,18 @@ def _each(
         with evidence.attempt(partition.region, progress=progress or Silent()):
             return work(partition)
 
-    with evidence.run() as run, locks.maintaining(storage.database):
+    with run_alone(evidence, locks.maintaining(storage.database), progress=progress) as run:
         result = ChangedDays(tuple(_told(DailyPartition(region, day), attempted) for region in regions))
-        run.status = result.status
-        run.record_count = sum(one.rows or 0 for one in result.days)
-        run.message = " ".join(one.message for one in result.days if one.message) or None
+        conclude(run, result.days)
     return result
 
 
 def _told(partition: DailyPartition, work: Callable[[DailyPartition], Changed]) -> Changed:
     """What became of a day; a failure is a result, too."""
-    try:
-        return work(partition)
-    except InterruptedRunError:
-        raise
-    except IronforgeError as error:
-        return _changed(partition, "failed", message=str(error), status=error.status)
+    return failure_told(
+        lambda: work(partition),
+        failed=lambda error: _changed(partition, "failed", message=str(error), status=error.status),
+    )
 
 
 def _own(connection: Connection, partition: DailyPartition) -> Existing | None:

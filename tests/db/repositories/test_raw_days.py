@@ -58,13 +58,22 @@ def test_pieces_are_in_the_order_of_auctions_and_share_none(
     assert all(last < first for (_, last), (first, _) in pairwise(ends))
 
 
-@pytest.mark.parametrize("at_once", [1, 10_000])
+@pytest.mark.parametrize("at_once", [1, 2, 10_000])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [-(2**63), 7, 2**63 - 1],
+        # Edges between the pieces are at the ends themselves, and closer to each other than floats are there.
+        [-(2**63), -(2**63) + 1, -(2**63) + 2],
+        [2**63 - 3, 2**63 - 2, 2**63 - 1],
+    ],
+)
 def test_the_lowest_and_the_highest_id_are_among_the_pieces(
-    any_database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+    any_database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int, ids: list[int]
 ) -> None:
     monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
     few = ROWS.taken(np.arange(3))
-    extreme = replace(few, auction_id=np.array([-(2**63), 7, 2**63 - 1]))
+    extreme = replace(few, auction_id=np.array(ids))
     with any_database.transaction() as connection:
         partitions.create(connection, DAY)
         raw_days.append(connection, DAY, extreme)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,17 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.archive.tables import ArchivedTables
-from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError
+from ironforge_cli.db import locks
+from ironforge_cli.db.repositories import exports
+from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError, LockedError
 from ironforge_cli.jobs.days.export import export
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import Connection, Table
 
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -106,6 +112,72 @@ def test_an_archive_that_refuses_is_told_file_by_file(storage: Storage, clock: T
 def rows_of(storage: Storage, query: str) -> list[tuple[Any, ...]]:
     with storage.database.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_a_month_without_rows_between_two_is_no_failure_and_has_no_file(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    with storage.database.transaction() as connection:
+        connection.execute(
+            text("UPDATE eu_commodity_price_stats SET timestamp = '2026-03-01' WHERE timestamp = '2026-01-01'")
+        )
+    # An earlier version left a file without a byte for such a month, which engines can't read.
+    left = tmp_path / "a/statistics/region=eu/month=2026-02/statistics.parquet"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    assert outcomes(storage, clock, tables) == {
+        "statistics/region=eu/month=2025-12": "written",
+        "statistics/region=eu/month=2026-03": "written",
+        "token_prices/region=eu": "written",
+    }
+    assert len(read(tmp_path / "a", "statistics/*/*/*.parquet", "item_id, timestamp")) == 3
+
+
+def test_a_month_without_rows_is_no_failure_on_s3_either(storage: Storage, clock: TickingClock, s3: S3) -> None:
+    with storage.database.transaction() as connection:
+        connection.execute(
+            text("UPDATE eu_commodity_price_stats SET timestamp = '2026-03-01' WHERE timestamp = '2026-01-01'")
+        )
+    tables = ArchivedTables(store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment))
+    assert set(outcomes(storage, clock, tables).values()) == {"written"}
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+
+
+def test_what_is_committed_meanwhile_is_the_next_export_s(
+    storage: Storage, clock: TickingClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def columns_and_a_commit(connection: Connection, table: Table, since: datetime, until: datetime) -> Any:
+        found = exports.columns(connection, table, since, until)
+        with storage.database.transaction() as other:
+            other.execute(text("UPDATE eu_commodity_price_stats SET mean_price = mean_price + 1"))
+            other.execute(text("INSERT INTO eu_token_price VALUES (now() - interval '10 years', 5)"))
+        return found
+
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("ironforge_cli.jobs.days.export.exports", Committing(columns_and_a_commit))
+        assert set(outcomes(storage, clock, tables).values()) == {"written"}
+    assert "written" in outcomes(storage, clock, tables).values()
+    assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Committing:
+    """Reads as ever, and something is committed in between."""
+
+    columns: Callable[..., Any]
+    span: Callable[..., Any] = exports.span
+
+
+def test_a_second_export_leaves_the_work_to_the_first_and_says_so(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    tables = ArchivedTables(FolderStore(tmp_path / "a"))
+    with locks.exporting(storage.database), pytest.raises(LockedError, match="exporting"):
+        outcomes(storage, clock, tables)
+    assert not (tmp_path / "a").exists()
+    assert rows_of(storage, "SELECT region, status FROM scraper_logs") == [(None, "locked")]
 
 
 BENCHMARK = "SELECT operation_name, status, record_count, error_message FROM benchmarks ORDER BY id DESC LIMIT 1"
