@@ -27,14 +27,30 @@ from pydantic_settings import (
 )
 
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.given import (
+    cleaned,
+    content_of,
+    require_one_line,
+    secret_in,
+    whole_archive_uri,
+    whole_path,
+)
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ROOT_HOME: Final = Path("/var/lib/ironforge")
 CONFIG_VARIABLE: Final = "IRONFORGE_CONFIG"
 PREFIX: Final = "IRONFORGE_"
+_LARGEST_FILE: Final = 1_000_000
+_LONGEST_TIMEOUT: Final = 3_600
+# Those that Blizzard's game data have names in.
+# fmt: off
+LOCALES: Final = (
+    "en_US", "es_MX", "pt_BR", "de_DE", "en_GB", "es_ES", "fr_FR", "it_IT", "ru_RU", "ko_KR", "zh_TW", "zh_CN",
+)
+# fmt: on
 _REGION_MARK: Final = "{region}"
 _POSTGRESQL: Final = {"postgres", "postgresql"}
 # What is secret in the query of a URL, and in a `key=value` connection string with libpq's quoting.
@@ -81,8 +97,8 @@ def _two_timeouts(value: Any) -> HttpTimeout:
         parts = [float(part) for part in _split(value)]
     except (TypeError, ValueError):
         parts = []
-    if len(parts) != len(HttpTimeout._fields) or not all(0 < part < float("inf") for part in parts):
-        raise ValueError("give connect and read seconds, such as 10,60")
+    if len(parts) != len(HttpTimeout._fields) or not all(0 < part <= _LONGEST_TIMEOUT for part in parts):
+        raise ValueError(f"give connect and read seconds, such as 10,60, none above {_LONGEST_TIMEOUT}")
     return HttpTimeout(*parts)
 
 
@@ -107,29 +123,50 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
 
 
 def _locale(value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2}_[A-Z]{2}", value):
-        raise ValueError("give one of Blizzard's locales, such as en_US or de_DE")
+    if value not in LOCALES:
+        raise ValueError(f"give one of Blizzard's locales: {', '.join(LOCALES)}")
     return value
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value.replace(_REGION_MARK, "region"))
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value.replace(_REGION_MARK, "region"))
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # Brackets without an end, or a port that is no number.
+        is_whole = False
+    if not is_whole or not value.isprintable() or " " in value:
         raise ValueError("give a URL that begins with https:// or http:// and names a host")
     return value.rstrip("/")
 
 
-def _absolute(value: Path) -> Path:
-    return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - Path.absolute() keeps `..`
+def _users(folder: Callable[..., Path]) -> Path | None:
+    """Ironforge's folder among a user's of a kind; None where the account has no home."""
+    try:
+        found = folder("ironforge", appauthor=False)
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
 
 
 def default_home() -> Path:
-    """Where data goes when nobody says where: the user's data folder, for root a system-wide one."""
-    return ROOT_HOME if os.geteuid() == 0 else user_data_path("ironforge", appauthor=False)
+    """Where data goes when nobody says where: the user's data folder, for root a system-wide one.
+
+    Raises `ConfigurationError` where there is no such folder.
+    """
+    if os.geteuid() == 0:
+        return ROOT_HOME
+    folder = _users(user_data_path)
+    if folder is None:
+        raise ConfigurationError(
+            "This account has no home folder: HOME or XDG_DATA_HOME is no whole path, or neither it nor passwd says "
+            "one. Set IRONFORGE_HOME to a folder for what ironforge keeps."
+        )
+    return folder
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Folder = Annotated[Path, AfterValidator(_absolute)]
+Folder = Annotated[Path, AfterValidator(whole_path)]
 
 
 class Settings(BaseSettings):
@@ -168,7 +205,9 @@ class Settings(BaseSettings):
     quarantine_limit_mb: int = Field(
         default=512, ge=0, le=100_000_000, description="most refused bodies that are kept; 0 for no limit"
     )
-    archive_uri: str | None = Field(default=None, description="folder or s3://… for raw days before they are dropped")
+    archive_uri: Annotated[str, AfterValidator(whole_archive_uri)] | None = Field(
+        default=None, description="folder or s3://… for raw days before they are dropped"
+    )
     partitions_ahead: int = Field(default=7, ge=0, le=366, description="daily partitions kept ready ahead of today")
     pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")
     pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
@@ -201,20 +240,10 @@ class Settings(BaseSettings):
     def credentials(self) -> tuple[str, str]:
         """The API client's id and secret; raises `ConfigurationError` where one is missing or can't be read."""
         secret = self.client_secret.get_secret_value() if self.client_secret else None
+        source = "BLIZZARD_CLIENT_SECRET"
         if secret is None and self.client_secret_file is not None:
-            try:
-                secret = self.client_secret_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not text"
-                raise ConfigurationError(
-                    f"BLIZZARD_CLIENT_SECRET_FILE names {self.client_secret_file}, which can't be read ({reason}). "
-                    "Correct the path or its permissions."
-                ) from error
-            if not secret:
-                raise ConfigurationError(
-                    f"BLIZZARD_CLIENT_SECRET_FILE names {self.client_secret_file}, which is empty. "
-                    "Write the API client's secret into it."
-                )
+            source = f"BLIZZARD_CLIENT_SECRET_FILE's {self.client_secret_file}"
+            secret = secret_in(self.client_secret_file, variable="BLIZZARD_CLIENT_SECRET_FILE")
         missing = [
             name
             for name, value in (("BLIZZARD_CLIENT_ID", self.client_id), ("BLIZZARD_CLIENT_SECRET", secret))
@@ -225,6 +254,8 @@ class Settings(BaseSettings):
                 f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set. Create an API client at "
                 "https://develop.battle.net/access/clients and set both, or try `ironforge demo`, which needs none."
             )
+        require_one_line(self.client_id, source="BLIZZARD_CLIENT_ID")
+        require_one_line(secret, source=source)
         return self.client_id, secret
 
 
@@ -302,7 +333,7 @@ class LoadedSettings:
 def _variable(environment: Mapping[str, str], setting: str) -> tuple[str, str] | None:
     """The strongest variable of a setting that is set, and its value; an empty one counts as not set."""
     for name in variable_names(setting):
-        value = environment.get(name, "").strip()
+        value = cleaned(environment.get(name, ""))
         if value:
             return name, value
     return None
@@ -340,18 +371,29 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
 
 
 def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
-    named = environment.get(CONFIG_VARIABLE)
-    file = _absolute(Path(named)) if named else user_config_path("ironforge", appauthor=False) / "config.toml"
+    named = cleaned(environment.get(CONFIG_VARIABLE, ""))
     try:
-        return file, tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        folder = None if named else _users(user_config_path)
+        file = whole_path(Path(named)) if named else folder and folder / "config.toml"
+    except ValueError as error:
+        raise ConfigurationError(f"{CONFIG_VARIABLE} ({named!r}): {error}.") from None
+    if file is None:
+        return None, {}
+    try:
+        return file, tomllib.loads(content_of(file, at_most=_LARGEST_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
         if named:
             raise ConfigurationError(
                 f"{CONFIG_VARIABLE} names {file}, which is not there. Correct or unset it."
             ) from None
         return None, {}
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"The config file {file} can't be read: {error}. Correct its permissions.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"The config file {file} can't be read ({reason}). Correct its path or permissions."
+        ) from error
+    except UnicodeError as error:
+        raise ConfigurationError(f"The config file {file} is not text in UTF-8. Write it anew as such.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"The config file {file} is not TOML: {error}.") from error
 

@@ -276,7 +276,8 @@ def test_a_missing_file_is_an_error_only_where_it_was_named(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"locale = ", "is not TOML"), (b"\xff\xfe", "can't be read"), (None, "can't be read")]
+    ("content", "words"),
+    [(b"locale = ", "is not TOML"), (b"\xff\xfe", "is not text in UTF-8"), (None, "can't be read")],
 )
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     file = tmp_path / "odd.toml"

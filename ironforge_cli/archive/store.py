@@ -84,7 +84,13 @@ def store_at(uri: str, *, environment: Mapping[str, str]) -> Store:
             f"The archive {uri.partition('://')[0]}://… is neither a folder nor s3://bucket/prefix. Correct "
             "IRONFORGE_ARCHIVE_URI or --archive."
         )
-    return FolderStore(Path(uri).expanduser().absolute())
+    try:
+        return FolderStore(Path(uri).expanduser().absolute())
+    except RuntimeError:
+        raise ConfigurationError(
+            f"The archive {uri} can't be found: ~ stands for no folder, since there is no such account or it has no "
+            "home. Give the whole path by IRONFORGE_ARCHIVE_URI or --archive."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

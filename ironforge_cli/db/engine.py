@@ -70,7 +70,7 @@ _BUSY_STATES: Final = {"55P03", "40P01"}
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
 _REFUSALS: Final = (
     (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
-    (re.compile(r'role "[^"]*" (does not exist|is not permitted)'), "28"),
+    (re.compile(r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist'), "28"),
     (re.compile(r'database "[^"]*" does not exist'), "3D"),
     (re.compile(r"too many clients already|remaining connection slots are|too many connections for"), "53300"),
     (re.compile(r"the database system is "), "57P"),

@@ -308,7 +308,10 @@ class Invocation:
 
     @cached_property
     def transport(self) -> Transport:
-        """Sessions to Blizzard, by the settings."""
+        """Sessions to Blizzard, by the settings. Raises `ConfigurationError` where named certificates are missing."""
+        from ironforge_cli.given import require_certificates  # noqa: PLC0415 - beside config's own it costs nothing
+
+        require_certificates(self.environment)
         return self.transport_to(
             home=self.home, credentials=self.settings.credentials, oauth_url=self.settings.oauth_url
         )

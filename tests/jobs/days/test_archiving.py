@@ -185,20 +185,6 @@ def test_the_whole_way_by_a_store_that_speaks_s3(storage: Storage, clock: Tickin
     assert held(storage.database, OLD) == {}
 
 
-@pytest.mark.parametrize("at_once", [50, 250_000])
-def test_a_day_with_ids_at_the_end_of_64_bits_leaves_and_comes_back(
-    storage: Storage, archive: Archive, clock: TickingClock, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
-    rows = day_of_rows(OLD)
-    rows = replace(rows, auction_id=2**63 - 1 - (rows.auction_id - rows.auction_id.min()))
-    store(storage.database, OLD, rows)
-    assert undone(maintain(storage, archive, clock)) == []
-    assert held(storage.database, OLD) == {}
-    restore(storage, archive, clock)
-    assert held(storage.database, OLD) == Tally.of([rows]).snapshots
-
-
 # What keeps a day from being dropped
 
 

@@ -212,3 +212,14 @@ def test_a_day_is_archived_as_it_was_at_one_moment(
     assert archive.days.tally(OLD).snapshots == WHOLE
     with pytest.raises(ArchiveError, match="is not dropped"):
         require_kept(archive, database)
+
+
+@pytest.mark.parametrize("at_once", [3, 250_000])
+def test_a_day_with_ids_at_the_end_of_64_bits_is_kept_whole(
+    database: Database, archive: Archive, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
+    put(database, replace(ROWS, auction_id=2**63 - 1 - (ROWS.auction_id - ROWS.auction_id.min())))
+    assert archive.keep(database, OLD) == len(ROWS)
+    require_kept(archive, database)
+    assert archive.archived(OLD).counts == in_table(database)

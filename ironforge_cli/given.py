@@ -1,0 +1,153 @@
+"""What an environment and its files give, cleaned of what shells, containers and editors leave on it, or refused.
+
+Cron, a container and a person start the same program in other folders, with other homes or none, and by files that
+other programs wrote. What was meant is taken; what could mean two things is an error that says what to write.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BYTE_ORDER_MARK: Final = "\ufeff"
+_QUOTES: Final = "'\""
+_PIPE_SECONDS: Final = 10.0
+_BLOCK: Final = 65_536
+_LARGEST_SECRET: Final = 4_096
+# Requests reads the first two, in this order, and Python's own clients the third.
+_CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_IN_USE: Final = {"REQUESTS_CA_BUNDLE": (), "CURL_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",), "SSL_CERT_FILE": ()}
+
+
+def cleaned(value: str) -> str:
+    r"""A variable's value without white space, a byte order mark, and the quotes that some readers of env-files keep.
+
+    >>> cleaned(" '/var/lib/ironforge'\r")
+    '/var/lib/ironforge'
+    >>> cleaned("host=db password='a b'")
+    "host=db password='a b'"
+    """
+    bare = value.strip().removeprefix(BYTE_ORDER_MARK).strip()
+    quote = bare[:1]
+    is_quoted = len(bare) > 1 and quote in _QUOTES and bare.endswith(quote) and quote not in bare[1:-1]
+    return bare[1:-1].strip() if is_quoted else bare
+
+
+def whole_path(value: Path) -> Path:
+    """A path with `~` replaced; raises `ValueError` for one that depends on where the program is started."""
+    if "\0" in str(value):
+        raise ValueError("a path can't hold the character NUL")
+    try:
+        expanded = value.expanduser()
+    except RuntimeError:
+        raise ValueError("~ stands for no folder: this account has no home; give the whole path") from None
+    if not expanded.is_absolute():
+        raise ValueError(
+            f"give the whole path{_from_here(expanded)}: a relative one is another place for cron than for a person"
+        )
+    return Path(os.path.normpath(expanded))
+
+
+def _from_here(path: Path) -> str:
+    try:
+        return f", such as {Path.cwd() / path}"
+    except OSError:
+        # Somebody removed the folder that the program was started in.
+        return ""
+
+
+def whole_archive_uri(value: str) -> str:
+    """An archive's URI as it was given; raises `ValueError` for a folder that depends on where the program is started.
+
+    >>> whole_archive_uri("s3://bucket/prefix")
+    's3://bucket/prefix'
+    """
+    parts = urlsplit(value)
+    if parts.scheme == "file" and not parts.netloc:
+        whole_path(Path(unquote(parts.path)))
+    elif not parts.scheme or "://" not in value:
+        whole_path(Path(value))
+    return value
+
+
+def content_of(path: Path, *, at_most: int) -> bytes:
+    """The bytes of a file or pipe; raises `OSError`, also for more bytes than that and for a pipe that says nothing."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise OSError(0, "it is a folder" if stat.S_ISDIR(kind) else "it is no file")
+        found = bytearray()
+        while True:
+            if not select.select([descriptor], [], [], _PIPE_SECONDS)[0]:
+                raise OSError(0, f"nothing came from it for {_PIPE_SECONDS:.0f} s")
+            block = os.read(descriptor, _BLOCK)
+            found += block
+            if len(found) > at_most:
+                raise OSError(0, f"it holds more than {at_most:,} bytes")
+            if not block:
+                return bytes(found)
+    finally:
+        os.close(descriptor)
+
+
+def secret_in(file: Path, *, variable: str) -> str:
+    """The secret in a file that the variable names; raises `ConfigurationError` where there is none."""
+    try:
+        secret = cleaned(content_of(file, at_most=_LARGEST_SECRET).decode("utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ConfigurationError(
+            f"{variable} names {file}, which can't be read ({reason}). Correct the path or its permissions, and write "
+            "the API client's secret into it, and nothing else."
+        ) from error
+    if not secret:
+        raise ConfigurationError(
+            f"{variable} names {file}, which is empty. Write the API client's secret into it, and nothing else."
+        )
+    return secret
+
+
+def require_one_line(value: str, *, source: str) -> None:
+    """Raise `ConfigurationError` for credentials that HTTP can't carry, without quoting them."""
+    try:
+        value.encode("latin-1")
+        is_one = value.isprintable()
+    except UnicodeError:
+        is_one = False
+    if not is_one:
+        raise ConfigurationError(
+            f"{source} holds what no id or secret of Blizzard's does: several lines, or signs that are no letters and "
+            "digits. Write it alone, in one line."
+        )
+
+
+def require_certificates(environment: Mapping[str, str]) -> None:
+    """Raise `ConfigurationError` where a variable names certificates for HTTPS that can't be read."""
+    import ssl  # noqa: PLC0415 - most environments name none
+
+    for variable in _CERTIFICATES:
+        named = environment.get(variable)
+        if not named or any(environment.get(stronger) for stronger in _IN_USE[variable]):
+            continue
+        if Path(named).is_dir() and variable != "SSL_CERT_FILE":
+            continue
+        try:
+            if not Path(named).is_file():
+                raise FileNotFoundError(0, "there is no such file")
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=named)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
+            raise ConfigurationError(
+                f"{variable} names {named!r}, of which no certificates can be read "
+                f"({reason or 'it is no file of PEM certificates'}). Correct or unset it."
+            ) from error
