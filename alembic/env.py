@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic import context
@@ -18,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from ironforge_cli.db.engine import open_engine
 from ironforge_cli.db.locks import MIGRATION_LOCK, advisory_key
 from ironforge_cli.db.models import METADATA
+from ironforge_cli.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -26,8 +30,18 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
 
-TURN_TIMEOUT = "60s"
+TURN_SECONDS = 60.0
 LOCK_TIMEOUT = "10s"
+_LOOK_SECONDS = 0.2
+
+
+def _bring_operations() -> None:
+    """Give migrations the operations that stand beside this file; there is no package that it could import."""
+    place = Path(__file__).with_name("big_indexes.py")
+    specification = importlib.util.spec_from_file_location("ironforge_big_indexes", place)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{place} can't be loaded")
+    specification.loader.exec_module(importlib.util.module_from_spec(specification))
 
 
 def _is_ours(name: str | None, kind: str, _: Mapping[Any, str | None]) -> bool:
@@ -47,13 +61,23 @@ def _dated_revision(
 def _turn(connection: Connection) -> Generator[None]:
     """Let one migrate at a time. What it does may take its time; what it waits for may not, since others wait for it.
 
-    The session is left as it was found. Raises `DBAPIError`.
+    Whoever waits looks again and again: a statement that waited would be waited for by an index that is built
+    concurrently, and neither would ever end. The session is left as it was found. Raises `BusyError` where another one
+    has not come to its end after a minute, and `DBAPIError`.
     """
     key = advisory_key(MIGRATION_LOCK)
     found = connection.execute(text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"))
     before = tuple(found.one())
-    _set_timeouts(connection, TURN_TIMEOUT, "0")
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+    connection.commit()
+    give_up_at = time.monotonic() + TURN_SECONDS
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
+        connection.commit()
+        if time.monotonic() > give_up_at:
+            raise BusyError(
+                "Another run is upgrading the database's schema, and has been for a minute. Try again when it is done; "
+                "pg_stat_activity shows what it waits for."
+            )
+        time.sleep(_LOOK_SECONDS)
     _set_timeouts(connection, LOCK_TIMEOUT, "0")
     connection.commit()
 
@@ -105,6 +129,7 @@ def _print() -> None:
         context.run_migrations()
 
 
+_bring_operations()
 given: Connection | None = context.config.attributes.get("connection")
 if context.is_offline_mode():
     _print()

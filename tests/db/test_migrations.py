@@ -82,7 +82,7 @@ def test_a_wheel_brings_the_migrations_and_uses_its_own(tmp_path: Path, empty: D
     carried = {name for name in names if name.startswith("ironforge_cli/_migrations/")}
     assert carried == {
         f"ironforge_cli/_migrations/{name}"
-        for name in ("env.py", "script.py.mako", *(f"versions/{path.name}" for path in MIGRATIONS))
+        for name in ("env.py", "big_indexes.py", "script.py.mako", *(f"versions/{path.name}" for path in MIGRATIONS))
     }
     assert not [name for name in names if name.startswith("alembic")]
     program = (

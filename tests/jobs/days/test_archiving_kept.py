@@ -170,10 +170,10 @@ def test_a_writing_that_was_ended_between_file_and_manifest_loses_nothing(
     put(database, REST)
     put_file = FolderStore.put
 
-    def ended(store: FolderStore, path: str, write: Any) -> int:
+    def ended(store: FolderStore, path: str, write: Any, **options: Any) -> int:
         if path.endswith(MANIFEST):
             raise ArchiveError("The disk is full.")
-        return put_file(store, path, write)
+        return put_file(store, path, write, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(FolderStore, "put", ended)
