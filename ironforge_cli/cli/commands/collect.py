@@ -66,7 +66,7 @@ def collect(
         regions = run.regions(region)
         # Settings that are missing are told before a server is started.
         run.settings.credentials()
-        storage = run.storage(lambda: run.database, home=run.home)
+        storage = run.storage(run.collecting_database, home=run.home)
         collected = job.collect(
             regions,
             market=run.client,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.spool import Shelves
     from ironforge_cli.blizzard.transport import Transport
     from ironforge_cli.cli.frame.options import Shared
+    from ironforge_cli.cli.frame.upgrading import Upgrade
     from ironforge_cli.config import LoadedSettings, Settings
     from ironforge_cli.db.embedded import EmbeddedServer
     from ironforge_cli.db.engine import Database
@@ -107,11 +108,14 @@ class Invocation:
         self.clock = SystemClock(self.stop)
         self._closing = ExitStack()
         self._embedded: EmbeddedServer | None = None
+        self._upgrading: tuple[Database, Upgrade] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._upgrading is not None:
+            self._upgrading[1].see_to_its_end(is_asked_to_stop=lambda: self.stop.is_asked)
         self._closing.close()
 
     @cached_property
@@ -186,7 +190,7 @@ class Invocation:
         given = self.settings.database_url
         if given is not None:
             return self._opened(given.get_secret_value())
-        server = self.server()
+        server = self._embedded = self.server()
         self._closing.enter_context(server)
         return self._opened(server.conninfo)
 
@@ -199,6 +203,28 @@ class Invocation:
         # Unlike the URL it says that no TCP address is meant, whatever PGHOSTADDR says.
         database = self._opened(server.conninfo)
         schema.upgrade(database)
+        return database
+
+    def collecting_database(self) -> Database:
+        """The same as `database`, for work that can't wait: an embedded schema is upgraded beside it.
+
+        Raises `DatabaseError` for as long as that takes; calls from several threads take turns elsewhere.
+        """
+        if self.settings.database_url is not None or "database" in self.__dict__:
+            return self.database
+        from ironforge_cli.cli.frame.upgrading import Upgrade  # noqa: PLC0415 - SQLAlchemy takes long to import
+
+        if self._upgrading is None:
+            database = self.database_as_it_is
+            self._upgrading = database, Upgrade(database)
+        database, upgrade = self._upgrading
+        try:
+            upgrade.require_done()
+        finally:
+            if upgrade.is_over:
+                # What failed is tried again when it is asked for again.
+                self._upgrading = None
+        self.__dict__["database"] = database
         return database
 
     def _opened(self, url: str) -> Database:
@@ -264,7 +290,7 @@ class Invocation:
                     except (ConfigurationError, DatabaseError) as error:
                         # Whoever connects is told the same, and keeps what it has on disk.
                         logging.getLogger(__name__).debug("The embedded server can't be started: %s", error)
-                return self.storage(lambda: self.database, home=self.home)
+                return self.storage(self.collecting_database, home=self.home)
 
         return storage
 
