@@ -80,7 +80,8 @@ def maintain(
 ) -> Report:
     """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
 
-    With an archive no day is dropped before it was written there and read back.
+    With an archive no day is dropped before it was written there and read back. Of regions that the settings name no
+    more the days that are held leave, too, unless --region says which to look after.
 
     `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
 
@@ -91,7 +92,7 @@ def maintain(
     maintained = job.maintain(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
-        housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive),
+        housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive, regions=region),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,

@@ -22,6 +22,7 @@ from ironforge_cli.errors import (
     IronforgeError,
 )
 from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
+from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.pruning import is_due, prune, prunings
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.market.partitions import Action, DailyPartition, plan, wanted_days
@@ -60,13 +61,13 @@ def maintain(
     What goes wrong with one day is in the result and hinders no other. Raises `LockedError` where another run is at it,
     and what keeps the work from being begun.
     """
-    database = storage.database
+    database, housekeeping = storage.database, housekeeping.of(regions)
     if dry_run:
         with database.connect() as connection:
             schema.require_current(connection)
             planned = [
                 result
-                for region in regions
+                for region in with_leaving(connection, regions, storage, housekeeping)
                 for result in _told(region, _plan(connection, region, storage, housekeeping, now=clock.now()))
             ]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=clock.now())
@@ -100,6 +101,7 @@ def upkeep(
     Raises nothing: what goes wrong is a warning, and a row of its own. Days and log rows leave by the time of the
     newest stored snapshot, which Blizzard's clock gave: one here that is years ahead drops nothing.
     """
+    housekeeping = housekeeping.of(regions)
     try:
         evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
         try:
@@ -151,7 +153,8 @@ def _due_at(
     with storage.database.connect() as connection:
         newest = [snapshot.snapshot_time for region in regions if (snapshot := snapshots.newest(connection, region))]
         trusted = trusted_time(newest, now=now)
-        if any(_plan(connection, region, storage, housekeeping, now=now, trusted=trusted).steps for region in regions):
+        every = with_leaving(connection, regions, storage, housekeeping)
+        if any(_plan(connection, region, storage, housekeeping, now=now, trusted=trusted).steps for region in every):
             return trusted
         past = is_due(connection, retention_days=housekeeping.log_retention_days, now=trusted)
         return trusted if past else None
@@ -173,12 +176,13 @@ def _maintained(
         try:
             with database.connect() as connection:
                 schema.require_current(connection)
+                every = with_leaving(connection, regions, storage, housekeeping)
             locked.enter_context(locks.maintaining(database))
         except IronforgeError:
             with evidence.attempt(None, progress=progress):
                 raise
         results: list[Result] = []
-        for region in regions:
+        for region in every:
             with evidence.attempt(region, progress=progress) as attempt:
                 work = _RegionWork(region, storage, housekeeping, attempt=attempt, tries=tries)
                 found = work.run(trusted=trusted)
@@ -215,6 +219,10 @@ class _RegionWork:
         except (DatabaseError, ConfigurationError) as error:
             failed = Result("plan", Outcome.FAILED, self._region, message=str(error), status=error.status)
             return [failed]
+        if self._region in self._housekeeping.leaving:
+            drop_bodies(
+                self._region, self._storage, retention_days=self._housekeeping.retention_days, now=min(now, trusted)
+            )
         results = [_problem(self._region, problem) for problem in found.problems]
         stuck: set[DailyPartition] = set()
         for step in found.steps:
@@ -307,7 +315,11 @@ def _plan(
         for kept in storage.shelves.spool.kept(region)
         if kept.snapshot_time is not None
     }
-    wanted = wanted_days(now=now, ahead=housekeeping.ahead, retention_days=retention, spooled=spooled, region=region)
+    wanted = (
+        []
+        if region in housekeeping.leaving
+        else wanted_days(now=now, ahead=housekeeping.ahead, retention_days=retention, spooled=spooled, region=region)
+    )
     return plan(
         partitions.existing(connection, region),
         wanted,
