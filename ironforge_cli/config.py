@@ -124,11 +124,11 @@ def _locale(value: str) -> str:
 def _http_url(value: str) -> str:
     try:
         parts = urlsplit(value.replace(_REGION_MARK, "region"))
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
-        # Brackets without an end, or a port that is no number.
+        # Brackets without an end.
         is_whole = False
-    if not is_whole or not value.isprintable() or " " in value:
+    if not is_whole or not value.isprintable():
         raise ValueError("give a URL that begins with https:// or http:// and names a host")
     return value.rstrip("/")
 

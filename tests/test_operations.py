@@ -149,6 +149,66 @@ def test_the_page_shows_the_units_as_they_are() -> None:
     assert [timer.name for timer in units("timer") if timer.name not in enabled] == []
 
 
+def enabled_in(root: Path, *names: str) -> list[str]:
+    """What enabling units makes, in a system of their own; without systemd the test skips."""
+    if shutil.which("systemctl") is None:
+        pytest.skip("systemctl is not installed (Debian: apt-get install systemd)")
+    folder = root / "etc" / "systemd" / "system"
+    shutil.copytree(UNITS, folder)
+    subprocess.run(["systemctl", f"--root={root}", "enable", *names], check=True, capture_output=True)
+    return sorted(str(link.relative_to(folder)) for link in folder.rglob("*") if link.is_symlink())
+
+
+def test_beside_a_database_of_one_s_own_nothing_starts_the_embedded_one(tmp_path: Path) -> None:
+    assert [
+        unit.name for unit in units("service") if re.search(r"^(Wants|Requires)=.*database", read(unit), re.M)
+    ] == []
+    made = enabled_in(tmp_path, *(timer.name for timer in units("timer")))
+    assert [link for link in made if "database" in link] == []
+    assert len(made) == len(units("timer"))
+
+
+def test_with_the_embedded_server_enabled_every_other_unit_wants_it_and_comes_after_it(tmp_path: Path) -> None:
+    made = enabled_in(tmp_path, "ironforge-database.service")
+    others = [unit for unit in units("service") if unit.stem != "ironforge-database"]
+    assert made == sorted(
+        f"{wanting}.wants/ironforge-database.service"
+        for wanting in ("multi-user.target", *(one.name for one in others))
+    )
+    assert all(re.search(r"^After=.*ironforge-database\.service", read(unit), re.M) for unit in others)
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from ironforge_cli.archive.store import FolderStore
+for folder in sys.argv[1:]:
+    try:
+        FolderStore(Path(folder)).put("x", lambda stream: stream.write(b"x"))
+        print("written")
+    except Exception as error:
+        print(type(error).__name__, "Read-only" in str(error))
+"""
+
+
+def test_the_archive_that_the_page_names_can_be_written_where_all_else_is_read_only() -> None:
+    hardening = read(UNITS / "ironforge-.service.d" / "hardening.conf")
+    (writable,) = re.findall(r"^ReadWritePaths=-(\S+)$", hardening, re.M)
+    assert f"IRONFORGE_ARCHIVE_URI={writable}\n" in read(PAGES / "archive.md")
+    # As systemd mounts it: what is below is read-only but for what is named, here in a /srv of the test's own.
+    mounts = (
+        "set -e; mount -t tmpfs none /srv; mkdir -p $1; mount --bind $1 $1; mount -o remount,bind,ro /srv;"
+        ' exec "$2" -c "$3" $1 /srv/elsewhere'
+    )
+    space = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*space, "mount -t tmpfs none /srv"], check=False).returncode:
+        pytest.skip("mounts of one's own are not allowed here")
+    found = subprocess.run(
+        [*space, mounts, "sh", writable, sys.executable, WRITING], check=True, capture_output=True, text=True
+    )
+    assert found.stdout.splitlines() == ["written", "ArchiveError True"]
+
+
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The units as in systemd's folder, with a program that is there; without systemd the test skips."""

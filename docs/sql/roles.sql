@@ -27,6 +27,25 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO ironforge, ironforge_reader', cur
 GRANT USAGE, CREATE ON SCHEMA public TO ironforge;
 GRANT USAGE ON SCHEMA public TO ironforge_reader;
 
+-- Where somebody else made ironforge's tables, as a superuser's first `ironforge db upgrade` does, they become the
+-- owner's: those that bear its names, and the partitions of its raw snapshots; their indexes and sequences come along. No
+-- other table is touched.
+SELECT format('ALTER TABLE %s OWNER TO ironforge', tables.oid::regclass)
+FROM pg_class AS tables
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'ironforge'::regrole
+  AND to_regclass('public.alembic_version') IS NOT NULL
+  AND (relname IN ('alembic_version', 'benchmarks', 'items', 'not_shown', 'reagents', 'recipes', 'scraper_logs',
+                   'seeder_status', 'snapshots')
+    OR relname ~ '^(auction_snapshots_[a-z]{2}|[a-z]{2}_commodity_price_stats|[a-z]{2}_token_price)$'
+    OR (relname ~ '^auction_snapshots_[a-z]{2}_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+        AND obj_description(oid, 'pg_class') LIKE 'ironforge:%'))
+\gexec
+SELECT 'ALTER TYPE public.time_left OWNER TO ironforge'
+FROM pg_type
+WHERE oid = to_regtype('public.time_left') AND typowner <> 'ironforge'::regrole
+  AND to_regclass('public.alembic_version') IS NOT NULL
+\gexec
+
 -- Tables and sequences that are there, where the database was in use before; and all that the owner makes from now on.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO ironforge_reader;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ironforge_reader;

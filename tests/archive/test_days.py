@@ -330,3 +330,28 @@ def test_without_pyarrow_an_archive_says_how_to_get_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'ironforge-cli\[archive\]'"):
         arrow()
+
+
+def patterns() -> dict[str, str]:
+    """What the page says of how each table's files are named below the root."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "archive.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| (raw rows|statistics|token prices) \| `(\S+)` \|$", page, re.M))
+
+
+def test_each_table_is_read_by_the_pattern_of_the_page_and_no_other_comes_along(
+    archive: ArchivedDays, tmp_path: Path
+) -> None:
+    written(archive)
+    core, named = arrow().core, patterns()
+    for table in ("statistics", "token prices"):
+        file = tmp_path / named[table].replace("region=*", "region=eu").replace("month=*", "month=2024-01")
+        file.parent.mkdir(parents=True)
+        arrow().parquet.write_table(core.table({"price": [1, 2, 3]}), file)
+        (file.parent / MANIFEST).write_text("{}")
+    for table, rows in (("raw rows", len(ROWS)), ("statistics", 3), ("token prices", 3)):
+        found = duckdb.sql(f"SELECT count(*) FROM read_parquet('{tmp_path}/{named[table]}')")
+        assert found is not None
+        assert found.fetchall() == [(rows,)]
+    # Engines that take folders leave the manifest out.
+    assert len(arrow().parquet.read_table(tmp_path / "statistics")) == 3
+    assert len(arrow().parquet.read_table(tmp_path / f"region={DAY.region}")) == len(ROWS)

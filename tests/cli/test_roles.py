@@ -15,6 +15,7 @@ from psycopg import sql
 
 from ironforge_cli.db.embedded.programs import find_bindir
 from ironforge_cli.db.engine import conninfo
+from ironforge_cli.db.models import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,12 +37,7 @@ def prepared(any_server: TestServer) -> Generator[str]:
         try:
             # Running it again changes nothing, as it says.
             for _ in range(2):
-                subprocess.run(
-                    [PROGRAMS / "psql", "--no-psqlrc", "--quiet", f"--file={SCRIPT}", conninfo(url)],
-                    check=True,
-                    capture_output=True,
-                    env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
-                )
+                run_script(url)
             with psycopg.connect(conninfo(url), autocommit=True) as connection:
                 for role in (OWNER, READER):
                     connection.execute(
@@ -137,6 +133,37 @@ def test_the_owner_may_do_nothing_else(prepared: str, statement: str) -> None:
         connection.execute("CREATE TABLE of_another (x int)")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         rows(by(OWNER, prepared), statement)
+
+
+def run_script(url: str) -> None:
+    subprocess.run(
+        [PROGRAMS / "psql", "--no-psqlrc", "--quiet", f"--file={SCRIPT}", conninfo(url)],
+        check=True,
+        capture_output=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
+    )
+
+
+def test_tables_that_another_role_made_become_the_owner_s_and_no_others(
+    as_role: Callable[..., Result], run: Run, prepared: str
+) -> None:
+    # A superuser began: its tables, a day among them, are none of the owner's.
+    assert run("db", "upgrade", IRONFORGE_DATABASE_URL=prepared).exit_code == 0
+    assert run("partitions", "maintain", IRONFORGE_DATABASE_URL=prepared).exit_code == 0
+    rows_by = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        " AND relkind IN ('r', 'p') AND relowner {} 'ironforge'::regrole ORDER BY 1 DESC"
+    )
+    with psycopg.connect(conninfo(prepared), autocommit=True) as connection:
+        connection.execute("CREATE TABLE of_another (x int)")
+        connection.execute("CREATE TABLE auction_snapshots_eu_2001_01_01 (x int)")
+    assert as_role(OWNER, "collect").exit_code != 0
+    run_script(prepared)
+    assert rows(prepared, rows_by.format("<>")) == [("of_another",), ("auction_snapshots_eu_2001_01_01",)]
+    collected = as_role(OWNER, "collect")
+    assert (collected.exit_code, collected.stderr.count("ERROR")) == (0, 0)
+    assert as_role(OWNER, "partitions", "maintain", "--ahead", "20").exit_code == 0
+    assert set(METADATA.tables) | {"alembic_version"} <= {name for (name,) in rows(prepared, rows_by.format("="))}
 
 
 def test_nobody_else_gets_into_the_database(prepared: str) -> None:

@@ -17,7 +17,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.collecting.outcomes import Outcome
 from ironforge_cli.jobs.days import maintain as days
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
-from ironforge_cli.jobs.health.rules import Kind
+from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.regions import Region
 from tests.jobs import stored
@@ -224,6 +224,13 @@ def test_no_setting_of_the_server_changes_what_is_stored_or_read(
             check=False,
         )
         assert found.status is ExitStatus.DONE
-        misread = {Kind.DATABASE, Kind.SCHEMA, Kind.NO_SNAPSHOT, Kind.STALE, Kind.CRASHED, Kind.PAST_RETENTION}
+        misread = {
+            ProblemKind.DATABASE,
+            ProblemKind.SCHEMA,
+            ProblemKind.NO_SNAPSHOT,
+            ProblemKind.STALE,
+            ProblemKind.CRASHED,
+            ProblemKind.PAST_RETENTION,
+        }
         assert misread.isdisjoint(problem.kind for problem in found.problems)
         database.close()

@@ -90,7 +90,8 @@ def maintain(
     """Make the partitions of the coming days, drop the days past their retention, and prune old log rows.
 
     With an archive no day is dropped before it was written there and read back. Days and rows are old by the time of
-    the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing.
+    the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing. Of
+    regions that the settings name no more the days that are held leave, too, unless --region says which to look after.
 
     `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
 
@@ -99,7 +100,7 @@ def maintain(
     maintained = maintaining.maintain(
         run.regions(region),
         storage=run.storage(lambda: run.database, home=run.home),
-        housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive),
+        housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive, regions=region),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,

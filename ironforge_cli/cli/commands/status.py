@@ -81,8 +81,9 @@ def status(
         raise UsageError(f"--since {since.isoformat()} is not before --until {until.isoformat()}: give an earlier one.")
     health = job.examine(
         run.regions(region),
-        storage=run.storage(lambda: run.database, home=run.home),
-        home=run.home,
+        # It only looks: a home that is not there, or is read-only for who asks, is no hindrance.
+        storage=run.storage(lambda: run.database, home=run.settings.home),
+        home=run.settings.home,
         clock=run.clock,
         max_age=max_age,
         since=since,

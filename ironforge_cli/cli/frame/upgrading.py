@@ -53,7 +53,7 @@ class Upgrade:
         if self._error is not None:
             raise DatabaseError(
                 f"The embedded database's schema can't be upgraded ({type(self._error).__name__}: {self._error}). Run "
-                "`ironforge db upgrade -vv`, and report what it says."
+                "`ironforge db upgrade`, and report what it says."
             ) from self._error
 
     def see_to_its_end(self, *, is_asked_to_stop: Callable[[], bool]) -> None:

@@ -306,10 +306,19 @@ class Invocation:
         return storage
 
     def housekeeping(
-        self, *, ahead: int | None = None, retain: int | None = None, archive: str | None = None
+        self,
+        *,
+        ahead: int | None = None,
+        retain: int | None = None,
+        archive: str | None = None,
+        regions: Sequence[Region] | None = None,
     ) -> Housekeeping:
-        """What is kept, how long, and made how far ahead: by options, else by the settings."""
+        """What is kept, how long, and made how far ahead: by options, else by the settings.
+
+        Without `regions` what is held of regions that the settings don't name (any more) leaves, too.
+        """
         from ironforge_cli.jobs.days.housekeeping import Housekeeping
+        from ironforge_cli.regions import Region
 
         settings = self.settings
         return Housekeeping(
@@ -317,6 +326,7 @@ class Invocation:
             retention_days=settings.raw_retention_days if retain is None else retain,
             log_retention_days=settings.log_retention_days,
             archive=self.archive(archive),
+            leaving=() if regions else tuple(region for region in Region if region not in settings.regions),
         )
 
     def upkeep(self) -> Upkeep:

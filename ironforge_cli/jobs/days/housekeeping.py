@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.errors import ExitStatus, combined_status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from sqlalchemy import Connection
@@ -42,6 +43,12 @@ class Housekeeping:
     log_retention_days: int
     archive: DayArchive | None = None
     """Where days go before they are dropped; None: nowhere."""
+    leaving: tuple[Region, ...] = ()
+    """Regions that are collected no more: days that are held of them leave, and none is made."""
+
+    def of(self, regions: Sequence[Region]) -> Housekeeping:
+        """The same for a run that collects or names regions, which are none of those that leave."""
+        return replace(self, leaving=tuple(region for region in self.leaving if region not in regions))
 
 
 class Outcome(StrEnum):

@@ -22,12 +22,14 @@ from ironforge_cli.errors import (
     IronforgeError,
 )
 from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
+from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.planning import Planning, present_of
 from ironforge_cli.jobs.days.pruning import is_due as rows_are_due
 from ironforge_cli.jobs.days.pruning import prune, prunings
 from ironforge_cli.jobs.evidence import outcomes
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.market.partitions import Action, DailyPartition
+from ironforge_cli.market.retention import cutoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,13 +69,14 @@ def maintain(
     the result and hinders no other. Raises `LockedError` where another run is at it, and what keeps the work from being
     begun.
     """
-    database = storage.database
+    database, housekeeping = storage.database, housekeeping.of(regions)
     if dry_run:
         with database.connect() as connection:
             schema.require_current(connection)
             planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
             _warn(planning)
-            planned = [result for region in regions for result in _told(region, planning.plan(connection, region))]
+            every = with_leaving(connection, regions, storage, housekeeping)
+            planned = [result for region in every for result in _told(region, planning.plan(connection, region))]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
         return Maintained(results=tuple(planned), present=planning.present)
@@ -105,6 +108,7 @@ def upkeep(
     Raises nothing: what goes wrong is a warning, and a row of its own. Days and log rows leave by the same time as for
     `maintain`.
     """
+    housekeeping = housekeeping.of(regions)
     try:
         evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
         try:
@@ -138,7 +142,8 @@ def upkeep(
 def _is_anything_due(regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping, *, now: datetime) -> bool:
     with storage.database.connect() as connection:
         planning = Planning(storage, housekeeping, present_of(connection, now=now))
-        return any(planning.plan(connection, region).steps for region in regions) or rows_are_due(
+        every = with_leaving(connection, regions, storage, housekeeping)
+        return any(planning.plan(connection, region).steps for region in every) or rows_are_due(
             connection, retention_days=housekeeping.log_retention_days, now=planning.trusted
         )
 
@@ -165,6 +170,7 @@ def _maintained(
         try:
             with database.connect() as connection:
                 schema.require_current(connection)
+                every = with_leaving(connection, regions, storage, housekeeping)
             locked.enter_context(locks.maintaining(database))
             with database.connect() as connection:
                 planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
@@ -173,7 +179,7 @@ def _maintained(
                 raise
         _warn(planning)
         results: list[Result] = []
-        for region in regions:
+        for region in every:
             with evidence.attempt(region, progress=progress) as attempt:
                 found = _RegionMaintenance(region, planning, attempt=attempt, tries=tries).run()
                 _conclude(attempt, found)
@@ -207,6 +213,12 @@ class _RegionMaintenance:
         except (DatabaseError, ConfigurationError) as error:
             failed = Result("plan", Outcome.FAILED, self._region, message=str(error), status=error.status)
             return [failed]
+        if self._region in self._planning.housekeeping.leaving:
+            drop_bodies(
+                self._region,
+                self._planning.storage,
+                before=cutoff(self._planning.trusted, retention_days=self._planning.housekeeping.retention_days),
+            )
         results = list(_left_undone(self._region, found))
         stuck: set[DailyPartition] = set()
         for step in found.steps:

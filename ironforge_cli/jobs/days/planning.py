@@ -39,19 +39,26 @@ class Planning:
 
     def plan(self, connection: Connection, region: Region) -> Plan:
         """What is to be done about a region's partitions: made by the clock, dropped by a time that can be trusted."""
-        retention, newest = self.housekeeping.retention_days, self.present.newest.get(region)
+        is_leaving = region in self.housekeeping.leaving
+        retention = self.housekeeping.retention_days
+        # The newest day of a region stays for as long as the region is collected.
+        newest = None if is_leaving else self.present.newest.get(region)
         existing = partitions.existing(connection, region)
         spooled = {
             kept.snapshot_time.astimezone(UTC).date()
             for kept in self.storage.shelves.spool.kept(region)
             if kept.snapshot_time is not None
         }
-        wanted = wanted_days(
-            now=self.present.clock,
-            ahead=self.housekeeping.ahead,
-            retention_days=retention,
-            spooled=spooled,
-            region=region,
+        wanted = (
+            []
+            if is_leaving
+            else wanted_days(
+                now=self.present.clock,
+                ahead=self.housekeeping.ahead,
+                retention_days=retention,
+                spooled=spooled,
+                region=region,
+            )
         )
         planned = plan(
             existing,

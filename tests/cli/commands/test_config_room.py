@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ironforge_cli.cli.commands import config
+from ironforge_cli.cli.commands import config_check
 from ironforge_cli.errors import ConfigurationError
 
 
@@ -27,7 +27,7 @@ class Counted:
 
 
 def told(database: Counted) -> str:
-    return config._room(cast("Any", database))  # pyright: ignore[reportPrivateUsage] - a whole command would take a server a case
+    return config_check._room(cast("Any", database))  # pyright: ignore[reportPrivateUsage] - a whole command would take a server a case
 
 
 @pytest.mark.parametrize(

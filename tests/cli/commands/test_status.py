@@ -8,9 +8,11 @@ import psycopg
 import pytest
 
 from ironforge_cli.db.engine import conninfo
+from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.cli.conftest import Run
@@ -208,3 +210,14 @@ def test_a_range_that_ends_before_it_begins_is_wrong_usage(run: Run, database: M
     assert refused.exit_code == 2
     assert "is not before --until" in refused.stderr
     assert run("status", "--until", "0001-01-01", **database).exit_code == 2
+
+
+def test_it_makes_nothing_in_a_home_and_needs_none(run: Run, tmp_path: Path) -> None:
+    # As on a file system that can only be read: there is no place for a home below a file.
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file" / "home", tmp_path / "none"):
+        shown = run("status", "--format", "json", IRONFORGE_HOME=str(home), IRONFORGE_DATABASE_URL=NOBODY)
+        assert len(json.loads(shown.stdout)) == len(Region)
+        assert "can't be reached" in shown.stderr
+        assert "IRONFORGE_HOME" not in shown.stderr
+        assert not home.exists()

@@ -68,7 +68,7 @@ def test_what_comes_while_the_schema_is_upgraded_goes_to_the_spool_and_then_to_t
     [
         (DatabaseError("Another run is upgrading."), "^Another run is upgrading"),
         (ConfigurationError("It is newer."), "^It is newer"),
-        (RuntimeError("A bug."), r"RuntimeError: A bug\.\)\. Run `ironforge db upgrade -vv`"),
+        (RuntimeError("A bug."), r"RuntimeError: A bug\.\)\. Run `ironforge db upgrade`"),
     ],
 )
 def test_an_upgrade_that_fails_costs_no_hour_and_is_tried_again(

@@ -1,0 +1,50 @@
+"""Regions that are collected no more: what is held of them leaves as of any other, and nothing is made for them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ironforge_cli.db.repositories import partitions
+from ironforge_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.jobs.days.housekeeping import Housekeeping
+    from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.regions import Region
+
+log = logging.getLogger(__name__)
+
+
+def with_leaving(
+    connection: Connection, regions: Sequence[Region], storage: Storage, housekeeping: Housekeeping
+) -> list[Region]:
+    """The regions to look after: those given, and those collected no more of which anything is still held."""
+    return [*regions, *(region for region in housekeeping.leaving if _is_held(connection, region, storage))]
+
+
+def _is_held(connection: Connection, region: Region, storage: Storage) -> bool:
+    return bool(
+        partitions.existing(connection, region)
+        or storage.shelves.spool.kept(region)
+        or storage.shelves.quarantine.kept(region)
+    )
+
+
+def drop_bodies(region: Region, storage: Storage, *, before: datetime | None) -> None:
+    """Remove bodies that are older than a time, of a region of which no run comes by; a shelf that refuses is said."""
+    for shelf in (storage.shelves.spool, storage.shelves.quarantine):
+        if before is None or not shelf.kept(region):
+            continue
+        try:
+            dropped = shelf.sweep(region, before=before)
+        except ConfigurationError as error:
+            log.warning("%s: %s", region.label, error)
+        else:
+            if dropped:
+                log.info("%s: removed %d bodies past their retention from %s", region.label, len(dropped), shelf.folder)

@@ -1,0 +1,74 @@
+"""A region that is collected no more keeps nothing past its retention, and is given nothing new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ironforge_cli.db.repositories import partitions
+from ironforge_cli.jobs.days import maintain as job
+from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.regions import Region
+from tests.jobs.day_tables import KEPT, TODAY, found
+
+if TYPE_CHECKING:
+    from ironforge_cli.blizzard.spool import Shelf
+    from ironforge_cli.jobs.storage import Storage
+    from tests.clocks import TickingClock
+
+LEFT = replace(KEPT, leaving=(Region.US,))
+TABLES = "SELECT relname FROM pg_class WHERE relname ~ '^auction_snapshots_us_[0-9_]*$' ORDER BY 1"
+
+
+@pytest.fixture
+def left(storage: Storage, clock: TickingClock) -> list[str]:
+    """Days of the region that leaves, one of them past its retention, and bodies on disk; the tables that stay."""
+    days = [DailyPartition(Region.US, TODAY - timedelta(days=number)) for number in (40, 3)]
+    with storage.database.transaction() as connection:
+        for day in days:
+            partitions.create(connection, day)
+    for shelf in (storage.shelves.spool, storage.shelves.quarantine):
+        for number in (40, 3):
+            keep(shelf, clock.now() - timedelta(days=number))
+    return [days[1].name]
+
+
+def keep(shelf: Shelf, at: datetime) -> None:
+    body = at.isoformat().encode()
+    shelf.keep(body, region=Region.US, snapshot_time=at, received_at=at, headers={}, reason="a test")
+
+
+def bodies(storage: Storage) -> list[int]:
+    return [len(shelf.kept(Region.US)) for shelf in (storage.shelves.spool, storage.shelves.quarantine)]
+
+
+def test_what_is_past_its_retention_leaves_and_nothing_is_made(
+    storage: Storage, clock: TickingClock, left: list[str]
+) -> None:
+    planned = job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock, dry_run=True)
+    assert {result.action for result in planned.results if result.region is Region.US} == {"detach", "drop"}
+    job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock)
+    assert [name for (name,) in found(storage.database, TABLES)] == left
+    assert bodies(storage) == [1, 1]
+
+
+def test_runs_that_collect_do_it_too(storage: Storage, clock: TickingClock, left: list[str]) -> None:
+    assert job.upkeep((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock) is not None
+    assert [name for (name,) in found(storage.database, TABLES)] == left
+
+
+def test_a_region_of_which_nothing_is_held_is_not_mentioned(storage: Storage, clock: TickingClock) -> None:
+    job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock)
+    assert found(storage.database, "SELECT DISTINCT region FROM scraper_logs ORDER BY 1") == [("eu",), (None,)]
+
+
+def test_a_region_that_a_run_names_or_collects_is_none_that_leaves(
+    storage: Storage, clock: TickingClock, left: list[str]
+) -> None:
+    job.maintain((Region.US,), storage=storage, housekeeping=LEFT, clock=clock)
+    made = {name for (name,) in found(storage.database, TABLES)}
+    assert {*left, *(DailyPartition(Region.US, TODAY + timedelta(days=number)).name for number in (0, 1))} <= made
+    assert bodies(storage) == [2, 2]
