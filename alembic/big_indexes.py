@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import text
 
+from ironforge_cli.db.engine import MORE_PINS
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
@@ -74,7 +77,7 @@ def build(operations: Operations, index: BuildIndex) -> None:
     if context.as_sql or connection is None:
         context.execute(index.statement("IF NOT EXISTS", name=index.name, table=f'"{index.table}"'))
         return
-    with context.autocommit_block():
+    with context.autocommit_block(), _as_pinned(connection):
         if not _is_partitioned(connection, index.table):
             _build_on(connection, index, name=index.name, table=index.table)
             return
@@ -100,7 +103,7 @@ def remove(operations: Operations, index: RemoveIndex) -> None:
     if context.as_sql or connection is None:
         context.execute(f'DROP INDEX IF EXISTS "{index.name}"')
         return
-    with context.autocommit_block():
+    with context.autocommit_block(), _as_pinned(connection):
         kind = text("SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(:name))")
         if connection.execute(kind, {"name": index.name}).scalar() == "I":
             connection.execute(text(f'DROP INDEX IF EXISTS "{index.name}"'))
@@ -143,12 +146,21 @@ def _without_part(connection: Connection, index: BuildIndex) -> list[str]:
     return list(connection.execute(found, {"table": index.table, "name": index.name}).scalars())
 
 
-@contextmanager
-def _patient(connection: Connection) -> Generator[None]:
+def _as_pinned(connection: Connection) -> AbstractContextManager[None]:
+    """Wait for locks no longer than migrations do: their transactions are pinned to that, and here there is none."""
+    return _waiting(connection, connection.get_execution_options().get(MORE_PINS, {}).get("lock_timeout", "10s"))
+
+
+def _patient(connection: Connection) -> AbstractContextManager[None]:
     """Wait without end for what keeps nobody waiting."""
+    return _waiting(connection, "0")
+
+
+@contextmanager
+def _waiting(connection: Connection, limit: str) -> Generator[None]:
     before = connection.execute(text("SELECT current_setting('lock_timeout')")).scalar_one()
     setting = text("SELECT set_config('lock_timeout', :limit, false)")
-    connection.execute(setting, {"limit": "0"})
+    connection.execute(setting, {"limit": limit})
     try:
         yield
     finally:

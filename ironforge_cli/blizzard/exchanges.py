@@ -176,7 +176,8 @@ class Exchanges:
         self._check = check
         self._changed = threading.Condition()
         self._open: set[Exchange] = set()
-        self._is_watched = False
+        self._watching: threading.Thread | None = None
+        self._is_closed = False
 
     @contextlib.contextmanager
     def begun(self, *, deadline: Deadline | None) -> Generator[Exchange]:
@@ -185,9 +186,9 @@ class Exchanges:
         with self._changed:
             self._open.add(exchange)
             self._changed.notify()
-            if not self._is_watched:
-                self._is_watched = True
-                threading.Thread(target=self._watch, daemon=True, name="exchanges").start()
+            if self._watching is None:
+                self._watching = threading.Thread(target=self._watch, daemon=True, name="exchanges")
+                self._watching.start()
         _mine.exchange = exchange
         try:
             yield exchange
@@ -197,11 +198,20 @@ class Exchanges:
                 self._open.discard(exchange)
             exchange.end()
 
+    def close(self) -> None:
+        """Let the thread end; another one begins with the next exchange, if there is one."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+            watching = self._watching
+        if watching is not None:
+            watching.join(2 * _LOOKS_EVERY_SECONDS)
+
     def _watch(self) -> None:
         while True:
             with self._changed:
-                if not self._open and not self._changed.wait(_IDLE_SECONDS) and not self._open:
-                    self._is_watched = False
+                if not self._open and (self._is_closed or not self._changed.wait(_IDLE_SECONDS)) and not self._open:
+                    self._watching = None
                     return
                 now_open = list(self._open)
             is_to_end = self._is_to_end()

@@ -82,7 +82,7 @@ class RateLimit:
         self._longest_wait = longest_wait
         self._in_memory: Memory | None = None
         self._lock = threading.Lock()
-        with suppress(OSError):
+        with suppress(OSError), owners_rights(file.parent):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def wait(self, deadline: Deadline | None = None) -> None:

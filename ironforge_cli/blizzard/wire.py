@@ -87,6 +87,7 @@ class Wire:
     def close(self) -> None:
         """Close connections."""
         self._session.close()
+        self._exchanges.close()
 
     def _receive(self, response: requests.Response, on_headers: Callable[[requests.Response], None]) -> None:
         try:

@@ -229,7 +229,7 @@ def test_two_upgrades_at_once_don_t_wait_for_each_other_for_ever(
         wait_for(present, BUILDING)
         wait_for(
             present,
-            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()",
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_xact_lock%' AND pid <> pg_backend_pid()",
         )
     for one in both:
         assert one.stderr is not None

@@ -147,7 +147,7 @@ def test_nothing_runs_after_the_demo(seen: Seen) -> None:
 
 
 def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen) -> None:
-    for expected in ("EU", "US", "a token costs", str(seen.home), "ironforge db start", "ironforge collect"):
+    for expected in ("EU", "US", "a token costs", str(seen.home), "ironforge db shell", "ironforge collect"):
         assert expected in seen.text
     assert "with IRONFORGE_DATABASE_URL unset" in seen.text
     assert seen.said == ""

@@ -19,7 +19,7 @@ from ironforge_cli.jobs.days import maintain as days
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.day_tables import hold
 from tests.servers import PASSWORD, pgbouncer, pooler
@@ -73,7 +73,7 @@ def collected_twice(collector: Collector, database: Database) -> None:
         collected = collector.collect()
         assert [found.message for found in collected.regions] == [None, None]
         assert collected.status is ExitStatus.DONE
-    for region in Region:
+    for region in DEFAULT_REGIONS:
         expected = collector.expected(region)
         assert stored.auctions(database, region) == expected.auctions
         assert stored.statistics(database, region) == expected.statistics
@@ -135,7 +135,7 @@ def test_too_few_connections_are_refused_and_nothing_is_lost(
         collector.publish()
         collected = collector.collect()
         assert collected.status is ExitStatus.DONE
-        for region in Region:
+        for region in DEFAULT_REGIONS:
             assert stored.auctions(database, region) == collector.expected(region).auctions
 
 
@@ -213,7 +213,7 @@ def test_no_setting_of_the_server_changes_what_is_stored_or_read(
         collected_twice(collector, database)
         assert "drop" in maintained(collector, database)
         found = examine(
-            tuple(Region),
+            DEFAULT_REGIONS,
             storage=collector.storage,
             home=collector.home,
             clock=collector.clock,

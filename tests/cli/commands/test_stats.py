@@ -130,8 +130,15 @@ def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
     run: Run, collected: dict[str, str], tmp_path: Path
 ) -> None:
     archive = str(tmp_path / "archive")
-    # The sandbox's hours are long past: their days leave at once.
-    assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
+    # A snapshot of today lets the sandbox's hours be long past, whose days leave.
+    today = "source = 'live' AND auctions = 1"
+    with psycopg.connect(conninfo(collected["IRONFORGE_DATABASE_URL"]), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
+            " SELECT region, now(), 1, 1, 1, 'x', 'live', 1 FROM snapshots GROUP BY region"
+        )
+        assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
+        connection.execute(f"DELETE FROM snapshots WHERE {today}".encode())
     left = run("-q", *RECOMPUTE, "--region", "eu", "--format", "json", **collected)
     assert json.loads(left.stdout)[0]["without_rows"] == 3
     elsewhere = str(tmp_path / "elsewhere")

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from ironforge_cli.errors import (
 from tests.servers import open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from ironforge_cli.cli.frame.wiring import Invocation
 
@@ -246,9 +247,18 @@ def test_a_signal_ends_the_work_after_its_step_and_handlers_are_put_back(
         steps.append("the next one")
 
     before = handlers()
-    assert ended(work) is status
+    with switched_on(number):
+        assert ended(work) is status
     assert steps == ["the step that was begun"]
     assert handlers() == before
+
+
+@contextmanager
+def switched_on(number: signal.Signals) -> Generator[None]:
+    """Let a signal be on that whoever started the tests has switched off, as nohup does."""
+    before = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
 
 
 def test_a_signal_that_is_switched_off_stays_off() -> None:
@@ -326,5 +336,6 @@ def test_a_signal_that_a_thread_at_work_is_given_ends_the_run_too(number: signal
         run.stop.check()
 
     before = signal.getsignal(signal.SIGURG), signal.set_wakeup_fd(-1)
-    assert run_command(work, {}, shared=Shared(quiet=True), name="poll") == 128 + number
+    with switched_on(number):
+        assert run_command(work, {}, shared=Shared(quiet=True), name="poll") == 128 + number
     assert (signal.getsignal(signal.SIGURG), signal.set_wakeup_fd(-1)) == before

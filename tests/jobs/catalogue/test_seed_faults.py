@@ -152,7 +152,7 @@ def test_an_index_of_no_sense_is_refused(make_seeder: Callable[..., Seeder]) -> 
 def test_a_tier_that_is_not_shown_while_its_recipes_are_is_skipped_and_leaves_the_rest_to_the_next_run(
     make_seeder: Callable[..., Seeder],
 ) -> None:
-    seeder = make_seeder()
+    seeder = make_seeder(recipes=250, items=400)
     seeder()
     before = crafts.held(seeder.database)
     tier = max(seeder.sandbox.catalogue.professions[171].tiers or ())

@@ -40,6 +40,9 @@ def storage(tmp_path: Path) -> Storage:
     return storage_in(tmp_path, MissingDatabase(AWAY))
 
 
+PRICES = {region: number for number, region in enumerate(Region, start=7)}
+
+
 @dataclass
 class Priced:
     """Gives the price of a token, or fails."""
@@ -49,7 +52,7 @@ class Priced:
     def token_price(self, region: Region) -> tuple[datetime, int]:
         if self.error is not None:
             raise self.error
-        return NOON, {Region.EU: 7, Region.US: 8}[region]
+        return NOON, PRICES[region]
 
 
 @pytest.mark.parametrize("reason", [AWAY, ConfigurationError("The schema is too old.")])
@@ -60,7 +63,7 @@ def test_a_price_that_the_database_does_not_take_waits_on_disk(
     storage = storage_in(tmp_path, MissingDatabase(reason))
     found = collect_token(region, market=Priced(), storage=storage, clock=clock)
     assert (found.region, found.outcome, found.status) == (region, Outcome.SPOOLED, reason.status)
-    assert (found.updated_at, found.price) == (NOON, {Region.EU: 7, Region.US: 8}[region])
+    assert (found.updated_at, found.price) == (NOON, PRICES[region])
     assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
     assert storage.pending.waiting() == 1
 

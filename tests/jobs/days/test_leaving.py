@@ -12,7 +12,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
-from tests.jobs.day_tables import KEPT, TODAY, found
+from tests.jobs.day_tables import KEPT, TODAY, found, register
 
 if TYPE_CHECKING:
     from ironforge_cli.blizzard.spool import Shelf
@@ -27,6 +27,7 @@ TABLES = "SELECT relname FROM pg_class WHERE relname ~ '^auction_snapshots_us_[0
 def left(storage: Storage, clock: TickingClock) -> list[str]:
     """Days of the region that leaves, one of them past its retention, and bodies on disk; the tables that stay."""
     days = [DailyPartition(Region.US, TODAY - timedelta(days=number)) for number in (40, 3)]
+    register(storage.database, TODAY, Region.EU)
     with storage.database.transaction() as connection:
         for day in days:
             partitions.create(connection, day)

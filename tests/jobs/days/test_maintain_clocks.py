@@ -117,7 +117,7 @@ def test_the_plan_says_by_which_time_and_warns_of_a_clock_far_ahead(
         maintained = command(storage, clock, dry_run=dry_run)
         assert maintained.present is not None
         assert maintained.present.trusted == newest
-        assert caplog.messages == []
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     clock.turn_to(clock.now() + timedelta(days=500))
     for dry_run in (True, False):
         with caplog.at_level(logging.WARNING):

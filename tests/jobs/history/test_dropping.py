@@ -9,7 +9,7 @@ import pytest
 from ironforge_cli.db import locks
 from ironforge_cli.errors import LockedError, UsageError
 from ironforge_cli.jobs.history.dropping import chosen, drop, listed
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 from tests.jobs.chains import Chain, hourly
 
@@ -79,8 +79,8 @@ def test_a_region_that_is_at_work_is_left_alone(chain: Chain) -> None:
 
 def test_the_newest_of_each_region_are_listed_oldest_first(chain: Chain) -> None:
     chain.store()
-    rows = listed(chain.database, tuple(Region), since=None, until=chain.time(4), limit=2)
+    rows = listed(chain.database, DEFAULT_REGIONS, since=None, until=chain.time(4), limit=2)
     assert [(row.region, row.snapshot_time) for row in rows] == [
-        (region, chain.time(number)) for region in Region for number in (3, 4)
+        (region, chain.time(number)) for region in DEFAULT_REGIONS for number in (3, 4)
     ]
     assert [row.auctions for row in rows[:2]] == [len(chain.snapshots[number][1]) for number in (3, 4)]
