@@ -7,7 +7,7 @@ back: where there is one, the day was archived whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +16,13 @@ import numpy as np
 
 from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
-from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.auctions import LeftOut, TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ironforge_cli.archive.store import Store
     from ironforge_cli.market.auctions import Book, UInt8
@@ -47,13 +47,24 @@ _NOT_WRITTEN: Final = "What was there stays, and nothing was dropped; check the 
 _DAMAGED: Final = "Bring the file back from a copy, or remove its folder from the archive."
 
 
-class ManifestSnapshot(msgspec.Struct, frozen=True):
+class ManifestSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     """One snapshot of an archived day."""
 
     snapshot_time: datetime
     rows: int
     checksum: str
     """Hexadecimal."""
+    skipped: int = 0
+    """Auctions of its body that made no sense, and are not among its rows."""
+    skipped_items: tuple[int, ...] = ()
+    """The items that these name."""
+    skipped_auctions: tuple[int, ...] = ()
+    """Their ids."""
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What is not among its rows."""
+        return LeftOut(self.skipped, self.skipped_items, self.skipped_auctions)
 
     @property
     def count(self) -> Count:
@@ -134,10 +145,18 @@ class ArchivedDays:
         file.close()
         return True
 
-    def write(self, partition: DailyPartition, pieces: Iterable[RawRows], *, archived_at: datetime) -> Manifest:
+    def write(
+        self,
+        partition: DailyPartition,
+        pieces: Iterable[RawRows],
+        *,
+        archived_at: datetime,
+        left_out: Mapping[datetime, LeftOut] | None = None,
+    ) -> Manifest:
         """Write a day's rows, read them back, put them in place of what is there, and write the manifest.
 
-        The pieces come in the order of their auctions, and none shares an auction with the next. Raises `ArchiveError`
+        The pieces come in the order of their auctions, and none shares an auction with the next; `left_out` says what
+        is in none of them, by the snapshot's time. Raises `ArchiveError`
         where what is read back is not what was written; what was there stays then.
         """
         written, read = Tally(), Tally()
@@ -163,7 +182,7 @@ class ArchivedDays:
             bytes=size,
             archived_at=archived_at,
             snapshots=[
-                ManifestSnapshot(moment_of(time), count.rows, f"{count.checksum:016x}")
+                _manifest_snapshot(moment_of(time), count, (left_out or {}).get(moment_of(time), LeftOut()))
                 for time, count in sorted(read.snapshots.items())
             ],
         )
@@ -219,8 +238,21 @@ class ArchivedDays:
         if manifest is None:
             return
         wanted = None if times is None else {microseconds_of(time) for time in times}
+        left_out = {one.snapshot_time: one.left_out for one in manifest.snapshots}
         for rows in self.snapshots(manifest, times=wanted):
-            yield rows.book()
+            book = rows.book()
+            yield replace(book, auctions=replace(book.auctions, left_out=left_out[book.snapshot_time]))
+
+
+def _manifest_snapshot(time: datetime, count: Count, left_out: LeftOut) -> ManifestSnapshot:
+    return ManifestSnapshot(
+        snapshot_time=time,
+        rows=count.rows,
+        checksum=f"{count.checksum:016x}",
+        skipped=left_out.count,
+        skipped_items=left_out.item_id,
+        skipped_auctions=left_out.auction_id,
+    )
 
 
 def _batches(counts: dict[int, Count]) -> Iterator[list[int]]:

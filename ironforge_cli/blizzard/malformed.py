@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 # What msgspec raises for text that is no JSON: it leaves bad UTF-8 to Python, and does not count how deep it goes.
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def without_mark(body: bytes) -> bytes:
+    """A body without the byte order mark that it may begin with."""
+    return body.removeprefix(_BOM)
 
 
 def not_json(body: bytes, text: bytes, error: Exception) -> str:

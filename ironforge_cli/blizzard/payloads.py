@@ -1,4 +1,4 @@
-"""Blizzard's JSON into values of the market. The only module that knows Blizzard's key names.
+"""Blizzard's JSON into values of the market. Only this module and `commodities` know Blizzard's key names.
 
 Every function takes the body as it came (a UTF-8 byte order mark is no fault) and raises `RefusedAnswerError` where it
 is not what the API's documentation and recorded answers say; unknown keys are no fault.
@@ -9,70 +9,33 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
-import numpy as np
 from msgspec import Meta, Struct, field
 
+from ironforge_cli.blizzard.commodities import DEAREST_UNIT, INT32_MAX, Id, Link
+from ironforge_cli.blizzard.commodities import commodities as commodities  # noqa: PLC0414 - every answer is read here
 from ironforge_cli.blizzard.headers import header, http_time
-from ironforge_cli.blizzard.malformed import NOT_JSON, elements, not_json, sentence
+from ironforge_cli.blizzard.malformed import NOT_JSON, not_json, sentence, without_mark
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.auctions import Auctions, TimeLeft
 from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from numpy.typing import DTypeLike, NDArray
-
-    from ironforge_cli.regions import Region
-
-INT32_MAX: Final = 2**31 - 1
-INT64_MAX: Final = 2**63 - 1
-DEAREST_UNIT: Final = 10**15
-"""Copper. Ten thousand times what a character can own; sums over a whole market still fit 64 bits as floats do."""
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 FIRST_TIME: Final = datetime(2004, 1, 1, tzinfo=UTC)
 """The game's first year: nothing of it was published before."""
 
-_BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND: Final = 253_402_300_799_999
 """Of the year 9999, the last that a datetime can hold."""
-_NAMESPACE: Final = re.compile(r"[?&]namespace=([^&#]+)")
 # Links of static data name the game's build: `namespace=static-12.0.1_65617-eu`.
 _BUILD: Final = re.compile(rb"[?&]namespace=static-([\w.]{1,40})-[a-z]{2}\b")
 
-_Id = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 # Without `locale` a name is a dictionary of all locales; some names are null.
 _Name = str | dict[str, str | None] | None
-
-
-class _Link(Struct, gc=False):
-    id: _Id
-
-
-class _Auction(Struct, gc=False):
-    id: Annotated[int, Meta(ge=1, le=INT64_MAX)]
-    item: _Link
-    quantity: Annotated[int, Meta(ge=1, le=INT32_MAX)]
-    unit_price: Annotated[int, Meta(ge=1, le=DEAREST_UNIT)]
-    time_left: Literal["SHORT", "MEDIUM", "LONG", "VERY_LONG"]
-
-
-class _Self(Struct, frozen=True):
-    href: str = ""
-
-
-class _Links(Struct, frozen=True):
-    self: _Self = _Self()
-
-
-class _Commodities(Struct, gc=False):
-    auctions: list[_Auction]
-    links: _Links = field(name="_links", default_factory=_Links)
 
 
 class _Token(Struct):
@@ -81,7 +44,7 @@ class _Token(Struct):
 
 
 class _NamedLink(Struct):
-    id: _Id
+    id: Id
     name: _Name = None
 
 
@@ -95,7 +58,7 @@ class _Professions(Struct):
 
 
 class _Profession(Struct):
-    id: _Id
+    id: Id
     name: _Name
     skill_tiers: list[_NamedLink] | None = None
 
@@ -105,7 +68,7 @@ class _Category(Struct):
 
 
 class _Tier(Struct):
-    id: _Id
+    id: Id
     name: _Name
     categories: list[_Category] | None = None
 
@@ -116,7 +79,7 @@ class _Reagent(Struct):
 
 
 class _Recipe(Struct):
-    id: _Id
+    id: Id
     name: _Name
     media: msgspec.Raw
     """Not read, but every recipe has it, and no other answer that looks like one."""
@@ -135,7 +98,7 @@ _UNREAD: Final = {"_links", "id", "name", "media", "description", "crafted_quant
 
 
 class _Item(Struct):
-    id: _Id
+    id: Id
     name: _Name
     item_class: _Typed | None
     level: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
@@ -151,7 +114,7 @@ class _SearchResult(Struct):
 
 
 class _SearchLink(Struct):
-    data: _Link
+    data: Link
 
 
 class _Search(Struct):
@@ -164,45 +127,6 @@ class _Fault(Struct):
 
 
 _Answer = TypeVar("_Answer")
-_CODES: Final = {bucket.name: int(bucket) for bucket in TimeLeft}
-_decode_commodities: Final = msgspec.json.Decoder(_Commodities).decode
-_decode_auction: Final = msgspec.json.Decoder(_Auction).decode
-
-
-def commodities(body: bytes, *, region: Region) -> Auctions:
-    """All auctions of a region. Refused unless it is whole, every value makes sense and every id comes once.
-
-    Also refused where the body's own link says that it is another region's.
-    """
-    text = _text(body)
-    try:
-        answer = _decode_commodities(text)
-    except msgspec.ValidationError as error:
-        raise RefusedAnswerError(f"Blizzard's answer is malformed: {_located(text, error)}") from error
-    except NOT_JSON as error:
-        raise RefusedAnswerError(_cut(body, text, error)) from error
-    _require_region(answer.links.self.href, region)
-    listed = answer.auctions
-    if not listed:
-        raise RefusedAnswerError("Blizzard's answer lists no auctions, which no market of a region ever has.")
-    try:
-        return Auctions.from_columns(
-            auction_id=_column(map(attrgetter("id"), listed), len(listed), np.int64),
-            item_id=_column(map(attrgetter("item.id"), listed), len(listed), np.int32),
-            unit_price=_column(map(attrgetter("unit_price"), listed), len(listed), np.int64),
-            quantity=_column(map(attrgetter("quantity"), listed), len(listed), np.int32),
-            time_left=_column(map(_CODES.__getitem__, map(attrgetter("time_left"), listed)), len(listed), np.uint8),
-        )
-    except ValueError as error:
-        raise RefusedAnswerError(f"Blizzard's answer is malformed: `$.auctions`: {error}.") from error
-
-
-def _require_region(link: str, region: Region) -> None:
-    named = _NAMESPACE.search(link)
-    if named is not None and named[1] != region.dynamic_namespace:
-        raise RefusedAnswerError(
-            f"The body is of the namespace {named[1]} by its own link, but {region.dynamic_namespace} was asked for."
-        )
 
 
 def published_at(headers: Mapping[str, str]) -> datetime:
@@ -361,57 +285,19 @@ def item_search(body: bytes, *, locale: str) -> ItemPage:
 def fault_detail(body: bytes) -> str | None:
     """What Blizzard says of an error, where it says anything: its error bodies are JSON, or HTML from the gateway."""
     try:
-        return msgspec.json.decode(_text(body), type=_Fault).detail
+        return msgspec.json.decode(without_mark(body), type=_Fault).detail
     except NOT_JSON:
         return None
 
 
-def _text(body: bytes) -> bytes:
-    return body.removeprefix(_BOM)
-
-
 def _decoded(body: bytes, kind: type[_Answer]) -> _Answer:
-    text = _text(body)
+    text = without_mark(body)
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         raise RefusedAnswerError(f"Blizzard's answer is malformed: {sentence(error)}") from error
     except NOT_JSON as error:
         raise RefusedAnswerError(not_json(body, text, error)) from error
-
-
-def _cut(body: bytes, text: bytes, error: Exception) -> str:
-    """Say where a body of commodities stops making sense, and the last auction that is whole."""
-    message = not_json(body, text, error)
-    if not text.lstrip().startswith(b"{"):
-        return message
-    whole, last = 0, None
-    for element in elements(text, key="auctions"):
-        try:
-            last = _decode_auction(element).id
-        except NOT_JSON:
-            break
-        whole += 1
-    if last is None:
-        return f"{message} No auction in it is whole."
-    return f"{message} The last whole auction is {last} (number {whole:,})."
-
-
-def _located(text: bytes, error: msgspec.ValidationError) -> str:
-    """Msgspec writes `$.auctions[...]` for an element of a list; find which one it is."""
-    if "`$.auctions[...]" in str(error):
-        for position, element in enumerate(elements(text, key="auctions")):
-            try:
-                _decode_auction(element)
-            except msgspec.ValidationError as found:
-                reason, _, path = str(found).partition(" - at ")
-                where = path.strip("`").removeprefix("$")
-                return f"{reason} - at `$.auctions[{position}]{where}`."
-    return sentence(error)
-
-
-def _column(values: Iterable[int], rows: int, dtype: DTypeLike) -> NDArray[Any]:
-    return np.fromiter(values, dtype=dtype, count=rows)
 
 
 def _localised(name: _Name, locale: str) -> str | None:

@@ -39,7 +39,7 @@ _LONGEST_REASON: Final = 2_000
 _KEPT_HEADERS: Final = {"last-modified", "date", "content-type"}
 
 
-class _Label(msgspec.Struct):
+class _Label(msgspec.Struct, omit_defaults=True):
     """The first line of a file."""
 
     region: Region
@@ -49,6 +49,7 @@ class _Label(msgspec.Struct):
     received_at: datetime
     reason: str
     headers: dict[str, str]
+    is_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Kept:
     received_at: datetime
     reason: str
     """Why it is here."""
+    is_evidence: bool = False
+    """Whether its snapshot is stored, and it is kept for what was left out of that."""
 
     @property
     def name(self) -> str:
@@ -109,8 +112,9 @@ class Shelf:
         headers: Mapping[str, str],
         received_at: datetime,
         reason: str,
+        is_evidence: bool = False,
     ) -> Kept:
-        """Put a body on disk: it is there for good when this returns."""
+        """Put a body on disk: it is there for good when this returns. As evidence it takes the place of itself."""
         digest = sha256(body).hexdigest()
         label = _Label(
             region=region,
@@ -120,10 +124,11 @@ class Shelf:
             received_at=received_at,
             reason=reason[:_LONGEST_REASON],
             headers={name: value for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
+            is_evidence=is_evidence,
         )
         with self._writing(region) as folder:
             path = folder / (_name(label) if self._once else _timed_name(label))
-            if not path.exists():
+            if is_evidence or not path.exists():
                 content = msgspec.json.encode(label) + b"\n" + zstandard.ZstdCompressor(level=_LEVEL).compress(body)
                 with self._room_for(_kept(path, label), len(content)):
                     _put(content, path)
@@ -157,6 +162,12 @@ class Shelf:
         if sha256(body).hexdigest() != kept.digest:
             raise RefusedAnswerError(f"{kept.path} is damaged: its digest differs. Remove it: {_DROP} {kept.name}.")
         return body
+
+    def is_evidence(self, kept: Kept) -> bool:
+        """Whether a body is kept as evidence now, whatever it was kept for before."""
+        with _explained(self.folder), owners_rights(self.folder):
+            label = _read_label(kept.path)
+        return label is not None and label.is_evidence
 
     def adopt(self, kept: Kept) -> None:
         """Take over the file of another shelf as it is, damaged or not; where it can't be, it stays there."""
@@ -285,6 +296,7 @@ def _kept(path: Path, label: _Label) -> Kept:
         bytes=label.bytes,
         received_at=label.received_at,
         reason=label.reason,
+        is_evidence=label.is_evidence,
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from ironforge_cli.market.auctions import TimeLeft
 from ironforge_cli.regions import Region
@@ -164,6 +164,27 @@ REGISTRY = Table(
     Column("auctions", Integer, nullable=False, comment="auctions for sale"),
     Column("items", Integer, nullable=False, comment="different items for sale"),
     Column("bytes", BigInteger, nullable=False, comment="size of the body"),
+    Column(
+        "skipped",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="auctions of the body that made no sense and were left out",
+    ),
+    Column(
+        "skipped_items",
+        ARRAY(Integer),
+        nullable=False,
+        server_default=text("'{}'::integer[]"),
+        comment="the items that these name: their sales are null in this interval and the next",
+    ),
+    Column(
+        "skipped_auctions",
+        ARRAY(BigInteger),
+        nullable=False,
+        server_default=text("'{}'::bigint[]"),
+        comment="the ids of these: so are the sales of the items that they bear in the snapshot before or after",
+    ),
     Column("digest", Text, nullable=False, comment="SHA-256 of the body, hexadecimal"),
     Column("source", Text, nullable=False, comment="live, or where a replayed body came from"),
     Column("stored_at", Time, nullable=False, server_default=func.now(), comment="when it was stored"),
@@ -189,6 +210,7 @@ REGISTRY = Table(
     Column("estimator_version", SmallInteger, nullable=False, comment="of the rules of the sales columns"),
     CheckConstraint(_one_of("region", REGION_NAMES), name="region"),
     CheckConstraint(_one_of("source", SNAPSHOT_SOURCES), name="source"),
+    CheckConstraint("skipped >= 0", name="skipped"),
     comment="One row a stored snapshot: what is held, its gaps and its self-check",
 )
 

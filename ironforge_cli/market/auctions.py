@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TypeAlias
@@ -34,6 +34,22 @@ class TimeLeft(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The auctions of a body that make no sense, so that its snapshot is stored without them.
+
+    They are neither gone nor sold: nothing is known of what happened to their items in the intervals around.
+    """
+
+    count: int = 0
+    item_id: tuple[int, ...] = ()
+    """The items that they name, as far as those can be read: sorted, each once."""
+    auction_id: tuple[int, ...] = ()
+    """Their own ids, as far as those can be read: sorted, each once."""
+    first: str | None = field(default=None, compare=False)
+    """What is wrong with the first of them, and where it stands; only known while the body is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
 class Auctions:
     """The auctions of one snapshot: n rows, sorted by `auction_id`, every id once."""
 
@@ -45,10 +61,37 @@ class Auctions:
     """Units still for sale, at least 1."""
     time_left: UInt8
     """Codes of `TimeLeft`."""
+    left_out: LeftOut = LeftOut()
+    """What the snapshot had beside these."""
 
     def __len__(self) -> int:
         """Return the number of auctions."""
         return len(self.auction_id)
+
+    def items_of(self, auction_ids: tuple[int, ...]) -> Int32:
+        """The items of the auctions with some ids, each once; an id that no auction has is no fault.
+
+        >>> one = np.array([1])
+        >>> lone = Auctions(one, np.array([7], np.int32), one, one.astype(np.int32), one.astype(np.uint8))
+        >>> lone.items_of((1, 2)).tolist(), lone.items_of(()).tolist()
+        ([7], [])
+        """
+        wanted = np.array(auction_ids, np.int64)
+        rows = np.searchsorted(self.auction_id, wanted)
+        found = rows[rows < len(self)]
+        there = self.auction_id[found] == wanted[rows < len(self)]
+        return np.unique(self.item_id[found[there]])
+
+    def taken(self, chosen: Bool) -> Auctions:
+        """Those where a mask is true."""
+        return Auctions(
+            auction_id=self.auction_id[chosen],
+            item_id=self.item_id[chosen],
+            unit_price=self.unit_price[chosen],
+            quantity=self.quantity[chosen],
+            time_left=self.time_left[chosen],
+            left_out=self.left_out,
+        )
 
     @property
     def items(self) -> int:
@@ -57,7 +100,14 @@ class Auctions:
 
     @classmethod
     def from_columns(
-        cls, *, auction_id: Int64, item_id: Int32, unit_price: Int64, quantity: Int32, time_left: UInt8
+        cls,
+        *,
+        auction_id: Int64,
+        item_id: Int32,
+        unit_price: Int64,
+        quantity: Int32,
+        time_left: UInt8,
+        left_out: LeftOut = LeftOut(),
     ) -> Auctions:
         """Sort columns in any order by id; raises `ValueError` where an id comes twice."""
         order = np.argsort(auction_id, kind="stable")
@@ -71,6 +121,7 @@ class Auctions:
             unit_price=unit_price[order],
             quantity=quantity[order],
             time_left=time_left[order],
+            left_out=left_out,
         )
 
 

@@ -53,7 +53,11 @@ class StatisticsRows:
         for name in COUNT_COLUMNS:
             columns[name] = getattr(statistics, name)
         for name in SALES_COLUMNS:
-            columns[name] = np.full(len(statistics), NULL) if sales is None else getattr(sales, name)
+            columns[name] = (
+                np.full(len(statistics), NULL)
+                if sales is None
+                else np.where(sales.known, getattr(sales, name), NULL).astype(getattr(sales, name).dtype)
+            )
         interval = statistics.interval_seconds
         columns[INTERVAL_COLUMN] = np.full(len(statistics), NULL if interval is None else interval)
         return cls(item_id=statistics.item_id, columns=columns)

@@ -6,7 +6,7 @@ cancelled or expired. Its expiry window, its place among the auctions of its ite
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -71,11 +71,16 @@ class Outcome(IntEnum):
 class SalesColumns:
     """What was sold and listed of every item between two snapshots: one row for each item of either, sorted by item.
 
+    An item has none of whose auctions the later snapshot holds but such as were left out of it.
+
     All are units but `new_auctions`. A likely unit counts with its weight: the share of its auction's expiry window
     that lies after the later snapshot.
     """
 
     item_id: Int32
+    known: Bool
+    """False where one of the item's auctions was left out of either snapshot: nothing is known then of what was sold
+    and listed, so null. All other columns are 0 there."""
     confirmed: Int64
     """Taken from auctions that are still there."""
     likely: Float64
@@ -92,6 +97,10 @@ class SalesColumns:
     def __len__(self) -> int:
         """Return the number of items."""
         return len(self.item_id)
+
+    def taken(self, chosen: Bool) -> SalesColumns:
+        """The rows where a mask is true."""
+        return SalesColumns(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
 
     @property
     def estimated_sales(self) -> Int64:
@@ -112,7 +121,7 @@ class SalesColumns:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What happened in a whole market between two snapshots."""
+    """What happened in a whole market between two snapshots; items of which nothing is known are in none of it."""
 
     new_auctions: int
     gone_auctions: int
@@ -128,7 +137,7 @@ class Totals:
     withdrawn_units: int
     likely_sold_auctions: int
     window_misfits: int
-    """Survivors whose bucket contradicts what was known of their expiry."""
+    """Survivors whose bucket contradicts what was known of their expiry, whatever their item."""
     partly_sold_auctions: int
     partly_sold_above_cheaper: int
     """Those of them that stand above an untouched cheaper auction of the item: the cheapest-first rule was broken."""
@@ -143,7 +152,7 @@ class Comparison:
     is_new: Bool
     """For each of the m: it was not in the snapshot before."""
     outcome: UInt8
-    """For each of the n a code of `Outcome`."""
+    """For each of the n a code of `Outcome`; of an item of which an auction was left out it is a guess."""
     weight: Float64
     """For each of the n the weight of its units, 0 unless it is likely sold."""
     paired: Bool
@@ -182,7 +191,9 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
     windows, misfits = _narrowed_windows(previous, current, stayed=stayed, now=now, elapsed=elapsed)
     is_new = np.ones(len(current), np.bool_)
     is_new[now] = False
-    item_id, (item, item_now) = item_codes(before.item_id, current.item_id)
+    missing_before, missing_now = _items_left_out(before, current)
+    item_id, (item, item_now, _) = item_codes(before.item_id, current.item_id, missing_before)
+    known = ~(np.isin(item_id, missing_before) | np.isin(item_id, missing_now))
 
     sold = np.zeros(len(before), np.int64)
     sold[stayed] = before.quantity[stayed] - current.quantity[now]
@@ -207,20 +218,30 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
     def summed(mask: Bool, values: Int64 | Int32 | Float64) -> Float64:
         # Units of a whole market stay below 2**53, up to which these sums are exact.
         sums = np.bincount(item[mask], weights=values[mask].astype(np.float64), minlength=len(item_id))
-        return sums.astype(np.float64)
+        return np.where(known, sums, 0.0)
 
     weighted = weight * before.quantity
-    new_units = current.quantity[is_new].astype(np.float64)
+    listed_units = np.bincount(
+        item_now[is_new], weights=current.quantity[is_new].astype(np.float64), minlength=len(item_id)
+    )
+    listed_auctions = np.bincount(item_now[is_new], minlength=len(item_id))
     sales = SalesColumns(
         item_id=item_id,
+        known=known,
         confirmed=summed(sold > 0, sold).astype(np.int64),
         likely=summed(weight > 0, weighted),
         paired=summed(paired, weighted),
         certain=summed((weight == 1) & ~paired, before.quantity).astype(np.int64),
         gone_at_or_below_floor=summed(in_reach, before.quantity).astype(np.int64),
-        new_listings=np.bincount(item_now[is_new], weights=new_units, minlength=len(item_id)).astype(np.int64),
-        new_auctions=np.bincount(item_now[is_new], minlength=len(item_id)).astype(np.int32),
+        new_listings=np.where(known, listed_units, 0).astype(np.int64),
+        new_auctions=np.where(known, listed_auctions, 0).astype(np.int32),
     )
+    totals = _totals(before, item, outcome=outcome, sales=sales, window_misfits=misfits)
+    if len(missing_now):
+        # What is left of an item is nothing, and yet it is for sale: it can't be said to have sold out.
+        left = np.zeros(len(item_id), np.bool_)
+        left[item_now] = True
+        sales = sales.taken(left | ~np.isin(item_id, missing_now))
     return Comparison(
         windows=windows,
         is_new=is_new,
@@ -229,7 +250,19 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
         paired=paired,
         in_reach=in_reach,
         sales=sales,
-        totals=_totals(before, item, outcome=outcome, sales=sales, window_misfits=misfits),
+        totals=totals,
+    )
+
+
+def _items_left_out(before: Auctions, current: Auctions) -> tuple[Int32, Int32]:
+    """The items of which an auction was left out of the snapshot before, and of the current one.
+
+    They are those that the auctions left out name, and those that the other snapshot names under their ids.
+    """
+    then, now = before.left_out, current.left_out
+    return (
+        np.union1d(np.array(then.item_id, np.int32), current.items_of(then.auction_id)),
+        np.union1d(np.array(now.item_id, np.int32), before.items_of(now.auction_id)),
     )
 
 
@@ -311,7 +344,10 @@ def _pairs_with_new(*, item: tuple[Int64, Int64], quantity: tuple[Int32, Int32],
 
 
 def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumns, window_misfits: int) -> Totals:
-    """Add up the whole market."""
+    """Add up the whole market, as far as it is known."""
+    if not sales.known.all():
+        counted = sales.known[item]
+        before, item, outcome = before.taken(counted), item[counted], outcome[counted]
     auctions = np.bincount(outcome, minlength=len(Outcome)).tolist()
     units = np.bincount(outcome, weights=before.quantity.astype(np.float64), minlength=len(Outcome)).tolist()
     surviving = auctions[Outcome.STILL_THERE] + auctions[Outcome.PARTLY_SOLD]

@@ -24,7 +24,8 @@ class Statistics:
     """The rows of a snapshot's price statistics: k items, sorted by id.
 
     An item that was for sale in the previous snapshot and no longer is has a row too. There `priced` is false,
-    quantity and auctions are 0, and the prices are null: 0 or NaN here.
+    quantity and auctions are 0, and the prices are null: 0 or NaN here. An item of which every auction was left out of
+    this snapshot has none: it is for sale, and nobody knows for how much.
     """
 
     item_id: Int32
@@ -38,7 +39,7 @@ class Statistics:
     total_quantity: Int64
     num_auctions: Int32
     sales: sales.SalesColumns | None
-    """Its rows are those of the statistics; None, so null, in a region's first snapshot."""
+    """Its rows are those of the statistics, and null where they are not `known`; None, so null, in a region's first."""
     interval_seconds: int | None
     """From the previous snapshot to this one; None where there is none."""
 

@@ -121,6 +121,7 @@ FAULTS: dict[str, Fault] = {}
 _OF_AUCTIONS: set[str] = set()
 _JITTER_SECONDS = (17, 41, 5, 58, 29)
 _PIECES_PAUSE = 0.2
+_ODD_ONE_IN = 10
 
 
 def _description(change: Callable[..., object]) -> str:
@@ -321,6 +322,25 @@ def _missing_key(body: bytes, scene: Scene) -> bytes:
         return without.replace(b",}", b"}")
 
     return _in_the_middle(body, edit)
+
+
+@_rewriting_auctions
+def _odd_auction(body: bytes, scene: Scene) -> bytes:
+    """One auction without its price, the same while it stands: the dearest of when the fault was set."""
+    listings = scene.at_set.listings
+    dearest = int(listings.auction_id[(listings.unit_price * (1 + listings.time_left.astype(np.int64))).argmax()])
+    price = rb'(\{"id":%d,"item":\{"id":\d+\},"quantity":\d+),"unit_price":\d+' % dearest
+    return re.sub(price, rb"\g<1>", body, count=1)
+
+
+@_rewriting_auctions
+def _odd_auctions(body: bytes, _scene: Scene) -> bytes:
+    """Every tenth auction without its price, which is no slip any more."""
+    parts = body.split(b',"unit_price":')
+    return parts[0] + b"".join(
+        part[part.index(b",") :] if number % _ODD_ONE_IN == 0 else b',"unit_price":' + part
+        for number, part in enumerate(parts[1:], 1)
+    )
 
 
 @_rewriting_auctions

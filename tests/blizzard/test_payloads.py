@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.auctions import LeftOut, TimeLeft
 from ironforge_cli.market.catalogue import Named
 from ironforge_cli.regions import Region
 from tests.blizzard.bodies import auction, body_of, written
@@ -24,6 +24,14 @@ def refusal(body: bytes, *, region: Region = Region.EU) -> str:
     with pytest.raises(RefusedAnswerError) as refused:
         payloads.commodities(body, region=region)
     return str(refused.value)
+
+
+def one_left_out(body: bytes, auctions: list[Any], *, at: int) -> LeftOut:
+    """What is left out of a body that is read but for one element."""
+    read = payloads.commodities(body, region=Region.EU)
+    assert read.auction_id.tolist() == sorted(one["id"] for number, one in enumerate(auctions) if number != at)
+    assert read.left_out.count == 1
+    return read.left_out
 
 
 listings = st.lists(
@@ -79,7 +87,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "item": [
         ("5", "`$.auctions[{at}].item`"),
         ("null", "`$.auctions[{at}].item`"),
-        ("{}", "field `id` - at `$.auctions[{at}].item`"),
+        ("{}", "field `id` - at `$.auctions[{at}].item.id`"),
         ('{"id":0}', "`$.auctions[{at}].item.id`"),
         (f'{{"id":{INT32_MAX + 1}}}', "`$.auctions[{at}].item.id`"),
         ('{"id":"x"}', "`$.auctions[{at}].item.id`"),
@@ -100,26 +108,78 @@ WRONG: dict[str, list[tuple[str, str]]] = {
 @pytest.mark.parametrize(
     ("field", "value", "path"), [(field, value, path) for field, cases in WRONG.items() for value, path in cases]
 )
-def test_a_wrong_value_is_refused_with_its_path(field: str, value: str, path: str) -> None:
+def test_a_wrong_value_costs_its_auction_alone_and_two_the_body(field: str, value: str, path: str) -> None:
     auctions = [auction(number) for number in range(1, 41)]
     auctions[17][field] = "HERE"
-    body = body_of(auctions).replace(b'"HERE"', value.encode())
-    message = refusal(body)
+    left_out = one_left_out(body_of(auctions).replace(b'"HERE"', value.encode()), auctions, at=17)
+    assert left_out.first is not None
+    assert path.format(at=17) in left_out.first
+    assert left_out.auction_id == (() if field == "id" else (18,))
+    assert left_out.item_id == (() if field == "item" else (200_018,))
+    auctions[19][field] = "HERE"
+    message = refusal(body_of(auctions).replace(b'"HERE"', value.encode()))
     assert path.format(at=17) in message
     assert message.startswith("Blizzard's answer is malformed: ")
+    assert "one of 2 of 40 auctions" in message
+    assert "--force" in message
 
 
 @pytest.mark.parametrize("field", ["id", "item", "quantity", "unit_price", "time_left"])
-def test_a_missing_key_is_refused_with_its_place(field: str) -> None:
+def test_a_missing_key_costs_its_auction_alone(field: str) -> None:
     auctions = [auction(number) for number in range(1, 41)]
     del auctions[39][field]
-    assert f"missing required field `{field}` - at `$.auctions[39]`" in refusal(body_of(auctions))
+    left_out = one_left_out(body_of(auctions), auctions, at=39)
+    assert f"missing required field `{field}` - at `$.auctions[39].{field}`" in (left_out.first or "")
 
 
-@pytest.mark.parametrize("element", ["null", "7", '"x"', "[]"])
-def test_an_element_that_is_no_auction_is_refused_with_its_place(element: str) -> None:
-    body = body_of([auction(1), "HERE", auction(2)]).replace(b'"HERE"', element.encode())
-    assert "`$.auctions[1]`" in refusal(body)
+@pytest.mark.parametrize("element", ["null", "7", '"x"', "[]", "1e999", "[" * 500 + "]" * 500])
+def test_an_element_that_is_no_auction_costs_itself_alone(element: str) -> None:
+    auctions: list[Any] = [auction(1), "HERE", auction(2)]
+    left_out = one_left_out(body_of(auctions).replace(b'"HERE"', element.encode()), auctions, at=1)
+    assert "`$.auctions[1]`" in (left_out.first or "")
+    assert left_out.item_id == left_out.auction_id == ()
+
+
+@pytest.mark.parametrize("listed", [1, 2, 1_999, 2_000, 3_456, 99_999, 100_000, 150_000])
+def test_one_in_a_thousand_may_be_left_out_but_never_above_a_hundred(listed: int) -> None:
+    most = max(1, min(100, listed // 1_000))
+    for odd in (most, most + 1):
+        body = body_of(["HERE"] * odd).replace(b'"HERE"', b"0")[:-2]
+        body += b"," + b",".join(written(auction(number)) for number in range(1, listed - odd + 1)) + b"]}"
+        if odd == listed:
+            assert "one has to stay" in refusal(body[:-3] + b"]}")
+        elif odd > listed:
+            continue
+        elif odd > most:
+            assert f"one of {odd:,} of {listed:,} auctions" in refusal(body)
+        else:
+            assert payloads.commodities(body, region=Region.EU).left_out.count == odd
+
+
+def test_by_force_whatever_makes_sense_is_taken_and_nothing_is_never_taken() -> None:
+    auctions: list[Any] = [auction(1), *([None] * 40), auction(2), auction(3, quantity=0)]
+    forced = payloads.commodities(body_of(auctions), region=Region.EU, force=True)
+    assert forced.auction_id.tolist() == [1, 2]
+    assert (forced.left_out.count, forced.left_out.item_id, forced.left_out.auction_id) == (41, (200_003,), (3,))
+    with pytest.raises(RefusedAnswerError, match="one has to stay"):
+        payloads.commodities(body_of([None, None]), region=Region.EU, force=True)
+
+
+def test_a_list_that_comes_twice_is_read_as_the_last_of_them() -> None:
+    body = b'{"auctions":[{"id":0}],"auctions":[' + written(auction(1)) + b"]}"
+    read = payloads.commodities(body, region=Region.EU)
+    assert (read.auction_id.tolist(), read.left_out.count) == ([1], 0)
+    assert "lists no auctions" in refusal(b'{"auctions":[{"id":0}],"auctions":[]}')
+
+
+@pytest.mark.parametrize(
+    "links", ["null", "5", '"x"', "[]", '{"self":null}', '{"self":{"href":7}}', '{"self":{"href":"?namespace="}}', "{}"]
+)
+def test_what_is_not_needed_refuses_nothing(links: str) -> None:
+    body = body_of([auction(1)])
+    rest = body[body.index(b',"auctions"') :]
+    read = payloads.commodities(b'{"_links":' + links.encode() + rest, region=Region.EU)
+    assert (read.auction_id.tolist(), read.left_out.count) == ([1], 0)
 
 
 @settings(deadline=None)
@@ -133,9 +193,20 @@ def test_a_wrong_value_is_named_even_where_the_body_is_cut_behind_it(at: int, cu
 
 @settings(deadline=None)
 @given(auctions=listings)
-def test_a_duplicate_id_is_refused_and_named(auctions: list[dict[str, Any]]) -> None:
-    twice = [*auctions, auctions[0] | {"quantity": 1}]
-    assert f"auction {auctions[0]['id']} comes more than once" in refusal(body_of(twice))
+def test_an_auction_that_comes_twice_is_taken_once_and_counted(auctions: list[dict[str, Any]]) -> None:
+    left_out = one_left_out(body_of([*auctions, auctions[0]]), [*auctions, "HERE"], at=len(auctions))
+    assert f"auction {auctions[0]['id']} comes more than once" in (left_out.first or "")
+    assert left_out.auction_id == (auctions[0]["id"],)
+
+
+@pytest.mark.parametrize("value", [{"quantity": 9}, {"unit_price": 7}, {"item": {"id": 5}}, {"time_left": "SHORT"}])
+def test_of_two_auctions_that_bear_one_id_and_differ_none_is_taken(value: dict[str, Any]) -> None:
+    auctions = [auction(1), auction(2), auction(3), auction(2) | value]
+    assert "one of 2 of 4 auctions" in refusal(body_of(auctions))
+    read = payloads.commodities(body_of(auctions), region=Region.EU, force=True)
+    assert read.auction_id.tolist() == [1, 3]
+    assert read.left_out.item_id == tuple(sorted({200_002, auctions[3]["item"]["id"]}))
+    assert "`$.auctions[1].id`" in (read.left_out.first or "")
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["without", "with"])
@@ -198,7 +269,7 @@ def test_no_bytes_at_all_bring_a_parser_down(body: bytes) -> None:
         (b'{"auctions":[]} x', "not JSON at byte"),
         (b'{"auctions":[{"id":1}}', "`$.auctions[0]`"),
         ("{}".encode("utf-16"), "not JSON at byte 0"),
-        (b'{"_links":{"self":{"href":"\xff"}},"auctions":[]}', "not JSON at byte 27 of 46: it is not UTF-8"),
+        (b'{"auctions":[{"id":1,"time_left":"\xff"}]}', "not JSON at byte 34 of 39: it is not UTF-8"),
         (b'{"x":' + b"[" * 100_000, "nested deeper"),
     ],
 )

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tests.market import reference
-from tests.market.reference import Auction, Hour, Snapshot
+from tests.market.reference import Auction, Hour, LeftOut, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Expected:
 
 
 def snapshot_of(body: bytes) -> Snapshot:
-    """The auctions of a body."""
+    """The auctions of a body that make sense."""
     return {
         auction["id"]: Auction(
             item=auction["item"]["id"],
@@ -42,28 +42,71 @@ def snapshot_of(body: bytes) -> Snapshot:
             quantity=auction["quantity"],
             time_left=auction["time_left"],
         )
-        for auction in json.loads(body.decode("utf-8-sig"))["auctions"]
+        for auction in listed(body)
+        if makes_sense(auction)
     }
+
+
+def left_out_of(body: bytes) -> tuple[int, LeftOut]:
+    """How many auctions of a body make no sense, and what can be read of them; ids come once in these bodies."""
+    senseless = [auction for auction in listed(body) if not makes_sense(auction)]
+    items = [item_of(auction) for auction in senseless]
+    ids: list[Any] = [keys_of(auction).get("id") for auction in senseless]
+    return len(senseless), LeftOut(
+        items=frozenset(item for item in items if whole(item, 2**31 - 1)),
+        ids=frozenset(auction_id for auction_id in ids if whole(auction_id, 2**63 - 1)),
+    )
+
+
+def keys_of(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType] - any JSON
+
+
+def item_of(auction: Any) -> Any:
+    return keys_of(keys_of(auction).get("item")).get("id")
+
+
+def listed(body: bytes) -> list[Any]:
+    return json.loads(body.decode("utf-8-sig"))["auctions"]
+
+
+def makes_sense(auction: Any) -> bool:
+    keys = keys_of(auction)
+    return (
+        whole(keys.get("id"), 2**63 - 1)
+        and whole(item_of(auction), 2**31 - 1)
+        and whole(keys.get("quantity"), 2**31 - 1)
+        and whole(keys.get("unit_price"), 10**15)
+        and keys.get("time_left") in reference.BUCKETS
+    )
+
+
+def whole(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def expected_after(bodies: Iterable[tuple[datetime, bytes]]) -> Expected:
     """Everything that is to be stored of one region when these bodies, and no others, were stored."""
     expected = Expected()
-    before: tuple[datetime, Snapshot, reference.Windows] | None = None
+    before: tuple[datetime, Snapshot, reference.Windows, LeftOut] | None = None
     for at, body in sorted(bodies):
         snapshot = snapshot_of(body)
+        skipped, left_out = left_out_of(body)
         hour: Hour | None = None
         windows = reference.first_windows(snapshot)
         if before is not None:
-            earlier, previous, known = before
-            hour = reference.compare(previous, known, snapshot, old_time=earlier, new_time=at)
+            earlier, previous, known, lacked = before
+            hour = reference.compare(
+                previous, known, snapshot, old_time=earlier, new_time=at, old_left=lacked, new_left=left_out
+            )
             windows = hour.windows
         gone_from = before[1] if before is not None else {}
         interval = math.floor((at - before[0]).total_seconds()) if before is not None else None
         expected.auctions += auction_rows(snapshot, windows, at=at)
         expected.statistics += statistics_rows(snapshot, hour, at=at, interval=interval)
-        expected.registry.append(registry_row(body, snapshot, gone_from, hour, at=at, interval=interval))
-        before = at, snapshot, windows
+        *row, version = registry_row(body, snapshot, gone_from, hour, at=at, interval=interval)
+        expected.registry.append((*row, skipped, sorted(left_out.items), sorted(left_out.ids), version))
+        before = at, snapshot, windows, left_out
     return expected
 
 
@@ -79,9 +122,11 @@ def statistics_rows(snapshot: Snapshot, hour: Hour | None, *, at: datetime, inte
     for auction in snapshot.values():
         lots[auction.item].append((auction.quantity, auction.price))
     rows: list[Row] = []
-    for item in sorted({*lots, *(hour.items if hour else ())}):
+    for item in sorted({*lots, *(hour.items if hour else ())} - (hour.unpriced if hour else set())):
         compared: Row = NOT_COMPARED
-        if hour is not None:
+        if hour is not None and item in hour.unknown:
+            compared = (None,) * 5 + (interval,)
+        elif hour is not None:
             sales = hour.items[item]
             estimate = rounded_half_up(sales.exact)
             compared = estimate, sales.low, sales.high, sales.new_listings, sales.new_auctions, interval
@@ -120,13 +165,16 @@ def registry_row(
         return (*what, *(None,) * 11, 1)
 
     def auctions_that(fate: str) -> int:
-        return sum(1 for found in hour.fate.values() if found == fate)
+        return sum(1 for key, found in hour.fate.items() if found == fate and is_known(key))
 
     def units_that(fate: str) -> int:
-        return sum(previous[key].quantity for key, found in hour.fate.items() if found == fate)
+        return sum(previous[key].quantity for key, found in hour.fate.items() if found == fate and is_known(key))
 
-    sales = hour.items.values()
-    gone = len(previous) - auctions_that("STILL_THERE") - auctions_that("PARTLY_SOLD")
+    def is_known(key: int) -> bool:
+        return previous[key].item not in hour.unknown
+
+    sales = [sold for item, sold in hour.items.items() if item not in hour.unknown]
+    gone = sum(map(is_known, previous)) - auctions_that("STILL_THERE") - auctions_that("PARTLY_SOLD")
     return (
         *what,
         interval,

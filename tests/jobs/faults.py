@@ -21,6 +21,12 @@ class Kept(Enum):
     QUARANTINE = "quarantine"
     SPOOL = "spool"
     KNOWN = "known already"
+    BOTH = "stored; the first of a day in the quarantine, too"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether its hour is in the tables."""
+        return self in {Kept.DATABASE, Kept.BOTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,10 @@ def _refused(name: str, happens: str, told: str) -> Case:
     return Case(name, happens, Outcome.REJECTED, ExitStatus.REFUSED, Kept.QUARANTINE, told)
 
 
+def _left_out(name: str, happens: str, told: str) -> Case:
+    return Case(name, f"{happens}: it is left out", Outcome.STORED, ExitStatus.DONE, Kept.BOTH, told)
+
+
 def _unavailable(name: str, happens: str, told: str = "Blizzard's API is unavailable") -> Case:
     return Case(name, happens, Outcome.FAILED, ExitStatus.UNAVAILABLE, Kept.NOWHERE, told)
 
@@ -70,15 +80,17 @@ OF_THE_API: Sequence[Case] = (
     _refused("no_content", "204", "is empty"),
     _refused("no_auctions", "no key `auctions`", "`auctions`"),
     _refused("empty_auctions", "an empty list of auctions", "lists no auctions"),
-    _refused("negative_number", "a price below zero", _NUMBER),
-    _refused("zero_number", "a price of zero", _NUMBER),
-    _refused("huge_number", "a price that 64 bits can't hold", _NUMBER),
-    _refused("fractional_number", "a price with a fraction", _NUMBER),
-    _refused("textual_number", "text instead of a price", _NUMBER),
-    _refused("null_number", "null instead of a price", _NUMBER),
-    _refused("duplicate_ids", "an auction twice", "more than once"),
-    _refused("unknown_time_left", "a `time_left` that is none of the four", r"\$\.auctions\[\d+\]\.time_left"),
-    _refused("missing_key", "an auction without its price", "unit_price"),
+    _left_out("negative_number", "a price below zero", _NUMBER),
+    _left_out("zero_number", "a price of zero", _NUMBER),
+    _left_out("huge_number", "a price that 64 bits can't hold", _NUMBER),
+    _left_out("fractional_number", "a price with a fraction", _NUMBER),
+    _left_out("textual_number", "text instead of a price", _NUMBER),
+    _left_out("null_number", "null instead of a price", _NUMBER),
+    _left_out("duplicate_ids", "an auction twice", "more than once"),
+    _left_out("unknown_time_left", "a `time_left` that is none of the four", r"\$\.auctions\[\d+\]\.time_left"),
+    _left_out("missing_key", "an auction without its price", "unit_price"),
+    _left_out("odd_auction", "an auction without its price, hour after hour", "unit_price"),
+    _refused("odd_auctions", "every tenth auction without its price", r"one of \d+ of \d+ auctions"),
     _refused("html", "a page of HTML with 200", "HTML"),
     _refused("missing_last_modified", "no `Last-Modified`", "no Last-Modified"),
     _refused("unparseable_last_modified", "a `Last-Modified` that is no date", "no date"),

@@ -50,7 +50,7 @@ def registry(database: Database, region: Region) -> list[Row]:
         database,
         "SELECT snapshot_time, auctions, items, bytes, digest, interval_seconds, new_auctions, gone_auctions,"
         " estimated_sales, sales_low, sales_high, expired_units, withdrawn_units, partly_sold,"
-        " partly_sold_above_cheaper, window_misfits, estimator_version"
+        " partly_sold_above_cheaper, window_misfits, skipped, skipped_items, skipped_auctions, estimator_version"
         " FROM snapshots WHERE region = :region ORDER BY snapshot_time",
         region=region.value,
     )

@@ -30,6 +30,14 @@ class Auction(NamedTuple):
     time_left: str
 
 
+class LeftOut(NamedTuple):
+    """What a snapshot lacks: items and ids of auctions that made no sense, as far as they could be read."""
+
+    items: frozenset[int] = frozenset()
+    ids: frozenset[int] = frozenset()
+
+
+WHOLE = LeftOut()
 Snapshot = dict[int, Auction]
 Windows = dict[int, tuple[int, int]]
 
@@ -157,13 +165,26 @@ class Hour:
     items: dict[int, ItemSales]
     misfits: int
     sold_above_cheaper: int
+    unknown: set[int] = field(default_factory=set[int])
+    """Items of which an auction was left out of either snapshot: nothing is known of their hour."""
+    unpriced: set[int] = field(default_factory=set[int])
+    """Items that are for sale, though only by auctions that were left out: they have no row."""
 
 
 def first_windows(snapshot: Snapshot) -> Windows:
     return {key: BUCKETS[auction.time_left] for key, auction in snapshot.items()}
 
 
-def compare(old: Snapshot, windows: Windows, new: Snapshot, *, old_time: datetime, new_time: datetime) -> Hour:
+def compare(
+    old: Snapshot,
+    windows: Windows,
+    new: Snapshot,
+    *,
+    old_time: datetime,
+    new_time: datetime,
+    old_left: LeftOut = WHOLE,
+    new_left: LeftOut = WHOLE,
+) -> Hour:
     shift = minute(new_time) - minute(old_time)
     shifted = {key: (after - shift, before - shift) for key, (after, before) in windows.items()}
     survivors = {key for key, auction in old.items() if key in new and is_same(auction, new[key])}
@@ -174,6 +195,7 @@ def compare(old: Snapshot, windows: Windows, new: Snapshot, *, old_time: datetim
     tell_fates(old, new, shifted, survivors=survivors, hour=hour)
     pair(old, new, survivors=survivors, hour=hour)
     add_up_likely_ones(old, hour=hour)
+    forget_what_was_left_out(old, new, old_left=old_left, new_left=new_left, hour=hour)
     check_cheapest_first(old, hour=hour)
     return hour
 
@@ -243,11 +265,23 @@ def add_up_likely_ones(old: Snapshot, *, hour: Hour) -> None:
             sales.certain += auction.quantity
 
 
+def forget_what_was_left_out(old: Snapshot, new: Snapshot, *, old_left: LeftOut, new_left: LeftOut, hour: Hour) -> None:
+    # An auction without a readable item is that of its id in the other snapshot.
+    lacking_before = old_left.items | {auction.item for key, auction in new.items() if key in old_left.ids}
+    lacking_now = new_left.items | {auction.item for key, auction in old.items() if key in new_left.ids}
+    hour.unknown = {*lacking_before, *lacking_now}
+    hour.unpriced = {*lacking_now} - {auction.item for auction in new.values()}
+    for item in lacking_before:
+        hour.items.setdefault(item, ItemSales())
+
+
 def check_cheapest_first(old: Snapshot, *, hour: Hour) -> None:
     untouched: dict[int, list[int]] = defaultdict(list)
     for key, fate in hour.fate.items():
         if fate == "STILL_THERE":
             untouched[old[key].item].append(old[key].price)
     for key, fate in hour.fate.items():
+        if old[key].item in hour.unknown:
+            continue
         if fate == "PARTLY_SOLD" and any(price < old[key].price for price in untouched[old[key].item]):
             hour.sold_above_cheaper += 1

@@ -248,6 +248,25 @@ def test_a_key_can_be_missing(sandbox: Sandbox, ask: Ask, field: str) -> None:
     assert set(auction) == {"unit_price", "quantity", "id", "item", "time_left"} - {field}
 
 
+def test_one_auction_can_be_odd_for_as_long_as_it_stands(sandbox: Sandbox, ask: Ask) -> None:
+    sandbox.set_fault("odd_auction")
+    odd: list[int] = []
+    for _ in range(3):
+        got = ask(COMMODITIES).json()["auctions"]
+        odd.append(next(auction["id"] for auction in got if "unit_price" not in auction))
+        assert sum("unit_price" not in auction for auction in got) == 1
+        sandbox.advance()
+    assert len(set(odd)) == 1
+
+
+def test_every_tenth_auction_can_be_odd(sandbox: Sandbox, ask: Ask) -> None:
+    whole = ask(COMMODITIES).json()["auctions"]
+    sandbox.set_fault("odd_auctions")
+    got = ask(COMMODITIES).json()["auctions"]
+    assert [auction["id"] for auction in got] == [auction["id"] for auction in whole]
+    assert sum("unit_price" not in auction for auction in got) == len(whole) // 10
+
+
 def test_keys_can_be_added_at_every_level(sandbox: Sandbox, ask: Ask) -> None:
     whole = ask(COMMODITIES)
     sandbox.set_fault("extra_keys")

@@ -37,7 +37,11 @@ From = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Ask even for what is known, and take a body that is implausibly small.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Ask even for what is known, and take a body that is implausibly small, or what of it makes sense.",
+    ),
 ]
 
 
@@ -133,6 +137,7 @@ def records(collected: Collected, *, polled: Mapping[Region, PolledRegion] | Non
                 "snapshot_time": region.snapshot_time,
                 "replayed": region.replayed,
                 "auctions": counts and counts.auctions,
+                "skipped": counts and counts.skipped,
                 "items": counts and counts.items,
                 "interval_seconds": counts and counts.interval_seconds,
                 "new_auctions": counts and counts.new_auctions,
@@ -184,6 +189,7 @@ def show(collected: Collected, console: Console, *, polled: Mapping[Region, Poll
     )
     row("from the spool", [count(region.replayed) if region.replayed else "" for region in collected.regions])
     row("auctions", [count(counts.auctions) if counts else "" for counts in stored])
+    row("auctions left out", [count(counts.skipped) if counts and counts.skipped else "" for counts in stored])
     row("items", [count(counts.items) if counts else "" for counts in stored])
     row("new", [count(counts.new_auctions) if counts else "" for counts in stored])
     row("gone", [count(counts.gone_auctions) if counts else "" for counts in stored])

@@ -118,6 +118,7 @@ def _report(
             "region": row.region,
             "snapshot_time": row.snapshot_time,
             "auctions": row.auctions,
+            "skipped": row.skipped,
             "items": row.items,
             "bytes": row.bytes,
             "source": row.source,

@@ -119,6 +119,7 @@ def _record(health: Health, state: RegionFindings) -> dict[str, Any]:
         "snapshot_time": fresh and fresh.snapshot_time,
         "age_seconds": fresh and fresh.age_seconds,
         "auctions": fresh and fresh.auctions,
+        "skipped": fresh and fresh.skipped,
         "items": fresh and fresh.items,
         "self_check": check and check.newest,
         "gaps": [{"since": gap.since, "until": gap.until, "missing_hours": gap.missing_hours} for gap in state.gaps],

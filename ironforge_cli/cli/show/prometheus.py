@@ -71,6 +71,11 @@ METRICS: Final = (
     _regional(
         "ironforge_snapshot_auctions", "Auctions in the newest snapshot", lambda s: s.freshness and s.freshness.auctions
     ),
+    _regional(
+        "ironforge_snapshot_skipped_auctions",
+        "Auctions that made no sense and were left out of the newest snapshot",
+        lambda s: s.freshness and s.freshness.skipped,
+    ),
     _regional("ironforge_snapshot_items", "Items in the newest snapshot", lambda s: s.freshness and s.freshness.items),
     _regional(
         "ironforge_publication_minute",

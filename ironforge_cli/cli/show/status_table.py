@@ -57,6 +57,7 @@ def _regions(found: StatusFindings) -> Table:
         "usually at": _rhythm,
         "next": lambda state: _next(state, found.now),
         "auctions": lambda state: count(state.freshness and state.freshness.auctions),
+        "auctions left out": lambda state: count(state.freshness and state.freshness.skipped),
         "items": lambda state: count(state.freshness and state.freshness.items),
         "hours missing": lambda state: count(len(state.missing)),
         "last attempt": lambda state: _short(state.last_attempt_at),

@@ -43,6 +43,8 @@ class Stored:
     partly_sold: int | None
     partly_sold_above_cheaper: int | None
     estimator_version: int
+    skipped: int = 0
+    """Auctions of its body that made no sense and were left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def stored(connection: Connection, region: Region, *, limit: int) -> list[Stored
             REGISTRY.c.partly_sold,
             REGISTRY.c.partly_sold_above_cheaper,
             REGISTRY.c.estimator_version,
+            REGISTRY.c.skipped,
         )
         .where(REGISTRY.c.region == region)
         .order_by(REGISTRY.c.snapshot_time.desc())

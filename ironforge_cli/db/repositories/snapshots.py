@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
-from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
+from ironforge_cli.market.auctions import Auctions, Book, LeftOut, TimeLeft, Windows
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
@@ -62,6 +62,8 @@ class RegistryRow:
     auctions: int
     items: int
     bytes: int
+    skipped: int
+    """Auctions of its body that made no sense, and are not among its auctions."""
     source: str
     stored_at: datetime
     interval_seconds: int | None
@@ -208,7 +210,7 @@ def trailing_median(connection: Connection, region: Region, moment: datetime) ->
 
 
 def load(connection: Connection, region: Region, moment: datetime) -> Book | None:
-    """Read a stored snapshot back; None where its raw rows have left (or never were)."""
+    """Read a stored snapshot back, with what was left out of it; None where its raw rows have left (or never were)."""
     query = sql.SQL("SELECT {} FROM {} WHERE snapshot_time = %s").format(PACKED, sql.Identifier(SNAPSHOTS[region].name))
     kinds = (Kind.INT8, Kind.INT8, Kind.INT8, Kind.INT8)
     ids, prices, lots, expiries = fetch_columns(connection, query, [moment], kinds, slice_name="snapshots")
@@ -226,6 +228,7 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
             unit_price=prices,
             quantity=lots.astype("i4"),
             time_left=(expiries >> 32).astype("u1"),
+            left_out=left_out(connection, region, moment),
         ),
         windows=Windows(
             expires_after_min=(expiries >> 16).astype("i2"),
@@ -233,6 +236,30 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
         ),
         snapshot_time=moment,
     )
+
+
+def left_out(connection: Connection, region: Region, moment: datetime) -> LeftOut:
+    """What was left out of a registered snapshot; nothing where no snapshot of that time is registered."""
+    found = left_out_between(connection, region, since=moment, until=moment)
+    return found.get(moment, LeftOut())
+
+
+def left_out_between(
+    connection: Connection, region: Region, *, since: datetime, until: datetime
+) -> dict[datetime, LeftOut]:
+    """What was left out of the snapshots between two times, both ends included: those of which something was."""
+    time = REGISTRY.c.snapshot_time
+    chosen = select(time, REGISTRY.c.skipped, REGISTRY.c.skipped_items, REGISTRY.c.skipped_auctions)
+    statement = _between(chosen, region, since, until).where(REGISTRY.c.skipped > 0)
+    return {
+        moment: LeftOut(skipped, tuple(items), tuple(auctions))
+        for moment, skipped, items, auctions in _execute(connection, statement)
+    }
+
+
+def with_left_out(connection: Connection, region: Region, book: Book) -> Book:
+    """A stored snapshot whose rows were read elsewhere, with what was left out of it."""
+    return replace(book, auctions=replace(book.auctions, left_out=left_out(connection, region, book.snapshot_time)))
 
 
 def store(connection: Connection, region: Region, book: Book) -> None:
@@ -271,6 +298,9 @@ def register(connection: Connection, region: Region, summary: Summary, body: Bod
         "auctions": len(auctions),
         "items": auctions.items,
         "bytes": body.bytes,
+        "skipped": auctions.left_out.count,
+        "skipped_items": list(auctions.left_out.item_id),
+        "skipped_auctions": list(auctions.left_out.auction_id),
         "digest": body.digest,
         "source": body.source,
     }

@@ -47,8 +47,9 @@ class ItemSales:
     sales_low: int
     estimated_sales: int
     sales_high: int
-    hourly_sales: tuple[int, ...]
-    """One estimate a snapshot, oldest first; 0 where the item was not for sale, and in a region's first."""
+    hourly_sales: tuple[int | None, ...]
+    """One estimate a snapshot, oldest first; 0 where the item was not for sale, and None where nothing is known: in a
+    region's first, and where one of its auctions was left out."""
 
 
 def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
@@ -58,12 +59,13 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
     sales = statistics.sales
     compared: list[Column] = []
     if sales is not None and statistics.interval_seconds is not None:
+        unknown = None if sales.known.all() else ~sales.known
         compared = [
-            Column("estimated_sales", Kind.INT8, sales.estimated_sales),
-            Column("sales_low", Kind.INT8, sales.sales_low),
-            Column("sales_high", Kind.INT8, sales.sales_high),
-            Column("new_listings", Kind.INT8, sales.new_listings),
-            Column("new_auctions", Kind.INT4, sales.new_auctions),
+            Column("estimated_sales", Kind.INT8, sales.estimated_sales, unknown),
+            Column("sales_low", Kind.INT8, sales.sales_low, unknown),
+            Column("sales_high", Kind.INT8, sales.sales_high, unknown),
+            Column("new_listings", Kind.INT8, sales.new_listings, unknown),
+            Column("new_auctions", Kind.INT4, sales.new_auctions, unknown),
             Column("interval_seconds", Kind.INT4, statistics.interval_seconds),
         ]
     copy_in(
@@ -151,7 +153,7 @@ def busiest(connection: Connection, region: Region, *, since: datetime, limit: i
     hours = _execute(connection, registered.order_by(REGISTRY.c.snapshot_time)).scalars().all()
     theirs = table.c.item_id.in_([row[0] for row in ranked]), table.c.timestamp >= since
     hourly = {
-        (item_id, moment): estimate or 0
+        (item_id, moment): estimate
         for item_id, moment, estimate in _execute(
             connection, select(table.c.item_id, table.c.timestamp, table.c.estimated_sales).where(*theirs)
         )

@@ -20,6 +20,7 @@ from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, 
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, failed, repeated_body, unchanged
 from ironforge_cli.jobs.collecting.storing import require_plausible, store_snapshot
 from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.evidence.runs import Attempt
     from ironforge_cli.jobs.storage import Workplace
-    from ironforge_cli.market.auctions import Auctions, Book
-    from ironforge_cli.market.partitions import DailyPartition
+    from ironforge_cli.market.auctions import Auctions, Book, LeftOut
     from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,8 @@ def take_in(
 
     Who calls holds the region's lock. `away` says why there is no database: the body is looked at and spooled then.
     `newest` is the newest snapshot that is known, which a live one has to follow; any other is stored between others,
-    too. `force` takes one that is implausibly small. `made` is a day's partition that is known to be there.
+    too. `force` takes one that is implausibly small, and one of which however many auctions make no sense. `made` is a
+    day's partition that is known to be there.
     """
     region, time, body = received.region, received.snapshot_time, b""
     keeping = _Keeping(received, workplace=workplace, attempt=attempt)
@@ -129,10 +130,10 @@ def take_in(
         if (nothing_new := known_already(received, time, digest, beside)) is not None:
             return nothing_new
         if away is not None:
-            _decode(body, region, workplace=workplace, attempt=attempt)
+            _decode(body, region, workplace=workplace, attempt=attempt, force=force)
             return keeping.unstored(away, body=body, time=time)
         with _reading_before(region, time, workplace.database) as previous:
-            auctions = _decode(body, region, workplace=workplace, attempt=attempt)
+            auctions = _decode(body, region, workplace=workplace, attempt=attempt, force=force)
             if not force:
                 with workplace.database.connect() as connection:
                     require_plausible(connection, region, auctions, at=time)
@@ -157,13 +158,14 @@ def take_in(
     except BaseException as error:
         keeping.unstored(error, body=body, time=time)
         raise
+    told = keeping.told_of_left_out(auctions.left_out, body=body, time=time) if auctions.left_out.count else None
     return CollectedRegion(
         region=region,
         outcome=Outcome.STORED,
         status=ExitStatus.DONE,
         snapshot_time=time,
         counts=counts,
-        message=None,
+        message=told,
         last_modified=time,
     )
 
@@ -210,9 +212,9 @@ def _known(registered: snapshots.Registered | None) -> Known | None:
     return Known(registered.snapshot_time, registered.digest) if registered else None
 
 
-def _decode(body: bytes, region: Region, *, workplace: Workplace, attempt: Attempt) -> Auctions:
+def _decode(body: bytes, region: Region, *, workplace: Workplace, attempt: Attempt, force: bool) -> Auctions:
     with attempt.step("decode"), workplace.decoding:
-        return payloads.commodities(body, region=region)
+        return payloads.commodities(body, region=region, force=force)
 
 
 @contextmanager
@@ -270,7 +272,34 @@ class _Keeping:
             return failed(region, error, last_modified=time)
         return failed(region, error, last_modified=time, spooled=time)
 
-    def _keep(self, shelf: Shelf, body: bytes, time: datetime | None, *, reason: str) -> Kept:
+    def told_of_left_out(self, left_out: LeftOut, *, body: bytes, time: datetime) -> str:
+        """Say what was left out of a snapshot that is stored, and keep its body as evidence: the first of a day's.
+
+        An odd auction stands for days, and a body of each hour would fill the quarantine. Whatever goes wrong here is
+        said, and the snapshot is stored all the same.
+        """
+        told = f"{left_out.count} of its auctions made no sense and were left out: {left_out.first}"
+        try:
+            if self._is_first_of_its_day(time):
+                reason = f"It is stored, and kept as evidence: {told}"
+                kept = self._keep(self.workplace.shelves.quarantine, body, time, reason=reason, is_evidence=True)
+                told += f" The body is kept as evidence: `ironforge spool list --quarantine` shows it as {kept.name}."
+        except Exception as error:  # noqa: BLE001 - the hour is stored, and nothing may unmake that
+            told += f" The body could not be kept as evidence: {error}"
+        log.warning("%s: %s", self.received.region.label, told)
+        return told
+
+    def _is_first_of_its_day(self, time: datetime) -> bool:
+        """Whether no other snapshot of a UTC day was stored that something was left out of."""
+        region = self.received.region
+        day = DailyPartition.holding(region, time)
+        with self.workplace.database.connect() as connection:
+            found = snapshots.left_out_between(connection, region, since=day.starts_at, until=day.ends_at)
+        return not any(other != time and DailyPartition.holding(region, other) == day for other in found)
+
+    def _keep(
+        self, shelf: Shelf, body: bytes, time: datetime | None, *, reason: str, is_evidence: bool = False
+    ) -> Kept:
         return shelf.keep(
             body,
             region=self.received.region,
@@ -278,4 +307,5 @@ class _Keeping:
             headers=self.received.headers,
             received_at=self.attempt.clock.now(),
             reason=reason,
+            is_evidence=is_evidence,
         )

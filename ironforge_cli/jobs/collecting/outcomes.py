@@ -43,7 +43,8 @@ class CollectedRegion:
 
     def tell(self, attempt: Attempt) -> None:
         """Let the attempt's row say how it ended; a good end that is as usual needs no message."""
-        is_usual = self.status is ExitStatus.DONE and not self.is_odd
+        is_whole = self.counts is None or not self.counts.skipped
+        is_usual = self.status is ExitStatus.DONE and not self.is_odd and is_whole
         # What came from the spool makes a success of an hour that brought nothing new.
         outcome = Outcome.STORED if self.replayed and self.outcome is Outcome.NO_CHANGE else self.outcome
         attempt.ends(outcome, None if is_usual else self.message, last_modified=self.last_modified)

@@ -32,6 +32,8 @@ def replay(
 ) -> Collected:
     """Store bodies, each as a snapshot of its time or of `snapshot_time`; what is stored is dropped.
 
+    It stays where it is evidence: where auctions were left out of its snapshot, and it is the first of such of its day.
+
     Raises `UsageError` where a body has no time and none is given, or one is given for several, before anything is
     stored.
     """
@@ -53,7 +55,7 @@ def replay(
         (region,) = result.regions
         if not region.is_held:
             result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))
-        elif not result.status:
+        elif not result.status and not shelf.is_evidence(body):
             shelf.drop(body)
         results.append(result)
     return Collected(regions=tuple(region for result in results for region in result.regions), tokens=())

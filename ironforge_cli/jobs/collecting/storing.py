@@ -46,6 +46,8 @@ class SnapshotCounts:
     sales_high: int | None
     expired_units: int | None
     withdrawn_units: int | None
+    skipped: int = 0
+    """Auctions of its body that made no sense and were left out."""
 
     @classmethod
     def of(cls, summary: Summary) -> SnapshotCounts:
@@ -62,6 +64,7 @@ class SnapshotCounts:
             sales_high=totals and totals.sales_high,
             expired_units=totals and totals.expired_units,
             withdrawn_units=totals and totals.withdrawn_units,
+            skipped=auctions.left_out.count,
         )
 
 

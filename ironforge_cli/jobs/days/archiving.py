@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.archive.days import folder_of
-from ironforge_cli.db.repositories import raw_days
+from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import total_of
@@ -56,7 +56,12 @@ class Archive:
         with database.connect() as connection:
             raw_days.one_state(connection)
             pieces = raw_days.pieces_by_auction(connection, partition)
-            manifest = self.days.write(partition, pieces, archived_at=self.now())
+            # What the table was filled from may know of snapshots that the registry does not.
+            left_out = {one.snapshot_time: one.left_out for one in manifest.snapshots} if manifest else {}
+            left_out |= snapshots.left_out_between(
+                connection, partition.region, since=partition.starts_at, until=partition.ends_at
+            )
+            manifest = self.days.write(partition, pieces, archived_at=self.now(), left_out=left_out)
         log.info("%s: archived %d rows in %d bytes", partition.name, manifest.rows, manifest.bytes)
         return manifest.rows
 

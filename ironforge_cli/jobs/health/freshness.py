@@ -39,6 +39,7 @@ def freshness(stored: Sequence[Stored], rhythm: Rhythm | None, *, delay: timedel
         due_at=due_at,
         delay_seconds=int(delay.total_seconds()) if rhythm else None,
         late_seconds=max(0, int((now - due_at - delay).total_seconds())) if due_at else None,
+        skipped=newest.skipped,
     )
 
 

@@ -34,6 +34,8 @@ class Freshness:
     """How long after its publication a snapshot is usually stored."""
     late_seconds: int | None
     """How much later than usual the next one is; 0 while it may still come."""
+    skipped: int = 0
+    """Auctions of the newest snapshot that made no sense and were left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,4 +89,5 @@ class RawSnapshotsInTableOrArchive:
             self._reading = self._archive.snapshots(self._manifest, times=frozenset(self._ahead))
         while self._ahead.pop(0) != time:
             next(self._reading)
-        return RawSnapshot(next(self._reading).book(), is_in_table=False)
+        book = snapshots.with_left_out(connection, region, next(self._reading).book())
+        return RawSnapshot(book, is_in_table=False)

@@ -241,7 +241,9 @@ def plainly_busiest(hours: list[Hour], *, first: int, limit: int, names: dict[in
             sales_low=sum(units // 2 for units in compared),
             estimated_sales=sold,
             sales_high=2 * sold,
-            hourly_sales=tuple(days[number][1] if number in days else 0 for number in range(first, len(hours))),
+            hourly_sales=tuple(
+                (days[number][1] if number else None) if number in days else 0 for number in range(first, len(hours))
+            ),
         )
         found.append((sold * sum(values) / len(values) if values else -1.0, sales))
     return [sales for _, sales in sorted(found, key=lambda pair: (-pair[0], pair[1].item_id))][:limit]

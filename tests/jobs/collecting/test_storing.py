@@ -81,12 +81,12 @@ def test_each_count_is_that_of_its_own_name() -> None:
     # Every total another number, so that none can pass for its neighbour.
     totals = Totals(**{field.name: number for number, field in enumerate(fields(Totals), start=100)})
     counts = SnapshotCounts.of(replace(second, comparison=replace(second.comparison, totals=totals)))
-    own = {"auctions", "items", "interval_seconds"}
+    own = {"auctions", "items", "interval_seconds", "skipped"}
     for field in fields(SnapshotCounts):
         if field.name not in own:
             assert getattr(counts, field.name) == getattr(totals, field.name)
     assert (counts.auctions, counts.items, counts.interval_seconds) == (5, 1, 3_600)
-    nulls = {field.name: None for field in fields(SnapshotCounts) if field.name not in {"auctions", "items"}}
+    nulls = {field.name: None for field in fields(SnapshotCounts) if field.name not in {"auctions", "items", "skipped"}}
     assert SnapshotCounts.of(first) == SnapshotCounts(auctions=3, items=1, **nulls)
 
 
