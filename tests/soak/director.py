@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import multiprocessing
@@ -15,14 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ironforge_cli.blizzard.spool import Shelf, Shelves
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import snapshots
-from ironforge_cli.errors import ConfigurationError, ExitStatus
+from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.rhythm import learned
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
+from tests.soak.home import newest_that_waits
 from tests.soak.hours import RegionHours
 from tests.soak.rounds import Rounds
 from tests.soak.site import Site
@@ -239,7 +240,9 @@ class Director:
         if self._running is None or self._running.process.pid is None:
             return False
         self._is_ended = True
-        os.kill(self._running.process.pid, number)
+        # One that was killed a moment ago may be gone.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._running.process.pid, number)
         return True
 
     def _kill_soon(self, after: float) -> bool:
@@ -389,9 +392,8 @@ class Director:
 
     def _held(self) -> dict[Region, tuple[datetime | None, bool]]:
         """The newest hour that is stored or waits, and whether the region's rhythm can be known, as far as is seen."""
-        spool = Shelves.of(self._home).spool
         found: dict[Region, tuple[datetime | None, bool]] = {
-            region: (_newest_that_waits(spool, region), False) for region in DEFAULT_REGIONS
+            region: (newest_that_waits(self._home, region), False) for region in DEFAULT_REGIONS
         }
         if self._away:
             return found
@@ -444,11 +446,3 @@ class Director:
     def now(self) -> datetime:
         """The simulated time."""
         return self._epoch + timedelta(seconds=self.seconds)
-
-
-def _newest_that_waits(spool: Shelf, region: Region) -> datetime | None:
-    """The newest time in a spool; None as well where what was put there keeps anybody from knowing it."""
-    try:
-        return spool.newest_time(region)
-    except ConfigurationError:
-        return None

@@ -9,11 +9,13 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from ironforge_cli.blizzard.spool import Shelves
+from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.ownership import acting_as
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import datetime
     from pathlib import Path
 
 _NAME = "20260327T000000Z-unreadable"
@@ -44,6 +46,14 @@ def litter(home: Path, region: Region, *, amount: float) -> bool:
             path.unlink(missing_ok=True)
             path.symlink_to(path.name)
     return True
+
+
+def newest_that_waits(home: Path, region: Region) -> datetime | None:
+    """The newest time in a spool; None as well where what was put there keeps anybody from knowing it."""
+    try:
+        return Shelves.of(home).spool.newest_time(region)
+    except ConfigurationError:
+        return None
 
 
 def clear(home: Path) -> None:

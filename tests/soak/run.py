@@ -9,6 +9,7 @@ where anything is not so.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -132,6 +133,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--without", metavar="KIND,…", type=_kinds, default=frozenset(), help="all but these")
     given = parser.parse_args(arguments)
     kinds = (given.weathers or frozenset(names())) - given.without
+    # What is wrong with the spool is wanted so, and told by the verdict where it matters.
+    logging.getLogger("ironforge_cli").addHandler(logging.NullHandler())
     began = time.monotonic()
     with ExitStack() as stack:
         programs = debian_programs()
