@@ -263,8 +263,11 @@ def pgbouncer() -> str | None:
 
 
 @contextmanager
-def pooler(program: str, server: TestServer, *, mode: str, size: int = 10) -> Generator[str]:
-    """The address of a PgBouncer before a server, of which each user gets `size` sessions; it ends with the block."""
+def pooler(program: str, server: TestServer, *, mode: str, size: int = 10, more: str = "") -> Generator[str]:
+    """The address of a PgBouncer before a server, of which each user gets `size` sessions; it ends with the block.
+
+    `more` are further lines of its settings.
+    """
     parts = conninfo_to_dict(conninfo(server.admin_url))
     with open_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -272,7 +275,7 @@ def pooler(program: str, server: TestServer, *, mode: str, size: int = 10) -> Ge
         settings.write_text(
             f"[databases]\n* = host={parts['host']} port={parts['port']} user={parts['user']} password={PASSWORD}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n"
-            f"pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = 200\nlogfile = {folder}/log\n"
+            f"pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = 200\nlogfile = {folder}/log\n{more}"
         )
         identity = _identity(folder)
         taken.close()

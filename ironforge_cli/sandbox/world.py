@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,14 +14,14 @@ import numpy as np
 
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.invention import invent
-from ironforge_cli.sandbox.market import IdRange, SimulatedMarket, TokenMarket, Truth, default_profiles
+from ironforge_cli.sandbox.market import IdRange, Listings, SimulatedMarket, TokenMarket, Truth, default_profiles
 from ironforge_cli.sandbox.wire import BUILD, Style, commodities_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ironforge_cli.sandbox.catalogue import Catalogue
-    from ironforge_cli.sandbox.market import Listings, Profiles
+    from ironforge_cli.sandbox.market import Profiles
 
 DEFAULT_START = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 """When a sandbox that is told nothing else begins, so that its answers are the same bytes every time."""
@@ -34,6 +34,8 @@ _SHORTEST_STEP, _LONGEST_STEP = 3_598, 3_602
 _AFTER_PUBLICATION = timedelta(seconds=60)
 _SINCE_PATCH = timedelta(days=8, hours=3, minutes=14, seconds=22)
 _TRUTHS_KEPT = 24 * 14
+_SCATTER, _SCATTERED = 2_654_435_761 % 65_521, 65_521
+"""Ids times a number without a pattern, modulo a prime, are spread evenly."""
 _FIRST_AUCTION_IDS = {Region.EU: 1_310_742_311, Region.US: 688_203_977}
 _FIRST_AUCTION_ID = 402_118_640
 """Where nothing was recorded; each region numbers its own."""
@@ -107,6 +109,8 @@ class RegionWorld:
         self.truths: deque[PublishedTruth] = deque(maxlen=_TRUTHS_KEPT)
         # Taking the truth marks what stands on the book now as seen.
         self.market.truth()
+        self.share = 1.0
+        """Which part of the market's auctions is published."""
         self.publication = self._edition(published_at)
         self.previous = self.publication
         self.next_at = self._after(published_at)
@@ -123,7 +127,12 @@ class RegionWorld:
         self.hours += 1
 
     def _edition(self, published_at: datetime) -> Publication:
-        return Publication(self.region, published_at=published_at, listings=self.market.listings())
+        listings = self.market.listings()
+        if self.share < 1:
+            # By their ids, so that an auction that is published stays so, and one that is not, too.
+            kept = listings.auction_id * _SCATTER % _SCATTERED < self.share * _SCATTERED
+            listings = Listings(*(getattr(listings, column.name)[kept] for column in fields(listings)))
+        return Publication(self.region, published_at=published_at, listings=listings)
 
     def _after(self, moment: datetime) -> datetime:
         step = int(self._steps.integers(_SHORTEST_STEP, _LONGEST_STEP, endpoint=True))
@@ -201,6 +210,11 @@ class World:
             self.build = build
             self.catalogue = catalogue or self.catalogue
             self._patched_after = _SINCE_PATCH + (self.now - self._starts_at)
+
+    def shrink(self, region: Region, *, share: float) -> None:
+        """From its next publication on, let a region publish only this share of its auctions, always the same ones."""
+        with self._lock:
+            self.regions[region].share = share
 
     @property
     def runs_by_clock(self) -> bool:

@@ -279,3 +279,18 @@ def test_a_patch_brings_a_build_that_links_name(sandbox: Sandbox, ask: Ask) -> N
     assert before.json()["id"] == after.json()["id"]
     assert before.headers["Last-Modified"] != after.headers["Last-Modified"]
     assert ask("search/item").json()["results"] == []
+
+
+def test_a_market_that_shrinks_publishes_a_share_of_its_auctions_and_always_the_same_ones() -> None:
+    with Sandbox(auctions=1_000, items=100, recipes=2) as sandbox:
+        whole = sandbox.published(Region.EU).listings
+        sandbox.world.shrink(Region.EU, share=0.4)
+        assert sandbox.published(Region.EU).listings is whole
+        sandbox.advance()
+        first = sandbox.published(Region.EU).listings
+        assert 0.3 * len(whole) < len(first) < 0.5 * len(whole)
+        sandbox.advance()
+        second = sandbox.published(Region.EU).listings
+        still = set(map(int, whole.auction_id)) & set(map(int, second.auction_id))
+        assert still <= set(map(int, first.auction_id))
+        assert len(sandbox.published(Region.US).listings) > 0.8 * len(whole)

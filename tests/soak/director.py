@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import multiprocessing
 import os
-import resource
 import signal
 import threading
 import time
@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ironforge_cli.blizzard.spool import Shelves
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus
@@ -24,12 +23,15 @@ from ironforge_cli.market.rhythm import learned
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
+from tests.soak.home import newest_that_waits
 from tests.soak.hours import RegionHours
-from tests.soak.weather import HARMLESS, HOUR, MINUTE, Event, Trouble
-from tests.soak.window import Ended, Place, RegionDone, Sleeps, Wake, one_collect, one_window
+from tests.soak.rounds import Rounds
+from tests.soak.site import Site
+from tests.soak.weather import HARMLESS, HOUR, MINUTE, ODD, Event, Trouble
+from tests.soak.window import Ended, Place, RegionDone, Room, Sleeps, Wake, one_collect, one_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from multiprocessing.connection import Connection, PipeConnection
     from multiprocessing.process import BaseProcess
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 STEP = MINUTE
 PATIENCE = 120
 """Real seconds after which a process that says nothing is taken for stuck."""
+HALVED = 0.4
+"""Of a market that halves, so much stays: fewer than half are implausible."""
 ROOM = 4_096
 """No file of a home on a full disk may grow beyond this."""
 
@@ -58,7 +62,16 @@ class Director:
     """A machine, its clock, its cron, its database and Blizzard, all in one hand. A context manager."""
 
     def __init__(
-        self, *, server: TestServer, url: str, home: Path, starts_at: datetime, seed: int, adaptive: bool
+        self,
+        server: TestServer,
+        url: str,
+        *,
+        home: Path,
+        starts_at: datetime,
+        seed: int,
+        adaptive: bool,
+        account: int | None = None,
+        pooler: str | None = None,
     ) -> None:
         self.seconds = 0.0
         self.happened: Counter[str] = Counter()
@@ -77,7 +90,8 @@ class Director:
             monotonic=lambda: self.seconds,
             limits=Limits(per_second=None, per_hour=None),
         )
-        self._place = Place(
+        self._epoch = starts_at
+        place = Place(
             url=url,
             api_url=self.sandbox.api_url,
             oauth_url=self.sandbox.oauth_url,
@@ -85,6 +99,14 @@ class Director:
             home=str(home),
             epoch=starts_at,
             real_epoch=time.time(),
+            account=account,
+        )
+        self._site = Site(place, home=home, pooler=pooler)
+        self.rounds = Rounds(
+            self.sandbox,
+            run=lambda work, ahead: self._beside(work, ahead=ahead),
+            database_url=lambda: None if self._away else self._url,
+            now=lambda: self.now,
         )
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.soak.window"])
@@ -92,13 +114,14 @@ class Director:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._faults: list[Event] = []
         self._away = self._full = self._asleep = False
-        self._misses_start = False
+        self._misses_start = self._is_ended = False
         self._offset = 0.0
         self._running: Running | None = None
         self.regions = {region: RegionHours(region) for region in DEFAULT_REGIONS}
 
     def __enter__(self) -> Director:
         self.sandbox.__enter__()
+        self._site.__enter__()
         self._look()
         return self
 
@@ -106,6 +129,7 @@ class Director:
         if self._running is not None:
             self._running.process.kill()
             self._close()
+        self._site.__exit__(None, None, None)
         self.sandbox.__exit__(None, None, None)
 
     # What happens
@@ -117,7 +141,7 @@ class Director:
 
     def run(self, *, hours: int) -> None:
         """Let cron start a window at each :30 of so many hours."""
-        first = (30 - self._place.epoch.minute) % 60 * MINUTE
+        first = (30 - self._epoch.minute) % 60 * MINUTE
         for hour in range(hours):
             start = first + hour * HOUR
             if start < self.seconds:
@@ -139,6 +163,11 @@ class Director:
         if self._away:
             self._server.let_in(self._url, anybody=True)
             self._away = False
+        self._site.calm()
+
+    def destroyed(self) -> list[str]:
+        """What was destroyed, and what of the home is not its account's."""
+        return [*self.rounds.finish(), *self._site.wrong]
 
     def _at(self, seconds: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (seconds, next(self._order), event))
@@ -180,8 +209,20 @@ class Director:
             Trouble.ASLEEP: (lambda: self._sleep(event.seconds), None),
             Trouble.TOKEN_EXPIRED: (self.sandbox.expire_tokens, None),
             Trouble.SECOND_WINDOW: (self._second_window, None),
-            Trouble.COLLECT_BESIDE: (self._collect_beside, None),
+            Trouble.COLLECT_BESIDE: (lambda: self._beside(one_collect), None),
             Trouble.WINDOW_MISSED: (self._miss_start, None),
+            Trouble.SPOOL_LITTERED: (
+                lambda: self._site.litter(event.regions, amount=event.amount),
+                self._site.clear_litter,
+            ),
+            Trouble.POISONED: (lambda: self._poison(event), None),
+            Trouble.ROOT_RUN: (self._root_run, None),
+            Trouble.DATABASE_HANGS: (lambda: self._site.hang(hangs=True), lambda: self._site.hang(hangs=False)),
+            Trouble.POOLED: (lambda: self._site.pool(is_pooled=True), lambda: self._site.pool(is_pooled=False)),
+            Trouble.CACHE_LOCKED: (self._site.lock_cache, self._site.release_cache),
+            Trouble.MARKET_HALVED: (lambda: self._halve(event.regions), None),
+            Trouble.MAINTAINED_AHEAD: (self.rounds.maintain_ahead, None),
+            Trouble.LISTS_LACKING: (lambda: self.rounds.seed_lacking(event.amount), None),
         }[Trouble(event.what)]
 
     def _let_in(self, *, anybody: bool) -> bool:
@@ -198,12 +239,16 @@ class Director:
     def _signal(self, number: signal.Signals) -> bool:
         if self._running is None or self._running.process.pid is None:
             return False
-        os.kill(self._running.process.pid, number)
+        self._is_ended = True
+        # One that was killed a moment ago may be gone.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._running.process.pid, number)
         return True
 
     def _kill_soon(self, after: float) -> bool:
         if self._running is None or self._running.process.pid is None:
             return False
+        self._is_ended = True
         killing = threading.Timer(after, self._running.process.kill)
         killing.daemon = True
         killing.start()
@@ -211,11 +256,12 @@ class Director:
 
     def _fill(self, *, full: bool) -> bool:
         self._full = full
-        if self._running is not None and self._running.process.pid is not None:
-            limits = (ROOM if full else resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        self._is_ended |= full
+        if self._running is not None:
             try:
-                resource.prlimit(self._running.process.pid, resource.RLIMIT_FSIZE, limits)
-            except ProcessLookupError:
+                self._running.wire.send(Room(ROOM if full else None))
+            except OSError:
+                # Killed, or at its end.
                 return full
         return True
 
@@ -235,19 +281,32 @@ class Director:
     def _second_window(self) -> bool:
         if self._running is None:
             return False
-        status = self._beside(
-            one_window, seconds=self.seconds, offset=self._offset, length=0.0, adaptive=self._adaptive
-        )
+        status = self._beside(one_window, length=0.0, adaptive=self._adaptive)
         # Where the first was killed in this moment, the second is the only one.
         assert status in set(ExitStatus)
         return True
 
-    def _collect_beside(self) -> None:
-        self._beside(one_collect, seconds=self.seconds, offset=self._offset)
+    def _root_run(self) -> bool:
+        if self._site.account is None:
+            return False
+        self._beside(one_collect, as_root=True)
+        return True
 
-    def _beside(self, work: Any, **options: Any) -> int:
+    def _poison(self, event: Event) -> None:
+        times = [self.sandbox.world.regions[region].next_at for region in event.regions]
+        self._site.poison(times)
+        self._at(self.seconds + event.seconds, lambda: self._site.mend(times))
+
+    def _halve(self, regions: Sequence[Region]) -> None:
+        for region in regions:
+            self.sandbox.world.shrink(region, share=HALVED)
+
+    def _beside(self, work: Any, *, as_root: bool = False, ahead: float = 0.0, **options: Any) -> int:
+        """Run something else to its end; its clock may be ahead."""
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=work, args=(theirs, self._place), kwargs=options)
+        options |= {"seconds": self.seconds, "offset": self._offset + ahead}
+        place = self._site.place(as_root=as_root)
+        process = self._context.Process(target=work, args=(theirs, place), kwargs=options)
         process.start()
         theirs.close()
         status = -1
@@ -270,10 +329,11 @@ class Director:
         self._answers()
         for region, (newest, is_rhythm_known) in self._held().items():
             self.regions[region].open_window(newest, is_rhythm_known=is_rhythm_known)
+        self._is_ended = self._full
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=one_window,
-            args=(theirs, self._place),
+            args=(theirs, self._site.place()),
             kwargs={
                 "seconds": self.seconds,
                 "offset": self._offset,
@@ -287,6 +347,10 @@ class Director:
         if self._full:
             self._fill(full=True)
         self._attend()
+        answers = self._answers()
+        for hours in self.regions.values():
+            hours.note(answers)
+            hours.end_window(is_well=not self._is_ended)
         self._close()
 
     def _attend(self) -> None:
@@ -328,9 +392,8 @@ class Director:
 
     def _held(self) -> dict[Region, tuple[datetime | None, bool]]:
         """The newest hour that is stored or waits, and whether the region's rhythm can be known, as far as is seen."""
-        spool = Shelves.of(self._home).spool
         found: dict[Region, tuple[datetime | None, bool]] = {
-            region: (spool.newest_time(region), False) for region in DEFAULT_REGIONS
+            region: (newest_that_waits(self._home, region), False) for region in DEFAULT_REGIONS
         }
         if self._away:
             return found
@@ -366,8 +429,8 @@ class Director:
 
     def _is_well(self, region: Region) -> bool:
         """Whether a window that asks for a region can get and keep it."""
-        struck = any(fault.region in {None, region} and fault.what not in HARMLESS for fault in self._faults)
-        return not (struck or self._asleep or (self._away and self._full))
+        struck = any(fault.region in {None, region} and fault.what not in {*HARMLESS, *ODD} for fault in self._faults)
+        return not (struck or self._asleep or ((self._away or self._site.hangs) and self._full))
 
     def _look(self) -> None:
         for hours in self.regions.values():
@@ -382,4 +445,4 @@ class Director:
     @property
     def now(self) -> datetime:
         """The simulated time."""
-        return self._place.epoch + timedelta(seconds=self.seconds)
+        return self._epoch + timedelta(seconds=self.seconds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ironforge_cli.regions import Region
-from tests.soak.weather import HARMLESS, MINUTE, NO_NEWS
+from tests.soak.weather import HARMLESS, MINUTE, NO_NEWS, ODD
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +26,8 @@ class Hour:
     is_reachable: bool = False
     is_hidden: bool = False
     """Whether its time was given to the hour before: who knows that time is answered 304 from then on."""
+    is_handed_over: bool = False
+    """Whether its body was answered whole to a run that has not ended yet."""
 
 
 @dataclass
@@ -62,18 +64,30 @@ class RegionHours:
                 continue
             if answer.fault == "same_body_new_time":
                 self.newest.is_hidden = True
-            whole = answer.fault is None or answer.fault in HARMLESS
+            whole = answer.fault is None or answer.fault in HARMLESS or answer.fault in ODD
             # An older hour can be news as well, for who can't know that it is old.
             old = answer.fault in NO_NEWS and not self.is_rhythm_known
             newer = self.newest_at_start is None or self.newest.published_at > self.newest_at_start
             if newer and (whole or old):
                 self.is_done = True
+            if newer and whole:
+                self.newest.is_handed_over = True
 
     def pass_time(self, seconds: float, *, undisturbed: bool) -> None:
         """Let time pass in which a window asked undisturbed, or not."""
         self.asked_for = self.asked_for + seconds if undisturbed and not self.is_done else 0.0
         if self.asked_for >= FAIR_CHANCE and not self.newest.is_hidden:
             self.newest.is_reachable = True
+
+    def end_window(self, *, is_well: bool) -> None:
+        """The run has ended: well where nobody ended it, and where it could keep whatever it was given.
+
+        What was answered whole to one that ended well has to be stored, now or later.
+        """
+        for hour in self.hours:
+            if hour.is_handed_over and is_well and not hour.is_hidden:
+                hour.is_reachable = True
+            hour.is_handed_over = False
 
     def open_window(self, newest: datetime | None, *, is_rhythm_known: bool) -> None:
         """A window begins, where that is the newest that is stored or spooled."""

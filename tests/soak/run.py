@@ -9,25 +9,26 @@ where anything is not so.
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db.engine import Database
 from ironforge_cli.regions import DEFAULT_REGIONS
 from tests.jobs import stored
-from tests.servers import debian_programs, embedded_server, external_server
+from tests.servers import debian_programs, embedded_server, external_server, open_folder, pgbouncer, pooler
 from tests.soak.director import Director
 from tests.soak.verdict import RegionVerdict, judged
-from tests.soak.weather import weather
+from tests.soak.weather import names, weather
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from ironforge_cli.errors import ExitStatus
     from tests.servers import TestServer
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 STARTS = datetime(2026, 3, 27, tzinfo=UTC)
 CALM_HOURS = 3
 """At the end, without any trouble: what waits is stored, and the newest hour too."""
+ACCOUNT = 54_321
+"""Whose home it is where root runs the soak."""
+POOLER = "server_login_retry = 1\n"
+"""A database that was closed is tried again after a second: real time passes meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,50 @@ class Soaked:
     codes: Mapping[ExitStatus, int]
     attempts: Mapping[str, int]
     """Rows of scraper_logs by status."""
+    destroyed: tuple[str, ...]
+    """What was there once and is not any more, and what the account can't get at."""
+    kept: Mapping[str, int]
+    """Rows of evidence and of the catalogue at the end."""
 
     @property
     def wrong(self) -> list[str]:
         """What must not be."""
-        return [f"{verdict.region.label}: {one}" for verdict in self.regions for one in verdict.wrong]
+        of_regions = [f"{verdict.region.label}: {one}" for verdict in self.regions for one in verdict.wrong]
+        return [*of_regions, *self.destroyed]
 
 
-def soak(server: TestServer, *, seed: int, hours: int, home: Path, adaptive: bool = False) -> Soaked:
-    """Let so many hours of bad weather pass, then a few calm ones, and judge what is stored."""
+def soak(
+    server: TestServer,
+    *,
+    seed: int,
+    hours: int,
+    home: Path,
+    adaptive: bool = False,
+    kinds: Collection[str] | None = None,
+    account: int | None = None,
+    pooler: str | None = None,
+) -> Soaked:
+    """Let so many hours of bad weather pass, then a few calm ones, and judge what is stored.
+
+    Of the weather only `kinds` happen, or all. The home is an `account`'s where one is given, which only root can; a
+    `pooler` may stand before the server.
+    """
     with server.migrated_database() as url:
-        with Director(server=server, url=url, home=home, starts_at=STARTS, seed=seed, adaptive=adaptive) as director:
-            director.forecast(weather(seed, hours=hours))
+        with Director(
+            server,
+            url,
+            home=home,
+            starts_at=STARTS,
+            seed=seed,
+            adaptive=adaptive,
+            account=account,
+            pooler=pooler,
+        ) as director:
+            director.forecast(event for event in weather(seed, hours=hours) if kinds is None or event.kind in kinds)
             director.run(hours=hours)
             director.calm()
             director.run(hours=hours + CALM_HOURS)
+            destroyed = director.destroyed()
         database = Database(url)
         try:
             attempts = stored.rows(
@@ -74,9 +108,18 @@ def soak(server: TestServer, *, seed: int, hours: int, home: Path, adaptive: boo
                 happened=dict(director.happened),
                 codes=dict(director.codes),
                 attempts=dict(attempts),
+                destroyed=tuple(destroyed),
+                kept=director.rounds.kept.counts,
             )
         finally:
             database.close()
+
+
+def _kinds(text: str) -> frozenset[str]:
+    chosen = frozenset(text.split(","))
+    if unknown := sorted(chosen - set(names())):
+        raise argparse.ArgumentTypeError(f"there is no weather {unknown[0]!r}; there are {', '.join(names())}")
+    return chosen
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,7 +129,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--server", choices=("embedded", "external"), default="embedded")
     parser.add_argument("--adaptive", action="store_true")
+    parser.add_argument("--weathers", metavar="KIND,…", type=_kinds, help=f"only these: {', '.join(names())}")
+    parser.add_argument("--without", metavar="KIND,…", type=_kinds, default=frozenset(), help="all but these")
     given = parser.parse_args(arguments)
+    kinds = (given.weathers or frozenset(names())) - given.without
+    # What is wrong with the spool is wanted so, and told by the verdict where it matters.
+    logging.getLogger("ironforge_cli").addHandler(logging.NullHandler())
     began = time.monotonic()
     with ExitStack() as stack:
         programs = debian_programs()
@@ -95,8 +143,18 @@ def main(arguments: Sequence[str]) -> int:
         server = stack.enter_context(
             external_server(programs) if given.server == "external" and programs else embedded_server()
         )
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ironforge-soak-"))) / "home"
-        soaked = soak(server, seed=given.seed, hours=24 * given.days, home=home, adaptive=given.adaptive)
+        program = pgbouncer() if given.server == "external" else None
+        soaked = soak(
+            server,
+            seed=given.seed,
+            hours=24 * given.days,
+            # Another account than root's has to get there.
+            home=stack.enter_context(open_folder()) / "home",
+            adaptive=given.adaptive,
+            kinds=kinds,
+            account=ACCOUNT if os.geteuid() == 0 and "root-run" in kinds else None,
+            pooler=stack.enter_context(pooler(program, server, mode="transaction", more=POOLER)) if program else None,
+        )
     say = sys.stdout.write
     say(f"{given.days} days of both regions on the {given.server} server, seed {given.seed}, ")
     say(f"in {time.monotonic() - began:.0f} s\n\n")
@@ -108,6 +166,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"| {what} | {times} |\n")
     say(f"\nwindows by exit code: {', '.join(f'{int(code)}: {n}' for code, n in sorted(soaked.codes.items()))}\n")
     say(f"attempts by status: {', '.join(f'{status}: {n}' for status, n in soaked.attempts.items())}\n")
+    say(f"kept: {', '.join(f'{what}: {n}' for what, n in soaked.kept.items())}\n")
     for wrong in soaked.wrong:
         say(f"WRONG: {wrong}\n")
     say("All that could be had is stored, once and as it was.\n" if not soaked.wrong else "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import signal
 import threading
 import time
@@ -16,16 +18,21 @@ from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
 from ironforge_cli.cli.frame.wiring import Stop
 from ironforge_cli.db.engine import Database
+from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed
+from ironforge_cli.jobs.collecting import storing
 from ironforge_cli.jobs.collecting.collect import collect
 from ironforge_cli.jobs.collecting.poll import Window, poll
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
-from ironforge_cli.jobs.days.maintain import upkeep_by
+from ironforge_cli.jobs.days.maintain import maintain, upkeep_by
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
+
+    from ironforge_cli.market.auctions import Auctions, Book
+    from ironforge_cli.market.statistics import Summary
 
 HOUSEKEEPING = Housekeeping(ahead=2, retention_days=30, log_retention_days=400)
 
@@ -43,6 +50,10 @@ class Place:
     """When the simulated time began."""
     real_epoch: float
     """The same moment in this machine's seconds since the epoch, by which requests-cache stamps what it keeps."""
+    account: int | None = None
+    """As whom a process of root's works; None: as who it is."""
+    poisonous: frozenset[datetime] = frozenset()
+    """The times of snapshots that bring a bug to light."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,13 @@ class Wake:
     thread: int
     seconds: float
     offset: float
+
+
+@dataclass(frozen=True)
+class Room:
+    """No file may grow beyond so many bytes from now on; None: as it likes."""
+
+    bytes: int | None
 
 
 class DirectedClock:
@@ -126,6 +144,11 @@ class DirectedClock:
                 message = wire.recv()
             except (EOFError, OSError):
                 return
+            if isinstance(message, Room):
+                # By itself: not everybody may set the limits of another account's processes.
+                limit = resource.RLIM_INFINITY if message.bytes is None else message.bytes
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+                continue
             self._seconds, self._offset = message.seconds, message.offset
             self._waking.pop(message.thread).set()
 
@@ -180,7 +203,58 @@ def one_collect(wire: Connection, place: Place, *, seconds: float, offset: float
     wire.send(Ended(_worked(place, clock, work)))
 
 
+def one_maintain(wire: Connection, place: Place, *, seconds: float, offset: float) -> None:
+    """Look after the days by a clock that is wrong by so many seconds."""
+    clock = DirectedClock(None, epoch=place.epoch, seconds=seconds, offset=offset, stop=Stop())
+
+    def work(_: BlizzardClient, database: Database) -> int:
+        storage = storage_in(Path(place.home), database)
+        return maintain(DEFAULT_REGIONS, storage=storage, housekeeping=HOUSEKEEPING, clock=clock).status
+
+    wire.send(Ended(_worked(place, clock, work)))
+
+
+def one_seed(wire: Connection, place: Place, *, seconds: float, offset: float) -> None:
+    """Seed recipes, reagents and items."""
+    clock = DirectedClock(None, epoch=place.epoch, seconds=seconds, offset=offset, stop=Stop())
+
+    def work(market: BlizzardClient, database: Database) -> int:
+        return seed(
+            SEEDERS,
+            source=market,
+            database=database,
+            pending=storage_in(Path(place.home), database).pending,
+            region=Region.EU,
+            clock=clock,
+            at_once=4,
+        ).status
+
+    wire.send(Ended(_worked(place, clock, work)))
+
+
+def _become(account: int | None) -> None:
+    """Be that account from now on, for good."""
+    if account is not None:
+        os.setgroups([])
+        os.setresgid(account, account, account)
+        os.setresuid(account, account, account)
+
+
+def _poison(times: frozenset[datetime]) -> None:
+    """Let the snapshots of some times bring a bug to light, in this process."""
+    if not times:
+        return
+    summarise = storing.summarise_snapshot
+
+    def summarise_or_fail(before: Book | None, auctions: Auctions, *, at: datetime) -> Summary:
+        return summarise(before, auctions, at=at if at not in times else at.replace(year=at.year // 0))
+
+    storing.summarise_snapshot = summarise_or_fail
+
+
 def _worked(place: Place, clock: DirectedClock, work: Callable[[BlizzardClient, Database], int]) -> int:
+    _become(place.account)
+    _poison(place.poisonous)
     # What the windows say is in their rows; thousands of lines of it would hide how the soak ends.
     logging.getLogger("ironforge_cli").addHandler(logging.NullHandler())
     transport, database = transport_of(place, clock), Database(place.url)
