@@ -121,6 +121,7 @@ FAULTS: dict[str, Fault] = {}
 _OF_AUCTIONS: set[str] = set()
 _JITTER_SECONDS = (17, 41, 5, 58, 29)
 _PIECES_PAUSE = 0.2
+_LATE_FOR = timedelta(minutes=10)
 
 
 def _description(change: Callable[..., object]) -> str:
@@ -171,6 +172,13 @@ def _stuck_last_modified(scene: Scene) -> Edition:
 def _same_body_new_time(scene: Scene) -> Edition:
     """A new `Last-Modified` every hour, over the auctions of the hour in which the fault was set."""
     return Edition.of(scene.at_set, at=scene.current.published_at)
+
+
+@_republishing
+def _late_body(scene: Scene) -> Edition:
+    """The auctions of the hour before under the new `Last-Modified` for ten minutes, then its own under that same."""
+    at = scene.current.published_at
+    return Edition.of(scene.previous if scene.now - at < _LATE_FOR else scene.current, at=at)
 
 
 @_republishing

@@ -122,7 +122,7 @@ class Cycle:
     clock: TickingClock
     region: Region = Region.EU
     away: IronforgeError | None = None
-    retention: timedelta | None = timedelta(days=30)
+    retention_days: int = 30
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
@@ -140,7 +140,7 @@ class Cycle:
                 away=self.away,
                 shelves=self.storage.shelves,
                 locks_folder=self.storage.locks_folder,
-                retention=self.retention,
+                retention_days=self.retention_days,
                 evidence=Evidence(self.storage.database, pending=None, command="collect", clock=self.clock),
                 decoding=threading.Lock(),
             ),

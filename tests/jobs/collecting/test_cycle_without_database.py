@@ -273,29 +273,30 @@ def test_raw_bodies_are_kept_for_the_retention_by_the_time_that_they_were_receiv
 
 
 @pytest.mark.parametrize(
-    ("date", "clock_is_off", "retention", "stays"),
+    ("newest", "clock_is_off", "retention", "stays"),
     [
-        (NOON + 31 * DAY, 31 * DAY, 30 * DAY, False),
+        (NOON + 31 * DAY, 31 * DAY, 30, False),
         # A clock that was set forward, here or at Blizzard, must not cost the hours that wait.
-        (NOON, 31 * DAY, 30 * DAY, True),
-        (NOON + 31 * DAY, 0 * DAY, 30 * DAY, True),
-        (None, 31 * DAY, 30 * DAY, True),
-        (NOON + 31 * DAY, 31 * DAY, 32 * DAY, True),
-        (NOON + 31 * DAY, 31 * DAY, None, True),
+        (NOON, 31 * DAY, 30, True),
+        (NOON + 31 * DAY, 0 * DAY, 30, True),
+        (None, 31 * DAY, 30, True),
+        (NOON + 31 * DAY, 31 * DAY, 32, True),
+        (NOON + 31 * DAY, 31 * DAY, 0, True),
     ],
 )
-def test_only_what_both_clocks_call_too_old_is_removed(
+def test_only_what_both_the_clock_and_the_newest_snapshot_call_too_old_is_removed(
     storage: Storage,
     clock: TickingClock,
-    date: datetime | None,
+    newest: datetime | None,
     clock_is_off: timedelta,
-    retention: timedelta | None,
+    retention: int,
     *,
     stays: bool,
 ) -> None:
     kept = keep(storage.shelves.spool, body_of(1), received_at=NOON)
     clock.turn_to(NOON + clock_is_off)
-    Cycle(storage, clock, away=AWAY, retention=retention).run(Handed([nothing_newer(date=date)]))
+    cycle = Cycle(storage, clock, away=AWAY, retention_days=retention)
+    cycle.run(Handed([nothing_newer()]), stored_time=newest)
     assert storage.shelves.spool.kept() == ([kept] if stays else [])
 
 
