@@ -121,7 +121,6 @@ FAULTS: dict[str, Fault] = {}
 _OF_AUCTIONS: set[str] = set()
 _JITTER_SECONDS = (17, 41, 5, 58, 29)
 _PIECES_PAUSE = 0.2
-_LATE_FOR = timedelta(minutes=10)
 
 
 def _description(change: Callable[..., object]) -> str:
@@ -176,9 +175,8 @@ def _same_body_new_time(scene: Scene) -> Edition:
 
 @_republishing
 def _late_body(scene: Scene) -> Edition:
-    """The auctions of the hour before under the new `Last-Modified` for ten minutes, then its own under that same."""
-    at = scene.current.published_at
-    return Edition.of(scene.previous if scene.now - at < _LATE_FOR else scene.current, at=at)
+    """The auctions of the hour before under the new `Last-Modified`; its own follow under that time when it ends."""
+    return Edition.of(scene.previous, at=scene.current.published_at)
 
 
 @_republishing

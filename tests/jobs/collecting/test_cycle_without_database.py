@@ -254,17 +254,19 @@ def test_a_signal_ends_a_cycle_as_a_signal_though_the_body_can_not_be_kept(
 
 @pytest.mark.parametrize("shelf", ["spool", "quarantine"])
 @every_region
-def test_raw_bodies_are_kept_for_the_retention_by_the_time_that_they_were_received(
+def test_raw_bodies_are_kept_for_the_retention_by_both_times_that_they_bear(
     storage: Storage, clock: TickingClock, shelf: str, region: Region, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, now = getattr(storage.shelves, shelf), clock.now()
-    # Of what hour they are decides nothing.
-    keep(folder, body_of(1), received_at=now - 30 * DAY - timedelta(seconds=1), snapshot_time=now, region=region)
+    old = now - 30 * DAY - timedelta(seconds=1)
+    keep(folder, body_of(1), received_at=old, snapshot_time=old, region=region)
     young = keep(folder, body_of(2), received_at=now - 30 * DAY, snapshot_time=now - 60 * DAY, region=region)
+    # By a clock that was behind, a body was received before it was published.
+    early = keep(folder, body_of(4), received_at=old, snapshot_time=now - 29 * DAY, region=region)
     other = next(one for one in DEFAULT_REGIONS if one is not region)
-    others = keep(folder, body_of(3), received_at=now - 90 * DAY, snapshot_time=now, region=other)
-    Cycle(storage, clock, region=region, away=AWAY).run(Handed([nothing_newer(date=now)]))
-    assert folder.kept(region) == [young]
+    others = keep(folder, body_of(3), received_at=now - 90 * DAY, snapshot_time=now - 90 * DAY, region=other)
+    Cycle(storage, clock, region=region, away=AWAY).run(Handed([nothing_newer()]), stored_time=now)
+    assert folder.kept(region) == [young, early]
     assert folder.kept(other) == [others]
     (told,) = [record for record in caplog.records if "removed" in record.message]
     assert told.levelno == logging.WARNING
