@@ -90,6 +90,10 @@ class DatabaseError(IronforgeError):
     exit_status = ExitStatus.DATABASE
 
 
+class UnreachableError(DatabaseError):
+    """The server is away, stopping or out of something: whatever is tried next there would end the same way."""
+
+
 class BusyError(DatabaseError):
     """Another session held a lock for longer than was waited for; the same work may succeed a moment later."""
 

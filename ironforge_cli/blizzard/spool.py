@@ -3,15 +3,18 @@
 A body is one file: a line of JSON that says what it is, then the body, compressed. It is written beside its place,
 flushed to the disk and renamed, so that there is never half a file; what a killed process left is swept away by the
 next one. A lock on the folder keeps writers and sweepers apart, and ends with its process. What would pass a shelf's
-limit is not kept: the oldest bodies stay.
+limit is not kept: the oldest bodies stay. A file that can't be read, or is none of these, is warned of by name, and
+hinders no other.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -20,12 +23,15 @@ import msgspec
 import zstandard
 
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
+from ironforge_cli.market.retention import has_outlived
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".body"
 _TEMPORARY: Final = ".tmp-"
@@ -37,6 +43,9 @@ _MEGABYTE: Final = 1_000_000
 _LONGEST_LABEL: Final = 65_536
 _LONGEST_REASON: Final = 2_000
 _KEPT_HEADERS: Final = {"last-modified", "date", "content-type"}
+_NEVER_OLD: Final = datetime.max.replace(tzinfo=UTC)
+_warned: Final[set[Path]] = set()
+"""What this process has warned of: shelves are looked through again and again."""
 
 
 class _Label(msgspec.Struct, omit_defaults=True):
@@ -50,6 +59,7 @@ class _Label(msgspec.Struct, omit_defaults=True):
     reason: str
     headers: dict[str, str]
     is_evidence: bool = False
+    auctions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,10 @@ class Kept:
     """Why it is here."""
     is_evidence: bool = False
     """Whether its snapshot is stored, and it is kept for what was left out of that."""
+    auctions: int | None = None
+    """How many it lists, where it was refused for being implausibly small."""
+    is_readable: bool = True
+    """False where the disk doesn't give the file, or it is none: somebody may mend that, so that it stays."""
 
     @property
     def name(self) -> str:
@@ -113,8 +127,12 @@ class Shelf:
         received_at: datetime,
         reason: str,
         is_evidence: bool = False,
+        auctions: int | None = None,
     ) -> Kept:
-        """Put a body on disk: it is there for good when this returns. As evidence it takes the place of itself."""
+        """Put a body on disk: it is there for good when this returns. As evidence it takes the place of itself.
+
+        `auctions` is how many it lists, where it is refused for that.
+        """
         digest = sha256(body).hexdigest()
         label = _Label(
             region=region,
@@ -125,6 +143,7 @@ class Shelf:
             reason=reason[:_LONGEST_REASON],
             headers={name: value for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
             is_evidence=is_evidence,
+            auctions=auctions,
         )
         with self._writing(region) as folder:
             path = folder / (_name(label) if self._once else _timed_name(label))
@@ -138,7 +157,7 @@ class Shelf:
         """Every body that is here, or those of one region: by time, then by when they came."""
         folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
         with _explained(self.folder), owners_rights(self.folder):
-            labelled = [_read_label(path) for folder in folders for path in folder.glob(f"*{_SUFFIX}")]
+            labelled = [_read_label(path) for folder in folders for path in _bodies_in(folder)]
         found = [kept for kept in labelled if kept is not None]
         return sorted(found, key=lambda kept: (kept.snapshot_time or kept.received_at, kept.received_at, kept.digest))
 
@@ -148,6 +167,8 @@ class Shelf:
 
     def body(self, kept: Kept) -> bytes:
         """Read a body back; raises `RefusedAnswerError` where the file is damaged."""
+        if not kept.is_readable:
+            raise ConfigurationError(f"{kept.path}: {kept.reason}.")
         try:
             with owners_rights(self.folder):
                 stored = kept.path.read_bytes()
@@ -180,14 +201,17 @@ class Shelf:
             kept.path.unlink(missing_ok=True)
 
     def sweep(self, region: Region, *, before: datetime | None) -> list[Kept]:
-        """Remove what killed processes left half written, and return the bodies received before a time, removed too."""
+        """Remove what killed processes left half written, and return the bodies older than a time, removed too.
+
+        A body that was received or published since then stays: by a clock that was behind, it was received long ago.
+        What can't be removed is warned of, and hinders no other.
+        """
         with self._writing(region) as folder:
             for left in folder.glob(f"{_TEMPORARY}*"):
-                left.unlink(missing_ok=True)
-        old = [kept for kept in self.kept(region) if before is not None and kept.received_at < before]
-        for kept in old:
-            self.drop(kept)
-        return old
+                _removed(left)
+        old = [kept for kept in self.kept(region) if has_outlived(kept.received_at, kept.snapshot_time, cutoff=before)]
+        with _explained(self.folder), owners_rights(self.folder):
+            return [kept for kept in old if _removed(kept.path)]
 
     @contextmanager
     def _writing(self, region: Region) -> Generator[Path]:
@@ -224,11 +248,38 @@ def _locked(folder: Path) -> Generator[None]:
 
 
 def _size(path: Path) -> int:
-    """Bytes on disk; none of a file that somebody stored or dropped meanwhile."""
+    """Bytes on disk; none of a file that somebody stored or dropped meanwhile, or that can't be looked at."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
+
+
+def _bodies_in(folder: Path) -> list[Path]:
+    """The files of a folder that are named as bodies are; a folder that can't be listed raises `OSError`."""
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / entry.name for entry in entries if entry.name.endswith(_SUFFIX)]
+    except (FileNotFoundError, NotADirectoryError):
+        # Nothing was ever kept there.
+        return []
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file; one that can't be is warned of, and stays."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _warn(path, f"it can't be removed ({error.strerror or error})")
+        return False
+    return True
+
+
+def _warn(path: Path, why: str) -> None:
+    """Say once in this process what is odd about a file."""
+    if path not in _warned:
+        _warned.add(path)
+        log.warning("%s: %s. It hinders no other file; look at it, and remove it when it is of no use.", path, why)
 
 
 def _put(content: bytes, path: Path) -> None:
@@ -250,15 +301,18 @@ def _put(content: bytes, path: Path) -> None:
 def _read_label(path: Path) -> Kept | None:
     """What a file says of itself; None for one that is gone meanwhile, and a label without a time for a damaged one."""
     try:
-        with path.open("rb") as stream:
-            line = stream.readline(_LONGEST_LABEL)
-            changed_at = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, tz=UTC)
+        changed_at = _changed_at(path)
+        line = _first_line(path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        return _unreadable(path, error)
     try:
         label = msgspec.json.decode(line, type=_Label)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         return _damaged(path, changed_at, str(error))
+    if label.received_at.tzinfo is None or (label.snapshot_time is not None and label.snapshot_time.tzinfo is None):
+        return _damaged(path, changed_at, "its times have no time zone")
     # No digest covers the first line: a byte of its time that changed would make another hour of the body.
     if label.region != path.parent.name or path.name not in {_name(label), _timed_name(label)}:
         return _damaged(path, changed_at, "its first line tells of another body than its name does")
@@ -275,7 +329,34 @@ def _timed_name(label: _Label) -> str:
     return f"{label.snapshot_time:%Y%m%dT%H%M%SZ}-{_name(label)}" if label.snapshot_time else _name(label)
 
 
+def _changed_at(path: Path) -> datetime:
+    """When a file was last written; a time that no calendar has is never old."""
+    try:
+        return datetime.fromtimestamp(path.lstat().st_mtime, tz=UTC)
+    except (ValueError, OverflowError):
+        return _NEVER_OLD
+
+
+def _first_line(path: Path) -> bytes:
+    """The label of a file; raises `OSError` for what is none, such as a folder."""
+    # What is no file, such as a pipe, would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no file")
+        return stream.readline(_LONGEST_LABEL)
+
+
+def _unreadable(path: Path, error: OSError) -> Kept:
+    """A file that somebody may mend; where not even its time can be seen, the folder is what refuses: `OSError`."""
+    told = f"can't be read ({error.strerror or error})"
+    _warn(path, told)
+    return replace(_damaged(path, _changed_at(path), told), reason=told, is_readable=False)
+
+
 def _damaged(path: Path, changed_at: datetime, why: str) -> Kept:
+    told = f"damaged, or not a file of ironforge's ({why})"
+    _warn(path, told)
     return Kept(
         path=path,
         region=Region(path.parent.name),
@@ -283,7 +364,7 @@ def _damaged(path: Path, changed_at: datetime, why: str) -> Kept:
         digest=path.stem,
         bytes=0,
         received_at=changed_at,
-        reason=f"damaged, or not a file of ironforge's ({why})",
+        reason=told,
     )
 
 
@@ -297,6 +378,7 @@ def _kept(path: Path, label: _Label) -> Kept:
         received_at=label.received_at,
         reason=label.reason,
         is_evidence=label.is_evidence,
+        auctions=label.auctions,
     )
 
 
@@ -347,8 +429,11 @@ class Shelves:
             quarantine=Shelf(home / "quarantine", once=True, limit=in_quarantine),
         )
 
-    def quarantine_spooled(self, kept: Kept, *, reason: str) -> None:
-        """Take a body out of the spool that was refused when it should have been stored, and say why."""
+    def quarantine_spooled(self, kept: Kept, *, reason: str, auctions: int | None = None) -> None:
+        """Take a body out of the spool that was refused when it should have been stored, and say why.
+
+        `auctions` as for `Shelf.keep`.
+        """
         try:
             body = self.spool.body(kept)
         except RefusedAnswerError:
@@ -361,5 +446,6 @@ class Shelves:
             headers={},
             received_at=kept.received_at,
             reason=reason,
+            auctions=auctions,
         )
         self.spool.drop(kept)

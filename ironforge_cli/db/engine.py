@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from ironforge_cli.db.addresses import conninfo, described
 from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, ask
 from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS, Purpose, TurnPool, is_full, wanted_for
-from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError
+from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -54,6 +54,8 @@ _ADVICE: Final = {
 }
 _SCHEMA_STATES: Final = {"42P01", "42703", "42704"}
 _BUSY_STATES: Final = {"55P03", "40P01"}
+# The classes of what the server has against one piece of work, and not against the next.
+_OF_THE_WORK: Final = {"20", "21", "22", "23", "25", "27", "2B", "2F", "34", "40", "42", "44", "54", "55", "P0", "XX"}
 
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
 _REFUSALS: Final = (
@@ -227,11 +229,12 @@ class Database:
             refused = next((key for pattern, key in _REFUSALS if pattern.search(reason)), "08")
             refused = "53300" if is_full(error) else refused
             stop = "" if reason.endswith("?") else "."
-            return DatabaseError(
+            return UnreachableError(
                 f"The database {self.description} can't be reached: {reason}{stop} {_ADVICE[refused]}."
             )
         advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")
-        kind = BusyError if state in _BUSY_STATES else DatabaseError
+        kind = DatabaseError if state[:2] in _OF_THE_WORK else UnreachableError
+        kind = BusyError if state in _BUSY_STATES else kind
         return kind(f"The database {self.description} refused the work: {reason} (SQLSTATE {state}). {advice}.")
 
     def close(self) -> None:

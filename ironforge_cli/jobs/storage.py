@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db import schema
@@ -42,8 +41,8 @@ class Workplace:
     """Why the database can't be worked with, where that is known before a cycle begins."""
     shelves: Shelves
     locks_folder: Path
-    retention: timedelta | None
-    """How long raw bodies may be kept; None for ever."""
+    retention_days: int
+    """How long raw bodies may be kept; 0 for ever."""
     evidence: Evidence
     decoding: threading.Lock
     """Held while a body is decoded: decoded bodies are most of the memory."""
@@ -64,7 +63,7 @@ class Workplace:
             away=away,
             shelves=storage.shelves,
             locks_folder=storage.locks_folder,
-            retention=timedelta(days=storage.retention_days) if storage.retention_days else None,
+            retention_days=storage.retention_days,
             evidence=evidence,
             decoding=decoding,
         )

@@ -27,6 +27,9 @@ _LONGEST_LAG: Final = timedelta(minutes=5)
 _QUICK_SHARE: Final = 1 / 6
 _OFTEN_FOR: Final = timedelta(minutes=3)
 _RARELY: Final = timedelta(minutes=5)
+_OVERDUE: Final = timedelta(minutes=5)
+# Less than an hour, so that the next hour's window has its question, wherever in this one it was asked.
+_ANEW_EVERY: Final = timedelta(minutes=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,30 @@ def learned(seen: Sequence[Seen]) -> Rhythm | None:
         # Who asks rarely stores late: the quickest tell how soon a snapshot can be fetched.
         lag=min(_LONGEST_LAG, lags[int(len(lags) * _QUICK_SHARE)]),
     )
+
+
+def asks_anew(repeated: datetime, received: Sequence[datetime], *, due: datetime, now: datetime) -> bool:
+    """Whether to ask once more for a time that Blizzard gave to the body of the hour before.
+
+    Its own body may follow under the same time, which a question for something newer would never be answered with. It
+    costs a whole body, and is asked once the hour is overdue, and about once an hour from then on. `received` is when
+    its bodies came so far, by this machine's clock, which may be wrong: how long ago that was is what counts.
+
+    >>> from datetime import UTC, datetime
+    >>> noon, minutes = datetime(2026, 1, 14, 12, tzinfo=UTC), timedelta(minutes=1)
+    >>> first = [noon + minutes]
+    >>> [asks_anew(noon, first, due=noon, now=noon + after * minutes) for after in (2, 5, 6, 7)]
+    [False, False, True, True]
+    >>> again = [*first, noon + 6 * minutes]
+    >>> [asks_anew(noon, again, due=noon, now=noon + after * minutes) for after in (7, 50, 51)]
+    [False, False, True]
+    """
+    if not received:
+        return False
+    first, newest = min(received), max(received)
+    theirs = repeated + max(timedelta(0), now - first)
+    has_asked = len(received) > 1
+    return theirs >= due + _OVERDUE and (not has_asked or now - newest >= _ANEW_EVERY)
 
 
 def pause(rhythm: Rhythm | None, *, now: datetime, interval: timedelta) -> timedelta:

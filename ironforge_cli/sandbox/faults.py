@@ -175,6 +175,12 @@ def _same_body_new_time(scene: Scene) -> Edition:
 
 
 @_republishing
+def _late_body(scene: Scene) -> Edition:
+    """The auctions of the hour before under the new `Last-Modified`; its own follow under that time when it ends."""
+    return Edition.of(scene.previous, at=scene.current.published_at)
+
+
+@_republishing
 def _past_last_modified(scene: Scene) -> Edition:
     """The auctions and the time of the hour before, as 200."""
     return replace(Edition.of(scene.previous), modified_at=None)

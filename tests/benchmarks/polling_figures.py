@@ -90,7 +90,7 @@ class Polled:
             away=None,
             shelves=storage.shelves,
             locks_folder=storage.locks_folder,
-            retention=None,
+            retention_days=0,
             evidence=self._evidence,
             decoding=threading.Lock(),
         )

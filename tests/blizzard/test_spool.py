@@ -338,14 +338,15 @@ def test_what_can_neither_be_read_nor_removed_is_told_in_words(
 # Swept away
 
 
-def test_bodies_are_swept_by_when_they_were_received_whatever_hour_they_show(shelves: Shelves) -> None:
+def test_bodies_are_swept_when_they_are_old_by_every_time_that_they_bear(shelves: Shelves) -> None:
     before = NOON
     old = [
         keep(shelves.spool, at=at, received_at=NOON - timedelta(seconds=seconds))
-        for at, seconds in ((NOON + 9 * HOUR, 2), (None, 1))
+        for at, seconds in ((NOON - 9 * HOUR, 2), (None, 1))
     ]
     fresh = [
-        keep(shelves.spool, at=NOON - 9 * HOUR, received_at=NOON),
+        keep(shelves.spool, at=NOON + 9 * HOUR, received_at=NOON - 9 * HOUR),
+        keep(shelves.spool, at=NOON - 8 * HOUR, received_at=NOON),
         keep(shelves.spool, at=NOON + HOUR, received_at=NOON + HOUR),
         keep(shelves.spool, region=Region.US, received_at=NOON - 9 * HOUR),
     ]

@@ -111,6 +111,7 @@ OF_THE_API: Sequence[Case] = (
     _no_change("past_last_modified", "an older body and its time, as 200", "known"),
     _no_change("stuck_last_modified", "new auctions under the time that is known", "is the one that is known"),
     _no_change("same_body_new_time", "the known body under a new time", "new time alone"),
+    _no_change("late_body", "the known body under a new time, its own a while later", "new time alone"),
     Case("bom", "a byte order mark before the JSON", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
     Case("extra_keys", "keys that nobody has seen before", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
 )

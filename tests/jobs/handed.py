@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ironforge_cli.blizzard.transport import Answer
 from ironforge_cli.errors import IronforgeError
-from ironforge_cli.jobs.collecting.cycle import RegionCycle
+from ironforge_cli.jobs.collecting.cycle import Bounds, RegionCycle
 from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region
@@ -122,8 +122,9 @@ class Cycle:
     clock: TickingClock
     region: Region = Region.EU
     away: IronforgeError | None = None
-    retention: timedelta | None = timedelta(days=30)
+    retention_days: int = 30
     progress: Progress = field(default_factory=Silent)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def __post_init__(self) -> None:
         self.attempt = Attempt(clock=self.clock, region=self.region, progress=self.progress)
@@ -140,7 +141,7 @@ class Cycle:
                 away=self.away,
                 shelves=self.storage.shelves,
                 locks_folder=self.storage.locks_folder,
-                retention=self.retention,
+                retention_days=self.retention_days,
                 evidence=Evidence(self.storage.database, pending=None, command="collect", clock=self.clock),
                 decoding=threading.Lock(),
             ),
@@ -148,6 +149,7 @@ class Cycle:
             force=force,
             asks_again=asks_again,
             stored_time=stored_time,
+            bounds=self.bounds,
         ).run()
         collected.tell(self.attempt)
         return replace(collected, steps=self.attempt.steps)

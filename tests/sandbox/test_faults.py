@@ -89,6 +89,17 @@ def test_same_body_new_time_dates_the_old_auctions_with_the_new_time(sandbox: Sa
     assert ask(COMMODITIES, headers=held(answer)).status_code == 304
 
 
+def test_late_body_gives_its_own_auctions_under_the_same_time_a_while_later(sandbox: Sandbox, ask: Ask) -> None:
+    first = ask(COMMODITIES)
+    sandbox.set_fault("late_body", count=1)
+    sandbox.advance()
+    early = ask(COMMODITIES, headers=held(first))
+    assert (early.status_code, early.content) == (200, first.content)
+    assert ask(COMMODITIES, headers=held(early)).status_code == 304
+    late = ask(COMMODITIES, headers=held(first))
+    assert (modified(late), late.content) == (modified(early), sandbox.published(Region.EU).body)
+
+
 def test_past_last_modified_goes_back_an_hour(sandbox: Sandbox, ask: Ask) -> None:
     first = ask(COMMODITIES)
     sandbox.advance()

@@ -13,6 +13,8 @@ from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Column, Connection, Table
 
 PRUNED_AT_ONCE: Final = 10_000
@@ -86,6 +88,19 @@ def newest_repeated_time(connection: Connection, region: Region, *, since: datet
         SCRAPER_LOGS.c.status == "no_change",
     )
     return _execute(connection, statement).scalar_one_or_none()
+
+
+def received_repetitions(
+    connection: Connection, region: Region, *, time: datetime, beginning: str
+) -> Sequence[datetime]:
+    """When a body came whole under a time and was found to repeat the stored one: rows whose message begins so."""
+    statement = select(SCRAPER_LOGS.c.timestamp).where(
+        SCRAPER_LOGS.c.region == region,
+        SCRAPER_LOGS.c.last_modified == time,
+        SCRAPER_LOGS.c.status == "no_change",
+        SCRAPER_LOGS.c.error_message.startswith(beginning, autoescape=True),
+    )
+    return _execute(connection, statement).scalars().all()
 
 
 def add_log(connection: Connection, row: LogRow) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import IronforgeError
 from ironforge_cli.jobs.collecting.outcomes import failed
-from ironforge_cli.jobs.collecting.telling import rounded_steps
+from ironforge_cli.jobs.collecting.telling import harmless, rounded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,17 +36,18 @@ def attempted(
         collected = replace(_ended(region, cycle, attempt), steps=attempt.steps)
         collected.tell(attempt)
     if collected.counts is not None:
-        workplace.evidence.benchmark(
-            "snapshot",
-            region=region,
-            started_at=started_at,
-            seconds=clock.monotonic() - started,
-            record_count=collected.counts.auctions,
-            extra={
-                "steps": rounded_steps(collected),
-                "snapshot_time": collected.snapshot_time.isoformat() if collected.snapshot_time else None,
-            },
-        )
+        with harmless(f"{region.label}: writing how long it took"):
+            workplace.evidence.benchmark(
+                "snapshot",
+                region=region,
+                started_at=started_at,
+                seconds=clock.monotonic() - started,
+                record_count=collected.counts.auctions,
+                extra={
+                    "steps": rounded_steps(collected),
+                    "snapshot_time": collected.snapshot_time.isoformat() if collected.snapshot_time else None,
+                },
+            )
     return collected
 
 

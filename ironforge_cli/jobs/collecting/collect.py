@@ -5,6 +5,7 @@ EU, US and the token price are separate pieces of work: each succeeds or fails a
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,10 +18,10 @@ from ironforge_cli.jobs.collecting.attempt import attempted
 from ironforge_cli.jobs.collecting.cycle import CommoditySource, RegionCycle
 from ironforge_cli.jobs.collecting.intake import Received, take_in
 from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken
-from ironforge_cli.jobs.collecting.telling import summarise, tell
+from ironforge_cli.jobs.collecting.telling import harmless, summarise, tell
 from ironforge_cli.jobs.collecting.tokens import TokenSource, collect_token
 from ironforge_cli.jobs.collecting.upkeep import look_after
-from ironforge_cli.jobs.evidence.runs import Silent
+from ironforge_cli.jobs.evidence.runs import Shown
 from ironforge_cli.jobs.storage import Workplace, evidence_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "Collected", "CollectedRegion", "CollectedToken", "Market", "collect", "ingest"]
 
 COMMAND: Final = "collect"
+log = logging.getLogger(__name__)
 
 
 class Market(CommoditySource, TokenSource, Protocol):
@@ -62,14 +64,16 @@ def collect(
     have their `upkeep` after something was stored. What goes wrong is in the result, piece by piece;
     without a database, bodies and evidence wait in folders.
     """
+    shown = Shown(progress)
     with _working(storage, clock=clock) as (workplace, run):
 
         def region_work(region: Region) -> CollectedRegion:
             def cycle(attempt: Attempt) -> CollectedRegion:
                 return RegionCycle(region, source=market, workplace=workplace, attempt=attempt, force=force).run()
 
-            result = attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
-            tell(result)
+            result = attempted(region, cycle, workplace=workplace, clock=clock, progress=shown)
+            with harmless(f"{region.label}: telling"):
+                tell(result)
             return result
 
         def token_work(region: Region) -> CollectedToken:
@@ -79,8 +83,9 @@ def collect(
             collecting = [pool.submit(region_work, region) for region in regions]
             pricing = pool.submit(lambda: tuple(token_work(region) for region in regions))
             collected = Collected(regions=tuple(work.result() for work in collecting), tokens=pricing.result())
-        summarise(run, collected)
-    look_after(collected, storage=storage, upkeep=upkeep)
+        with harmless("Summing up"):
+            summarise(run, collected)
+    look_after(collected, storage=lambda: storage, upkeep=upkeep)
     return collected
 
 
@@ -99,6 +104,7 @@ def ingest(
     Failures are in the result, as those of `collect`; a refused body is kept in the quarantine, and one that could not
     be stored in the spool. Raises `UsageError` for a time that Blizzard can't have given.
     """
+    require_possible(snapshot_time, clock=clock)
     received = Received.given(region, body, snapshot_time=snapshot_time)
     return ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
 
@@ -106,22 +112,30 @@ def ingest(
 def ingest_received(
     received: Received, *, storage: Storage, clock: Clock, progress: Progress | None = None, force: bool = False
 ) -> Collected:
-    """Store a body that has a time, as one run with its evidence. Raises as `ingest` does."""
-    region, time = received.region, received.time()
-    if time > clock.now() + payloads.FUTURE_TOLERANCE:
-        raise UsageError(f"--snapshot-time {time.isoformat()} is in the future: Blizzard gives no such times.")
-    if time < payloads.FIRST_TIME:
-        raise UsageError(f"--snapshot-time {time.isoformat()} is before the game was: give another.")
+    """Store a body that has a time, as one run with its evidence; what goes wrong is in the result."""
+    region = received.region
     with _working(storage, clock=clock) as (workplace, run):
 
         def cycle(attempt: Attempt) -> CollectedRegion:
             return _taken_in(received, workplace=workplace, attempt=attempt, force=force)
 
-        result = attempted(region, cycle, workplace=workplace, clock=clock, progress=progress or Silent())
-        tell(result)
+        result = attempted(region, cycle, workplace=workplace, clock=clock, progress=Shown(progress))
         collected = Collected(regions=(result,), tokens=())
-        summarise(run, collected)
+        with harmless(f"{region.label}: telling"):
+            tell(result)
+            summarise(run, collected)
     return collected
+
+
+def require_possible(time: datetime, *, clock: Clock) -> None:
+    """Raise `UsageError` for a time that a person gives and that Blizzard can't have given."""
+    if time > clock.now() + payloads.FUTURE_TOLERANCE:
+        raise UsageError(
+            f"--snapshot-time {time.isoformat()} is in the future: Blizzard gives no such times. Correct it, or this "
+            "machine's clock."
+        )
+    if time < payloads.FIRST_TIME:
+        raise UsageError(f"--snapshot-time {time.isoformat()} is before the game was: give another.")
 
 
 def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, force: bool) -> CollectedRegion:
@@ -133,6 +147,10 @@ def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, for
                 collected = take_in(received, workplace=workplace, attempt=attempt, force=force)
         except (DatabaseError, ConfigurationError) as error:
             away = error
+        except Exception:
+            if collected is None:
+                raise
+            log.exception("%s: a lock could not be given back; what is done stays done", received.region.label)
     # What is done stays done, though the session that held the lock ended badly.
     return collected or take_in(received, workplace=workplace, attempt=attempt, force=force, away=away)
 

@@ -1,4 +1,4 @@
-"""One region's collection cycle: what was spooled is stored first, then what is new, and no body is ever lost.
+"""One region's collection cycle: the hour first, then what waits on disk, and no body is ever lost.
 
 Without a database the answer is looked at as far as it can be, and spooled. Where an answer was refused, Blizzard is
 asked once more, at once, by whoever has no later attempt, since the next answer is usually whole.
@@ -7,26 +7,33 @@ asked once more, at once, by whoever has no later attempt, since the next answer
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import runs, snapshots
-from ironforge_cli.errors import DatabaseError, IronforgeError, UnavailableError
+from ironforge_cli.errors import STOPPED, DatabaseError, InterruptedRunError, IronforgeError, UnavailableError
 from ironforge_cli.jobs.collecting.intake import Known, Received, not_newer, take_in
-from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, unchanged
+from ironforge_cli.jobs.collecting.outcomes import REPEATED, CollectedRegion, failed, unchanged
 from ironforge_cli.jobs.collecting.replaying import replay
 from ironforge_cli.jobs.collecting.storing import make_day
+from ironforge_cli.jobs.collecting.telling import harmless
 from ironforge_cli.jobs.collecting.tidying import tidy, tidy_by
 from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.market import rhythm
 from ironforge_cli.market.hours import GAP
 from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Connection
+
+    from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.spool import Kept
     from ironforge_cli.blizzard.transport import Answer
     from ironforge_cli.jobs.evidence.runs import Attempt
@@ -56,6 +63,20 @@ class Question:
     """The newest snapshot that needs no storing."""
     newer_than: datetime | None
     """For what is newer than this; None: for whatever there is."""
+    known: tuple[datetime, ...] = ()
+    """The newest times that Blizzard gave to anything, of any region."""
+    is_anew: bool = False
+    """Whether a time that is known already is asked for once more, since its body was that of the hour before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Until when a cycle may go on with what waits on disk; None: until all of it is stored."""
+
+    with_hour: Deadline | None = None
+    """When the hour was stored."""
+    without: Deadline | None = None
+    """When it was not, and is asked for again then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +85,7 @@ class RegionCycle:
 
     `force` asks for bodies that are not newer and takes one that is implausibly small; `asks_again` asks once more, at
     once, where an answer was refused; `stored_time` is that of the newest snapshot that whoever starts the cycle knows
-    to be stored, for a cycle without a database.
+    to be stored, for a cycle without a database; `bounds` are for what is stored after the hour.
     """
 
     region: Region
@@ -75,27 +96,29 @@ class RegionCycle:
     force: bool
     asks_again: bool = True
     stored_time: datetime | None = None
+    bounds: Bounds = Bounds()
 
     def run(self) -> CollectedRegion:
-        """Do it all. Raises what went wrong before there was a body; what becomes of one is in the result."""
+        """Do it all. Raises what went wrong before Blizzard was asked; everything later is in the result."""
         collected = self._stored()
         if isinstance(collected, CollectedRegion):
             return collected
-        with locks.storing_in(self.workplace.locks_folder, self.region):
-            return self._without_database(collected)
+        away, done = collected, list[CollectedRegion]()
+        with _given_back(done), locks.storing_in(self.workplace.locks_folder, self.region):
+            done.append(self._without_database(away))
+        return done[0]
 
     def _stored(self) -> CollectedRegion | IronforgeError:
         """The cycle with the database, or why there is none to work with."""
         if self.workplace.away is not None:
             return self.workplace.away
-        collected: CollectedRegion | None = None
+        done = list[CollectedRegion]()
         try:
-            with locks.storing(self.workplace.database, self.region):
-                collected = self._with_database()
+            with _given_back(done), locks.storing(self.workplace.database, self.region):
+                done.append(self._with_database())
         except DatabaseError as error:
-            # What is done stays done, though the session that held the lock ended badly.
-            return collected or error
-        return collected
+            return error
+        return done[0]
 
     def _with_database(self) -> CollectedRegion:
         today = DailyPartition.holding(self.region, self.attempt.clock.now())
@@ -103,19 +126,47 @@ class RegionCycle:
             tidy(self.region, self.workplace)
             # Before anything is fetched: an hour that has no partition could not be stored.
             make_day(self.workplace.database, today)
-        replayed = replay(self.region, workplace=self.workplace, attempt=self.attempt, force=self.force, made=today)
-        if replayed.stopped is not None:
-            return replace(replayed.stopped, replayed=replayed.stored)
-        collected = self._ask(self._question_by_database(), made=today)
-        if collected.counts is not None:
-            self._tell_gap(collected.counts.interval_seconds)
+        collected, spooled = self._asked(today), None
+        if collected.status in STOPPED or collected.is_unreachable:
+            return collected
+        until = self.bounds.without if collected.counts is None else self.bounds.with_hour
+        replayed = replay(
+            self.region,
+            workplace=self.workplace,
+            attempt=self.attempt,
+            force=self.force,
+            made=today,
+            until=until,
+            # What could not be stored a moment ago waits for the next cycle.
+            but=collected.snapshot_time if collected.outcome is Outcome.SPOOLED else None,
+        )
+        with harmless(f"{self.region.label}: looking at what still waits"):
+            spooled = self.workplace.shelves.spool.newest_time(self.region)
+            self._tell_gap(collected)
+        if collected.outcome is Outcome.NO_CHANGE and spooled is not None and spooled == collected.last_modified:
+            # A row with that time would say that Blizzard has nothing else, though nothing of it is stored.
+            collected = replace(collected, last_modified=None)
         return replayed.told_with(collected)
+
+    def _asked(self, today: DailyPartition) -> CollectedRegion:
+        """What came of the hour; whatever hinders it, what waits on disk has its turn."""
+        try:
+            return self._ask(self._question_by_database(), made=today)
+        except InterruptedRunError:
+            raise
+        except DatabaseError:
+            # Without a database Blizzard is asked all the same.
+            raise
+        except IronforgeError as error:
+            return failed(self.region, error)
+        except Exception as error:
+            log.exception("%s: an unexpected error", self.region.label)
+            return failed(self.region, error)
 
     def _without_database(self, away: IronforgeError) -> CollectedRegion:
         tidy(self.region, self.workplace)
-        spooled = self.workplace.shelves.spool.kept(self.region)
         try:
-            collected = self._ask(question_by_spool(spooled, stored_time=self.stored_time), away=away)
+            collected = self._ask(question_by_spool(self._spooled(), stored_time=self.stored_time), away=away)
         except UnavailableError as error:
             raise type(away)(f"{away} Nor could Blizzard be asked: {error}") from error
         if collected.outcome is Outcome.NO_CHANGE:
@@ -123,12 +174,36 @@ class RegionCycle:
         return collected
 
     def _question_by_database(self) -> Question:
+        spooled = self._spooled()
         with self.workplace.database.connect() as connection:
             newest = snapshots.newest(connection, self.region)
-            if newest is None:
-                return Question(newest=None, newer_than=None)
-            repeated = runs.newest_repeated_time(connection, self.region, since=newest.snapshot_time)
-        return Question(Known(newest.snapshot_time, newest.digest), newer_than=repeated or newest.snapshot_time)
+            stored = None if newest is None else newest.snapshot_time
+            question = question_by_spool(spooled, stored_time=stored)
+            known = (*question.known, *snapshots.newest_times(connection).values())
+            if newest is None or (question.newest is not None and question.newest.snapshot_time > newest.snapshot_time):
+                # What waits was received: it is not asked for once more.
+                return replace(question, known=known)
+            asked = Question(Known(newest.snapshot_time, newest.digest), newest.snapshot_time, known)
+            return self._past_repetitions(connection, asked, since=newest.snapshot_time)
+
+    def _past_repetitions(self, connection: Connection, question: Question, *, since: datetime) -> Question:
+        """Don't ask for a time whose body was that of the hour before, except once an hour when one is overdue."""
+        repeated = runs.newest_repeated_time(connection, self.region, since=since)
+        if repeated is None:
+            return question
+        learned = rhythm.learned(snapshots.seen(connection, self.region))
+        received = runs.received_repetitions(connection, self.region, time=repeated, beginning=REPEATED)
+        due = learned.due if learned else since + rhythm.USUAL_STEP
+        if rhythm.asks_anew(repeated, received, due=due, now=self.attempt.clock.now()):
+            log.info("%s: %s is asked for anew: its body was that of the hour before", self.region.label, repeated)
+            return replace(question, is_anew=True)
+        return replace(question, newer_than=repeated)
+
+    def _spooled(self) -> Sequence[Kept]:
+        """What waits, as far as it can be looked at: a folder that refuses must not cost the hour."""
+        with harmless(f"{self.region.label}: looking through the spool"):
+            return self.workplace.shelves.spool.kept(self.region)
+        return ()
 
     def _ask(
         self, question: Question, *, away: IronforgeError | None = None, made: DailyPartition | None = None
@@ -145,9 +220,13 @@ class RegionCycle:
     def _ask_once(
         self, question: Question, *, away: IronforgeError | None, made: DailyPartition | None
     ) -> CollectedRegion:
+        if question.is_anew:
+            self._forget()
         with self.attempt.step("download"):
             answer = self.source.commodities(self.region, newer_than=question.newer_than)
-        tidy_by(answer.headers, self.region, self.workplace, now=self.attempt.clock.now())
+        with harmless(f"{self.region.label}: tidying"):
+            now = self.attempt.clock.now()
+            tidy_by(answer.headers, self.region, self.workplace, known=question.known, now=now)
         if answer.not_modified or answer.is_stale:
             return nothing_published(self.region, answer, question)
         collected = take_in(
@@ -161,15 +240,26 @@ class RegionCycle:
         )
         if collected.outcome is Outcome.REJECTED:
             # Whoever asks within the next minute must not be given the same bytes from the cache.
-            self.source.forget_commodities(self.region)
+            self._forget()
         return collected
 
-    def _tell_gap(self, interval_seconds: int | None) -> None:
-        if interval_seconds is not None and interval_seconds > GAP.total_seconds():
+    def _forget(self) -> None:
+        with harmless(f"{self.region.label}: forgetting the cached answer"):
+            self.source.forget_commodities(self.region)
+
+    def _tell_gap(self, collected: CollectedRegion) -> None:
+        """Say which hours are missing before the new one, after those that waited are stored."""
+        interval = collected.counts and collected.counts.interval_seconds
+        if not interval or interval <= GAP.total_seconds() or collected.snapshot_time is None:
+            return
+        with self.workplace.database.connect() as connection:
+            before = snapshots.before(connection, self.region, collected.snapshot_time)
+        hours = (collected.snapshot_time - before.snapshot_time) if before else None
+        if hours is not None and hours > GAP:
             log.warning(
                 "%s: nothing is stored of the %.1f hours before this snapshot",
                 self.region.label,
-                interval_seconds / 3600,
+                hours / timedelta(hours=1),
             )
 
 
@@ -181,7 +271,18 @@ def question_by_spool(spooled: Sequence[Kept], *, stored_time: datetime | None) 
     )
     known = Known(newest[0], newest[2]) if newest else None
     times = [time for time in (known and known.snapshot_time, stored_time) if time]
-    return Question(known, newer_than=max(times, default=None))
+    return Question(known, newer_than=max(times, default=None), known=tuple(times))
+
+
+@contextmanager
+def _given_back(done: Sequence[CollectedRegion]) -> Generator[None]:
+    """What is done stays done, though the lock under which it was done can't be given back."""
+    try:
+        yield
+    except Exception:
+        if not done:
+            raise
+        log.exception("%s: a lock could not be given back; what is done stays done", done[0].region.label)
 
 
 def nothing_published(region: Region, answer: Answer, question: Question) -> CollectedRegion:

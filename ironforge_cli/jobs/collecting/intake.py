@@ -18,9 +18,10 @@ from ironforge_cli.blizzard import payloads
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError, RefusedAnswerError
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, failed, repeated_body, unchanged
-from ironforge_cli.jobs.collecting.storing import require_plausible, store_snapshot
+from ironforge_cli.jobs.collecting.storing import ImplausibleAnswerError, require_plausible, store_snapshot
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.plausibility import Sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -134,9 +135,7 @@ def take_in(
             return keeping.unstored(away, body=body, time=time)
         with _reading_before(region, time, workplace.database) as previous:
             auctions = _decode(body, region, workplace=workplace, attempt=attempt, force=force)
-            if not force:
-                with workplace.database.connect() as connection:
-                    require_plausible(connection, region, auctions, at=time)
+            shrunken = None if force else _require_plausible(region, len(auctions), at=time, workplace=workplace)
             counts = store_snapshot(
                 auctions,
                 region=region,
@@ -158,14 +157,17 @@ def take_in(
     except BaseException as error:
         keeping.unstored(error, body=body, time=time)
         raise
-    told = keeping.told_of_left_out(auctions.left_out, body=body, time=time) if auctions.left_out.count else None
+    if shrunken is not None:
+        log.warning("%s", shrunken)
+    odd = keeping.told_of_left_out(auctions.left_out, body=body, time=time) if auctions.left_out.count else None
     return CollectedRegion(
         region=region,
         outcome=Outcome.STORED,
         status=ExitStatus.DONE,
         snapshot_time=time,
         counts=counts,
-        message=told,
+        message=" ".join(said for said in (shrunken, odd) if said) or None,
+        is_odd=shrunken is not None,
         last_modified=time,
     )
 
@@ -217,6 +219,20 @@ def _decode(body: bytes, region: Region, *, workplace: Workplace, attempt: Attem
         return payloads.commodities(body, region=region, force=force)
 
 
+def _require_plausible(region: Region, auctions: int, *, at: datetime, workplace: Workplace) -> str | None:
+    def refused() -> list[Sized]:
+        try:
+            kept = workplace.shelves.quarantine.kept(region)
+        except ConfigurationError:
+            # Without what was refused before nothing can agree.
+            log.exception("%s: the quarantine can't be looked through", region.label)
+            return []
+        return [Sized(one.snapshot_time, one.auctions) for one in kept if one.snapshot_time and one.auctions]
+
+    with workplace.database.connect() as connection:
+        return require_plausible(connection, region, auctions, at=at, refused=refused)
+
+
 @contextmanager
 def _reading_before(region: Region, time: datetime, database: Database) -> Generator[Callable[[], Book | None]]:
     """Let PostgreSQL send the snapshot before a time while the block decodes; gives what waits for it."""
@@ -246,14 +262,16 @@ class _Keeping:
     def refused(self, error: RefusedAnswerError, *, body: bytes, time: datetime | None) -> CollectedRegion:
         """Keep a refused body in the quarantine and say where; that it can't be kept is said too, and hides nothing."""
         region = self.received.region
+        auctions = error.auctions if isinstance(error, ImplausibleAnswerError) else None
         if self.received.kept is not None:
-            return failed(region, error, last_modified=time)
+            return replace(failed(region, error, last_modified=time), refused_auctions=auctions)
         try:
-            kept = self._keep(self.workplace.shelves.quarantine, body, time, reason=str(error))
+            kept = self._keep(self.workplace.shelves.quarantine, body, time, reason=str(error), auctions=auctions)
             told = f"The body is kept: `ironforge spool list --quarantine` shows it as {kept.name}."
         except IronforgeError as full:
             told = f"The body could not be kept: {full}"
-        return failed(region, type(error)(f"{error} {told}"), last_modified=time)
+        said = failed(region, RefusedAnswerError(f"{error} {told}"), last_modified=time)
+        return replace(said, refused_auctions=auctions)
 
     def unstored(self, error: BaseException, *, body: bytes, time: datetime | None) -> CollectedRegion:
         """Put a body that could not be stored into the spool, unless it lies on disk: an hour never returns."""
@@ -298,7 +316,14 @@ class _Keeping:
         return not any(other != time and DailyPartition.holding(region, other) == day for other in found)
 
     def _keep(
-        self, shelf: Shelf, body: bytes, time: datetime | None, *, reason: str, is_evidence: bool = False
+        self,
+        shelf: Shelf,
+        body: bytes,
+        time: datetime | None,
+        *,
+        reason: str,
+        is_evidence: bool = False,
+        auctions: int | None = None,
     ) -> Kept:
         return shelf.keep(
             body,
@@ -308,4 +333,5 @@ class _Keeping:
             received_at=self.attempt.clock.now(),
             reason=reason,
             is_evidence=is_evidence,
+            auctions=auctions,
         )

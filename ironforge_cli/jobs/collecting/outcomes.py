@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
+from ironforge_cli.errors import BusyError, ExitStatus, IronforgeError, UnreachableError, combined_status
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.collecting.storing import SnapshotCounts
     from ironforge_cli.jobs.evidence.runs import Attempt
     from ironforge_cli.regions import Region
+
+
+REPEATED: Final = "The body of "
+"""How the message begins of a body that is a stored one under a new time; log rows are found by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class CollectedRegion:
     """What Blizzard's answer says of its time; where it said that nothing is newer, the time that was asked for."""
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds of each step."""
+    refused_auctions: int | None = None
+    """How many its body lists, where it was refused for that."""
+    is_unreachable: bool = False
+    """Whether the database was away, so that no other body could have been stored either."""
 
     def tell(self, attempt: Attempt) -> None:
         """Let the attempt's row say how it ended; a good end that is as usual needs no message."""
@@ -107,8 +115,7 @@ def repeated_body(
         snapshot_time=time,
         counts=None,
         message=(
-            f"The body of {time.isoformat()} is that of {original.isoformat()} again: "
-            "Blizzard gave it a new time alone."
+            f"{REPEATED}{time.isoformat()} is that of {original.isoformat()} again: Blizzard gave it a new time alone."
         ),
         is_odd=True,
         last_modified=last_modified,
@@ -128,6 +135,7 @@ def failed(
         counts=None,
         message=f"{message} {in_spool(spooled)}" if spooled else message,
         last_modified=last_modified,
+        is_unreachable=isinstance(error, UnreachableError | BusyError),
     )
 
 

@@ -26,14 +26,14 @@ from ironforge_cli.errors import (
     LockedError,
 )
 from ironforge_cli.jobs.collecting.attempt import attempted
-from ironforge_cli.jobs.collecting.cycle import RegionCycle
-from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken
-from ironforge_cli.jobs.collecting.telling import summarise, tell
+from ironforge_cli.jobs.collecting.cycle import Bounds, RegionCycle
+from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken, failed
+from ironforge_cli.jobs.collecting.telling import harmless, summarise, tell
 from ironforge_cli.jobs.collecting.tokens import TokenPrices
 from ironforge_cli.jobs.collecting.upkeep import look_after
 from ironforge_cli.jobs.collecting.window import Beginning, PolledRegion, Standing, Window, after
 from ironforge_cli.jobs.evidence.outcomes import Outcome
-from ironforge_cli.jobs.evidence.runs import Silent
+from ironforge_cli.jobs.evidence.runs import Shown
 from ironforge_cli.jobs.storage import Storage, Workplace, evidence_of
 from ironforge_cli.market import rhythm
 
@@ -100,7 +100,8 @@ def poll(
     and one that was begun before ends soon after.
     """
     started_at = clock.now()
-    market = market.until(Deadline(at=clock.monotonic() + window.length.total_seconds(), monotonic=clock.monotonic))
+    ends = Deadline(at=clock.monotonic() + window.length.total_seconds(), monotonic=clock.monotonic)
+    market = market.until(ends)
     with evidence_of(storage(), command=COMMAND, clock=clock).run() as run:
         with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
             tokens = TokenPrices(regions, market=market, clock=clock, pool=pool)
@@ -109,7 +110,8 @@ def poll(
                 market=market,
                 storage=storage,
                 clock=clock,
-                progress=progress or Silent(),
+                progress=Shown(progress),
+                ends=ends,
                 tokens=tokens,
                 decoding=threading.Lock(),
             )
@@ -120,9 +122,10 @@ def poll(
                 tokens=tokens.newest(),
                 ended_at=clock.now(),
             )
-        summarise(run, polled.collected)
-        run.extra["attempts"] = {one.collected.region.value: one.attempts for one in polled.regions}
-    look_after(polled.collected, storage=storage(), upkeep=upkeep)
+        with harmless("Summing up"):
+            summarise(run, polled.collected)
+            run.extra["attempts"] = {one.collected.region.value: one.attempts for one in polled.regions}
+    look_after(polled.collected, storage=storage, upkeep=upkeep)
     return polled
 
 
@@ -137,6 +140,7 @@ class _Shared:
     progress: Progress
     tokens: TokenPrices
     decoding: threading.Lock
+    ends: Deadline
 
 
 class _RegionWindow:
@@ -150,33 +154,48 @@ class _RegionWindow:
         self._before: Beginning | None = None
         self._lock: locks.Polling | None = None
         self._said: str | None = None
+        self._standing: Standing | None = None
 
     def run(self) -> PolledRegion:
+        """Poll the region; whatever is raised beside the attempts takes back nothing that they did."""
+        try:
+            self._poll()
+        except Exception as error:
+            log.exception("%s: an unexpected error ended the window", self._region.label)
+            if self._standing is None or self._standing.got is None:
+                return PolledRegion(failed(self._region, error), attempts=0, is_new=False, delay=None)
+        standing = self._standing
+        if standing is None:
+            raise AssertionError("at least one attempt was made")
+        ended = standing.ended()
+        with harmless(f"{self._region.label}: telling"):
+            self._shared.progress.step(self._region, "done")
+            if ended.collected.is_odd:
+                tell(ended.collected)
+        return ended
+
+    def _poll(self) -> None:
         """Make attempts until there is something new, somebody else polls the region, or the window ends."""
         clock, window, progress = self._clock, self._shared.window, self._shared.progress
         ends = clock.monotonic() + window.length.total_seconds()
-        standing: Standing | None = None
         with contextlib.ExitStack() as held:
             while True:
-                standing = self._attempt(standing, held)
+                standing = self._standing = self._attempt(self._standing, held)
                 now, left = clock.now(), timedelta(seconds=ends - clock.monotonic())
                 if standing.is_over(now=now, left=left):
                     break
                 seconds = standing.pause(window, now=now, left=left)
                 if seconds is None:
                     break
-                self._say(standing, seconds)
+                with harmless(f"{self._region.label}: telling"):
+                    self._say(standing, seconds)
                 try:
                     progress.step(self._region, "waiting")
                     clock.sleep(seconds)
                 except InterruptedRunError as error:
-                    standing = replace(standing, last=replace(standing.last, status=error.status, message=str(error)))
+                    stopped = replace(standing.last, status=error.status, message=str(error))
+                    self._standing = replace(standing, last=stopped)
                     break
-        progress.step(self._region, "done")
-        ended = standing.ended()
-        if ended.collected.is_odd:
-            tell(ended.collected)
-        return ended
 
     def _attempt(self, earlier: Standing | None, held: contextlib.ExitStack) -> Standing:
         """Make one attempt; what went wrong is where the window stands then."""
@@ -202,6 +221,7 @@ class _RegionWindow:
                 force=False,
                 asks_again=False,
                 stored_time=before.stored_time,
+                bounds=self._bounds(earlier, before),
             ).run()
 
         result = attempted(
@@ -215,8 +235,20 @@ class _RegionWindow:
         before = self._before or Beginning(self._started_at, spooled=None)
         standing = after(earlier, result, before, now=self._clock.now(), is_taken=is_taken)
         if standing.got is not None and standing.got.collected is result:
-            self._tell_news(standing.got)
+            with harmless(f"{self._region.label}: telling"):
+                self._tell_news(standing.got)
         return standing
+
+    def _bounds(self, earlier: Standing | None, before: Beginning) -> Bounds:
+        """What waits on disk gives way to the next question, and to the next hour where that is due in the window."""
+        ends, now = self._shared.ends, self._clock.monotonic()
+        learned = (earlier and earlier.rhythm) or before.rhythm
+        by = ends.at
+        if learned is not None:
+            # The hour after the one that is asked for now.
+            by = min(by, now + max(0.0, (learned.due + learned.step - self._clock.now()).total_seconds()))
+        soon = min(ends.at, now + self._shared.window.interval.total_seconds())
+        return Bounds(with_hour=replace(ends, at=by), without=replace(ends, at=soon))
 
     def _be_the_only_one(self, workplace: Workplace, held: contextlib.ExitStack) -> None:
         """Hold the locks of a window; raises `LockedError` where another run polls the region."""
@@ -229,7 +261,11 @@ class _RegionWindow:
 
     def _looked_back(self, workplace: Workplace) -> Beginning:
         """What was there at the window's start: spooled, and as soon as there is a database stored."""
-        before = self._before or Beginning(self._started_at, spooled=workplace.shelves.spool.newest_time(self._region))
+        before = self._before
+        if before is None:
+            before = Beginning(self._started_at, spooled=None)
+            with harmless(f"{self._region.label}: looking through the spool"):
+                before = replace(before, spooled=workplace.shelves.spool.newest_time(self._region))
         if before.is_certain or workplace.away is not None:
             return before
         try:

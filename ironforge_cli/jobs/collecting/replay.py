@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import ExitStatus, UsageError
-from ironforge_cli.jobs.collecting.collect import ingest_received
+from ironforge_cli.errors import STOPPED, ConfigurationError, ExitStatus, UsageError
+from ironforge_cli.jobs.collecting.collect import ingest_received, require_possible
 from ironforge_cli.jobs.collecting.intake import Received
-from ironforge_cli.jobs.collecting.outcomes import Collected
+from ironforge_cli.jobs.collecting.outcomes import Collected, failed
 from ironforge_cli.jobs.collecting.spool import shelf_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def replay(
 ) -> Collected:
     """Store bodies, each as a snapshot of its time or of `snapshot_time`; what is stored is dropped.
 
+    It ends after the body at work where somebody asks the program to end, and where the database is away: the others
+    wait. A body's own time is Blizzard's, and stands whatever this machine's clock says.
+
     It stays where it is evidence: where auctions were left out of its snapshot, and it is the first of such of its day.
 
     Raises `UsageError` where a body has no time and none is given, or one is given for several, before anything is
@@ -39,6 +42,8 @@ def replay(
     """
     if snapshot_time is not None and len(bodies) != 1:
         raise UsageError("--snapshot-time is the time of one body: name that one.")
+    if snapshot_time is not None:
+        require_possible(snapshot_time, clock=clock)
     timed: list[tuple[Kept, datetime]] = []
     for body in bodies:
         time = snapshot_time or body.snapshot_time
@@ -56,6 +61,11 @@ def replay(
         if not region.is_held:
             result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))
         elif not result.status and not shelf.is_evidence(body):
-            shelf.drop(body)
+            try:
+                shelf.drop(body)
+            except ConfigurationError as error:
+                result = replace(result, regions=(replace(failed(body.region, error), counts=region.counts),))
         results.append(result)
+        if region.status in STOPPED or region.is_unreachable:
+            break
     return Collected(regions=tuple(region for result in results for region in result.regions), tokens=())

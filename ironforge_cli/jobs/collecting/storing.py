@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ironforge_cli.db.repositories import partitions, snapshots, stats
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.plausibility import AGREEING, Sized, are_alike, is_believed_at_last, is_plausible
 from ironforge_cli.market.statistics import summarise_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from ironforge_cli.market.statistics import Summary
     from ironforge_cli.regions import Region
 
-PLAUSIBLE_SHARE: Final = 0.5
-"""A body with fewer auctions than this share of the trailing median is refused."""
-FEWEST_FOR_PLAUSIBILITY: Final = 3
-
 
 class ImplausibleAnswerError(RefusedAnswerError):
     """The answer is valid, but so small that it is more likely a fault; a person may take it all the same."""
+
+    def __init__(self, message: str, *, auctions: int | None = None) -> None:
+        super().__init__(message)
+        self.auctions = auctions
+        """How many it lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +70,38 @@ class SnapshotCounts:
         )
 
 
-def is_plausible(auctions: int, *, usual: float, stored: int) -> bool:
-    """Whether a body is large enough to be believed: half of the usual is, and anything before three are stored.
+def require_plausible(
+    connection: Connection, region: Region, auctions: int, *, at: datetime, refused: Callable[[], Sequence[Sized]]
+) -> str | None:
+    """Raise `ImplausibleAnswerError` for a body that lists too few auctions to be believed.
 
-    >>> [is_plausible(auctions, usual=100.0, stored=3) for auctions in (49, 50)], is_plausible(1, usual=100.0, stored=2)
-    ([False, True], True)
+    Believed is half of what the last snapshots held, and what is about as large as a snapshot beside it: that one was
+    believed, too, or a person took it. At last one is believed that agrees with those `refused` in the hours before;
+    what there is to say of that is returned.
     """
-    return stored < FEWEST_FOR_PLAUSIBILITY or auctions >= PLAUSIBLE_SHARE * usual
-
-
-def require_plausible(connection: Connection, region: Region, auctions: Auctions, *, at: datetime) -> None:
-    """Raise `ImplausibleAnswerError` for a body with fewer than half of the auctions that the last snapshots held."""
     usual, stored = snapshots.trailing_median(connection, region, at)
-    if is_plausible(len(auctions), usual=usual, stored=stored):
-        return
+    if is_plausible(auctions, usual=usual, stored=stored) or is_like_neighbour(connection, region, auctions, at=at):
+        return None
+    before = snapshots.before(connection, region, at)
+    since = [one for one in refused() if one.at < at and (before is None or one.at > before.snapshot_time)]
+    if is_believed_at_last(since, Sized(at, auctions)):
+        return (
+            f"{region.label}: {at.isoformat()} lists {auctions:,} auctions, fewer than half of the {usual:,.0f} that "
+            f"the last {stored} snapshots held. That is believed now, since the last {AGREEING} hours agree: "
+            "the market has become so small. Look whether that is so."
+        )
     raise ImplausibleAnswerError(
-        f"Blizzard's answer for {region.label} lists {len(auctions):,} auctions, fewer than half of the {usual:,.0f} "
-        f"that the last {stored} snapshots held. If the market really is that small, use --force."
+        f"Blizzard's answer for {region.label} lists {auctions:,} auctions, fewer than half of the {usual:,.0f} "
+        f"that the last {stored} snapshots held. If the market really is that small, use --force; where {AGREEING} "
+        "hours in a row agree, they are stored without it.",
+        auctions=auctions,
     )
+
+
+def is_like_neighbour(connection: Connection, region: Region, auctions: int, *, at: datetime) -> bool:
+    """Whether a body is about as large as the stored snapshot before or after its time."""
+    beside = (snapshots.before(connection, region, at), snapshots.after(connection, region, at))
+    return any(one is not None and are_alike((auctions, one.auctions)) for one in beside)
 
 
 def store_snapshot(

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion
     from ironforge_cli.jobs.evidence.runs import Run
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def harmless(what: str) -> Generator[None]:
+    """Let what stands beside the work fail: that is said, and takes back nothing of what is done."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s failed. What is done stays done.", what)
 
 
 def tell(collected: CollectedRegion, *, more: str = "") -> None:
@@ -22,11 +34,13 @@ def tell(collected: CollectedRegion, *, more: str = "") -> None:
     if collected.status is not ExitStatus.DONE:
         return
     label, time = collected.region.label, collected.snapshot_time
-    replayed = f" {collected.replayed} from the spool were stored first." if collected.replayed else ""
+    replayed = f" {collected.replayed} from the spool were stored, too." if collected.replayed else ""
     fields = {"region": collected.region.value, "outcome": collected.outcome.value, "snapshot_time": time}
     if collected.counts is not None and time is not None:
         text = f"{label}: stored {time.isoformat()}, {collected.counts.auctions:,} auctions{more}.{replayed}"
         fields |= {"auctions": collected.counts.auctions}
+        if collected.message:
+            text = f"{text} {collected.message}"
     else:
         text = f"{label}: {collected.message}{replayed}"
     log.log(logging.WARNING if collected.is_odd else logging.INFO, "%s", text, extra={"fields": fields})

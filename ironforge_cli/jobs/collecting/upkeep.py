@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ironforge_cli.errors import STOPPED
+from ironforge_cli.jobs.collecting.telling import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 Upkeep: TypeAlias = "Callable[[Sequence[Region], Storage], object]"
-"""What is done for the days of regions of which something was stored; it raises nothing."""
+"""What is done for the days of regions of which something was stored."""
 
 
-def look_after(collected: Collected, *, storage: Storage, upkeep: Upkeep | None) -> None:
-    """Look after the days when a snapshot was stored."""
+def look_after(collected: Collected, *, storage: Callable[[], Storage], upkeep: Upkeep | None) -> None:
+    """Look after the days when a snapshot was stored; whatever comes of that, what was stored is."""
     stored = with_something_stored(collected)
     if upkeep is not None and stored:
-        upkeep(stored, storage)
+        with harmless("The upkeep of days"):
+            upkeep(stored, storage())
 
 
 def with_something_stored(collected: Collected) -> list[Region]:

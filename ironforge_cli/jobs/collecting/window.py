@@ -76,7 +76,7 @@ def news(result: CollectedRegion, before: Beginning) -> datetime | None:
     """The time of a snapshot that was not there when the window began; None where there is no such."""
     time, newest = result.snapshot_time, before.newest
     # A body that is repeated under a new time is in no table: the hour may still come.
-    if time is None or result.is_odd:
+    if time is None or (result.is_odd and result.counts is None):
         return None
     if before.is_certain:
         return time if newest is None or time > newest else None

@@ -254,6 +254,24 @@ class Evidence:
             log.exception("A row of %s could not be written", self._command)
 
 
+class Shown:
+    """Shows by another, who can't hinder the work: where that fails, it is said once and shows nothing more."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress: Progress = progress or Silent()
+
+    def step(self, region: Region | None, name: str) -> None:
+        """Show it, unless that failed before."""
+        try:
+            self._progress.step(region, name)
+        except IronforgeError:
+            # Somebody asks the program to end.
+            raise
+        except Exception:
+            log.exception("Progress can't be shown any more")
+            self._progress = Silent()
+
+
 class Silent:
     """Shows nobody anything: for runs without a terminal."""
 

@@ -1,4 +1,4 @@
-"""A cycle with a database: what waits is stored first, and what is decided of the hour that Blizzard gives then."""
+"""A cycle with a database: the hour is asked for first, what waits is stored then, and what is decided of each."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_day_has_its_partition_before_anything_is_asked_for(
 
 
 @every_region
-def test_what_waits_is_stored_in_order_before_anything_is_asked_for(
+def test_what_waits_is_not_asked_for_and_is_stored_in_order_after_the_hour(
     storage: Storage, clock: TickingClock, region: Region
 ) -> None:
     for hour in (1, 0):
@@ -77,7 +77,7 @@ def test_what_waits_is_stored_in_order_before_anything_is_asked_for(
     cycle = Cycle(storage, clock, region=region)
     found = cycle.run(source)
     assert (found.outcome, found.status, found.replayed, found.message) == (Outcome.STORED, ExitStatus.DONE, 2, None)
-    assert seen == [[NOON, NOON + HOUR]]
+    assert seen == [[]]
     assert source.asked_for == [NOON + HOUR]
     assert storage.shelves.spool.kept() == []
     assert stored.rows(storage.database, "SELECT source FROM snapshots ORDER BY snapshot_time") == [
@@ -231,11 +231,12 @@ def test_a_bug_that_one_spooled_body_brings_to_light_hinders_neither_the_next_no
 ) -> None:
     poisonous = keep(storage.shelves.spool, body_of(5))
     keep(storage.shelves.spool, body_of(6), snapshot_time=NOON + HOUR)
-    bugs: list[BaseException] = [ZeroDivisionError("by zero")]
+    # The hour comes first, and is decoded well.
+    bugs: list[BaseException | None] = [None, ZeroDivisionError("by zero"), None]
 
     def strike() -> None:
-        if bugs:
-            raise bugs.pop()
+        if (bug := bugs.pop(0)) is not None:
+            raise bug
 
     cycle = Cycle(storage, clock, progress=Breaking("decode", strike))
     found = cycle.run(Handed([answer(body_of(7), NOON + 2 * HOUR)]))
@@ -250,8 +251,20 @@ def test_a_signal_while_a_spooled_body_is_stored_ends_the_cycle_and_leaves_it_th
 ) -> None:
     waiting = [keep(storage.shelves.spool, body_of(5), snapshot_time=NOON + hour * HOUR) for hour in range(2)]
     source = Handed([answer(body_of(7), NOON + 2 * HOUR)])
-    found = Cycle(storage, clock, progress=Breaking("store", raising(InterruptedRunError("SIGTERM")))).run(source)
-    assert (found.outcome, found.status, source.asked_for) == (Outcome.FAILED, ExitStatus.TERMINATED, [])
+    signals: list[BaseException | None] = [None, InterruptedRunError("SIGTERM")]
+
+    def strike() -> None:
+        if (signal := signals.pop(0)) is not None:
+            raise signal
+
+    found = Cycle(storage, clock, progress=Breaking("store", strike)).run(source)
+    # The hour that is stored stays the result, and the code says that somebody ended it.
+    assert (found.outcome, found.status, found.snapshot_time) == (
+        Outcome.STORED,
+        ExitStatus.TERMINATED,
+        NOON + 2 * HOUR,
+    )
+    assert stored.times(storage.database, Region.EU) == [NOON + 2 * HOUR]
     assert storage.shelves.spool.kept() == waiting
 
 

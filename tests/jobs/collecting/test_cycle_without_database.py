@@ -254,17 +254,19 @@ def test_a_signal_ends_a_cycle_as_a_signal_though_the_body_can_not_be_kept(
 
 @pytest.mark.parametrize("shelf", ["spool", "quarantine"])
 @every_region
-def test_raw_bodies_are_kept_for_the_retention_by_the_time_that_they_were_received(
+def test_raw_bodies_are_kept_for_the_retention_by_both_times_that_they_bear(
     storage: Storage, clock: TickingClock, shelf: str, region: Region, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, now = getattr(storage.shelves, shelf), clock.now()
-    # Of what hour they are decides nothing.
-    keep(folder, body_of(1), received_at=now - 30 * DAY - timedelta(seconds=1), snapshot_time=now, region=region)
+    old = now - 30 * DAY - timedelta(seconds=1)
+    keep(folder, body_of(1), received_at=old, snapshot_time=old, region=region)
     young = keep(folder, body_of(2), received_at=now - 30 * DAY, snapshot_time=now - 60 * DAY, region=region)
+    # By a clock that was behind, a body was received before it was published.
+    early = keep(folder, body_of(4), received_at=old, snapshot_time=now - 29 * DAY, region=region)
     other = next(one for one in DEFAULT_REGIONS if one is not region)
-    others = keep(folder, body_of(3), received_at=now - 90 * DAY, snapshot_time=now, region=other)
-    Cycle(storage, clock, region=region, away=AWAY).run(Handed([nothing_newer(date=now)]))
-    assert folder.kept(region) == [young]
+    others = keep(folder, body_of(3), received_at=now - 90 * DAY, snapshot_time=now - 90 * DAY, region=other)
+    Cycle(storage, clock, region=region, away=AWAY).run(Handed([nothing_newer()]), stored_time=now)
+    assert folder.kept(region) == [young, early]
     assert folder.kept(other) == [others]
     (told,) = [record for record in caplog.records if "removed" in record.message]
     assert told.levelno == logging.WARNING
@@ -273,29 +275,30 @@ def test_raw_bodies_are_kept_for_the_retention_by_the_time_that_they_were_receiv
 
 
 @pytest.mark.parametrize(
-    ("date", "clock_is_off", "retention", "stays"),
+    ("newest", "clock_is_off", "retention", "stays"),
     [
-        (NOON + 31 * DAY, 31 * DAY, 30 * DAY, False),
+        (NOON + 31 * DAY, 31 * DAY, 30, False),
         # A clock that was set forward, here or at Blizzard, must not cost the hours that wait.
-        (NOON, 31 * DAY, 30 * DAY, True),
-        (NOON + 31 * DAY, 0 * DAY, 30 * DAY, True),
-        (None, 31 * DAY, 30 * DAY, True),
-        (NOON + 31 * DAY, 31 * DAY, 32 * DAY, True),
-        (NOON + 31 * DAY, 31 * DAY, None, True),
+        (NOON, 31 * DAY, 30, True),
+        (NOON + 31 * DAY, 0 * DAY, 30, True),
+        (None, 31 * DAY, 30, True),
+        (NOON + 31 * DAY, 31 * DAY, 32, True),
+        (NOON + 31 * DAY, 31 * DAY, 0, True),
     ],
 )
-def test_only_what_both_clocks_call_too_old_is_removed(
+def test_only_what_both_the_clock_and_the_newest_snapshot_call_too_old_is_removed(
     storage: Storage,
     clock: TickingClock,
-    date: datetime | None,
+    newest: datetime | None,
     clock_is_off: timedelta,
-    retention: timedelta | None,
+    retention: int,
     *,
     stays: bool,
 ) -> None:
     kept = keep(storage.shelves.spool, body_of(1), received_at=NOON)
     clock.turn_to(NOON + clock_is_off)
-    Cycle(storage, clock, away=AWAY, retention=retention).run(Handed([nothing_newer(date=date)]))
+    cycle = Cycle(storage, clock, away=AWAY, retention_days=retention)
+    cycle.run(Handed([nothing_newer()]), stored_time=newest)
     assert storage.shelves.spool.kept() == ([kept] if stays else [])
 
 

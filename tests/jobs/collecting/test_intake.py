@@ -86,7 +86,7 @@ def taken_in(
             away=AWAY,
             shelves=storage.shelves,
             locks_folder=storage.locks_folder,
-            retention=None,
+            retention_days=0,
             evidence=Evidence(storage.database, pending=None, command="collect", clock=clock),
             decoding=threading.Lock(),
         ),

@@ -48,6 +48,33 @@ def test_the_same_body_under_a_new_time_is_told_and_its_time_is_asked_for_from_t
     assert stored.registry(collector.database, Region.EU) == expected.registry
 
 
+@pytest.mark.parametrize("region", DEFAULT_REGIONS)
+def test_a_body_that_comes_later_under_the_time_of_the_one_before_is_had_when_the_hour_is_overdue(
+    collector: Collector, region: Region
+) -> None:
+    collector.collect(region)
+    collector.sandbox.set_fault("late_body", region=region, count=3)
+    collector.publish()
+    collector.sandbox.forget_requests()
+
+    def after(minutes: int) -> tuple[Outcome, list[int]]:
+        collector.clock.sleep(60 * minutes)
+        return collector.collect(region).regions[0].outcome, requests_of(collector)
+
+    assert after(0) == (Outcome.NO_CHANGE, [200])
+    # The hour is not overdue yet; then its body comes once in an hour, and not with every question.
+    assert after(2) == (Outcome.NO_CHANGE, [200, 304])
+    assert after(20) == (Outcome.NO_CHANGE, [200, 304, 200])
+    assert after(2) == (Outcome.NO_CHANGE, [200, 304, 200, 304])
+    assert after(30) == (Outcome.NO_CHANGE, [200, 304, 200, 304, 304])
+    assert after(20) == (Outcome.NO_CHANGE, [200, 304, 200, 304, 304, 200])
+    assert after(46) == (Outcome.STORED, [200, 304, 200, 304, 304, 200, 200])
+    expected = collector.expected(region)
+    assert stored.auctions(collector.database, region) == expected.auctions
+    assert stored.statistics(collector.database, region) == expected.statistics
+    assert collector.storage.shelves.quarantine.kept() == []
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

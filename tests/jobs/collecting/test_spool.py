@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.db.engine import MissingDatabase
-from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError, UsageError
+from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError, UnreachableError, UsageError
 from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -73,6 +73,39 @@ def test_a_body_under_a_time_that_is_stored_with_another_stays_where_it_is(colle
     replayed = _replay(collector, [body], snapshot_time=collector.published[Region.EU][0][0])
     assert replayed.status is ExitStatus.REFUSED
     assert body.path.exists()
+
+
+def test_a_signal_ends_a_replay_after_the_body_at_work(
+    collector: Collector, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = spool.listed(collector.storage.shelves, (Region.EU,), quarantine=False)
+
+    def check() -> None:
+        raise InterruptedRunError("SIGTERM")
+
+    monkeypatch.setattr(collector.clock, "check", check)
+    ended = _replay(collector, waiting)
+    assert (ended.status, len(ended.regions)) == (ExitStatus.TERMINATED, 1)
+    assert [status for status, *_ in stored.attempts(database, Region.EU)].count("failed") == 1
+    assert spool.listed(collector.storage.shelves, (Region.EU,), quarantine=False) == waiting
+
+
+def test_a_database_that_is_away_ends_a_replay_at_the_first_body(collector: Collector) -> None:
+    waiting = spool.listed(collector.storage.shelves, (Region.EU,), quarantine=False)
+    collector.database = MissingDatabase(UnreachableError("The server is away."))
+    ended = _replay(collector, waiting)
+    assert (ended.status, len(ended.regions)) == (ExitStatus.DATABASE, 1)
+    assert spool.listed(collector.storage.shelves, (Region.EU,), quarantine=False) == waiting
+
+
+def test_bodies_are_stored_though_this_machines_clock_is_behind_their_time(
+    collector: Collector, database: Database
+) -> None:
+    waiting = spool.listed(collector.storage.shelves, DEFAULT_REGIONS, quarantine=False)
+    collector.clock.turn_to(collector.clock.now() - timedelta(days=400))
+    assert _replay(collector, waiting).status is ExitStatus.DONE
+    for region in DEFAULT_REGIONS:
+        assert stored.auctions(database, region) == collector.expected(region).auctions
 
 
 def test_a_time_in_the_future_is_wrong_usage(collector: Collector) -> None:

@@ -14,7 +14,7 @@ from ironforge_cli.jobs.collecting.tidying import tidy, tidy_by
 from ironforge_cli.jobs.storage import Workplace, evidence_of
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
-from tests.jobs.handed import HOUR, NOON, body_of, keep, nothing_newer
+from tests.jobs.handed import HOUR, NOON, answer, body_of, keep, nothing_newer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,34 @@ def workplace(tmp_path: Path, clock: TickingClock) -> Workplace:
     return Workplace.at(storage, evidence=evidence, decoding=threading.Lock())
 
 
-@pytest.mark.parametrize(("theirs", "ours", "stays"), [(31, 31, False), (29, 31, True), (31, 29, True)])
-def test_a_body_goes_when_both_clocks_call_it_too_old(
-    workplace: Workplace, theirs: int, ours: int, *, stays: bool
+@pytest.mark.parametrize(
+    ("known", "answered", "ours", "stays"),
+    [
+        ([31], None, 31, False),
+        ([0], 31, 31, False),
+        # The clock is ahead of all that Blizzard has said, or behind it.
+        ([29], None, 500, True),
+        ([], None, 500, True),
+        ([31], 31, 29, True),
+    ],
+)
+def test_a_body_goes_when_the_clock_and_the_newest_snapshot_call_it_too_old(
+    workplace: Workplace, known: list[int], answered: int | None, ours: int, *, stays: bool
 ) -> None:
     kept = keep(workplace.shelves.quarantine, body_of(1))
-    headers = nothing_newer(date=NOON + theirs * DAY).headers
-    tidy_by(headers, Region.EU, workplace, now=NOON + ours * DAY)
+    headers = nothing_newer().headers if answered is None else answer(b"", NOON + answered * DAY).headers
+    times = [NOON + days * DAY for days in known]
+    tidy_by(headers, Region.EU, workplace, known=times, now=NOON + ours * DAY)
     assert workplace.shelves.quarantine.kept() == ([kept] if stays else [])
+
+
+def test_a_body_that_a_clock_years_behind_received_stays_until_its_own_time_is_old(workplace: Workplace) -> None:
+    spool = workplace.shelves.spool
+    kept = keep(spool, body_of(1), snapshot_time=NOON, received_at=NOON - 2_000 * DAY)
+    tidy_by({}, Region.EU, workplace, known=[NOON + 29 * DAY], now=NOON + 29 * DAY)
+    assert spool.kept() == [kept]
+    tidy_by({}, Region.EU, workplace, known=[NOON + 31 * DAY], now=NOON + 31 * DAY)
+    assert spool.kept() == []
 
 
 def test_only_what_is_half_written_goes_where_no_time_is_given(workplace: Workplace) -> None:

@@ -69,6 +69,6 @@ def test_days_are_looked_after_where_that_is_asked_for_and_something_was_stored(
 ) -> None:
     housekeeping = Housekeeping(ahead=1, retention_days=30, log_retention_days=30) if asked else None
     upkeep = upkeep_by(housekeeping, clock=clock) if housekeeping else None
-    look_after(Collected((region_end(counts=counts),), ()), storage=storage, upkeep=upkeep)
+    look_after(Collected((region_end(counts=counts),), ()), storage=lambda: storage, upkeep=upkeep)
     # Without a database all that comes of it is a warning.
     assert [record.message for record in caplog.records] == ([f"Partitions: {AWAY}"] if asked and counts else [])
