@@ -108,6 +108,7 @@ def look(
     until: datetime | None = None,
     regions: tuple[Region, ...] = DEFAULT_REGIONS,
     check: bool = True,
+    seen_by: str | None = None,
 ) -> Health:
     return examine(
         regions,
@@ -119,6 +120,7 @@ def look(
         until=until or now,
         ahead=AHEAD,
         check=check,
+        seen_by=seen_by,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import pwd
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,6 +53,14 @@ Until = Annotated[
     datetime | None,
     typer.Option("--until", parser=utc_time, metavar="TIME", help="List missing hours up to then. Without it: now."),
 ]
+Acknowledge = Annotated[
+    bool,
+    typer.Option(
+        "--acknowledge",
+        help="Say that you have seen what failed, crashed or was missed: it is no problem any more. What is wrong "
+        "now stays one.",
+    ),
+]
 FormatOption = Annotated[
     StatusFormat, typer.Option("--format", help="How to write the result; prometheus is for node_exporter.")
 ]
@@ -65,6 +76,7 @@ def status(
     days: Days = 7,
     since: Since = None,
     until: Until = None,
+    acknowledge: Acknowledge = False,
     format_: FormatOption = StatusFormat.TABLE,
 ) -> Report:
     """Show how fresh every region is, which hours are missing and why, what waits, what failed, and sizes.
@@ -79,10 +91,11 @@ def status(
     since = since or _days_before(until, days)
     if since >= until:
         raise UsageError(f"--since {since.isoformat()} is not before --until {until.isoformat()}: give an earlier one.")
+    # It only looks: a home that is not there, or is read-only for who asks, is no hindrance.
+    storage = run.storage(lambda: run.database, home=run.settings.home)
     health = job.examine(
         run.regions(region),
-        # It only looks: a home that is not there, or is read-only for who asks, is no hindrance.
-        storage=run.storage(lambda: run.database, home=run.settings.home),
+        storage=storage,
         home=run.settings.home,
         clock=run.clock,
         max_age=max_age,
@@ -90,6 +103,7 @@ def status(
         until=until,
         ahead=run.settings.partitions_ahead,
         check=check,
+        seen_by=_who(run) if acknowledge else None,
     )
     return Report(
         records=[_record(health, state) for state in health.found.regions],
@@ -99,6 +113,17 @@ def status(
         format=Format.TABLE if format_ is StatusFormat.PROMETHEUS else Format(format_.value),
         text=_metrics(health) if format_ is StatusFormat.PROMETHEUS else None,
     )
+
+
+def _who(run: Invocation) -> str:
+    """Who sits there: the account, that which `sudo` was called by, and the machine."""
+    account = run.environment.get("SUDO_USER")
+    if not account:
+        try:
+            account = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            account = str(os.getuid())
+    return f"{account} on {platform.node()}"
 
 
 def _days_before(moment: datetime, days: int) -> datetime:
@@ -139,6 +164,7 @@ def _record(health: Health, state: RegionFindings) -> dict[str, Any]:
         "bytes": dict(found.sizes or {}),
         "disk_free": found.disk.free,
         "problems": [problem.text for problem in health.problems],
+        "acknowledged": [problem.text for problem in health.seen],
         "problem_kinds": sorted({problem.kind.value for problem in health.problems}),
         "publishes_at_minute": fresh and fresh.minute,
         "due_at": fresh and fresh.due_at,

@@ -39,6 +39,9 @@ def show(health: Health, console: Console) -> None:
             for seeder in found.seeders
         )
         console.print(f"seeders: {told}", markup=False)
+    for problem in health.seen:
+        by = found.seen.get(problem.event or "", "somebody")
+        console.print(f"seen by {by}: {problem.text}", markup=False, soft_wrap=True)
     if found.pending_rows:
         console.print(f"log rows that wait for the database: {count(found.pending_rows)}", markup=False)
     sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items())

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "Collected", "CollectedRegion", "CollectedToken", "Market", "collect", "ingest"]
 
 COMMAND: Final = "collect"
+INGEST: Final = "collect --from"
+"""A body that somebody stores by hand says nothing of how collecting goes."""
 
 
 class Market(CommoditySource, TokenSource, Protocol):
@@ -62,7 +64,7 @@ def collect(
     have their `upkeep` after something was stored. What goes wrong is in the result, piece by piece;
     without a database, bodies and evidence wait in folders.
     """
-    with _working(storage, clock=clock) as (workplace, run):
+    with _working(storage, command=COMMAND, clock=clock) as (workplace, run):
 
         def region_work(region: Region) -> CollectedRegion:
             def cycle(attempt: Attempt) -> CollectedRegion:
@@ -100,19 +102,25 @@ def ingest(
     be stored in the spool. Raises `UsageError` for a time that Blizzard can't have given.
     """
     received = Received.given(region, body, snapshot_time=snapshot_time)
-    return ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
+    return ingest_received(received, command=INGEST, storage=storage, clock=clock, progress=progress, force=force)
 
 
 def ingest_received(
-    received: Received, *, storage: Storage, clock: Clock, progress: Progress | None = None, force: bool = False
+    received: Received,
+    *,
+    command: str,
+    storage: Storage,
+    clock: Clock,
+    progress: Progress | None = None,
+    force: bool = False,
 ) -> Collected:
-    """Store a body that has a time, as one run with its evidence. Raises as `ingest` does."""
+    """Store a body that has a time, as one run of a command with its evidence. Raises as `ingest` does."""
     region, time = received.region, received.time()
     if time > clock.now() + payloads.FUTURE_TOLERANCE:
         raise UsageError(f"--snapshot-time {time.isoformat()} is in the future: Blizzard gives no such times.")
     if time < payloads.FIRST_TIME:
         raise UsageError(f"--snapshot-time {time.isoformat()} is before the game was: give another.")
-    with _working(storage, clock=clock) as (workplace, run):
+    with _working(storage, command=command, clock=clock) as (workplace, run):
 
         def cycle(attempt: Attempt) -> CollectedRegion:
             return _taken_in(received, workplace=workplace, attempt=attempt, force=force)
@@ -138,8 +146,8 @@ def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, for
 
 
 @contextmanager
-def _working(storage: Storage, *, clock: Clock) -> Generator[tuple[Workplace, Run]]:
+def _working(storage: Storage, *, command: str, clock: Clock) -> Generator[tuple[Workplace, Run]]:
     """Write evidence around a run, and find out whether there is a database to work with."""
-    evidence = evidence_of(storage, command=COMMAND, clock=clock)
+    evidence = evidence_of(storage, command=command, clock=clock)
     with evidence.run() as run:
         yield Workplace.at(storage, evidence=evidence, decoding=threading.Lock()), run

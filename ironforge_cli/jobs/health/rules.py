@@ -34,6 +34,8 @@ SELF_CHECK_RISE: Final = 0.05
 """The self-check is far above what it was when it is more than twice that, and more than 5 points above."""
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
+UPKEEP: Final = ("partitions maintain", "seed items", "seed reagents", "seed recipes", "stats recompute")
+"""What else cron runs. Whatever a person runs once is that person's business: no check fails for it."""
 _GOOD: Final = frozenset({"success", "no_change"})
 
 
@@ -91,7 +93,7 @@ class ProblemKind(StrEnum):
     FAILED_RUN = (
         "failed_run",
         "the last seeding, upkeep of partitions or recomputation failed, within a week",
-        "do what its message says and run it again",
+        "do what its message says; the next good run clears it",
     )
     SPOOL = (
         "spool",
@@ -166,11 +168,18 @@ class Problem:
     region: Region | None
     text: str
     """What is wrong and what to do."""
+    event: str | None = None
+    """Of what is past, and nothing changes any more: its name, by which a person can say to have seen it."""
 
 
 def problems(found: StatusFindings) -> tuple[Problem, ...]:
-    """Everything that is wrong; nothing where all is well."""
-    return tuple(_problems(found))
+    """Everything that is wrong and that nobody has seen; nothing where all is well."""
+    return tuple(problem for problem in _problems(found) if problem.event not in found.seen)
+
+
+def seen(found: StatusFindings) -> tuple[Problem, ...]:
+    """What is wrong and somebody has seen."""
+    return tuple(problem for problem in _problems(found) if problem.event in found.seen)
 
 
 def _problems(found: StatusFindings) -> Iterator[Problem]:
@@ -232,7 +241,9 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
         gone = list(group)
         why = " ".join(dict.fromkeys(hour.explanation for hour in gone))
         between = f"between {_iso(since)} and {_iso(until)}" if until else f"since {_iso(since)}"
-        yield Problem(ProblemKind.MISSING_HOUR, region, f"{label}: {len(gone)} h are missing {between}. {why}")
+        told = f"{label}: {len(gone)} h are missing {between}. {why}"
+        event = f"missing_hour {region} {_iso(since)} {_iso(until)}"
+        yield Problem(ProblemKind.MISSING_HOUR, region, told, event)
 
 
 def _of_attempts(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
@@ -339,7 +350,7 @@ def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem
             f"{label}: a body that was refused at {_iso(newest.received_at)} is of an hour that is missing "
             f"({newest.reason}) Look at `ironforge spool list --quarantine`."
         )
-        yield Problem(ProblemKind.QUARANTINE, state.region, told)
+        yield Problem(ProblemKind.QUARANTINE, state.region, told, f"quarantine {state.region} {newest.name}")
 
 
 def _of_runs(found: StatusFindings) -> Iterator[Problem]:
@@ -349,12 +360,12 @@ def _of_runs(found: StatusFindings) -> Iterator[Problem]:
                 f"The run {attempt.id} ({_called(attempt)}) of {_iso(attempt.timestamp)} crashed. "
                 "Run it again, and see the system's log for what killed it."
             )
-            yield Problem(ProblemKind.CRASHED, None, told)
+            yield Problem(ProblemKind.CRASHED, None, told, f"crashed {attempt.id}")
     for attempt in found.upkeep:
-        if attempt.status not in _GOOD:
+        if attempt.command in UPKEEP and attempt.status not in _GOOD:
             said = f": {attempt.error_message}" if attempt.error_message else "."
             told = f"The last run of {_called(attempt)}, of {_iso(attempt.timestamp)}, failed{said} Run it again."
-            yield Problem(ProblemKind.FAILED_RUN, None, told)
+            yield Problem(ProblemKind.FAILED_RUN, None, told, f"failed_run {attempt.id}")
 
 
 def _called(attempt: LoggedAttempt) -> str:
@@ -362,9 +373,9 @@ def _called(attempt: LoggedAttempt) -> str:
 
 
 def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
-    """Whether a later run did well what a crashed one should have done, or nobody looks at its region."""
-    if crashed.command == "status":
-        # This run is the later one.
+    """Whether a later run did well what a crashed one should have done, or nobody waits for that."""
+    if crashed.command not in _COLLECTING and crashed.command not in UPKEEP:
+        # A person saw it end; and of looking, this run is the later one.
         return True
     if crashed.command not in _COLLECTING:
         return any(
@@ -372,7 +383,7 @@ def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
             for later in found.upkeep
             if (later.command, later.region) == (crashed.command, crashed.region)
         )
-    states = [state for state in found.regions if state.region.value == crashed.region]
+    states = [state for state in found.regions if crashed.region in {None, state.region.value}]
     return all(
         state.streak is not None
         and state.streak.last_good_at is not None

@@ -15,7 +15,8 @@ from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, 
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.health import freshness, held_days, missing_hours, shelved_bodies
-from ironforge_cli.jobs.health.rules import problems
+from ironforge_cli.jobs.health.acknowledging import acknowledge
+from ironforge_cli.jobs.health.rules import UPKEEP, problems, seen
 from ironforge_cli.jobs.health.status_findings import Disk, RegionFindings, StatusFindings
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
@@ -54,6 +55,8 @@ class Health:
     found: StatusFindings
     problems: tuple[Problem, ...]
     """What a person should look at; none where all is well."""
+    seen: tuple[Problem, ...]
+    """What a person has looked at."""
     status: ExitStatus
     """Done; or, where that was asked for and there are problems, unhealthy; or why something could not be asked."""
 
@@ -69,22 +72,29 @@ def examine(
     until: datetime,
     ahead: int,
     check: bool,
+    seen_by: str | None = None,
 ) -> Health:
     """Look at everything, and name what is wrong: with `check` that is a failure.
 
     Missing hours are listed from `since` to `until`; what is judged does not depend on them. `ahead` days should have
-    their partitions. Changes nothing but its own evidence, which a role that may only read does without.
+    their partitions. Changes nothing but its own evidence, which a role that may only read does without. With
+    `seen_by` whatever is past counts as seen by that person from now on; raises `DatabaseError` where that can't be
+    written down.
     """
     evidence = Evidence(storage.database, pending=None, command=COMMAND, clock=clock)
     with evidence.run() as run, evidence.attempt(None, progress=Silent()) as attempt:
         found = _Examination(
             storage, home=home, now=clock.now(), max_age=max_age, since=since, until=until, ahead=ahead
         ).of(regions)
+        if seen_by is not None:
+            past = acknowledge(problems(found), database=storage.database, now=clock.now(), by=seen_by)
+            found = replace(found, seen={**found.seen, **{problem.event: seen_by for problem in past if problem.event}})
         told = problems(found)
         unasked = found.away or found.unreadable
         health_ = Health(
             found=found,
             problems=told,
+            seen=seen(found),
             status=ExitStatus.UNHEALTHY if check and told else unasked.status if unasked else ExitStatus.DONE,
         )
         run.status = health_.status
@@ -152,7 +162,8 @@ class _Examination:
                         self._in_database(connection, state, bodies[state.region]) for state in found.regions
                     ),
                     crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
-                    upkeep=tuple(health.last_upkeep(connection, since=self._now - _CRASHES_OF)),
+                    upkeep=tuple(health.last_upkeep(connection, commands=UPKEEP, since=self._now - _CRASHES_OF)),
+                    seen=health.acknowledged(connection, since=self._now - _CRASHES_OF),
                     last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
                     seeders=tuple(seeder_states(connection).values()),
                     sizes=health.sizes(connection, tuple(regions)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ class StatusFindings:
     crashed: tuple[LoggedAttempt, ...] = ()
     upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
+    seen: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The events that a person has seen, each with who that was."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""
     seeders: tuple[SeederState, ...] = ()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ironforge_cli.db.engine import conninfo
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +35,7 @@ KEYS = [
     "bytes",
     "disk_free",
     "problems",
+    "acknowledged",
     "problem_kinds",
     "publishes_at_minute",
     "due_at",
@@ -137,6 +138,23 @@ def test_a_crash_is_a_problem_until_a_later_run_ends_well(
     assert len(records(recovered.stdout)[0]["crashed"]) == 1
 
 
+def test_what_is_acknowledged_fails_no_check_and_stays_told(
+    run: Run, database: Mapping[str, str], api: Mapping[str, str]
+) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        connection.execute(
+            "INSERT INTO scraper_logs (command, timestamp, status) VALUES ('seed items', now(), 'failed')"
+        )
+    assert run("status", "--check", **database).exit_code == 4
+    seen = run("status", "--acknowledge", SUDO_USER="peter", **database)
+    assert (seen.exit_code, seen.stderr) == (0, "")
+    assert "seen by peter on " in seen.stdout
+    checked = run("status", "--check", "--format", "json", **database)
+    assert checked.exit_code == 0
+    assert "seed items" in records(checked.stdout)[0]["acknowledged"][0]
+
+
 def test_without_a_database_it_says_what_it_can(run: Run, api: Mapping[str, str]) -> None:
     away = run("collect", "--region", "eu", IRONFORGE_DATABASE_URL=NOBODY, **api)
     assert away.exit_code == 74
@@ -217,7 +235,7 @@ def test_it_makes_nothing_in_a_home_and_needs_none(run: Run, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     for home in (tmp_path / "file" / "home", tmp_path / "none"):
         shown = run("status", "--format", "json", IRONFORGE_HOME=str(home), IRONFORGE_DATABASE_URL=NOBODY)
-        assert len(json.loads(shown.stdout)) == len(Region)
+        assert len(json.loads(shown.stdout)) == len(DEFAULT_REGIONS)
         assert "can't be reached" in shown.stderr
         assert "IRONFORGE_HOME" not in shown.stderr
         assert not home.exists()
