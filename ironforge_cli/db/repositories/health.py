@@ -128,8 +128,11 @@ def gaps(
     return [Gap(start, end, max(1, int(hours))) for start, end, hours in _execute(connection, statement)]
 
 
-def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
-    """Attempts that say `running` and whose owner is gone, newest first; none on a replica, where no owner is seen."""
+def running(connection: Connection, *, since: datetime) -> list[tuple[LoggedAttempt, bool]]:
+    """Attempts that say `running`, newest first, and whether their owner lives: one without has crashed.
+
+    None on a replica, where no owner is seen.
+    """
     statement = (
         select(*_ATTEMPT)
         .where(
@@ -140,8 +143,13 @@ def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
         )
         .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
-    running = [LoggedAttempt(*row) for row in _execute(connection, statement)]
-    return [attempt for attempt in running if not locks.is_held(connection, locks.run_lock(attempt.id))]
+    found = [LoggedAttempt(*row) for row in _execute(connection, statement)]
+    return [(attempt, locks.is_held(connection, locks.run_lock(attempt.id))) for attempt in found]
+
+
+def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
+    """Those without an owner."""
+    return [attempt for attempt, is_owned in running(connection, since=since) if not is_owned]
 
 
 def last_upkeep(connection: Connection, *, commands: Sequence[str], since: datetime) -> list[LoggedAttempt]:

@@ -40,7 +40,7 @@ _GOOD: Final = frozenset({"success", "no_change"})
 
 
 class ProblemKind(StrEnum):
-    """Everything that can be wrong: the name of its metric's label, what it means, and what to do."""
+    """Everything that can be wrong, worst first: the name of its metric's label, what it means, and what to do."""
 
     DATABASE = "database", "the database can't be reached, or refuses to be read", "mend it as the message says"
     SCHEMA = "schema", "the database has no schema, or that of another version", "run `ironforge db upgrade`"
@@ -49,41 +49,47 @@ class ProblemKind(StrEnum):
         "spool, quarantine or waiting log rows can't be read",
         "correct the permissions of `IRONFORGE_HOME`, or run it as the account that owns it",
     )
+    DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
     NO_SNAPSHOT = "no_snapshot", "nothing is stored of a region", "run `ironforge collect`, and read what it says"
     STALE = (
         "stale",
         "a region's newest snapshot is older than `--max-age`",
         "see whether cron runs, and what the last attempts say",
     )
-    LATE = (
-        "late",
-        "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
-        "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
-    )
-    FUTURE = (
-        "future",
-        "the newest snapshot is in the future by this machine's clock, so that nothing newer is stored",
-        "set the clock; where the clock is right, delete the snapshot that bears the wrong time",
-    )
-    MISSING_HOUR = (
-        "missing_hour",
-        "within the last 24 hours an hour was missed for good, which later ones have followed",
-        "nothing brings it back unless a body waits or was refused; the explanation says what to mend",
-    )
     NOTHING_RAN = (
         "nothing_ran",
         "no attempt to collect a region was made for longer than `--max-age`",
         "see whether cron runs, and whether its line names the program's full path",
+    )
+    NO_PARTITION = (
+        "no_partition",
+        "today's or tomorrow's rows have no partition",
+        "run `ironforge partitions maintain`, and see whether cron does",
+    )
+    FAILING = (
+        "failing",
+        "no attempt at a region ended well: three runs or windows in a row, or for two hours",
+        "the last message says why",
     )
     LOCKED_OUT = (
         "locked_out",
         "every attempt at a region lost its lock: three runs or windows in a row, or for two hours",
         "find who holds it in `pg_locks`, and end that process",
     )
-    FAILING = (
-        "failing",
-        "no attempt at a region ended well: three runs or windows in a row, or for two hours",
-        "the last message says why",
+    FUTURE = (
+        "future",
+        "the newest snapshot is in the future by this machine's clock: what is published until then is not stored",
+        "set the clock; where it is right, `ironforge snapshots drop` takes the snapshot out that bears the wrong time",
+    )
+    LATE = (
+        "late",
+        "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
+        "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
+    )
+    MISSING_HOUR = (
+        "missing_hour",
+        "within the last 24 hours an hour was missed for good, which later ones have followed",
+        "nothing brings it back unless a body waits or was refused; the explanation says what to mend",
     )
     CRASHED = (
         "crashed",
@@ -106,11 +112,6 @@ class ProblemKind(StrEnum):
         "look at it with `ironforge spool list --quarantine`; `ironforge spool replay --quarantine` stores it",
     )
     PENDING_LOGS = "pending_logs", "log rows wait for a database", "the next run of `ironforge collect` writes them"
-    NO_PARTITION = (
-        "no_partition",
-        "today's or tomorrow's rows have no partition",
-        "run `ironforge partitions maintain`, and see whether cron does",
-    )
     AHEAD = (
         "ahead",
         "two or more of the days that `IRONFORGE_PARTITIONS_AHEAD` asks for are not ready",
@@ -146,7 +147,6 @@ class ProblemKind(StrEnum):
         "crafting data was complete once and is not any more, as when a newer build of the game appears",
         "run `ironforge seed all`; it goes on where it stopped",
     )
-    DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
 
     meaning: str
     advice: str
@@ -173,8 +173,10 @@ class Problem:
 
 
 def problems(found: StatusFindings) -> tuple[Problem, ...]:
-    """Everything that is wrong and that nobody has seen; nothing where all is well."""
-    return tuple(problem for problem in _problems(found) if problem.event not in found.seen)
+    """Everything that is wrong and that nobody has seen, worst first; nothing where all is well."""
+    worst_first = list(ProblemKind)
+    unseen = [problem for problem in _problems(found) if problem.event not in found.seen]
+    return tuple(sorted(unseen, key=lambda problem: worst_first.index(problem.kind)))
 
 
 def seen(found: StatusFindings) -> tuple[Problem, ...]:
@@ -188,7 +190,9 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
         yield Problem(kind, None, str(found.away))
     if found.unreadable is not None:
         yield Problem(ProblemKind.UNREADABLE, None, str(found.unreadable))
-    for state in found.regions:
+    if found.is_unused:
+        yield Problem(ProblemKind.NO_SNAPSHOT, None, "Nothing has been collected yet. Run `ironforge collect`.")
+    for state in () if found.is_unused else found.regions:
         if found.away is None:
             yield from _of_freshness(state, found)
             yield from _of_attempts(state, found)
@@ -219,7 +223,13 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
 def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, fresh = state.region, state.region.label, state.freshness
     if fresh is None:
-        yield Problem(ProblemKind.NO_SNAPSHOT, region, f"{label}: no snapshot is stored. Run `ironforge collect`.")
+        at_work = [attempt for attempt in found.at_work if attempt.region == region and attempt.command in _COLLECTING]
+        told = (
+            f"no snapshot is stored yet; the first collection is under way since {_iso(at_work[-1].timestamp)}."
+            if at_work
+            else "no snapshot is stored. Run `ironforge collect`."
+        )
+        yield Problem(ProblemKind.NO_SNAPSHOT, region, f"{label}: {told}")
         return
     due = f", and the next was due at {_iso(fresh.due_at)}" if fresh.due_at and fresh.due_at < found.now else ""
     age = timedelta(seconds=fresh.age_seconds)
@@ -230,8 +240,9 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
         yield Problem(
             ProblemKind.FUTURE,
             region,
-            f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored. Set this machine's "
-            "clock; if it is right, delete that snapshot.",
+            f"{label}: the newest snapshot, of {_iso(fresh.snapshot_time)}, is in the future by this machine's clock: "
+            "what Blizzard publishes until then is taken for old and not stored. Set the clock; if it is right, run "
+            f"`ironforge snapshots drop --region {region} {_iso(fresh.snapshot_time)}`.",
         )
     elif fresh.late_seconds is not None and fresh.late_seconds > hours.patience(found.max_age).total_seconds():
         late = timedelta(seconds=fresh.late_seconds)
@@ -340,7 +351,7 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
 
 def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     label = state.region.label
-    if state.spool.bodies:
+    if state.spool is not None and state.spool.bodies:
         oldest = f", the oldest since {_iso(state.spool.oldest_at)}" if state.spool.oldest_at else ""
         told = f"{label}: {state.spool.bodies} bodies wait in the spool{oldest}: `ironforge spool list`."
         yield Problem(ProblemKind.SPOOL, state.region, told)

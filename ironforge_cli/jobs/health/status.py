@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Clock
     from ironforge_cli.jobs.health.missing_hours import HourSpan
     from ironforge_cli.jobs.health.rules import Problem
-    from ironforge_cli.jobs.health.status_findings import MissingHour
+    from ironforge_cli.jobs.health.status_findings import MissingHour, Shelved
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
@@ -55,10 +55,10 @@ class Health:
     found: StatusFindings
     problems: tuple[Problem, ...]
     """What a person should look at; none where all is well."""
-    seen: tuple[Problem, ...]
-    """What a person has looked at."""
     status: ExitStatus
     """Done; or, where that was asked for and there are problems, unhealthy; or why something could not be asked."""
+    seen: tuple[Problem, ...] = ()
+    """What a person has looked at."""
 
 
 def examine(
@@ -107,8 +107,9 @@ def examine(
 class _Bodies:
     """What waits or was refused of a region."""
 
-    spool: list[Kept]
-    quarantine: list[Kept]
+    spool: list[Kept] | None
+    quarantine: list[Kept] | None
+    """None, as the one above: they can't be read."""
 
 
 class _Examination:
@@ -133,7 +134,7 @@ class _Examination:
         self._until = until
         self._ahead = ahead
         self._unreadable: IronforgeError | None = None
-        self._pending_rows = 0
+        self._pending_rows: int | None = None
 
     def of(self, regions: Sequence[Region]) -> StatusFindings:
         self._pending_rows = self._waiting_rows()
@@ -156,12 +157,15 @@ class _Examination:
         try:
             with self._storage.database.connect() as connection:
                 schema.require_current(connection)
+                running = health.running(connection, since=self._now - _CRASHES_OF)
                 return replace(
                     found,
                     regions=tuple(
                         self._in_database(connection, state, bodies[state.region]) for state in found.regions
                     ),
-                    crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
+                    # Looking is no work.
+                    at_work=tuple(one for one, is_owned in running if is_owned and one.command != COMMAND),
+                    crashed=tuple(attempt for attempt, is_owned in running if not is_owned),
                     upkeep=tuple(health.last_upkeep(connection, commands=UPKEEP, since=self._now - _CRASHES_OF)),
                     seen=health.acknowledged(connection, since=self._now - _CRASHES_OF),
                     last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
@@ -171,20 +175,20 @@ class _Examination:
         except (DatabaseError, ConfigurationError) as error:
             return replace(found, away=error)
 
-    def _waiting_rows(self) -> int:
+    def _waiting_rows(self) -> int | None:
         try:
             return self._storage.pending.waiting()
         except ConfigurationError as error:
             self._unreadable = error
-            return 0
+            return None
 
-    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept]:
+    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept] | None:
         shelves = self._storage.shelves
         try:
             return (shelves.quarantine if quarantine else shelves.spool).kept(region)
         except ConfigurationError as error:
             self._unreadable = error
-            return []
+            return None
 
     def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
         region, now = state.region, self._now
@@ -219,7 +223,7 @@ class _Examination:
                 missing_hours.hour_spans(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
             ),
             last_attempts=tuple(health.last_attempts(connection, region, limit=_LAST_ATTEMPTS)),
-            unresolved=tuple(shelved_bodies.unresolved(bodies.quarantine, stored, now=now)),
+            unresolved=tuple(shelved_bodies.unresolved(bodies.quarantine or (), stored, now=now)),
         )
 
 
@@ -231,7 +235,7 @@ class _Hours:
     region: Region
     rhythm: Rhythm | None
     bodies: _Bodies
-    pending_rows: int
+    pending_rows: int | None
 
     def gaps(self, since: datetime, until: datetime) -> list[Gap]:
         longest = int(GAP.total_seconds())
@@ -245,10 +249,10 @@ class _Hours:
             missing_hours.missing_hours(
                 wanted,
                 attempts.tallies(self.connection, self.region, [(span.expected_at, span.ends_at) for span in wanted]),
-                spool=self.bodies.spool,
-                quarantine=self.bodies.quarantine,
+                spool=self.bodies.spool or (),
+                quarantine=self.bodies.quarantine or (),
                 oldest_log=attempts.oldest_log(self.connection, self.region),
-                pending_rows=self.pending_rows,
+                pending_rows=self.pending_rows or 0,
             )
         )
 
@@ -256,9 +260,13 @@ class _Hours:
 def _on_disk(region: Region, bodies: _Bodies) -> RegionFindings:
     return RegionFindings(
         region=region,
-        spool=shelved_bodies.shelved(bodies.spool, _file_sizes(bodies.spool)),
-        quarantine=shelved_bodies.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
+        spool=_shelved(bodies.spool),
+        quarantine=_shelved(bodies.quarantine),
     )
+
+
+def _shelved(bodies: Sequence[Kept] | None) -> Shelved | None:
+    return None if bodies is None else shelved_bodies.shelved(bodies, _file_sizes(bodies))
 
 
 def _file_sizes(bodies: Sequence[Kept]) -> dict[str, int]:

@@ -129,8 +129,9 @@ class RegionFindings:
     missing_lately: tuple[MissingHour, ...] = ()
     """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
     last_attempts: tuple[LoggedAttempt, ...] = ()
-    spool: Shelved = Shelved()
-    quarantine: Shelved = Shelved()
+    spool: Shelved | None = Shelved()
+    quarantine: Shelved | None = Shelved()
+    """None, as the one above, where it can't be read."""
     unresolved: tuple[Unresolved, ...] = ()
 
     @property
@@ -161,6 +162,8 @@ class StatusFindings:
     """Why the database can't be asked; None where it can."""
     regions: tuple[RegionFindings, ...]
     disk: Disk
+    at_work: tuple[LoggedAttempt, ...] = ()
+    """Attempts at something whose owner lives."""
     crashed: tuple[LoggedAttempt, ...] = ()
     upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
@@ -171,11 +174,19 @@ class StatusFindings:
     seeders: tuple[SeederState, ...] = ()
     sizes: Mapping[str, int] | None = None
     """Bytes by kind of data."""
-    pending_rows: int = 0
-    """Log rows that wait for a database."""
+    pending_rows: int | None = 0
+    """Log rows that wait for a database; None where they can't be read."""
     unreadable: IronforgeError | None = None
     """Why the spool, the quarantine or the waiting log rows can't be read."""
     ahead: int = 0
     """Days that should be ready ahead of today."""
     retention_days: int = 0
     """How long raw data may be held; 0: for ever."""
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing was ever begun here, as far as anybody knows."""
+        logged = self.at_work or self.crashed or self.upkeep or self.pending_rows or self.unreadable or self.away
+        return not logged and not any(
+            state.freshness or state.last_attempts or (state.spool and state.spool.bodies) for state in self.regions
+        )

@@ -328,8 +328,9 @@ def test_a_refused_body_whose_hour_was_stored_after_all_or_that_is_a_day_old_is_
     health = look(well)
     assert health.problems == ()
     assert ill(health).unresolved == ()
-    assert ill(health).quarantine.bodies == 3
-    assert ill(health).quarantine.newest_reason == "It was cut off."
+    refused = ill(health).quarantine
+    assert refused is not None
+    assert (refused.bodies, refused.newest_reason) == (3, "It was cut off.")
 
 
 def test_a_refused_body_without_a_time_is_of_the_hour_it_came_in(well: Storage) -> None:
@@ -345,6 +346,8 @@ def test_without_a_database_what_lies_on_disk_is_told(well: Storage) -> None:
     health = look(healthy.without_database(well))
     assert kinds(health) == {ProblemKind.DATABASE, ProblemKind.SPOOL, ProblemKind.PENDING_LOGS}
     state = ill(health)
+    assert state.spool is not None
+    assert state.quarantine is not None
     assert (state.spool.bodies, state.quarantine.bodies, health.found.pending_rows) == (1, 1, 1)
     assert state.spool.bytes > 0
     assert state.spool.oldest_at == NOW - MINUTE
