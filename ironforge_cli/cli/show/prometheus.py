@@ -112,6 +112,11 @@ METRICS: Final = (
         "Attempts since the last one that ended well",
         lambda s: s.streak and sum(s.streak.counts.values()),
     ),
+    _regional(
+        "ironforge_token_price_timestamp_seconds",
+        "When the newest stored price of the token was set",
+        lambda s: s.token and _seconds(s.token.updated_at),
+    ),
     _regional("ironforge_spool_bodies", "Bodies that wait to be stored", lambda s: s.spool and s.spool.bodies),
     _regional("ironforge_spool_bytes", "Bytes on disk of bodies that wait", lambda s: s.spool and s.spool.bytes),
     _regional(

@@ -122,6 +122,9 @@ def _region(health: Health, state: RegionFindings) -> dict[str, Any]:
         "self_check_before": check and check.before,
         "estimator_version": check and check.version,
         "computed_otherwise": check and check.computed_otherwise,
+        "token_price": state.token and state.token.price,
+        "token_updated_at": state.token and state.token.updated_at,
+        "token_age_seconds": state.token and state.token.age_seconds,
     }
 
 

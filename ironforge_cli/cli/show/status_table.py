@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from ironforge_cli.cli.show.render import count, iso, plain, size
+from ironforge_cli.cli.show.render import count, gold, iso, plain, size
 from ironforge_cli.cli.show.verdict import ago, line, span
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def _regions(found: StatusFindings) -> Table:
         "items": lambda state: count(state.freshness and state.freshness.items),
         "hours missing": lambda state: count(len(state.missing)) if state.freshness else "-",
         "last attempt": lambda state: _last_attempt(state, found),
+        "token price": lambda state: (
+            f"{gold(state.token.price)}, {ago(state.token.updated_at, found.now)}" if state.token else "none"
+        ),
         "days held": _days,
         "days ready ahead": lambda state: _ahead(state, found.ahead),
         "self-check": _self_check,

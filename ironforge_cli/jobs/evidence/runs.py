@@ -153,6 +153,19 @@ class Evidence:
             self._write(finished, lambda connection: runs.add_log(connection, finished))
             self._disown(owning)
 
+    def note(self, region: Region, outcome: Outcome, message: str | None, *, began_at: datetime) -> None:
+        """Write the row of a small attempt that is over; one that takes no time has no row while it is at work."""
+        row = LogRow(
+            command=self._command,
+            region=region,
+            timestamp=began_at,
+            status=outcome.row_status,
+            last_modified=None,
+            error_message=message,
+            poll_attempts=1,
+        )
+        self._write(row, lambda connection: runs.add_log(connection, row))
+
     @contextmanager
     def run(self) -> Generator[Run]:
         """Write the benchmark of one command run when its block ends, however it ends."""

@@ -86,6 +86,11 @@ class ProblemKind(StrEnum):
         "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
         "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
     )
+    TOKEN_STALE = (
+        "token_stale",
+        "a region's newest price of the token is older than `--max-age`, or there is none beside its snapshots",
+        "run `ironforge collect`, and read what it says of the token; `scraper_logs` has each attempt",
+    )
     MISSING_HOUR = (
         "missing_hour",
         "within the last 24 hours an hour was missed for good, which later ones have followed",
@@ -248,6 +253,16 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
         late = timedelta(seconds=fresh.late_seconds)
         told = f"{label}: the next snapshot is {late} later than usual{due}. Did the last runs fail?"
         yield Problem(ProblemKind.LATE, region, told)
+    token_age = state.token and timedelta(seconds=state.token.age_seconds)
+    if token_age is None or token_age > found.max_age:
+        told = (
+            "no price of the token is stored"
+            if token_age is None
+            else f"the newest price of the token is {token_age} old"
+        )
+        yield Problem(
+            ProblemKind.TOKEN_STALE, region, f"{label}: {told}. Run `ironforge collect`, and read what it says."
+        )
     for (since, until), group in groupby(state.missing_lately, key=lambda hour: (hour.since, hour.until)):
         gone = list(group)
         why = " ".join(dict.fromkeys(hour.explanation for hour in gone))

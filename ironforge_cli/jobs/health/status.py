@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions, snapshots
+from ironforge_cli.db.repositories import attempts, health, partitions, snapshots, stats
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -213,6 +213,7 @@ class _Examination:
                 is_default_used=health.is_default_used(connection, region),
             ),
             streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
+            token=freshness.token_freshness(stats.newest_token_price(connection, region), now=now),
             gaps=tuple(gap for gap in gaps if gap.until > self._since),
             missing=looking.missing(
                 missing_hours.hour_spans(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),

@@ -37,6 +37,17 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenFreshness:
+    """How old a region's newest price of the token is."""
+
+    updated_at: datetime
+    """When Blizzard set it, about every 20 minutes."""
+    age_seconds: int
+    price: int
+    """Copper."""
+
+
+@dataclass(frozen=True, slots=True)
 class MissingHour:
     """An hour of which nothing is stored."""
 
@@ -122,6 +133,8 @@ class RegionFindings:
     self_check: SelfCheck | None = None
     days: Days | None = None
     streak: Streak | None = None
+    token: TokenFreshness | None = None
+    """None where no price of the token is stored, or nobody knows."""
     gaps: tuple[Gap, ...] = ()
     """Of the range that was asked for, newest first."""
     missing: tuple[MissingHour, ...] = ()

@@ -66,6 +66,9 @@ REGION_KEYS = [
     "self_check_before",
     "estimator_version",
     "computed_otherwise",
+    "token_price",
+    "token_updated_at",
+    "token_age_seconds",
 ]
 
 
@@ -109,7 +112,7 @@ def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], 
     assert 0 <= eu["age_seconds"] < 7_200
     assert eu["gaps"] == eu["crashed"] == whole["problems"] == []
     # What was collected was looked after, too.
-    assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "partitions maintain"}
+    assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "token price", "partitions maintain"}
     assert {attempt["status"] for attempt in eu["last_attempts"]} == {"success"}
     assert eu["partitions"]["ahead"] == eu["partitions"]["ahead_wanted"] == 7
     assert whole["bytes"]["raw_snapshots"] > 0

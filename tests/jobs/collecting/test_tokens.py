@@ -49,7 +49,7 @@ class Priced:
     def token_price(self, region: Region) -> tuple[datetime, int]:
         if self.error is not None:
             raise self.error
-        return NOON, {Region.EU: 7, Region.US: 8}[region]
+        return NOON, list(Region).index(region) + 7
 
 
 @pytest.mark.parametrize("reason", [AWAY, ConfigurationError("The schema is too old.")])
@@ -60,9 +60,10 @@ def test_a_price_that_the_database_does_not_take_waits_on_disk(
     storage = storage_in(tmp_path, MissingDatabase(reason))
     found = collect_token(region, market=Priced(), storage=storage, clock=clock)
     assert (found.region, found.outcome, found.status) == (region, Outcome.SPOOLED, reason.status)
-    assert (found.updated_at, found.price) == (NOON, {Region.EU: 7, Region.US: 8}[region])
+    assert (found.updated_at, found.price) == (NOON, list(Region).index(region) + 7)
     assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
-    assert storage.pending.waiting() == 1
+    # The price, and what its log row says of it.
+    assert storage.pending.waiting() == 2
 
 
 def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
@@ -85,9 +86,10 @@ def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: Ti
         ),
     ],
 )
-def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
+def test_a_price_that_does_not_come_is_a_result_and_leaves_its_row(
     storage: Storage,
     clock: TickingClock,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     *,
     error: Exception,
@@ -100,7 +102,8 @@ def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
     assert [record.exc_info is not None for record in caplog.records] == [True] * (status is ExitStatus.BUG)
     assert (found.outcome, found.status, found.message) == (outcome, status, message)
     assert (found.updated_at, found.price) == (None, None)
-    assert storage.pending.waiting() == 0
+    (row,) = (tmp_path / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (f'"status":"{outcome.row_status}"' in row, '"command":"token price"' in row) == (True, True)
 
 
 def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
@@ -112,4 +115,4 @@ def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
     monkeypatch.setattr(clock, "check", check)
     found = collect_token(Region.EU, market=Priced(), storage=storage, clock=clock)
     assert (found.outcome, found.status) == (Outcome.FAILED, ExitStatus.INTERRUPTED)
-    assert storage.pending.waiting() == 0
+    assert found.price is None
