@@ -33,6 +33,7 @@ from ironforge_cli.given import (
     require_one_line,
     secret_in,
     whole_archive_uri,
+    whole_number,
     whole_path,
 )
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -160,6 +161,7 @@ def default_home() -> Path:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Folder = Annotated[Path, AfterValidator(whole_path)]
+WholeNumber = Annotated[int, BeforeValidator(whole_number)]
 
 
 class Settings(BaseSettings):
@@ -188,24 +190,28 @@ class Settings(BaseSettings):
     http_timeout: Annotated[HttpTimeout, NoDecode, BeforeValidator(_two_timeouts)] = Field(
         default=HttpTimeout(10, 60), description="connect, read seconds"
     )
-    requests_per_second: int = Field(default=40, ge=1, le=100, description="client-side limit (Blizzard: 100)")
-    requests_per_hour: int = Field(default=30_000, ge=1, le=36_000, description="client-side limit (Blizzard: 36,000)")
-    raw_retention_days: int = Field(
+    requests_per_second: WholeNumber = Field(default=40, ge=1, le=100, description="client-side limit (Blizzard: 100)")
+    requests_per_hour: WholeNumber = Field(
+        default=30_000, ge=1, le=36_000, description="client-side limit (Blizzard: 36,000)"
+    )
+    raw_retention_days: WholeNumber = Field(
         default=30, ge=0, le=36_500, description="older raw partitions are dropped; 0 keeps all"
     )
-    spool_limit_mb: int = Field(
+    spool_limit_mb: WholeNumber = Field(
         default=4096, ge=0, le=100_000_000, description="most that may wait in the spool; 0 for no limit"
     )
-    quarantine_limit_mb: int = Field(
+    quarantine_limit_mb: WholeNumber = Field(
         default=512, ge=0, le=100_000_000, description="most refused bodies that are kept; 0 for no limit"
     )
     archive_uri: Annotated[str, AfterValidator(whole_archive_uri)] | None = Field(
         default=None, description="folder or s3://… for raw days before they are dropped"
     )
-    partitions_ahead: int = Field(default=7, ge=0, le=366, description="daily partitions kept ready ahead of today")
+    partitions_ahead: WholeNumber = Field(
+        default=7, ge=0, le=366, description="daily partitions kept ready ahead of today"
+    )
     pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")
     pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
-    log_retention_days: int = Field(
+    log_retention_days: WholeNumber = Field(
         default=400, ge=1, le=36_500, description="older rows of scraper_logs and benchmarks go"
     )
     ping_url: HttpUrl | None = Field(

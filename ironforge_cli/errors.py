@@ -107,9 +107,11 @@ class LockedError(IronforgeError):
 class InterruptedRunError(IronforgeError):
     """Somebody asked the program to end; it stopped between two steps and left nothing half done."""
 
-    def __init__(self, signal_name: str) -> None:
+    def __init__(self, signal_name: str, *, is_from_terminal: bool = False) -> None:
         super().__init__(f"Ended by {signal_name}, after a clean stop: nothing is half done.")
         self.status = _BY_SIGNAL[signal_name]
+        self.is_from_terminal = is_from_terminal
+        """Whether a person did so who sat before it."""
 
 
 _BY_SIGNAL = {

@@ -28,6 +28,21 @@ _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _IN_USE: Final = {"REQUESTS_CA_BUNDLE": (), "CURL_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",), "SSL_CERT_FILE": ()}
 
 
+def whole_number(value: object) -> object:
+    """What may become a whole number; raises `ValueError` for what a file calls true, false or 1.5, and for "1.0".
+
+    >>> whole_number(7), whole_number("7")
+    (7, '7')
+    >>> whole_number(True)
+    Traceback (most recent call last):
+    ValueError: give a whole number, such as 7
+    """
+    is_text_with_a_fraction = isinstance(value, str) and not value.strip().lstrip("+-").replace("_", "").isalnum()
+    if isinstance(value, bool | float) or is_text_with_a_fraction:
+        raise ValueError("give a whole number, such as 7")
+    return value
+
+
 def cleaned(value: str) -> str:
     r"""A variable's value without white space, a byte order mark, and the quotes that some readers of env-files keep.
 

@@ -95,6 +95,17 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
+WHOLE_NUMBERS = [
+    "requests_per_second",
+    "requests_per_hour",
+    "raw_retention_days",
+    "spool_limit_mb",
+    "quarantine_limit_mb",
+    "partitions_ahead",
+    "log_retention_days",
+]
+
+
 @pytest.fixture(autouse=True)
 def no_file_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """See that no test reads the config file of whoever runs it."""
@@ -225,7 +236,7 @@ def test_a_wrong_value_is_an_error_that_names_its_variable_and_the_remedy(
         ("regions = 5", "regions"),
         ("regions = [5]", "'eu'"),
         ("locale = 7", "string"),
-        ("requests_per_second = 1.5", "integer"),
+        ("requests_per_second = 1.5", "whole number"),
         ("database_url = 5", "database_url"),
         ("client_secret = [1]", "client_secret"),
         ("home = 5", "home"),
@@ -400,3 +411,22 @@ def test_a_secret_file_that_is_of_no_use_is_named(tmp_path: Path, content: bytes
         loaded.settings.credentials()
     assert words in str(wrong.value)
     assert str(file) in str(wrong.value)
+
+
+def test_every_setting_that_counts_is_tried_with_what_is_no_whole_number() -> None:
+    counting = [name for name, field in Settings.model_fields.items() if field.annotation is int]
+    assert sorted(counting) == sorted(WHOLE_NUMBERS)
+
+
+@pytest.mark.parametrize("given", ["true", "false", "1.0", "7.5", '"1.0"', "nan", "1e1"])
+@pytest.mark.parametrize("setting", WHOLE_NUMBERS)
+def test_a_number_in_the_file_is_whole_or_refused(tmp_path: Path, setting: str, given: str) -> None:
+    with pytest.raises(ConfigurationError, match="give a whole number, such as 7"):
+        load(file_with(tmp_path, f"{setting} = {given}\n"))
+
+
+@pytest.mark.parametrize("given", ["true", "1.0", "7.5", "1e1"])
+@pytest.mark.parametrize("setting", WHOLE_NUMBERS)
+def test_a_number_in_the_environment_is_whole_or_refused(setting: str, given: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"whole number|valid integer"):
+        load({f"IRONFORGE_{setting.upper()}": given})

@@ -47,8 +47,8 @@ FACTIONS = ("Neutral", "Alliance", "Horde")
 SNAPSHOT_SOURCES = ("live", "file", "spool", "quarantine")
 SEEDER_TYPES = ("recipe", "reagent", "item")
 NOT_SHOWN_KINDS = ("recipe", "item")
-LOG_STATUSES = ("running", "success", "no_change", "rejected", "failed", "locked", "spooled")
-BENCHMARK_STATUSES = ("success", "partial", "failed")
+LOG_STATUSES = ("running", "success", "no_change", "rejected", "failed", "locked", "spooled", "cancelled")
+BENCHMARK_STATUSES = ("success", "partial", "failed", "locked", "cancelled")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -329,7 +329,7 @@ BENCHMARKS = Table(
     Column("end_time", Time, nullable=False, comment="by this machine's clock"),
     Column("duration_seconds", _Real, nullable=False, comment="by a clock that never jumps"),
     Column("record_count", BigInteger, comment="rows that were written"),
-    Column("status", Text, nullable=False, comment="success, partial or failed"),
+    Column("status", Text, nullable=False, comment="success, partial, failed, locked or cancelled"),
     Column("error_message", Text, comment="what went wrong and what to do"),
     Column("extra_data", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="steps and their seconds"),
     Column("created_at", Time, nullable=False, server_default=func.now(), comment="when the row was made"),

@@ -106,7 +106,7 @@ def test_readers_are_served_by_a_replica(run: Run, sandbox: Sandbox, programs: P
             there = url.replace(url.partition("@")[2].partition("/")[0], address)
             shown = run("status", "--format", "json", IRONFORGE_DATABASE_URL=there)
             assert shown.exit_code == 0, shown.stderr
-            for region in json.loads(shown.stdout):
+            for region in json.loads(shown.stdout)["regions"]:
                 assert region["auctions"] > 0
                 assert region["crashed"] == []
             sandbox.advance()

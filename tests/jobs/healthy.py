@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, text, update
 
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SEEDER_STATUS
-from ironforge_cli.db.repositories import partitions
+from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SEEDER_STATUS, TOKEN_PRICES
+from ironforge_cli.db.repositories import partitions, stats
 from ironforge_cli.db.repositories.runs import LogRow
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
@@ -85,6 +85,7 @@ def install(connection: Connection, *, hours: int = HELD_HOURS) -> None:
         connection.execute(insert(REGISTRY), [snapshot(region, moment) for moment in held])
         connection.execute(insert(SCRAPER_LOGS), [attempt(region, moment + 27 * MINUTE) for moment in held])
         make_days(connection, region, range(-2, AHEAD + 1))
+        stats.store_token_price(connection, region, at=NOW - 20 * MINUTE, price=300_000 * 10_000)
     connection.execute(insert(BENCHMARKS), [ran("partitions maintain", NOW - 8 * HOUR), ran("collect", NOW - HOUR)])
     connection.execute(insert(SEEDER_STATUS), [{"seeder_type": "recipe", "completed": False}])
 
@@ -108,6 +109,7 @@ def look(
     until: datetime | None = None,
     regions: tuple[Region, ...] = DEFAULT_REGIONS,
     check: bool = True,
+    seen_by: str | None = None,
 ) -> Health:
     return examine(
         regions,
@@ -119,6 +121,7 @@ def look(
         until=until or now,
         ahead=AHEAD,
         check=check,
+        seen_by=seen_by,
     )
 
 
@@ -204,6 +207,12 @@ def late(storage: Storage) -> Storage:
 def from_the_future(storage: Storage) -> Storage:
     with changing(storage) as connection:
         connection.execute(insert(REGISTRY), [snapshot(ILL, NOW + 10 * MINUTE)])
+    return storage
+
+
+def with_old_price(storage: Storage) -> Storage:
+    with changing(storage) as connection:
+        connection.execute(update(TOKEN_PRICES[ILL]).values(timestamp=NOW - 2 * HOUR - MINUTE))
     return storage
 
 
@@ -357,6 +366,7 @@ ILLS: dict[ProblemKind, Callable[[Storage], Storage]] = {
     ProblemKind.STALE: stale,
     ProblemKind.LATE: late,
     ProblemKind.FUTURE: from_the_future,
+    ProblemKind.TOKEN_STALE: with_old_price,
     ProblemKind.MISSING_HOUR: missed,
     ProblemKind.NOTHING_RAN: idle,
     ProblemKind.LOCKED_OUT: locked_out,

@@ -67,11 +67,11 @@ def token_prices(database: Database, region: Region) -> list[Row]:
 
 
 def attempts(database: Database, region: Region | None = None) -> list[Row]:
-    """Status, time that was judged and message of every attempt, oldest first; of one region, or of all."""
+    """Status, time that was judged and message of every attempt at snapshots, oldest first; of one region, or all."""
     return rows(
         database,
         "SELECT status, last_modified, error_message FROM scraper_logs"
-        " WHERE CAST(:region AS text) IS NULL OR region = :region ORDER BY id",
+        " WHERE (CAST(:region AS text) IS NULL OR region = :region) AND command <> 'token price' ORDER BY id",
         region=region.value if region else None,
     )
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ironforge_cli.db.repositories.attempts import Streak
-from ironforge_cli.jobs.health.status_findings import Days, Disk, Freshness, RegionFindings, SelfCheck, StatusFindings
+from ironforge_cli.jobs.health.status_findings import (
+    Days,
+    Disk,
+    Freshness,
+    RegionFindings,
+    SelfCheck,
+    StatusFindings,
+    TokenFreshness,
+)
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW
@@ -35,7 +43,10 @@ READY = Days(
 )
 ENDED_WELL = Streak(NOW - 5 * MINUTE, {}, 0, None, None, None)
 CHECKED = SelfCheck(newest=0.04, day=0.04, before=0.04, version=ESTIMATOR_VERSION, computed_otherwise=0)
-WELL = RegionFindings(region=Region.EU, freshness=FRESH, self_check=CHECKED, days=READY, streak=ENDED_WELL)
+PRICED = TokenFreshness(NOW - 20 * MINUTE, age_seconds=20 * 60, price=300_000 * 10_000)
+WELL = RegionFindings(
+    region=Region.EU, freshness=FRESH, self_check=CHECKED, days=READY, streak=ENDED_WELL, token=PRICED
+)
 
 
 def found(*states: RegionFindings, **everything: Any) -> StatusFindings:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report, count, plain
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_LONGEST_AGO = timedelta(days=3_650)
 _PORT = 8642
 _HERE = f"http://127.0.0.1:{_PORT}"
 
@@ -57,6 +59,17 @@ RetryAfter = Annotated[int | None, typer.Option("--retry-after", min=0, help="Fo
 Clear = Annotated[bool, typer.Option("--clear", help="Switch it off; without a name all faults.")]
 
 
+Ago = Annotated[
+    timedelta,
+    typer.Option(
+        "--ago",
+        parser=duration,
+        metavar="SPAN",
+        help="How long ago its market begins: so many hours it can be moved on without snapshots in the future.",
+    ),
+]
+
+
 @command
 def serve(
     run: Invocation,
@@ -70,6 +83,7 @@ def serve(
     speed: Speed = 1.0,
     latency: Latency = 0.0,
     fault: Faults = None,
+    ago: Ago = "12h",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
     region: Regions = None,
 ) -> None:
     """Answer as Blizzard's API does, over a simulated market, until Ctrl-C.
@@ -89,6 +103,8 @@ def serve(
         say("ironforge collect")
 
     # Before anything listens: what is wrong with the command must not leave an open socket.
+    if ago > _LONGEST_AGO:
+        raise UsageError("--ago is ten years at most.")
     regions = run.regions(region)
     faults_on = [_fault(given, regions) for given in fault or ()]
     try:
@@ -101,7 +117,7 @@ def serve(
             host=host,
             port=port,
             latency=latency,
-            starts_at=run.clock.now(),
+            starts_at=run.clock.now() - ago,
             regions=regions,
         )
     except ValueError as error:

@@ -87,20 +87,27 @@ class HealthCheck:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._beginning = threading.Thread(target=self._sent, args=("/start",), daemon=True)
+        self._has_begun = False
+        self._one_at_a_time = threading.Lock()
         self._problem: str | None = None
 
     def begin(self) -> None:
-        """Tell it that the command begins, beside the command."""
-        self._beginning.start()
+        """Tell it that the command begins, beside the command; once, however often it is called."""
+        with self._one_at_a_time:
+            if not self._has_begun:
+                self._has_begun = True
+                self._beginning.start()
 
-    def end(self, status: ExitStatus, *, said: str) -> None:
+    def end(self, status: ExitStatus, *, said: str, tells_begin: bool = True) -> None:
         """Tell it how the command ended; of a failure, what the command said last.
 
         Another run at work (75) is neither good nor bad: nothing is told. That run says how it ended; if it never
-        does, the check misses a success and raises its alarm.
+        does, the check misses a success and raises its alarm. A call that can't work (2) was no run at all.
         """
-        if status is ExitStatus.LOCKED:
+        if status in {ExitStatus.LOCKED, ExitStatus.USAGE}:
             return
+        if tells_begin:
+            self.begin()
         ending = threading.Thread(target=self._tell_end, args=(status, said), daemon=True)
         ending.start()
         ending.join(PATIENCE_SECONDS)
@@ -109,7 +116,8 @@ class HealthCheck:
             log.warning("The health check at %s could not be told: %s.", self._address.host, problem)
 
     def _tell_end(self, status: ExitStatus, said: str) -> None:
-        self._beginning.join(START_SECONDS)
+        if self._has_begun:
+            self._beginning.join(START_SECONDS)
         if status is ExitStatus.DONE:
             self._problem = self._sent("")
         else:

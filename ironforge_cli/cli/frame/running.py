@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 # Of errors.log there is one more file, the one before it.
 _LONGEST_ERROR_LOG: Final = 1_000_000
 _LONGEST_TRACEBACK: Final = 100_000
+# By Ctrl-C, or by closing the terminal.
+_ENDED_BY_PERSON: Final = frozenset({ExitStatus.INTERRUPTED, ExitStatus.HANGUP})
 # Nobody sends it to programs, and without a handler it does nothing.
 _NUDGE: Final = signal.SIGURG
 _SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -56,9 +58,12 @@ def run_command(
             health_check = pings.health_check(invocation, options)
             if health_check is None:
                 return _run(function, options, invocation)
-            health_check.begin()
+            if not invocation.stop.is_at_terminal:
+                # What a person begins, and may break off, is none of the check's business before it ended.
+                invocation.at_work = health_check.begin
             status = _run(function, options, invocation)
-            health_check.end(status, said=last_lines())
+            if not (invocation.stop.is_at_terminal and status in _ENDED_BY_PERSON):
+                health_check.end(status, said=last_lines(), tells_begin=not invocation.stop.is_at_terminal)
             return status
 
 

@@ -8,13 +8,13 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ironforge_cli.cli.frame import logs
 from ironforge_cli.cli.frame.options import LogFormat
-from ironforge_cli.errors import ConfigurationError, DatabaseError, InterruptedRunError
+from ironforge_cli.cli.frame.stopping import Stop, SystemClock, is_at_terminal
+from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
@@ -41,67 +41,6 @@ if TYPE_CHECKING:
 _Lines = TypeVar("_Lines", bound="MovingLines")
 
 
-def _seconds_passed() -> float:
-    # Linux's own monotonic clock stands still while the machine is asleep; macOS's does not.
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-class Stop:
-    """Whether the program has been asked to end, and by what."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._signal = ""
-
-    @property
-    def event(self) -> threading.Event:
-        """Set as soon as a signal comes."""
-        return self._event
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether a signal came."""
-        return self._event.is_set()
-
-    def ask(self, signal_name: str) -> None:
-        """Remember a signal, and wake whoever waits."""
-        self._signal = self._signal or signal_name
-        self._event.set()
-
-    def wait(self, seconds: float | None) -> None:
-        """Wait that long, or for ever; raises `InterruptedRunError` as soon as a signal comes."""
-        self._event.wait(seconds)
-        self.check()
-
-    def check(self) -> None:
-        """Raise `InterruptedRunError` after a signal."""
-        if self._event.is_set():
-            raise InterruptedRunError(self._signal)
-
-
-class SystemClock:
-    """This machine's clock, and waiting that a signal ends."""
-
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
-
-    def now(self) -> datetime:
-        """The time of day, aware UTC."""
-        return datetime.now(tz=UTC)
-
-    def monotonic(self) -> float:
-        """Seconds by a clock that never jumps, and that goes on while the machine is asleep."""
-        return _seconds_passed()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; raises `InterruptedRunError` where a signal comes meanwhile."""
-        self._stop.wait(seconds)
-
-    def check(self) -> None:
-        """Raise `InterruptedRunError` after a signal."""
-        self._stop.check()
-
-
 class Invocation:
     """One call of one command: what it may need, made when it is asked for, closed when it ends."""
 
@@ -109,12 +48,14 @@ class Invocation:
         self.environment = environment
         self.shared = shared
         self.command = command
-        self.stop = Stop()
+        self.stop = Stop(is_at_terminal=is_at_terminal())
         self.clock = SystemClock(self.stop)
         self._closing = ExitStack()
         # What moves on the terminal; it leaves before anything is written for good.
         self._moving = self._closing.enter_context(ExitStack())
         self._embedded: EmbeddedServer | None = None
+        self.at_work: Callable[[], None] = lambda: None
+        """Called when the work begins: what was wrong with the options has been said by then."""
         self.home_in_use: Path | None = None
         """The home of a command that has another than the settings'."""
         self._upgrading: tuple[Database, Upgrade] | None = None
@@ -155,6 +96,7 @@ class Invocation:
         from ironforge_cli.cli.frame import homes
 
         home = self.settings.home
+        self.at_work()
         if self.settings.database_url is None:
             homes.mend(home)
             # The embedded server's account has to get in, too.
@@ -238,6 +180,7 @@ class Invocation:
         return database
 
     def _opened(self, url: str) -> Database:
+        self.at_work()
         from ironforge_cli.db.engine import Database
 
         database = Database(url)

@@ -117,19 +117,26 @@ METRICS: Final = (
         "Attempts since the last one that ended well",
         lambda s: s.streak and sum(s.streak.counts.values()),
     ),
-    _regional("ironforge_spool_bodies", "Bodies that wait to be stored", lambda s: s.spool.bodies),
-    _regional("ironforge_spool_bytes", "Bytes on disk of bodies that wait", lambda s: s.spool.bytes),
+    _regional(
+        "ironforge_token_price_timestamp_seconds",
+        "When the newest stored price of the token was set",
+        lambda s: s.token and _seconds(s.token.updated_at),
+    ),
+    _regional("ironforge_spool_bodies", "Bodies that wait to be stored", lambda s: s.spool and s.spool.bodies),
+    _regional("ironforge_spool_bytes", "Bytes on disk of bodies that wait", lambda s: s.spool and s.spool.bytes),
     _regional(
         "ironforge_spool_oldest_timestamp_seconds",
         "When the oldest body that waits was received",
-        lambda s: _seconds(s.spool.oldest_at),
+        lambda s: s.spool and _seconds(s.spool.oldest_at),
     ),
-    _regional("ironforge_quarantine_bodies", "Refused bodies", lambda s: s.quarantine.bodies),
-    _regional("ironforge_quarantine_bytes", "Bytes on disk of refused bodies", lambda s: s.quarantine.bytes),
+    _regional("ironforge_quarantine_bodies", "Refused bodies", lambda s: s.quarantine and s.quarantine.bodies),
+    _regional(
+        "ironforge_quarantine_bytes", "Bytes on disk of refused bodies", lambda s: s.quarantine and s.quarantine.bytes
+    ),
     _regional(
         "ironforge_quarantine_newest_timestamp_seconds",
         "When the newest refused body was received",
-        lambda s: _seconds(s.quarantine.newest_at),
+        lambda s: s.quarantine and _seconds(s.quarantine.newest_at),
     ),
     _single("ironforge_pending_log_rows", "Log rows that wait for the database", lambda found: found.pending_rows),
     _regional("ironforge_partitions", "Partitions of raw snapshots", lambda s: s.days and s.days.held),

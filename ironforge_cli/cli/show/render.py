@@ -63,16 +63,40 @@ def written(report: Report) -> str:
             return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
 
 
+def one_document(value: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """A value as one JSON document."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=indent) + "\n"
+
+
 def _csv(records: Sequence[Mapping[str, Any]]) -> str:
     stream = io.StringIO()
-    if records:
-        writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
+    rows = [flat(record) for record in records]
+    if rows:
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n")
         writer.writeheader()
-        for record in records:
-            writer.writerow(
-                {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
-            )
+        writer.writerows(rows)
     return stream.getvalue()
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as one row of single values: what has names gets columns of its own, what has parts is counted.
+
+    >>> flat({"steps": {"decode": 0.1}, "kinds": ["late", "disk"], "gaps": [{"hours": 1}], "age": None})
+    {'steps_decode': 0.1, 'kinds': 'late disk', 'gaps': 1, 'age': None}
+    """
+    row: dict[str, Any] = {}
+    for key, value in record.items():
+        match value:
+            case dict():
+                row |= {f"{key}_{name}": one for name, one in flat(value).items()}  # pyright: ignore[reportUnknownArgumentType] - any dictionary
+            case list() if all(isinstance(one, str) and " " not in one for one in value):  # pyright: ignore[reportUnknownVariableType] - any list
+                row[key] = " ".join(value)  # pyright: ignore[reportUnknownArgumentType] - strings alone
+            case list():
+                row[key] = len(value)  # pyright: ignore[reportUnknownArgumentType] - any list
+            case _:
+                row[key] = value
+    return row
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from ironforge_cli.cli.show.render import count, iso, plain, size
+from ironforge_cli.cli.show.render import count, gold, iso, plain, size
+from ironforge_cli.cli.show.verdict import ago, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.health.status import Health
     from ironforge_cli.jobs.health.status_findings import RegionFindings, Shelved, StatusFindings
 
+_UNKNOWN: Final = "unknown"
 _SHOWN_HOURS: Final = 12
 """Of each region; --format json has all of them."""
 
@@ -24,6 +26,10 @@ _SHOWN_HOURS: Final = 12
 def show(health: Health, console: Console) -> None:
     """Print all of it; problems go to stderr."""
     found = health.found
+    console.print(line(health), soft_wrap=True)
+    if found.is_unused:
+        return
+    console.print()
     console.print(_regions(found))
     for state in found.regions:
         _show_missing(state, console)
@@ -34,14 +40,17 @@ def show(health: Health, console: Console) -> None:
     if found.seeders:
         told = ", ".join(
             f"{seeder.seeder} {'complete' if seeder.completed else 'incomplete'}"
-            f"{f' ({_short(seeder.completed_at)})' if seeder.completed_at else ''}"
+            f"{f' ({ago(seeder.completed_at, found.now)})' if seeder.completed_at else ''}"
             f"{f', build {seeder.newer_build} is newer' if seeder.newer_build else ''}"
             for seeder in found.seeders
         )
         console.print(f"seeders: {told}", markup=False)
+    for problem in health.seen:
+        by = found.seen.get(problem.event or "", "somebody")
+        console.print(f"seen by {by}: {problem.text}", markup=False, soft_wrap=True)
     if found.pending_rows:
         console.print(f"log rows that wait for the database: {count(found.pending_rows)}", markup=False)
-    sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items())
+    sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items()) or _UNKNOWN
     console.print(f"{found.database}: {sizes}", markup=False)
     free = f"{size(found.disk.free)} of {size(found.disk.total)} free"
     console.print(f"disk of {found.disk.folder}: {free}", markup=False)
@@ -51,33 +60,53 @@ def _regions(found: StatusFindings) -> Table:
     grid = _grid("")
     for state in found.regions:
         grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
-    rows: dict[str, Callable[[RegionFindings], str]] = {
-        "newest snapshot": lambda state: iso(state.freshness.snapshot_time) if state.freshness else "none",
-        "age": lambda state: _span(state.freshness.age_seconds) if state.freshness else "-",
-        "usually at": _rhythm,
+    asked: dict[str, Callable[[RegionFindings], str]] = {
+        "newest snapshot": lambda state: (
+            ago(state.freshness.snapshot_time, found.now) if state.freshness else _none_yet(state, found)
+        ),
         "next": lambda state: _next(state, found.now),
+        "usually at": _rhythm,
         "auctions": lambda state: count(state.freshness and state.freshness.auctions),
         "auctions left out": lambda state: count(state.freshness and state.freshness.skipped),
         "items": lambda state: count(state.freshness and state.freshness.items),
-        "hours missing": lambda state: count(len(state.missing)),
-        "last attempt": lambda state: _short(state.last_attempt_at),
-        "bodies in the spool": lambda state: _shelf(state.spool, found.now),
-        "bodies refused": lambda state: _shelf(state.quarantine, found.now),
-        "last refused": lambda state: state.quarantine.newest_reason or "-",
+        "hours missing": lambda state: count(len(state.missing)) if state.freshness else "-",
+        "last attempt": lambda state: _last_attempt(state, found),
+        "token price": lambda state: (
+            f"{gold(state.token.price)}, {ago(state.token.updated_at, found.now)}" if state.token else "none"
+        ),
         "days held": _days,
         "days ready ahead": lambda state: _ahead(state, found.ahead),
         "self-check": _self_check,
     }
-    for name, cell in rows.items():
+    on_disk: dict[str, Callable[[RegionFindings], str]] = {
+        "bodies in the spool": lambda state: _shelf(state.spool, found.now),
+        "bodies refused": lambda state: _shelf(state.quarantine, found.now),
+        "last refused": lambda state: _UNKNOWN if state.quarantine is None else state.quarantine.newest_reason or "-",
+    }
+    for name, cell in asked.items():
+        told = (_UNKNOWN if found.away is not None else cell(state) for state in found.regions)
+        grid.add_row(f"[dim]{name}[/]", *(plain(cell) for cell in told))
+    for name, cell in on_disk.items():
         grid.add_row(f"[dim]{name}[/]", *(plain(cell(state)) for state in found.regions))
     return grid
+
+
+def _none_yet(state: RegionFindings, found: StatusFindings) -> str:
+    at_work = [attempt.timestamp for attempt in found.at_work if attempt.region == state.region.value]
+    return f"none; a first one is under way, begun {ago(min(at_work), found.now)}" if at_work else "none"
+
+
+def _last_attempt(state: RegionFindings, found: StatusFindings) -> str:
+    if any(attempt.region == state.region.value for attempt in found.at_work):
+        return "at work now"
+    return ago(state.last_attempt_at, found.now)
 
 
 def _rhythm(state: RegionFindings) -> str:
     fresh = state.freshness
     if fresh is None or fresh.minute is None or fresh.delay_seconds is None:
         return "not learned yet"
-    return f":{fresh.minute:02}, stored within {_span(fresh.delay_seconds)}"
+    return f":{fresh.minute:02}, stored within {span(fresh.delay_seconds)}"
 
 
 def _next(state: RegionFindings, now: datetime) -> str:
@@ -85,8 +114,8 @@ def _next(state: RegionFindings, now: datetime) -> str:
     if fresh is None or fresh.due_at is None:
         return "-"
     if fresh.late_seconds:
-        return f"{_span(fresh.late_seconds)} later than usual"
-    return f"due in {_span((fresh.due_at - now).total_seconds())}" if fresh.due_at > now else "due now"
+        return f"{span(fresh.late_seconds)} later than usual"
+    return f"due in {span((fresh.due_at - now).total_seconds())}" if fresh.due_at > now else "due now"
 
 
 def _days(state: RegionFindings) -> str:
@@ -111,15 +140,17 @@ def _self_check(state: RegionFindings) -> str:
     return f"{check.newest:.1%}{lately}{before}"
 
 
-def _shelf(shelved: Shelved, now: datetime) -> str:
+def _shelf(shelved: Shelved | None, now: datetime) -> str:
+    if shelved is None:
+        return _UNKNOWN
     if not shelved.bodies or shelved.oldest_at is None:
         return count(shelved.bodies)
-    return f"{count(shelved.bodies)}, {size(shelved.bytes)}, oldest {_span((now - shelved.oldest_at).total_seconds())}"
+    return f"{count(shelved.bodies)}, {size(shelved.bytes)}, oldest {span((now - shelved.oldest_at).total_seconds())}"
 
 
 def _show_missing(state: RegionFindings, console: Console) -> None:
     for hour in state.missing[:_SHOWN_HOURS]:
-        told = f"{state.region.label} lacks {_short(hour.expected_at)}: {hour.explanation}"
+        told = f"{state.region.label} lacks {iso(hour.expected_at.replace(microsecond=0))}: {hour.explanation}"
         console.print(told, markup=False)
     more = len(state.missing) - _SHOWN_HOURS
     if more > 0:
@@ -129,7 +160,9 @@ def _show_missing(state: RegionFindings, console: Console) -> None:
 def _runs(found: StatusFindings) -> Table:
     runs = _grid("last runs", "began", "seconds", "status", "steps", right=("seconds",))
     for last in found.last_runs:
-        runs.add_row(last.command, _short(last.started_at), f"{last.seconds:.2f}", last.status, _steps(last.steps))
+        runs.add_row(
+            last.command, ago(last.started_at, found.now), f"{last.seconds:.2f}", last.status, _steps(last.steps)
+        )
     return runs
 
 
@@ -138,22 +171,6 @@ def _grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
     for column in columns:
         grid.add_column(column, overflow="fold", justify="right" if column in right else "left")
     return grid
-
-
-def _short(moment: datetime | None) -> str:
-    return iso(moment.replace(microsecond=0)) if moment else "-"
-
-
-def _span(seconds: float) -> str:
-    """A span of time as a person reads it.
-
-    >>> _span(59), _span(3_780), _span(200_000)
-    ('0 min', '1 h 03 min', '2 d 7 h')
-    """
-    hours, minutes = divmod(max(0, int(seconds)) // 60, 60)
-    if hours >= 48:  # noqa: PLR2004 - two days
-        return f"{hours // 24} d {hours % 24} h"
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 def _steps(extra: dict[str, Any]) -> str:

@@ -28,11 +28,13 @@ _LAST_GOOD: Final = text(
 _BAD: Final = text(
     "SELECT status, count(*), count(*) FILTER (WHERE poll_attempts = 1), min(timestamp), max(timestamp)"
     " FROM scraper_logs WHERE region = :region AND command IN ('collect', 'poll')"
-    " AND status NOT IN ('running', 'success', 'no_change') AND timestamp BETWEEN :since AND :until GROUP BY status"
+    " AND status NOT IN ('running', 'success', 'no_change', 'cancelled')"
+    " AND timestamp BETWEEN :since AND :until GROUP BY status"
 )
 _LAST_MESSAGE: Final = text(
     "SELECT error_message FROM scraper_logs WHERE region = :region AND command IN ('collect', 'poll')"
-    " AND status <> 'running' AND timestamp BETWEEN :since AND :until ORDER BY timestamp DESC LIMIT 1"
+    " AND status NOT IN ('running', 'cancelled') AND timestamp BETWEEN :since AND :until"
+    " ORDER BY timestamp DESC LIMIT 1"
 )
 _TALLIES: Final = text(
     "SELECT span.number - 1, log.status, count(*),"

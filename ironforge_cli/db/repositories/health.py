@@ -22,11 +22,15 @@ from ironforge_cli.db.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from ironforge_cli.regions import Region
+
+ACKNOWLEDGE: Final = "status --acknowledge"
+"""What a person's word of having seen problems is called in the logs."""
 
 _execute = executor("status")
 
@@ -127,8 +131,11 @@ def gaps(
     return [Gap(start, end, max(1, int(hours))) for start, end, hours in _execute(connection, statement)]
 
 
-def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
-    """Attempts that say `running` and whose owner is gone, newest first; none on a replica, where no owner is seen."""
+def running(connection: Connection, *, since: datetime) -> list[tuple[LoggedAttempt, bool]]:
+    """Attempts that say `running`, newest first, and whether their owner lives: one without has crashed.
+
+    None on a replica, where no owner is seen.
+    """
     statement = (
         select(*_ATTEMPT)
         .where(
@@ -139,20 +146,25 @@ def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
         )
         .order_by(SCRAPER_LOGS.c.timestamp.desc())
     )
-    running = [LoggedAttempt(*row) for row in _execute(connection, statement)]
-    return [attempt for attempt in running if not locks.is_held(connection, locks.run_lock(attempt.id))]
+    found = [LoggedAttempt(*row) for row in _execute(connection, statement)]
+    return [(attempt, locks.is_held(connection, locks.run_lock(attempt.id))) for attempt in found]
 
 
-def last_upkeep(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
-    """The last finished attempt since a time of each command that doesn't collect, at each region that it is about.
+def crashed(connection: Connection, *, since: datetime) -> list[LoggedAttempt]:
+    """Those without an owner."""
+    return [attempt for attempt, is_owned in running(connection, since=since) if not is_owned]
 
-    Those that lost their lock are left out: another run did the work.
+
+def last_upkeep(connection: Connection, *, commands: Sequence[str], since: datetime) -> list[LoggedAttempt]:
+    """The last finished attempt since a time of each of some commands, at each region that it is about.
+
+    Those that lost their lock are left out: another run did the work. So are those that a person cancelled.
     """
     statement = (
         select(*_ATTEMPT)
         .where(
-            SCRAPER_LOGS.c.command.not_in(("collect", "poll", "status")),
-            SCRAPER_LOGS.c.status.not_in(("running", "locked")),
+            SCRAPER_LOGS.c.command.in_(commands),
+            SCRAPER_LOGS.c.status.not_in(("running", "locked", "cancelled")),
             SCRAPER_LOGS.c.timestamp >= since,
             _OF_ANY_REGION,
         )
@@ -179,6 +191,17 @@ def last_runs(connection: Connection, *, since: datetime) -> list[LastRun]:
     )
     found = [LastRun(*row) for row in _execute(connection, statement, {"since": since})]
     return sorted(found, key=lambda run: run.started_at, reverse=True)
+
+
+def acknowledged(connection: Connection, *, since: datetime) -> dict[str, str]:
+    """The events that somebody has said to have seen since a time, each with who that was."""
+    statement = text(
+        "SELECT event.value, extra_data ->> 'by' FROM benchmarks,"
+        " jsonb_array_elements_text(extra_data -> 'seen') AS event"
+        " WHERE operation_type = 'command' AND operation_name = :command AND start_time >= :since"
+    )
+    rows = _execute(connection, statement, {"command": ACKNOWLEDGE, "since": since})
+    return {str(event): str(by) for event, by in rows}
 
 
 def is_default_used(connection: Connection, region: Region) -> bool:

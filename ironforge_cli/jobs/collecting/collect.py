@@ -38,6 +38,8 @@ __all__ = ["COMMAND", "Collected", "CollectedRegion", "CollectedToken", "Market"
 
 COMMAND: Final = "collect"
 log = logging.getLogger(__name__)
+INGEST: Final = "collect --from"
+"""A body that somebody stores by hand says nothing of how collecting goes."""
 
 
 class Market(CommoditySource, TokenSource, Protocol):
@@ -65,7 +67,7 @@ def collect(
     without a database, bodies and evidence wait in folders.
     """
     shown = Shown(progress)
-    with _working(storage, clock=clock) as (workplace, run):
+    with _working(storage, command=COMMAND, clock=clock) as (workplace, run):
 
         def region_work(region: Region) -> CollectedRegion:
             def cycle(attempt: Attempt) -> CollectedRegion:
@@ -106,15 +108,21 @@ def ingest(
     """
     require_possible(snapshot_time, clock=clock)
     received = Received.given(region, body, snapshot_time=snapshot_time)
-    return ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
+    return ingest_received(received, command=INGEST, storage=storage, clock=clock, progress=progress, force=force)
 
 
 def ingest_received(
-    received: Received, *, storage: Storage, clock: Clock, progress: Progress | None = None, force: bool = False
+    received: Received,
+    *,
+    command: str,
+    storage: Storage,
+    clock: Clock,
+    progress: Progress | None = None,
+    force: bool = False,
 ) -> Collected:
-    """Store a body that has a time, as one run with its evidence; what goes wrong is in the result."""
+    """Store a body that has a time, as one run of a command with its evidence; what goes wrong is in the result."""
     region = received.region
-    with _working(storage, clock=clock) as (workplace, run):
+    with _working(storage, command=command, clock=clock) as (workplace, run):
 
         def cycle(attempt: Attempt) -> CollectedRegion:
             return _taken_in(received, workplace=workplace, attempt=attempt, force=force)
@@ -156,8 +164,8 @@ def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, for
 
 
 @contextmanager
-def _working(storage: Storage, *, clock: Clock) -> Generator[tuple[Workplace, Run]]:
+def _working(storage: Storage, *, command: str, clock: Clock) -> Generator[tuple[Workplace, Run]]:
     """Write evidence around a run, and find out whether there is a database to work with."""
-    evidence = evidence_of(storage, command=COMMAND, clock=clock)
+    evidence = evidence_of(storage, command=command, clock=clock)
     with evidence.run() as run:
         yield Workplace.at(storage, evidence=evidence, decoding=threading.Lock()), run

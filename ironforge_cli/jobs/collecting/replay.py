@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import STOPPED, ConfigurationError, ExitStatus, UsageError
 from ironforge_cli.jobs.collecting.collect import ingest_received, require_possible
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.spool import Kept
     from ironforge_cli.jobs.evidence.runs import Clock, Progress
     from ironforge_cli.jobs.storage import Storage
+
+COMMAND: Final = "spool replay"
 
 
 def replay(
@@ -56,7 +58,9 @@ def replay(
     results: list[Collected] = []
     for body, time in timed:
         received = Received.kept_on(shelf, body, source="quarantine" if quarantine else "spool", snapshot_time=time)
-        result = ingest_received(received, storage=storage, clock=clock, progress=progress, force=force)
+        result = ingest_received(
+            received, command=COMMAND, storage=storage, clock=clock, progress=progress, force=force
+        )
         (region,) = result.regions
         if not region.is_held:
             result = replace(result, regions=(replace(region, status=ExitStatus.REFUSED),))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.jobs.evidence.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,6 +50,7 @@ def tell(collected: CollectedRegion, *, more: str = "") -> None:
 def summarise(run: Run, collected: Collected) -> None:
     """Tell the run's benchmark how its pieces ended."""
     run.status = collected.status
+    run.outcome = next((one.outcome for one in collected.regions if one.outcome is Outcome.CANCELLED), None)
     run.record_count = sum(region.counts.auctions for region in collected.regions if region.counts)
     failures = [
         f"{piece.region.label}{kind}: {piece.message}"

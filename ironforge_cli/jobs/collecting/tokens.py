@@ -12,6 +12,7 @@ from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, 
 from ironforge_cli.jobs.collecting.outcomes import CollectedToken, explained
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.pending import TokenRow
+from ironforge_cli.jobs.storage import evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COMMAND: Final = "token price"
+"""What an attempt at one is called in the logs."""
 TOKEN_EVERY: Final = timedelta(minutes=10)
 """Blizzard sets the price of a token about every 20 minutes."""
 
@@ -37,7 +40,16 @@ class TokenSource(Protocol):
 
 
 def collect_token(region: Region, *, market: TokenSource, storage: Storage, clock: Clock) -> CollectedToken:
-    """Store a region's token price, if it is new; one that the database can't take waits on disk."""
+    """Store a region's token price, if it is new, and leave a row; one that the database can't take waits on disk."""
+    began_at = clock.now()
+    collected = _collected(region, market=market, storage=storage, clock=clock)
+    evidence_of(storage, command=COMMAND, clock=clock).note(
+        region, collected.outcome, collected.message, began_at=began_at
+    )
+    return collected
+
+
+def _collected(region: Region, *, market: TokenSource, storage: Storage, clock: Clock) -> CollectedToken:
     try:
         clock.check()
         updated_at, price = market.token_price(region)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ironforge_cli.errors import LockedError, RefusedAnswerError
+from ironforge_cli.errors import ExitStatus, InterruptedRunError, LockedError, RefusedAnswerError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     LOCKED = "locked"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Whoever started it mistyped something, or ended it at the terminal: nothing that anybody has to mend."""
 
     @classmethod
     def of(cls, error: BaseException) -> Outcome:
@@ -37,6 +39,8 @@ class Outcome(StrEnum):
                 return cls.REJECTED
             case LockedError():
                 return cls.LOCKED
+            case UsageError() | InterruptedRunError(is_from_terminal=True):
+                return cls.CANCELLED
             case _:
                 return cls.FAILED
 
@@ -58,3 +62,22 @@ class Ended:
     message: str | None = None
     last_modified: datetime | None = None
     """The time that Blizzard gave to what it answered, where it answered."""
+
+
+def run_status(status: ExitStatus, outcome: Outcome | None = None) -> str:
+    """What the benchmark of a run says, one of BENCHMARK_STATUSES; `outcome` is that of the error that ended it.
+
+    >>> run_status(ExitStatus.DONE), run_status(ExitStatus.LOCKED), run_status(ExitStatus.DATABASE)
+    ('success', 'locked', 'failed')
+    >>> run_status(ExitStatus.INTERRUPTED, Outcome.CANCELLED), run_status(ExitStatus.INTERRUPTED)
+    ('cancelled', 'failed')
+    """
+    if outcome is Outcome.CANCELLED:
+        return "cancelled"
+    names = {
+        ExitStatus.DONE: "success",
+        ExitStatus.PARTIAL: "partial",
+        ExitStatus.LOCKED: "locked",
+        ExitStatus.USAGE: "cancelled",
+    }
+    return names.get(status, "failed")

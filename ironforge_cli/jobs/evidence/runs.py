@@ -22,7 +22,7 @@ from ironforge_cli.errors import (
     ExitStatus,
     IronforgeError,
 )
-from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome
+from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome, run_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -99,6 +99,8 @@ class Run:
 
     record_count: int | None = None
     status: ExitStatus = ExitStatus.DONE
+    outcome: Outcome | None = None
+    """That of the error that ended it, if one did."""
     message: str | None = None
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -151,6 +153,19 @@ class Evidence:
             self._write(finished, lambda connection: runs.add_log(connection, finished))
             self._disown(owning)
 
+    def note(self, region: Region, outcome: Outcome, message: str | None, *, began_at: datetime) -> None:
+        """Write the row of a small attempt that is over; one that takes no time has no row while it is at work."""
+        row = LogRow(
+            command=self._command,
+            region=region,
+            timestamp=began_at,
+            status=outcome.row_status,
+            last_modified=None,
+            error_message=message,
+            poll_attempts=1,
+        )
+        self._write(row, lambda connection: runs.add_log(connection, row))
+
     @contextmanager
     def run(self) -> Generator[Run]:
         """Write the benchmark of one command run when its block ends, however it ends."""
@@ -160,6 +175,7 @@ class Evidence:
             yield run
         except BaseException as error:
             run.status = error.status if isinstance(error, IronforgeError) else ExitStatus.BUG
+            run.outcome = Outcome.of(error)
             run.message = str(error) or type(error).__name__
             raise
         finally:
@@ -170,6 +186,7 @@ class Evidence:
                 seconds=self._clock.monotonic() - started,
                 record_count=run.record_count,
                 status=run.status,
+                outcome=run.outcome,
                 message=run.message,
                 extra=run.extra,
             )
@@ -183,11 +200,11 @@ class Evidence:
         seconds: float,
         record_count: int | None,
         status: ExitStatus = ExitStatus.DONE,
+        outcome: Outcome | None = None,
         message: str | None = None,
         extra: dict[str, Any],
     ) -> None:
         """Write how long something took that ends now, in a transaction of its own."""
-        names = {ExitStatus.DONE: "success", ExitStatus.PARTIAL: "partial"}
         row = BenchmarkRow(
             operation_type=operation_type,
             operation_name=self._command,
@@ -196,7 +213,7 @@ class Evidence:
             end_time=self._clock.now(),
             duration_seconds=seconds,
             record_count=record_count,
-            status=names.get(status, "failed"),
+            status=run_status(status, outcome),
             error_message=message,
             extra_data=extra,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.jobs.health.status_findings import Freshness, SelfCheck
+from ironforge_cli.jobs.health.status_findings import Freshness, SelfCheck, TokenFreshness
 from ironforge_cli.market.rhythm import Seen
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
@@ -41,6 +41,14 @@ def freshness(stored: Sequence[Stored], rhythm: Rhythm | None, *, delay: timedel
         late_seconds=max(0, int((now - due_at - delay).total_seconds())) if due_at else None,
         skipped=newest.skipped,
     )
+
+
+def token_freshness(newest: tuple[datetime, int] | None, *, now: datetime) -> TokenFreshness | None:
+    """How old the newest price of a region's token is; None without any."""
+    if newest is None:
+        return None
+    at, price = newest
+    return TokenFreshness(updated_at=at, age_seconds=int((now - at).total_seconds()), price=price)
 
 
 def published_live(stored: Iterable[Stored]) -> list[Seen]:

@@ -26,6 +26,7 @@ _IN_WORDS: Final = {
     "failed": "failed {}",
     "locked": "locked out {} by another run",
     CRASHED: "crashed {}",
+    "cancelled": "ended {} by whoever started it",
     "running": "still at work {}",
     "success": "another snapshot was stored {}",
     "no_change": "Blizzard had published nothing new {}",

@@ -34,11 +34,13 @@ SELF_CHECK_RISE: Final = 0.05
 """The self-check is far above what it was when it is more than twice that, and more than 5 points above."""
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
+UPKEEP: Final = ("partitions maintain", "seed items", "seed reagents", "seed recipes", "stats recompute")
+"""What else cron runs. Whatever a person runs once is that person's business: no check fails for it."""
 _GOOD: Final = frozenset({"success", "no_change"})
 
 
 class ProblemKind(StrEnum):
-    """Everything that can be wrong: the name of its metric's label, what it means, and what to do."""
+    """Everything that can be wrong, worst first: the name of its metric's label, what it means, and what to do."""
 
     DATABASE = "database", "the database can't be reached, or refuses to be read", "mend it as the message says"
     SCHEMA = "schema", "the database has no schema, or that of another version", "run `ironforge db upgrade`"
@@ -47,41 +49,52 @@ class ProblemKind(StrEnum):
         "spool, quarantine or waiting log rows can't be read",
         "correct the permissions of `IRONFORGE_HOME`, or run it as the account that owns it",
     )
+    DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
     NO_SNAPSHOT = "no_snapshot", "nothing is stored of a region", "run `ironforge collect`, and read what it says"
     STALE = (
         "stale",
         "a region's newest snapshot is older than `--max-age`",
         "see whether cron runs, and what the last attempts say",
     )
-    LATE = (
-        "late",
-        "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
-        "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
-    )
-    FUTURE = (
-        "future",
-        "the newest snapshot is in the future by this machine's clock, so that nothing newer is stored",
-        "set the clock; where the clock is right, delete the snapshot that bears the wrong time",
-    )
-    MISSING_HOUR = (
-        "missing_hour",
-        "within the last 24 hours an hour was missed for good, which later ones have followed",
-        "nothing brings it back unless a body waits or was refused; the explanation says what to mend",
-    )
     NOTHING_RAN = (
         "nothing_ran",
         "no attempt to collect a region was made for longer than `--max-age`",
         "see whether cron runs, and whether its line names the program's full path",
+    )
+    NO_PARTITION = (
+        "no_partition",
+        "today's or tomorrow's rows have no partition",
+        "run `ironforge partitions maintain`, and see whether cron does",
+    )
+    FAILING = (
+        "failing",
+        "no attempt at a region ended well: three runs or windows in a row, or for two hours",
+        "the last message says why",
     )
     LOCKED_OUT = (
         "locked_out",
         "every attempt at a region lost its lock: three runs or windows in a row, or for two hours",
         "find who holds it in `pg_locks`, and end that process",
     )
-    FAILING = (
-        "failing",
-        "no attempt at a region ended well: three runs or windows in a row, or for two hours",
-        "the last message says why",
+    FUTURE = (
+        "future",
+        "the newest snapshot is in the future by this machine's clock: what is published until then is not stored",
+        "set the clock; where it is right, `ironforge snapshots drop` takes the snapshot out that bears the wrong time",
+    )
+    LATE = (
+        "late",
+        "the next snapshot should be stored by now, by the region's rhythm: it is 35 minutes later than usual",
+        "mostly wait: Blizzard publishes late after maintenance; else as for a stale one",
+    )
+    TOKEN_STALE = (
+        "token_stale",
+        "a region's newest price of the token is older than `--max-age`, or there is none beside its snapshots",
+        "run `ironforge collect`, and read what it says of the token; `scraper_logs` has each attempt",
+    )
+    MISSING_HOUR = (
+        "missing_hour",
+        "within the last 24 hours an hour was missed for good, which later ones have followed",
+        "nothing brings it back unless a body waits or was refused; the explanation says what to mend",
     )
     CRASHED = (
         "crashed",
@@ -91,7 +104,7 @@ class ProblemKind(StrEnum):
     FAILED_RUN = (
         "failed_run",
         "the last seeding, upkeep of partitions or recomputation failed, within a week",
-        "do what its message says and run it again",
+        "do what its message says; the next good run clears it",
     )
     SPOOL = (
         "spool",
@@ -104,11 +117,6 @@ class ProblemKind(StrEnum):
         "look at it with `ironforge spool list --quarantine`; `ironforge spool replay --quarantine` stores it",
     )
     PENDING_LOGS = "pending_logs", "log rows wait for a database", "the next run of `ironforge collect` writes them"
-    NO_PARTITION = (
-        "no_partition",
-        "today's or tomorrow's rows have no partition",
-        "run `ironforge partitions maintain`, and see whether cron does",
-    )
     AHEAD = (
         "ahead",
         "two or more of the days that `IRONFORGE_PARTITIONS_AHEAD` asks for are not ready",
@@ -144,7 +152,6 @@ class ProblemKind(StrEnum):
         "crafting data was complete once and is not any more, as when a newer build of the game appears",
         "run `ironforge seed all`; it goes on where it stopped",
     )
-    DISK = "disk", "less than 5% of the disk that holds `IRONFORGE_HOME` is free", "make room"
 
     meaning: str
     advice: str
@@ -166,11 +173,20 @@ class Problem:
     region: Region | None
     text: str
     """What is wrong and what to do."""
+    event: str | None = None
+    """Of what is past, and nothing changes any more: its name, by which a person can say to have seen it."""
 
 
 def problems(found: StatusFindings) -> tuple[Problem, ...]:
-    """Everything that is wrong; nothing where all is well."""
-    return tuple(_problems(found))
+    """Everything that is wrong and that nobody has seen, worst first; nothing where all is well."""
+    worst_first = list(ProblemKind)
+    unseen = [problem for problem in _problems(found) if problem.event not in found.seen]
+    return tuple(sorted(unseen, key=lambda problem: worst_first.index(problem.kind)))
+
+
+def seen(found: StatusFindings) -> tuple[Problem, ...]:
+    """What is wrong and somebody has seen."""
+    return tuple(problem for problem in _problems(found) if problem.event in found.seen)
 
 
 def _problems(found: StatusFindings) -> Iterator[Problem]:
@@ -179,7 +195,9 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
         yield Problem(kind, None, str(found.away))
     if found.unreadable is not None:
         yield Problem(ProblemKind.UNREADABLE, None, str(found.unreadable))
-    for state in found.regions:
+    if found.is_unused:
+        yield Problem(ProblemKind.NO_SNAPSHOT, None, "Nothing has been collected yet. Run `ironforge collect`.")
+    for state in () if found.is_unused else found.regions:
         if found.away is None:
             yield from _of_freshness(state, found)
             yield from _of_attempts(state, found)
@@ -210,7 +228,13 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
 def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, fresh = state.region, state.region.label, state.freshness
     if fresh is None:
-        yield Problem(ProblemKind.NO_SNAPSHOT, region, f"{label}: no snapshot is stored. Run `ironforge collect`.")
+        at_work = [attempt for attempt in found.at_work if attempt.region == region and attempt.command in _COLLECTING]
+        told = (
+            f"no snapshot is stored yet; the first collection is under way since {_iso(at_work[-1].timestamp)}."
+            if at_work
+            else "no snapshot is stored. Run `ironforge collect`."
+        )
+        yield Problem(ProblemKind.NO_SNAPSHOT, region, f"{label}: {told}")
         return
     due = f", and the next was due at {_iso(fresh.due_at)}" if fresh.due_at and fresh.due_at < found.now else ""
     age = timedelta(seconds=fresh.age_seconds)
@@ -221,18 +245,31 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
         yield Problem(
             ProblemKind.FUTURE,
             region,
-            f"{label}: the newest snapshot is in the future, so that nothing newer is ever stored. Set this machine's "
-            "clock; if it is right, delete that snapshot.",
+            f"{label}: the newest snapshot, of {_iso(fresh.snapshot_time)}, is in the future by this machine's clock: "
+            "what Blizzard publishes until then is taken for old and not stored. Set the clock; if it is right, run "
+            f"`ironforge snapshots drop --region {region} {_iso(fresh.snapshot_time)}`.",
         )
     elif fresh.late_seconds is not None and fresh.late_seconds > hours.patience(found.max_age).total_seconds():
         late = timedelta(seconds=fresh.late_seconds)
         told = f"{label}: the next snapshot is {late} later than usual{due}. Did the last runs fail?"
         yield Problem(ProblemKind.LATE, region, told)
+    token_age = state.token and timedelta(seconds=state.token.age_seconds)
+    if token_age is None or token_age > found.max_age:
+        told = (
+            "no price of the token is stored"
+            if token_age is None
+            else f"the newest price of the token is {token_age} old"
+        )
+        yield Problem(
+            ProblemKind.TOKEN_STALE, region, f"{label}: {told}. Run `ironforge collect`, and read what it says."
+        )
     for (since, until), group in groupby(state.missing_lately, key=lambda hour: (hour.since, hour.until)):
         gone = list(group)
         why = " ".join(dict.fromkeys(hour.explanation for hour in gone))
         between = f"between {_iso(since)} and {_iso(until)}" if until else f"since {_iso(since)}"
-        yield Problem(ProblemKind.MISSING_HOUR, region, f"{label}: {len(gone)} h are missing {between}. {why}")
+        told = f"{label}: {len(gone)} h are missing {between}. {why}"
+        event = f"missing_hour {region} {_iso(since)} {_iso(until)}"
+        yield Problem(ProblemKind.MISSING_HOUR, region, told, event)
 
 
 def _of_attempts(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
@@ -329,7 +366,7 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
 
 def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     label = state.region.label
-    if state.spool.bodies:
+    if state.spool is not None and state.spool.bodies:
         oldest = f", the oldest since {_iso(state.spool.oldest_at)}" if state.spool.oldest_at else ""
         told = f"{label}: {state.spool.bodies} bodies wait in the spool{oldest}: `ironforge spool list`."
         yield Problem(ProblemKind.SPOOL, state.region, told)
@@ -339,7 +376,7 @@ def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem
             f"{label}: a body that was refused at {_iso(newest.received_at)} is of an hour that is missing "
             f"({newest.reason}) Look at `ironforge spool list --quarantine`."
         )
-        yield Problem(ProblemKind.QUARANTINE, state.region, told)
+        yield Problem(ProblemKind.QUARANTINE, state.region, told, f"quarantine {state.region} {newest.name}")
 
 
 def _of_runs(found: StatusFindings) -> Iterator[Problem]:
@@ -349,12 +386,12 @@ def _of_runs(found: StatusFindings) -> Iterator[Problem]:
                 f"The run {attempt.id} ({_called(attempt)}) of {_iso(attempt.timestamp)} crashed. "
                 "Run it again, and see the system's log for what killed it."
             )
-            yield Problem(ProblemKind.CRASHED, None, told)
+            yield Problem(ProblemKind.CRASHED, None, told, f"crashed {attempt.id}")
     for attempt in found.upkeep:
-        if attempt.status not in _GOOD:
+        if attempt.command in UPKEEP and attempt.status not in _GOOD:
             said = f": {attempt.error_message}" if attempt.error_message else "."
             told = f"The last run of {_called(attempt)}, of {_iso(attempt.timestamp)}, failed{said} Run it again."
-            yield Problem(ProblemKind.FAILED_RUN, None, told)
+            yield Problem(ProblemKind.FAILED_RUN, None, told, f"failed_run {attempt.id}")
 
 
 def _called(attempt: LoggedAttempt) -> str:
@@ -362,9 +399,9 @@ def _called(attempt: LoggedAttempt) -> str:
 
 
 def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
-    """Whether a later run did well what a crashed one should have done, or nobody looks at its region."""
-    if crashed.command == "status":
-        # This run is the later one.
+    """Whether a later run did well what a crashed one should have done, or nobody waits for that."""
+    if crashed.command not in _COLLECTING and crashed.command not in UPKEEP:
+        # A person saw it end; and of looking, this run is the later one.
         return True
     if crashed.command not in _COLLECTING:
         return any(
@@ -372,7 +409,7 @@ def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
             for later in found.upkeep
             if (later.command, later.region) == (crashed.command, crashed.region)
         )
-    states = [state for state in found.regions if state.region.value == crashed.region]
+    states = [state for state in found.regions if crashed.region in {None, state.region.value}]
     return all(
         state.streak is not None
         and state.streak.last_good_at is not None

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions, snapshots
+from ironforge_cli.db.repositories import attempts, health, partitions, snapshots, stats
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.health import freshness, held_days, missing_hours, shelved_bodies
-from ironforge_cli.jobs.health.rules import problems
+from ironforge_cli.jobs.health.acknowledging import acknowledge
+from ironforge_cli.jobs.health.rules import UPKEEP, problems, seen
 from ironforge_cli.jobs.health.status_findings import Disk, RegionFindings, StatusFindings
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Clock
     from ironforge_cli.jobs.health.missing_hours import HourSpan
     from ironforge_cli.jobs.health.rules import Problem
-    from ironforge_cli.jobs.health.status_findings import MissingHour
+    from ironforge_cli.jobs.health.status_findings import MissingHour, Shelved
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.market.rhythm import Rhythm
     from ironforge_cli.regions import Region
@@ -56,6 +57,8 @@ class Health:
     """What a person should look at; none where all is well."""
     status: ExitStatus
     """Done; or, where that was asked for and there are problems, unhealthy; or why something could not be asked."""
+    seen: tuple[Problem, ...] = ()
+    """What a person has looked at."""
 
 
 def examine(
@@ -69,22 +72,29 @@ def examine(
     until: datetime,
     ahead: int,
     check: bool,
+    seen_by: str | None = None,
 ) -> Health:
     """Look at everything, and name what is wrong: with `check` that is a failure.
 
     Missing hours are listed from `since` to `until`; what is judged does not depend on them. `ahead` days should have
-    their partitions. Changes nothing but its own evidence, which a role that may only read does without.
+    their partitions. Changes nothing but its own evidence, which a role that may only read does without. With
+    `seen_by` whatever is past counts as seen by that person from now on; raises `DatabaseError` where that can't be
+    written down.
     """
     evidence = Evidence(storage.database, pending=None, command=COMMAND, clock=clock)
     with evidence.run() as run, evidence.attempt(None, progress=Silent()) as attempt:
         found = _Examination(
             storage, home=home, now=clock.now(), max_age=max_age, since=since, until=until, ahead=ahead
         ).of(regions)
+        if seen_by is not None:
+            past = acknowledge(problems(found), database=storage.database, now=clock.now(), by=seen_by)
+            found = replace(found, seen={**found.seen, **{problem.event: seen_by for problem in past if problem.event}})
         told = problems(found)
         unasked = found.away or found.unreadable
         health_ = Health(
             found=found,
             problems=told,
+            seen=seen(found),
             status=ExitStatus.UNHEALTHY if check and told else unasked.status if unasked else ExitStatus.DONE,
         )
         run.status = health_.status
@@ -97,8 +107,9 @@ def examine(
 class _Bodies:
     """What waits or was refused of a region."""
 
-    spool: list[Kept]
-    quarantine: list[Kept]
+    spool: list[Kept] | None
+    quarantine: list[Kept] | None
+    """None, as the one above: they can't be read."""
 
 
 class _Examination:
@@ -123,7 +134,7 @@ class _Examination:
         self._until = until
         self._ahead = ahead
         self._unreadable: IronforgeError | None = None
-        self._pending_rows = 0
+        self._pending_rows: int | None = None
 
     def of(self, regions: Sequence[Region]) -> StatusFindings:
         self._pending_rows = self._waiting_rows()
@@ -146,13 +157,17 @@ class _Examination:
         try:
             with self._storage.database.connect() as connection:
                 schema.require_current(connection)
+                running = health.running(connection, since=self._now - _CRASHES_OF)
                 return replace(
                     found,
                     regions=tuple(
                         self._in_database(connection, state, bodies[state.region]) for state in found.regions
                     ),
-                    crashed=tuple(health.crashed(connection, since=self._now - _CRASHES_OF)),
-                    upkeep=tuple(health.last_upkeep(connection, since=self._now - _CRASHES_OF)),
+                    # Looking is no work.
+                    at_work=tuple(one for one, is_owned in running if is_owned and one.command != COMMAND),
+                    crashed=tuple(attempt for attempt, is_owned in running if not is_owned),
+                    upkeep=tuple(health.last_upkeep(connection, commands=UPKEEP, since=self._now - _CRASHES_OF)),
+                    seen=health.acknowledged(connection, since=self._now - _CRASHES_OF),
                     last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
                     seeders=tuple(seeder_states(connection).values()),
                     sizes=health.sizes(connection, tuple(regions)),
@@ -160,20 +175,20 @@ class _Examination:
         except (DatabaseError, ConfigurationError) as error:
             return replace(found, away=error)
 
-    def _waiting_rows(self) -> int:
+    def _waiting_rows(self) -> int | None:
         try:
             return self._storage.pending.waiting()
         except ConfigurationError as error:
             self._unreadable = error
-            return 0
+            return None
 
-    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept]:
+    def _kept(self, region: Region, *, quarantine: bool) -> list[Kept] | None:
         shelves = self._storage.shelves
         try:
             return (shelves.quarantine if quarantine else shelves.spool).kept(region)
         except ConfigurationError as error:
             self._unreadable = error
-            return []
+            return None
 
     def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
         region, now = state.region, self._now
@@ -198,6 +213,7 @@ class _Examination:
                 is_default_used=health.is_default_used(connection, region),
             ),
             streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
+            token=freshness.token_freshness(stats.newest_token_price(connection, region), now=now),
             gaps=tuple(gap for gap in gaps if gap.until > self._since),
             missing=looking.missing(
                 missing_hours.hour_spans(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),
@@ -208,7 +224,7 @@ class _Examination:
                 missing_hours.hour_spans(looking.gaps(day_ago, now), learned, silent=None), since=day_ago, until=now
             ),
             last_attempts=tuple(health.last_attempts(connection, region, limit=_LAST_ATTEMPTS)),
-            unresolved=tuple(shelved_bodies.unresolved(bodies.quarantine, stored, now=now)),
+            unresolved=tuple(shelved_bodies.unresolved(bodies.quarantine or (), stored, now=now)),
         )
 
 
@@ -220,7 +236,7 @@ class _Hours:
     region: Region
     rhythm: Rhythm | None
     bodies: _Bodies
-    pending_rows: int
+    pending_rows: int | None
 
     def gaps(self, since: datetime, until: datetime) -> list[Gap]:
         longest = int(GAP.total_seconds())
@@ -234,10 +250,10 @@ class _Hours:
             missing_hours.missing_hours(
                 wanted,
                 attempts.tallies(self.connection, self.region, [(span.expected_at, span.ends_at) for span in wanted]),
-                spool=self.bodies.spool,
-                quarantine=self.bodies.quarantine,
+                spool=self.bodies.spool or (),
+                quarantine=self.bodies.quarantine or (),
                 oldest_log=attempts.oldest_log(self.connection, self.region),
-                pending_rows=self.pending_rows,
+                pending_rows=self.pending_rows or 0,
             )
         )
 
@@ -245,9 +261,13 @@ class _Hours:
 def _on_disk(region: Region, bodies: _Bodies) -> RegionFindings:
     return RegionFindings(
         region=region,
-        spool=shelved_bodies.shelved(bodies.spool, _file_sizes(bodies.spool)),
-        quarantine=shelved_bodies.shelved(bodies.quarantine, _file_sizes(bodies.quarantine)),
+        spool=_shelved(bodies.spool),
+        quarantine=_shelved(bodies.quarantine),
     )
+
+
+def _shelved(bodies: Sequence[Kept] | None) -> Shelved | None:
+    return None if bodies is None else shelved_bodies.shelved(bodies, _file_sizes(bodies))
 
 
 def _file_sizes(bodies: Sequence[Kept]) -> dict[str, int]:

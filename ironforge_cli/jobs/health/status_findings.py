@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +36,17 @@ class Freshness:
     """How much later than usual the next one is; 0 while it may still come."""
     skipped: int = 0
     """Auctions of the newest snapshot that made no sense and were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFreshness:
+    """How old a region's newest price of the token is."""
+
+    updated_at: datetime
+    """When Blizzard set it, about every 20 minutes."""
+    age_seconds: int
+    price: int
+    """Copper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,8 @@ class RegionFindings:
     self_check: SelfCheck | None = None
     days: Days | None = None
     streak: Streak | None = None
+    token: TokenFreshness | None = None
+    """None where no price of the token is stored, or nobody knows."""
     gaps: tuple[Gap, ...] = ()
     """Of the range that was asked for, newest first."""
     missing: tuple[MissingHour, ...] = ()
@@ -131,8 +144,9 @@ class RegionFindings:
     missing_lately: tuple[MissingHour, ...] = ()
     """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
     last_attempts: tuple[LoggedAttempt, ...] = ()
-    spool: Shelved = Shelved()
-    quarantine: Shelved = Shelved()
+    spool: Shelved | None = Shelved()
+    quarantine: Shelved | None = Shelved()
+    """None, as the one above, where it can't be read."""
     unresolved: tuple[Unresolved, ...] = ()
 
     @property
@@ -163,19 +177,31 @@ class StatusFindings:
     """Why the database can't be asked; None where it can."""
     regions: tuple[RegionFindings, ...]
     disk: Disk
+    at_work: tuple[LoggedAttempt, ...] = ()
+    """Attempts at something whose owner lives."""
     crashed: tuple[LoggedAttempt, ...] = ()
     upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
+    seen: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The events that a person has seen, each with who that was."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""
     seeders: tuple[SeederState, ...] = ()
     sizes: Mapping[str, int] | None = None
     """Bytes by kind of data."""
-    pending_rows: int = 0
-    """Log rows that wait for a database."""
+    pending_rows: int | None = 0
+    """Log rows that wait for a database; None where they can't be read."""
     unreadable: IronforgeError | None = None
     """Why the spool, the quarantine or the waiting log rows can't be read."""
     ahead: int = 0
     """Days that should be ready ahead of today."""
     retention_days: int = 0
     """How long raw data may be held; 0: for ever."""
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing was ever begun here, as far as anybody knows."""
+        logged = self.at_work or self.crashed or self.upkeep or self.pending_rows or self.unreadable or self.away
+        return not logged and not any(
+            state.freshness or state.last_attempts or (state.spool and state.spool.bodies) for state in self.regions
+        )

@@ -74,7 +74,9 @@ def recompute(
     written and no lock is taken. `workers` is how many snapshots are computed at once. What
     goes wrong is in the result, region by region.
     """
-    evidence = Evidence(storage.database, pending=storage.pending, command=COMMAND, clock=clock)
+    # Whoever only looks neither fails for cron nor makes up for what cron should have done.
+    command = f"{COMMAND} --dry-run" if dry_run else COMMAND
+    evidence = Evidence(storage.database, pending=storage.pending, command=command, clock=clock)
     with evidence.run() as run:
 
         def region_work(region: Region) -> RecomputedRegion:

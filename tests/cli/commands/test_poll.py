@@ -179,4 +179,4 @@ def test_an_embedded_server_that_is_killed_within_a_window_is_started_again(
     listed = run("spool", "list", "--format", "json", **own)
     assert json.loads(listed.stdout) == []
     counted = run("status", "--format", "json", **own)
-    assert [state["gaps"] for state in json.loads(counted.stdout)] == [[] for _ in DEFAULT_REGIONS]
+    assert [state["gaps"] for state in json.loads(counted.stdout)["regions"]] == [[] for _ in DEFAULT_REGIONS]

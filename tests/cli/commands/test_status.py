@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from ironforge_cli.db import locks
 from ironforge_cli.db.engine import conninfo
 from ironforge_cli.regions import DEFAULT_REGIONS
 
@@ -19,6 +23,23 @@ if TYPE_CHECKING:
 
 NOBODY = "postgresql://127.0.0.1:1/x"
 KEYS = [
+    "verdict",
+    "looked_at",
+    "problems",
+    "problem_kinds",
+    "acknowledged",
+    "database",
+    "database_error",
+    "bytes",
+    "disk_free",
+    "disk_size",
+    "pending_log_rows",
+    "crashed",
+    "seeders",
+    "last_runs",
+    "regions",
+]
+REGION_KEYS = [
     "region",
     "snapshot_time",
     "age_seconds",
@@ -30,12 +51,6 @@ KEYS = [
     "spooled",
     "quarantined",
     "crashed",
-    "database",
-    "database_error",
-    "bytes",
-    "disk_free",
-    "problems",
-    "problem_kinds",
     "publishes_at_minute",
     "due_at",
     "usual_delay_seconds",
@@ -46,14 +61,14 @@ KEYS = [
     "attempts_since_good",
     "spool",
     "quarantine",
-    "pending_log_rows",
     "partitions",
     "self_check_day",
     "self_check_before",
     "estimator_version",
     "computed_otherwise",
-    "seeders",
-    "last_runs",
+    "token_price",
+    "token_updated_at",
+    "token_age_seconds",
 ]
 
 
@@ -70,33 +85,71 @@ def database(database_url: str) -> Mapping[str, str]:
 
 
 def records(text: str) -> list[dict[str, Any]]:
-    return json.loads(text)
+    return json.loads(text)["regions"]
 
 
 def test_an_empty_database_is_told_and_fails_the_check_alone(run: Run, database: Mapping[str, str]) -> None:
     shown = run("status", **database)
     assert shown.exit_code == 0
-    assert "EU: no snapshot is stored" in shown.stderr
-    assert run("status", "--check", **database).exit_code == 4
+    # Once, and in one line.
+    assert (shown.stdout, shown.stderr) == ("Nothing has been collected yet. Run `ironforge collect`.\n", "")
+    whole = json.loads(run("status", "--format", "json", **database).stdout)
+    assert (whole["verdict"], whole["problem_kinds"]) == ("unused", ["no_snapshot"])
+    checked = run("status", "--check", **database)
+    assert (checked.exit_code, checked.stderr.count("\n")) == (4, 1)
 
 
 def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
     assert run("-q", "collect", **database, **api).exit_code == 0
     checked = run("status", "--check", "--format", "json", **database)
     assert checked.exit_code == 0
-    eu, us = records(checked.stdout)
-    assert list(eu) == KEYS
+    whole = json.loads(checked.stdout)
+    assert list(whole) == KEYS
+    assert whole["verdict"] == "well"
+    eu, us = whole["regions"]
+    assert list(eu) == REGION_KEYS
     assert (eu["region"], us["region"]) == ("eu", "us")
     assert 0 <= eu["age_seconds"] < 7_200
-    assert eu["gaps"] == eu["crashed"] == eu["problems"] == []
+    assert eu["gaps"] == eu["crashed"] == whole["problems"] == []
     # What was collected was looked after, too.
-    assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "partitions maintain"}
+    assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "token price", "partitions maintain"}
     assert {attempt["status"] for attempt in eu["last_attempts"]} == {"success"}
     assert eu["partitions"]["ahead"] == eu["partitions"]["ahead_wanted"] == 7
-    assert eu["bytes"]["raw snapshots"] > 0
+    assert whole["bytes"]["raw_snapshots"] > 0
     table = run("status", **database).stdout
+    assert re.match(r"all is well: EU (1 h )?\d+ min old, US (1 h )?\d+ min old\n", table)
     assert "collect" in table
     assert "free" in table
+
+
+def test_a_row_of_csv_has_single_values_and_a_line_of_jsonl_is_the_whole(
+    run: Run, database: Mapping[str, str], api: Mapping[str, str]
+) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(run("status", "--format", "csv", **database).stdout)))
+    assert [row["region"] for row in rows] == ["eu", "us"]
+    assert [key for key in rows[0] if " " in key] == []
+    assert [cell for row in rows for cell in row.values() if cell and cell[0] in "[{"] == []
+    assert rows[0]["bytes_raw_snapshots"] == rows[1]["bytes_raw_snapshots"]
+    (line,) = run("status", "--format", "jsonl", **database).stdout.splitlines()
+    assert list(json.loads(line)) == KEYS
+
+
+def test_a_first_collection_that_is_under_way_is_told(run: Run, database: Mapping[str, str]) -> None:
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        begun = connection.execute(
+            "INSERT INTO scraper_logs (command, region, timestamp, status)"
+            " VALUES ('collect', 'eu', now() - interval '2 min', 'running') RETURNING id"
+        ).fetchone()
+        assert begun is not None
+        connection.commit()
+        # As its owner holds it.
+        lock = locks.advisory_key(locks.run_lock(begun[0]))
+        connection.execute("SELECT pg_advisory_lock(%s)", [lock])
+        shown = run("status", **database)
+    assert "EU: no snapshot is stored yet; the first collection is under way since " in shown.stderr
+    assert "none; a first one is under way, begun 2 min ago" in shown.stdout
+    assert "crashed" not in shown.stdout
 
 
 def test_a_stale_region_fails_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
@@ -137,6 +190,23 @@ def test_a_crash_is_a_problem_until_a_later_run_ends_well(
     assert len(records(recovered.stdout)[0]["crashed"]) == 1
 
 
+def test_what_is_acknowledged_fails_no_check_and_stays_told(
+    run: Run, database: Mapping[str, str], api: Mapping[str, str]
+) -> None:
+    assert run("-q", "collect", **database, **api).exit_code == 0
+    with psycopg.connect(conninfo(database["IRONFORGE_DATABASE_URL"])) as connection:
+        connection.execute(
+            "INSERT INTO scraper_logs (command, timestamp, status) VALUES ('seed items', now(), 'failed')"
+        )
+    assert run("status", "--check", **database).exit_code == 4
+    seen = run("status", "--acknowledge", SUDO_USER="peter", **database)
+    assert (seen.exit_code, seen.stderr) == (0, "")
+    assert "seen by peter on " in seen.stdout
+    checked = run("status", "--check", "--format", "json", **database)
+    assert checked.exit_code == 0
+    assert "seed items" in json.loads(checked.stdout)["acknowledged"][0]
+
+
 def test_without_a_database_it_says_what_it_can(run: Run, api: Mapping[str, str]) -> None:
     away = run("collect", "--region", "eu", IRONFORGE_DATABASE_URL=NOBODY, **api)
     assert away.exit_code == 74
@@ -144,7 +214,16 @@ def test_without_a_database_it_says_what_it_can(run: Run, api: Mapping[str, str]
     assert shown.exit_code == 74
     eu, us = records(shown.stdout)
     assert (eu["spooled"], us["spooled"]) == (1, 0)
-    assert "can't be reached" in eu["database_error"]
+    whole = json.loads(shown.stdout)
+    assert "can't be reached" in whole["database_error"]
+    assert whole["verdict"] == "unknown"
+    unknown = ["bytes", "crashed", "seeders", "last_runs", "acknowledged"]
+    assert [key for key in unknown if whole[key] is not None] == []
+    unknown = [key for key in REGION_KEYS if key not in {"region", "spooled", "quarantined", "spool", "quarantine"}]
+    assert [key for key in unknown if eu[key] is not None] == []
+    table = run("status", IRONFORGE_DATABASE_URL=NOBODY).stdout
+    assert re.match(r"unknown: .*can't be reached", table)
+    assert not re.search(r"^(newest snapshot|hours missing|days held) .*(none|0|-)$", table, re.MULTILINE)
     assert run("status", "--check", IRONFORGE_DATABASE_URL=NOBODY).exit_code == 4
 
 
@@ -156,7 +235,7 @@ def test_a_role_that_may_only_read_is_enough(run: Run, database_url: str) -> Non
     url = database_url.replace("postgres@", "reader_of_status@")
     shown = run("status", IRONFORGE_DATABASE_URL=url)
     assert shown.exit_code == 0
-    assert "newest snapshot" in shown.stdout
+    assert "Nothing has been collected yet" in shown.stdout
     with psycopg.connect(conninfo(database_url), autocommit=True) as connection:
         connection.execute("DROP OWNED BY reader_of_status")
         connection.execute("DROP ROLE reader_of_status")
@@ -188,8 +267,9 @@ def test_missing_hours_are_listed_for_a_range(run: Run, database: Mapping[str, s
     ]
     assert "EU lacks 2024-01-15T16:03:00Z: No logs are kept" in run("status", *span, **database).stdout
     # What is judged is how things stand now.
-    assert "stale" in eu["problem_kinds"]
-    assert "missing_hour" not in eu["problem_kinds"]
+    judged = json.loads(shown.stdout)["problem_kinds"]
+    assert "stale" in judged
+    assert "missing_hour" not in judged
 
 
 def test_many_missing_hours_are_counted_in_the_table(run: Run, database: Mapping[str, str]) -> None:
@@ -217,7 +297,7 @@ def test_it_makes_nothing_in_a_home_and_needs_none(run: Run, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     for home in (tmp_path / "file" / "home", tmp_path / "none"):
         shown = run("status", "--format", "json", IRONFORGE_HOME=str(home), IRONFORGE_DATABASE_URL=NOBODY)
-        assert len(json.loads(shown.stdout)) == len(DEFAULT_REGIONS)
+        assert len(records(shown.stdout)) == len(DEFAULT_REGIONS)
         assert "can't be reached" in shown.stderr
         assert "IRONFORGE_HOME" not in shown.stderr
         assert not home.exists()

@@ -65,7 +65,8 @@ def test_a_price_that_the_database_does_not_take_waits_on_disk(
     assert (found.region, found.outcome, found.status) == (region, Outcome.SPOOLED, reason.status)
     assert (found.updated_at, found.price) == (NOON, PRICES[region])
     assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
-    assert storage.pending.waiting() == 1
+    # The price, and what its log row says of it.
+    assert storage.pending.waiting() == 2
 
 
 def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
@@ -88,9 +89,10 @@ def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: Ti
         ),
     ],
 )
-def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
+def test_a_price_that_does_not_come_is_a_result_and_leaves_its_row(
     storage: Storage,
     clock: TickingClock,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     *,
     error: Exception,
@@ -103,7 +105,8 @@ def test_a_price_that_does_not_come_is_a_result_and_leaves_nothing(
     assert [record.exc_info is not None for record in caplog.records] == [True] * (status is ExitStatus.BUG)
     assert (found.outcome, found.status, found.message) == (outcome, status, message)
     assert (found.updated_at, found.price) == (None, None)
-    assert storage.pending.waiting() == 0
+    (row,) = (tmp_path / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (f'"status":"{outcome.row_status}"' in row, '"command":"token price"' in row) == (True, True)
 
 
 def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
@@ -115,4 +118,4 @@ def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
     monkeypatch.setattr(clock, "check", check)
     found = collect_token(Region.EU, market=Priced(), storage=storage, clock=clock)
     assert (found.outcome, found.status) == (Outcome.FAILED, ExitStatus.INTERRUPTED)
-    assert storage.pending.waiting() == 0
+    assert found.price is None

@@ -16,6 +16,7 @@ from ironforge_cli.errors import (
     LockedError,
     RefusedAnswerError,
     UnavailableError,
+    UsageError,
 )
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.pending import PendingRows
@@ -146,6 +147,8 @@ def test_a_running_row_is_seen_by_nobody_before_its_lock_is_held_and_by_nobody_w
         (RefusedAnswerError("Cut."), "rejected", "Cut."),
         (UnavailableError("503."), "failed", "503."),
         (InterruptedRunError("SIGTERM"), "failed", str(InterruptedRunError("SIGTERM"))),
+        (InterruptedRunError("SIGINT", is_from_terminal=True), "cancelled", str(InterruptedRunError("SIGINT"))),
+        (UsageError("--profession x is none."), "cancelled", "--profession x is none."),
         (KeyboardInterrupt(), "failed", "KeyboardInterrupt"),
     ],
 )
@@ -278,23 +281,27 @@ def test_the_benchmark_of_one_snapshot_is_of_its_region(database: Database, cloc
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "message"),
+    ("error", "status", "said"),
     [
-        (UnavailableError("503."), ExitStatus.UNAVAILABLE, "503."),
-        (InterruptedRunError("SIGTERM"), ExitStatus.TERMINATED, str(InterruptedRunError("SIGTERM"))),
-        (ZeroDivisionError(), ExitStatus.BUG, "ZeroDivisionError"),
-        (KeyboardInterrupt("now"), ExitStatus.BUG, "now"),
+        (UnavailableError("503."), ExitStatus.UNAVAILABLE, "failed"),
+        (InterruptedRunError("SIGTERM"), ExitStatus.TERMINATED, "failed"),
+        (InterruptedRunError("SIGINT"), ExitStatus.INTERRUPTED, "failed"),
+        (InterruptedRunError("SIGINT", is_from_terminal=True), ExitStatus.INTERRUPTED, "cancelled"),
+        (UsageError("No such thing."), ExitStatus.USAGE, "cancelled"),
+        (LockedError("Held."), ExitStatus.LOCKED, "locked"),
+        (ZeroDivisionError(), ExitStatus.BUG, "failed"),
+        (KeyboardInterrupt("now"), ExitStatus.BUG, "failed"),
     ],
 )
 def test_a_run_that_an_error_ends_has_its_status_and_leaves_its_benchmark(
-    clock: EventfulClock, waiting: Path, error: BaseException, status: ExitStatus, message: str
+    clock: EventfulClock, waiting: Path, error: BaseException, status: ExitStatus, said: str
 ) -> None:
     evidence = Evidence(AWAY, pending=PendingRows(waiting), command="collect", clock=clock)
     with pytest.raises(type(error)), evidence.run() as run:
         raise error
-    assert (run.status, run.message) == (status, message)
+    assert (run.status, run.message) == (status, str(error) or type(error).__name__)
     (line,) = waiting.read_text(encoding="utf-8").splitlines()
-    assert '"failed"' in line
+    assert f'"{said}"' in line
 
 
 # Steps

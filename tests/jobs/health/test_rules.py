@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.db.repositories.attempts import Streak
+from ironforge_cli.db.repositories.health import LoggedAttempt
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.health.rules import Problem, ProblemKind, problems
 from ironforge_cli.jobs.health.status_findings import Disk, MissingHour, RegionFindings, Shelved, Unresolved
@@ -51,7 +52,8 @@ def aged(age: timedelta, **of: Any) -> RegionFindings:
 
 @pytest.mark.parametrize("region", list(Region))
 def test_a_region_without_a_snapshot_is_told_once(region: Region) -> None:
-    nothing = RegionFindings(region=region, streak=Streak(None, {}, 0, None, None, None))
+    tried = LoggedAttempt(1, "collect", region.value, NOW, "failed", None)
+    nothing = RegionFindings(region=region, streak=Streak(None, {}, 0, None, None, None), last_attempts=(tried,))
     assert told(nothing) == [
         (ProblemKind.NO_SNAPSHOT, f"{region.label}: no snapshot is stored. Run `ironforge collect`."),
     ]
@@ -72,6 +74,20 @@ def test_a_snapshot_is_stale_past_the_limit_and_clocks_may_differ_by_five_minute
     age: timedelta, kind: ProblemKind | None
 ) -> None:
     assert kinds(aged(age)) == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize("region", list(Region))
+def test_a_snapshot_in_the_future_is_told_with_the_command_that_takes_it_out(region: Region) -> None:
+    (problem,) = told(replace(aged(-HOUR), region=region))
+    assert "not stored" in problem[1]
+    assert f"`ironforge snapshots drop --region {region} 2026-01-14T12:03:00Z`" in problem[1]
+
+
+def test_what_was_never_begun_is_one_problem_of_no_region() -> None:
+    nothing = [RegionFindings(region=region, streak=Streak(None, {}, 0, None, None, None)) for region in Region]
+    assert problems(found(*nothing)) == (
+        Problem(ProblemKind.NO_SNAPSHOT, None, "Nothing has been collected yet. Run `ironforge collect`."),
+    )
 
 
 @pytest.mark.parametrize(
@@ -383,7 +399,7 @@ def test_without_a_database_only_what_lies_on_disk_is_judged(
     )
 
 
-def test_what_is_wrong_is_told_region_by_region_from_freshness_to_bodies() -> None:
+def test_what_is_wrong_is_told_worst_first_whatever_it_is_of() -> None:
     eu = replace(
         aged(3 * HOUR),
         streak=replace(ENDED_WELL, last_good_at=NOW - 3 * HOUR),
@@ -394,12 +410,12 @@ def test_what_is_wrong_is_told_region_by_region_from_freshness_to_bodies() -> No
     us = replace(WELL, region=Region.US, days=replace(READY, ahead=1))
     named = problems(found(eu, us, pending_rows=1, disk=Disk(Path("/srv"), free=0, total=1)))
     assert [(problem.region, problem.kind) for problem in named] == [
+        (None, ProblemKind.DISK),
         (Region.EU, ProblemKind.STALE),
         (Region.EU, ProblemKind.NOTHING_RAN),
         (Region.EU, ProblemKind.NO_PARTITION),
-        (Region.EU, ProblemKind.ESTIMATOR),
         (Region.EU, ProblemKind.SPOOL),
-        (Region.US, ProblemKind.AHEAD),
         (None, ProblemKind.PENDING_LOGS),
-        (None, ProblemKind.DISK),
+        (Region.US, ProblemKind.AHEAD),
+        (Region.EU, ProblemKind.ESTIMATOR),
     ]

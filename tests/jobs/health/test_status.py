@@ -4,11 +4,12 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, text
 
 from ironforge_cli.db.models import SCRAPER_LOGS
 from ironforge_cli.db.repositories import seeders
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.errors import DatabaseError, ExitStatus
+from ironforge_cli.jobs.health.acknowledging import acknowledge
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
 from tests.jobs import healthy
@@ -27,6 +28,7 @@ from tests.jobs.healthy import (
     kinds,
     log_attempts,
     look,
+    without_database,
 )
 
 if TYPE_CHECKING:
@@ -178,7 +180,7 @@ def log_upkeep(storage: Storage, command: str, *rows: tuple[datetime, str], regi
 
 UPKEEP = pytest.mark.parametrize(
     ("command", "region"),
-    [("seed recipe", None), ("partitions maintain", None), ("partitions maintain", ILL), ("stats recompute", ILL)],
+    [("seed recipes", None), ("partitions maintain", None), ("partitions maintain", ILL), ("stats recompute", ILL)],
 )
 
 
@@ -209,7 +211,95 @@ def test_upkeep_that_failed_is_a_problem_until_it_is_run_again(
 def test_upkeep_that_another_run_did_is_no_failure(well: Storage) -> None:
     log_upkeep(well, "partitions maintain", (NOW - HOUR, "success"), (NOW - MINUTE, "locked"))
     assert look(well).problems == ()
-    log_upkeep(well, "seed recipe", (NOW - HOUR, "failed"), (NOW - MINUTE, "locked"))
+    log_upkeep(well, "seed recipes", (NOW - HOUR, "failed"), (NOW - MINUTE, "locked"))
+    assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "partitions restore",
+        "partitions drop",
+        "partitions export",
+        "spool replay",
+        "collect --from",
+        "snapshots drop",
+        "db dump",
+        "db restore",
+        "stats recompute --dry-run",
+    ],
+)
+@pytest.mark.parametrize("status", ["failed", "rejected", "running"])
+def test_what_a_person_runs_once_makes_no_check_fail_and_no_success_of_it_hides_a_failure(
+    well: Storage, command: str, status: str
+) -> None:
+    log_upkeep(well, command, *[(NOW - number * MINUTE, status) for number in (3, 2, 1)], region=ILL)
+    assert look(well).problems == ()
+    log_upkeep(well, "stats recompute", (NOW - HOUR, "failed"), region=ILL)
+    log_upkeep(well, command, (NOW - MINUTE, "success"), region=ILL)
+    assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
+
+
+@pytest.mark.parametrize("command", ["collect", "poll", "partitions maintain", "seed items", "stats recompute"])
+def test_what_a_person_cancelled_is_no_failure_and_makes_up_for_none(well: Storage, command: str) -> None:
+    log_upkeep(well, command, *[(NOW - number * MINUTE, "cancelled") for number in (3, 2, 1)], region=ILL)
+    assert look(well).problems == ()
+    log_upkeep(well, "stats recompute", (NOW - HOUR, "failed"), (NOW - MINUTE, "cancelled"), region=ILL)
+    assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed"])
+def test_a_body_that_a_person_could_not_store_says_nothing_of_how_collecting_goes(well: Storage, status: str) -> None:
+    log_upkeep(well, "collect --from", *[(NOW - number * MINUTE, status) for number in (3, 2, 1)], region=ILL)
+    streak = ill(look(well)).streak
+    assert streak is not None
+    assert dict(streak.counts) == {}
+
+
+# What a person has seen
+
+
+@pytest.mark.parametrize(
+    "kind", [ProblemKind.CRASHED, ProblemKind.FAILED_RUN, ProblemKind.MISSING_HOUR, ProblemKind.QUARANTINE]
+)
+def test_what_a_person_has_seen_of_the_past_is_told_as_seen_and_no_problem(well: Storage, kind: ProblemKind) -> None:
+    storage = ILLS[kind](well)
+    assert kinds(look(storage)) == {kind}
+    health = look(storage, seen_by="peter on auctions")
+    assert (health.status, health.problems) == (ExitStatus.DONE, ())
+    again = look(storage)
+    assert again.problems == ()
+    assert {problem.kind for problem in again.seen} == {kind}
+    assert set(again.found.seen.values()) == {"peter on auctions"}
+    with storage.database.connect() as connection:
+        said = connection.execute(
+            text("SELECT error_message FROM scraper_logs WHERE command = 'status --acknowledge' AND timestamp >= :now"),
+            {"now": NOW},
+        ).scalar_one()
+    assert said.startswith(f"peter on auctions has seen: {kind.value} ")
+
+
+def test_what_happens_after_a_person_looked_is_told_again(well: Storage) -> None:
+    log_upkeep(well, "seed items", (NOW - HOUR, "failed"))
+    assert look(well, seen_by="peter").problems == ()
+    log_upkeep(well, "seed items", (NOW - MINUTE, "failed"))
+    assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
+
+
+@pytest.mark.parametrize(
+    "kind", [ProblemKind.STALE, ProblemKind.FAILING, ProblemKind.SPOOL, ProblemKind.PAST_RETENTION]
+)
+def test_what_is_wrong_now_stays_a_problem_whoever_has_seen_it(well: Storage, kind: ProblemKind) -> None:
+    health = look(ILLS[kind](well), seen_by="peter")
+    assert kind in kinds(health)
+    assert health.status is ExitStatus.UNHEALTHY
+
+
+def test_nobody_has_seen_what_could_not_be_written_down(well: Storage) -> None:
+    log_upkeep(well, "seed items", (NOW - HOUR, "failed"))
+    problems = look(well).problems
+    with pytest.raises(DatabaseError):
+        acknowledge(problems, database=without_database(well).database, now=NOW, by="peter")
     assert kinds(look(well)) == {ProblemKind.FAILED_RUN}
 
 
@@ -238,8 +328,9 @@ def test_a_refused_body_whose_hour_was_stored_after_all_or_that_is_a_day_old_is_
     health = look(well)
     assert health.problems == ()
     assert ill(health).unresolved == ()
-    assert ill(health).quarantine.bodies == 3
-    assert ill(health).quarantine.newest_reason == "It was cut off."
+    refused = ill(health).quarantine
+    assert refused is not None
+    assert (refused.bodies, refused.newest_reason) == (3, "It was cut off.")
 
 
 def test_a_refused_body_without_a_time_is_of_the_hour_it_came_in(well: Storage) -> None:
@@ -255,6 +346,8 @@ def test_without_a_database_what_lies_on_disk_is_told(well: Storage) -> None:
     health = look(healthy.without_database(well))
     assert kinds(health) == {ProblemKind.DATABASE, ProblemKind.SPOOL, ProblemKind.PENDING_LOGS}
     state = ill(health)
+    assert state.spool is not None
+    assert state.quarantine is not None
     assert (state.spool.bodies, state.quarantine.bodies, health.found.pending_rows) == (1, 1, 1)
     assert state.spool.bytes > 0
     assert state.spool.oldest_at == NOW - MINUTE
