@@ -38,6 +38,7 @@ COUNTS = SnapshotCounts(
     sales_high=1_008,
     expired_units=1_009,
     withdrawn_units=1_010,
+    skipped=1_011,
 )
 
 
@@ -80,7 +81,7 @@ COLLECTED = Collected(
 NOTHING = dict.fromkeys(
     (
         *("auctions", "items", "interval_seconds", "new_auctions", "gone_auctions", "sales_low", "estimated_sales"),
-        *("sales_high", "expired_units", "withdrawn_units"),
+        *("sales_high", "expired_units", "withdrawn_units", "skipped"),
     )
 )
 RECORDS: list[dict[str, Any]] = [
