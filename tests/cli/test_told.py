@@ -128,6 +128,7 @@ def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..
         ("snapshot", ["2026-01-14T12:03:07Z"]),
         ("from the spool", ["2"]),
         ("auctions", ["1,001"]),
+        ("auctions left out", ["1,011"]),
         ("items", ["1,002"]),
         ("new", ["1,004"]),
         ("gone", ["1,005"]),

@@ -23,6 +23,7 @@ KEYS = [
     "snapshot_time",
     "age_seconds",
     "auctions",
+    "skipped",
     "items",
     "self_check",
     "gaps",
