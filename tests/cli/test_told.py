@@ -38,6 +38,7 @@ COUNTS = SnapshotCounts(
     sales_high=1_008,
     expired_units=1_009,
     withdrawn_units=1_010,
+    skipped=1_011,
 )
 
 
@@ -80,7 +81,7 @@ COLLECTED = Collected(
 NOTHING = dict.fromkeys(
     (
         *("auctions", "items", "interval_seconds", "new_auctions", "gone_auctions", "sales_low", "estimated_sales"),
-        *("sales_high", "expired_units", "withdrawn_units"),
+        *("sales_high", "expired_units", "withdrawn_units", "skipped"),
     )
 )
 RECORDS: list[dict[str, Any]] = [
@@ -127,6 +128,7 @@ def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..
         ("snapshot", ["2026-01-14T12:03:07Z"]),
         ("from the spool", ["2"]),
         ("auctions", ["1,001"]),
+        ("auctions left out", ["1,011"]),
         ("items", ["1,002"]),
         ("new", ["1,004"]),
         ("gone", ["1,005"]),

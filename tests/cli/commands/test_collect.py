@@ -30,6 +30,7 @@ KEYS = [
     "snapshot_time",
     "replayed",
     "auctions",
+    "skipped",
     "items",
     "interval_seconds",
     "new_auctions",
@@ -253,8 +254,8 @@ def test_a_time_without_a_zone_is_utc_and_others_are_converted(run: Run, databas
         (body_of([auction(7), auction(8)])[:-5], "The last whole auction is 7 (number 1)"),
         (body_of([auction(7)], region="us"), "dynamic-us"),
         (body_of([]), "lists no auctions"),
-        (body_of([auction(7), auction(7)]), "auction 7 comes more than once"),
-        (body_of([auction(7), auction(8, quantity=0)]), "`$.auctions[1].quantity`"),
+        (body_of([auction(7), auction(7, quantity=1)]), "auction 7 comes more than once"),
+        (body_of([auction(7, quantity=0), auction(8, quantity=0)]), "`$.auctions[0].quantity`"),
     ],
 )
 def test_a_saved_body_that_makes_no_sense_is_exit_code_65(run: Run, database_url: str, body: bytes, words: str) -> None:

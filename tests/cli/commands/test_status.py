@@ -44,6 +44,7 @@ REGION_KEYS = [
     "snapshot_time",
     "age_seconds",
     "auctions",
+    "skipped",
     "items",
     "self_check",
     "gaps",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -86,8 +86,8 @@ def test_each_count_is_that_of_its_own_name() -> None:
         if field.name not in own:
             assert getattr(counts, field.name) == getattr(totals, field.name)
     assert (counts.auctions, counts.items, counts.interval_seconds) == (5, 1, 3_600)
-    nulls = {field.name: None for field in fields(SnapshotCounts) if field.name not in {"auctions", "items", "skipped"}}
-    assert SnapshotCounts.of(first) == SnapshotCounts(auctions=3, items=1, **nulls)
+    nulls: dict[str, Any] = {field.name: None for field in fields(SnapshotCounts)}
+    assert SnapshotCounts.of(first) == SnapshotCounts(**{**nulls, "auctions": 3, "items": 1, "skipped": 0})
 
 
 def test_a_late_body_and_the_hours_after_it_are_stored_together_or_not_at_all(
