@@ -134,8 +134,6 @@ def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..
         ("units expired", ["1,009"]),
         ("units withdrawn", ["1,010"]),
         ("token", ["300,000g"]),
-        ("download", ["1.23 s"]),
-        ("store", ["0.50 s"]),
     ]
 
 

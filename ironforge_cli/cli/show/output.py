@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ironforge_cli.cli.frame.options import Format
+from ironforge_cli.cli.show.encodings import can_write
 from ironforge_cli.cli.show.render import PIPED_WIDTH, written
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def write(report: Report, shared: Shared) -> None:
             if report.details is not None and shared.verbose:
                 report.details(console)
         else:
-            sys.stdout.write(written(report))
+            text = written(report)
+            sys.stdout.write(text if can_write(text, sys.stdout) else written(report, ascii_only=True))
         sys.stdout.flush()
     except BrokenPipeError:
         _write_to_nobody()
@@ -61,6 +63,11 @@ class LastingStderr(io.TextIOBase):
     def __init__(self) -> None:
         # Rich puts a stream of its own in the place of sys.stderr while bars move.
         self._stream = sys.stderr
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the library's is set by nobody
+        """What the stream behind it can write."""
+        return self._stream.encoding or "utf-8"
 
     def write(self, text: str, /) -> int:
         """Write, or let it go."""

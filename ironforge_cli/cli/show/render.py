@@ -49,18 +49,18 @@ class Report:
     """All of it in a format of the command's own, instead of the records."""
 
 
-def written(report: Report) -> str:
-    """The report's records in a format for programs."""
+def written(report: Report, *, ascii_only: bool = False) -> str:
+    """The report's records in a format for programs; JSON can be told in any encoding, by its own escapes."""
     if report.text is not None:
         return report.text
     records = [{key: _plain(value) for key, value in record.items()} for record in report.records]
     match report.format:
         case Format.JSONL:
-            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            return "".join(json.dumps(record, ensure_ascii=ascii_only) + "\n" for record in records)
         case Format.CSV:
             return _csv(records)
         case _:
-            return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(records, ensure_ascii=ascii_only, indent=2) + "\n"
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> str:

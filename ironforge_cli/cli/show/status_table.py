@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
-
-from ironforge_cli.cli.show.render import count, iso, plain, size
+from ironforge_cli.cli.show.render import count, iso, size
+from ironforge_cli.cli.show.tables import Column, Table, Words, by_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +23,12 @@ _SHOWN_HOURS: Final = 12
 def show(health: Health, console: Console) -> None:
     """Print all of it; problems go to stderr."""
     found = health.found
-    console.print(_regions(found))
+    _show_regions(found, console)
     for state in found.regions:
         _show_missing(state, console)
     if found.last_runs:
         console.print()
-        console.print(_runs(found))
+        _runs(found).show(console)
     console.print()
     if found.seeders:
         told = ", ".join(
@@ -38,19 +37,16 @@ def show(health: Health, console: Console) -> None:
             f"{f', build {seeder.newer_build} is newer' if seeder.newer_build else ''}"
             for seeder in found.seeders
         )
-        console.print(f"seeders: {told}", markup=False)
+        console.print(f"seeders: {told}", soft_wrap=True, markup=False)
     if found.pending_rows:
-        console.print(f"log rows that wait for the database: {count(found.pending_rows)}", markup=False)
+        console.print(f"log rows that wait for the database: {count(found.pending_rows)}", soft_wrap=True, markup=False)
     sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items())
-    console.print(f"{found.database}: {sizes}", markup=False)
+    console.print(f"{found.database}: {sizes}", soft_wrap=True, markup=False)
     free = f"{size(found.disk.free)} of {size(found.disk.total)} free"
-    console.print(f"disk of {found.disk.folder}: {free}", markup=False)
+    console.print(f"disk of {found.disk.folder}: {free}", soft_wrap=True, markup=False)
 
 
-def _regions(found: StatusFindings) -> Table:
-    grid = _grid("")
-    for state in found.regions:
-        grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
+def _show_regions(found: StatusFindings, console: Console) -> None:
     rows: dict[str, Callable[[RegionFindings], str]] = {
         "newest snapshot": lambda state: iso(state.freshness.snapshot_time) if state.freshness else "none",
         "age": lambda state: _span(state.freshness.age_seconds) if state.freshness else "-",
@@ -67,9 +63,8 @@ def _regions(found: StatusFindings) -> Table:
         "days ready ahead": lambda state: _ahead(state, found.ahead),
         "self-check": _self_check,
     }
-    for name, cell in rows.items():
-        grid.add_row(f"[dim]{name}[/]", *(plain(cell(state)) for state in found.regions))
-    return grid
+    cells = {name: [Words(cell(state)) for state in found.regions] for name, cell in rows.items()}
+    by_region([state.region.label for state in found.regions], cells, console)
 
 
 def _rhythm(state: RegionFindings) -> str:
@@ -119,24 +114,26 @@ def _shelf(shelved: Shelved, now: datetime) -> str:
 def _show_missing(state: RegionFindings, console: Console) -> None:
     for hour in state.missing[:_SHOWN_HOURS]:
         told = f"{state.region.label} lacks {_short(hour.expected_at)}: {hour.explanation}"
-        console.print(told, markup=False)
+        console.print(told, soft_wrap=True, markup=False)
     more = len(state.missing) - _SHOWN_HOURS
     if more > 0:
-        console.print(f"{state.region.label} lacks {more:,} more: --format json lists them all", markup=False)
+        console.print(
+            f"{state.region.label} lacks {more:,} more: --format json lists them all", soft_wrap=True, markup=False
+        )
 
 
 def _runs(found: StatusFindings) -> Table:
-    runs = _grid("last runs", "began", "seconds", "status", "steps", right=("seconds",))
+    columns = (
+        Column("last runs"),
+        Column("began"),
+        Column("seconds", right=True),
+        Column("status"),
+        Column("steps", is_cut=True, goes=True),
+    )
+    runs = Table(columns)
     for last in found.last_runs:
-        runs.add_row(last.command, _short(last.started_at), f"{last.seconds:.2f}", last.status, _steps(last.steps))
+        runs.add(last.command, _short(last.started_at), f"{last.seconds:.2f}", last.status, _steps(last.steps))
     return runs
-
-
-def _grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in columns:
-        grid.add_column(column, overflow="fold", justify="right" if column in right else "left")
-    return grid
 
 
 def _short(moment: datetime | None) -> str:

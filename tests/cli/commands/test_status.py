@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ironforge_cli.db.engine import conninfo
-from ironforge_cli.regions import Region
+from ironforge_cli.regions import DEFAULT_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -217,7 +217,7 @@ def test_it_makes_nothing_in_a_home_and_needs_none(run: Run, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     for home in (tmp_path / "file" / "home", tmp_path / "none"):
         shown = run("status", "--format", "json", IRONFORGE_HOME=str(home), IRONFORGE_DATABASE_URL=NOBODY)
-        assert len(json.loads(shown.stdout)) == len(Region)
+        assert len(json.loads(shown.stdout)) == len(DEFAULT_REGIONS)
         assert "can't be reached" in shown.stderr
         assert "IRONFORGE_HOME" not in shown.stderr
         assert not home.exists()
