@@ -11,7 +11,7 @@ import typer
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, SnapshotTime
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, gold, iso
+from ironforge_cli.cli.show.render import Report, count, failures_of, gold, iso
 from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.collecting import collect as job
@@ -105,7 +105,7 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
 def report(collected: Collected, format_: Format, *, polled: Mapping[Region, PolledRegion] | None = None) -> Report:
     """What a collection, a window of them or the replay of bodies has to say; `polled` tells of the window."""
     failures = [
-        f"{piece.region.label}{kind}: {piece.message}"
+        (f"{piece.region.label}{kind}", piece.message)
         for kind, pieces in (("", collected.regions), (" token price", collected.tokens))
         for piece in pieces
         if piece.status is not ExitStatus.DONE
@@ -116,7 +116,7 @@ def report(collected: Collected, format_: Format, *, polled: Mapping[Region, Pol
         details=lambda console: show_steps(collected, console),
         format=format_,
         status=collected.status,
-        failures=tuple(failures),
+        failures=failures_of(failures),
     )
 
 

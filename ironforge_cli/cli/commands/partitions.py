@@ -12,7 +12,7 @@ from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, iso, size
+from ironforge_cli.cli.show.render import Report, count, failures_of, iso, size
 from ironforge_cli.cli.show.tables import Cell, Column, Words, listed
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.days import export as exporting
@@ -63,7 +63,7 @@ ArchiveUri = Annotated[
     typer.Option(
         "--archive",
         metavar="URI",
-        help="Folder or s3://bucket/prefix for days before they are dropped. Without it: IRONFORGE_ARCHIVE_URI.",
+        help="The archive: a folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
@@ -206,8 +206,8 @@ def export(
         show=lambda console: _grid(console, _FILES_SHOWN, exported.files),
         format=format_,
         status=exported.status,
-        failures=tuple(
-            f"{file.region.label}: {file.message}" for file in exported.files if file.status is not ExitStatus.DONE
+        failures=failures_of(
+            [(file.region.label, file.message) for file in exported.files if file.status is not ExitStatus.DONE]
         ),
     )
 
@@ -240,8 +240,8 @@ def _changes(changed: ChangedDays, format_: Format) -> Report:
         show=lambda console: _grid(console, _CHANGED_SHOWN, changed.days),
         format=format_,
         status=changed.status,
-        failures=tuple(
-            f"{day.region.label}: {day.message}" for day in changed.days if day.status is not ExitStatus.DONE
+        failures=failures_of(
+            [(day.region.label, day.message) for day in changed.days if day.status is not ExitStatus.DONE]
         ),
     )
 

@@ -59,6 +59,10 @@ def poll(
     """
     if interval < _SHORTEST_INTERVAL:
         raise UsageError("--interval is at least 1s: Blizzard publishes once an hour.")
+    if window <= timedelta():
+        raise UsageError("--window 0 leaves no time to ask: give a span such as 30m, or use `ironforge collect`.")
+    if interval > window:
+        raise UsageError("--interval is longer than --window: there would be one attempt. Use `ironforge collect`.")
     if window > _LONGEST_WINDOW:
         raise UsageError("--window is a day at most: let cron start one after the other.")
     regions = run.regions(region)

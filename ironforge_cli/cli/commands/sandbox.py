@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, named_regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report
@@ -50,7 +50,9 @@ Url = Annotated[str, typer.Option("--url", metavar="URL", help="Where the sandbo
 Hours = Annotated[int, typer.Option("--hours", min=1, max=10_000, help="Hours to publish.")]
 Concerned = Annotated[
     list[Region] | None,
-    typer.Option("--region", case_sensitive=False, help="This region alone; repeat for more. Else every one."),
+    typer.Option(
+        "--region", parser=named_regions, metavar="REGION", help="This region alone; repeat for more. Else every one."
+    ),
 ]
 FaultName = Annotated[str | None, typer.Argument(metavar="NAME", help="A fault of `ironforge sandbox faults`.")]
 Count = Annotated[int | None, typer.Option("--count", min=1, help="Strike so many answers; else until --clear.")]
@@ -110,8 +112,8 @@ def serve(
         raise UsageError(f"No market can be made of these sizes: {error}") from error
     for name, struck in faults_on:
         sandbox.set_fault(name, region=struck)
+    # To be ended is what it waits for, and no failure.
     serve_until(sandbox, when_ready=ready, ending=run.stop.event)
-    run.stop.check()
 
 
 def _fault(given: str, regions: Sequence[Region]) -> tuple[str, Region | None]:

@@ -32,7 +32,7 @@ Until = Annotated[
 Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each region.")]
 Times = Annotated[
     list[datetime],
-    typer.Argument(parser=utc_time, metavar="TIME...", help="Times of snapshots, as `snapshots list` shows them."),
+    typer.Argument(parser=utc_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
 ]
 _COLUMNS = (
     Column("region"),

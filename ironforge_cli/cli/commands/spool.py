@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.blizzard.spool import Kept
 
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Bodies by the beginning of their digest.")
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Bodies by the beginning of their digest.")]
 Quarantine = Annotated[bool, typer.Option("--quarantine", help="Refused bodies instead of those that wait.")]
 All = Annotated[bool, typer.Option("--all", help="Every body, without naming any.")]
 _COLUMNS = (

@@ -11,7 +11,7 @@ import typer
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, iso
+from ironforge_cli.cli.show.render import Report, count, failures_of, iso
 from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.history import recompute as job
@@ -99,10 +99,12 @@ def _report(recomputed: RecomputedStatistics, format_: Format) -> Report:
         show=lambda console: _show(recomputed, console),
         format=format_,
         status=recomputed.status,
-        failures=tuple(
-            f"{region.region.label}: {region.message}"
-            for region in recomputed.regions
-            if region.status is not ExitStatus.DONE
+        failures=failures_of(
+            [
+                (region.region.label, region.message)
+                for region in recomputed.regions
+                if region.status is not ExitStatus.DONE
+            ]
         ),
     )
 

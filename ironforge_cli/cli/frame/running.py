@@ -73,12 +73,15 @@ def _run(function: Callable[..., Report | None], options: dict[str, Any], invoca
                 invocation.stand_still()
             if report is None:
                 return ExitStatus.DONE
-            output.write(report, shared)
+            is_cron = pings.is_run_by_cron(name, options)
+            if shared.quiet and is_cron and report.is_told_by_silence:
+                return report.status
+            status = output.write(report, shared)
             for warning in report.warnings:
                 logs.insist(warning)
             for failure in report.failures:
                 log.error("%s", failure)
-            return report.status
+            return status
     except IronforgeError as error:
         if error.status is ExitStatus.BUG or shared.verbose > 1:
             log.exception("ironforge %s", name)

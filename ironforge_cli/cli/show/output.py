@@ -14,6 +14,7 @@ from rich.console import Console
 from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.cli.show.encodings import can_write
 from ironforge_cli.cli.show.render import PIPED_WIDTH, written
+from ironforge_cli.errors import ExitStatus, OutputError
 
 if TYPE_CHECKING:
     from ironforge_cli.cli.frame.options import Shared
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def write(report: Report, shared: Shared) -> None:
-    """Write a report in its format."""
+def write(report: Report, shared: Shared) -> ExitStatus:
+    """Write a report in its format, and return the command's exit code: its own, or that of what can't be written."""
     try:
         if report.format is Format.TABLE and report.text is None:
             console = _console(shared)
@@ -38,17 +39,23 @@ def write(report: Report, shared: Shared) -> None:
     except BrokenPipeError:
         _write_to_nobody()
     except OSError as error:
-        # The work is done and its exit code stands, whatever became of its report.
+        # What the work itself has to say by its exit code is said first.
         log.error("The result could not be written (%s).", error.strerror or error)  # noqa: TRY400 - it is said whole
         _write_to_nobody()
+        if report.status is ExitStatus.DONE:
+            return ExitStatus.UNWRITTEN
+    return report.status
 
 
 def say(line: str) -> None:
-    """Print a line now."""
+    """Print a line now; raises `OutputError`."""
     try:
         print(line, flush=True)  # noqa: T201 - this is where printing happens
     except BrokenPipeError:
         _write_to_nobody()
+    except OSError as error:
+        _write_to_nobody()
+        raise OutputError(f"The result could not be written ({error.strerror or error}).") from error
 
 
 def say_beside(line: str) -> None:
