@@ -13,7 +13,7 @@ from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.cli.show.render import count as with_thousands
 from ironforge_cli.cli.show.tables import Column, listed
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
 from ironforge_cli.sandbox.remote import RemoteSandbox
@@ -112,8 +112,13 @@ def serve(
         raise UsageError(f"No market can be made of these sizes: {error}") from error
     for name, struck in faults_on:
         sandbox.set_fault(name, region=struck)
-    # To be ended is what it waits for, and no failure.
     serve_until(sandbox, when_ready=ready, ending=run.stop.event)
+    try:
+        run.stop.check()
+    except InterruptedRunError as ended:
+        # Ctrl-C is what it waits for, and no failure.
+        if ended.status is not ExitStatus.INTERRUPTED:
+            raise
 
 
 def _fault(given: str, regions: Sequence[Region]) -> tuple[str, Region | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, exact_time, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, iso, size
 from ironforge_cli.cli.show.tables import Column, listed
@@ -32,7 +32,7 @@ Until = Annotated[
 Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each region.")]
 Times = Annotated[
     list[datetime],
-    typer.Argument(parser=utc_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
+    typer.Argument(parser=exact_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
 ]
 _COLUMNS = (
     Column("region"),

@@ -136,11 +136,18 @@ def utc_time(text: str) -> datetime:
         ) from None
 
 
+def exact_time(text: str) -> datetime:
+    """The time of a snapshot, which is never told from now."""
+    if text.strip().lower() in _DAYS_AGO or _SPAN.fullmatch(text.strip()):
+        raise typer.BadParameter(f"{text!r} is no exact time such as 2024-01-15T03:48:02Z")
+    return utc_time(text)
+
+
 SnapshotTime = Annotated[
     datetime | None,
     typer.Option(
         "--snapshot-time",
-        parser=utc_time,
+        parser=exact_time,
         metavar="TIME",
         help="The body's Last-Modified, as Blizzard writes it or in ISO 8601; UTC unless it says otherwise.",
     ),
