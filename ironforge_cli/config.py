@@ -30,6 +30,7 @@ from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.given import (
     cleaned,
     content_of,
+    in_plain_words,
     require_one_line,
     secret_in,
     whole_archive_uri,
@@ -414,7 +415,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str]) -> str:
         source = sources[setting]
         where = f"{setting} in {source}" if source.startswith("/") else source
         value = "" if setting in _NEVER_QUOTED else f" ({masked(repr(problem['input']))})"
-        lines.append(f"{where}{value}: {problem['msg'].removeprefix('Value error, ')}")
+        lines.append(f"{where}{value}: {in_plain_words(problem['msg'])}")
     number = "A setting is" if len(lines) == 1 else f"{len(lines)} settings are"
     return f"{number} wrong: {'; '.join(lines)}. Correct or remove {'it' if len(lines) == 1 else 'them'}."
 

@@ -19,6 +19,7 @@ class ExitStatus(IntEnum):
     UNHEALTHY = 4, "`status --check`: stale or unhealthy"
     REFUSED = 65, "Blizzard's answer was refused: malformed, truncated, empty or implausible"
     UNAVAILABLE = 69, "Blizzard is unavailable after all retries"
+    UNWRITTEN = 73, "the work is done, and its result could not be written, as to a full disk"
     DATABASE = 74, "the database is unavailable or refused the work"
     LOCKED = 75, "another run holds the lock"
     CREDENTIALS = 77, "Blizzard refused the credentials"
@@ -98,6 +99,12 @@ class BusyError(DatabaseError):
     """Another session held a lock for longer than was waited for; the same work may succeed a moment later."""
 
 
+class OutputError(IronforgeError):
+    """What a command prints could not be written; its work is done."""
+
+    exit_status = ExitStatus.UNWRITTEN
+
+
 class LockedError(IronforgeError):
     """Another run does this work already; nothing has to be done."""
 
@@ -131,6 +138,7 @@ _WORST_FIRST = (
     ExitStatus.UNAVAILABLE,
     ExitStatus.REFUSED,
     ExitStatus.LOCKED,
+    ExitStatus.UNWRITTEN,
     ExitStatus.BUG,
 )
 

@@ -7,6 +7,7 @@ other programs wrote. What was meant is taken; what could mean two things is an 
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 from pathlib import Path
@@ -28,6 +29,29 @@ _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _IN_USE: Final = {"REQUESTS_CA_BUNDLE": (), "CURL_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",), "SSL_CERT_FILE": ()}
 
 
+# What the libraries that read values say of them, and what a person is told.
+_IN_PLAIN_WORDS: Final = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r"Input should be a valid integer[^;.]*"), "give a whole number"),
+    (re.compile(r"Input should be a valid number[^;.]*"), "give a number"),
+    (re.compile(r"Input should be a valid boolean[^;.]*"), "give true or false"),
+    (re.compile(r"Input should be a valid (?:string|text)"), "give a text"),
+    (re.compile(r"Input should be a valid (?:list|tuple|array)"), "give a list"),
+    (re.compile(r"Input is not a valid path[^;.]*|Input should be a valid path[^;.]*"), "give a path"),
+    (re.compile(r"Input should be greater than or equal to (\S+)"), r"give \1 or more"),
+    (re.compile(r"Input should be less than or equal to (\S+)"), r"give \1 at most"),
+    (re.compile(r"Input should be greater than (\S+)"), r"give more than \1"),
+    (re.compile(r"Input should be less than (\S+)"), r"give less than \1"),
+    (re.compile(r"Input should be '"), "give '"),
+    (re.compile(r"Input should be "), "give "),
+    (re.compile(r"Invalid value for '([^']*)'"), r"\1"),
+    (re.compile(r"^No such option: (\S+?)\.?(?= |$)"), r"There is no option \1"),
+    (re.compile(r"^No such command '([^']*)'"), r"There is no command \1"),
+    (re.compile(r"^Got unexpected extra argument\S* \((.*)\)"), r"\1 is more than the command takes"),
+    (re.compile(r"^Missing (argument|option|parameter) '([^']*)'"), r"\2 is missing"),
+)
+
+
 def whole_number(value: object) -> object:
     """What may become a whole number; raises `ValueError` for what a file calls true, false or 1.5, and for "1.0".
 
@@ -41,6 +65,21 @@ def whole_number(value: object) -> object:
     if isinstance(value, bool | float) or is_text_with_a_fraction:
         raise ValueError("give a whole number, such as 7")
     return value
+
+
+def in_plain_words(message: str) -> str:
+    """What is wrong with a value, without the words of the library that found it.
+
+    >>> in_plain_words("Invalid value for '--region': Value error, 'xx' is not one of 'eu', 'us'")
+    "--region: 'xx' is not one of 'eu', 'us'"
+    >>> in_plain_words("Input should be a valid integer, unable to parse string as an integer")
+    'give a whole number'
+    >>> in_plain_words("Input should be greater than or equal to 0")
+    'give 0 or more'
+    """
+    for pattern, words in _IN_PLAIN_WORDS:
+        message = pattern.sub(words, message)
+    return message
 
 
 def cleaned(value: str) -> str:

@@ -130,7 +130,7 @@ def _option(declared: _Declared, annotation: Any, default: Any) -> Option:
         help=declared.help or "",
         value=value,
         choices=choices,
-        default=None if switch or default is None else str(default),
+        default=None if switch or default in (None, inspect.Parameter.empty) else str(default),
         repeatable=repeatable,
         shared=declared.rich_help_panel == SHARED_PANEL,
     )

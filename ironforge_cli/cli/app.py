@@ -13,12 +13,14 @@ import typer
 
 from ironforge_cli.cli.frame.lazy import offer
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
+from ironforge_cli.cli.frame.program import Program
 
 if TYPE_CHECKING:
     from typing import TextIO
 
 app = typer.Typer(
     name="ironforge",
+    cls=Program,
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,7 +39,7 @@ def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
 _OBJECTS_BETWEEN_LOOKS: Final = 100_000
 
 Version = Annotated[
-    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    bool, typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Show the version and exit.")
 ]
 
 

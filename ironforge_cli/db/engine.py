@@ -58,12 +58,25 @@ _BUSY_STATES: Final = {"55P03", "40P01"}
 _OF_THE_WORK: Final = {"20", "21", "22", "23", "25", "27", "2B", "2F", "34", "40", "42", "44", "54", "55", "P0", "XX"}
 
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
+_QUESTION: Final = re.compile(r"\s+Is the server running[^?]*\?")
+_STATEMENT: Final = re.compile(r"(?s)\nLINE \d+:.*")
 _REFUSALS: Final = (
     (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
     (re.compile(r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist'), "28"),
     (re.compile(r'database "[^"]*" does not exist'), "3D"),
     (re.compile(r"the database system is "), "57P"),
 )
+
+
+def _reason_of(error: Exception) -> str:
+    """What the server or the library says, in a line: no statement, and no question that the advice answers."""
+    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    if told is None:
+        # Below its first line a library quotes the statement.
+        told = _QUESTION.sub("", str(error)) if isinstance(error, psycopg.Error) else str(error).partition("\n")[0]
+        told = _STATEMENT.sub("", told)
+    reason = " ".join(told.split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    return reason.rstrip(".?") or type(error).__name__
 
 
 def open_engine(url: str) -> Engine:
@@ -218,8 +231,7 @@ class Database:
 
     def _explained(self, error: Exception) -> IronforgeError:
         state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
-        reason = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
-        reason = reason.rstrip(".") or type(error).__name__
+        reason = _reason_of(error)
         if state in _SCHEMA_STATES:
             return ConfigurationError(
                 f"The schema of the database {self.description} does not fit this version of ironforge ({reason}). "
@@ -228,10 +240,7 @@ class Database:
         if not state:
             refused = next((key for pattern, key in _REFUSALS if pattern.search(reason)), "08")
             refused = "53300" if is_full(error) else refused
-            stop = "" if reason.endswith("?") else "."
-            return UnreachableError(
-                f"The database {self.description} can't be reached: {reason}{stop} {_ADVICE[refused]}."
-            )
+            return UnreachableError(f"The database {self.description} can't be reached: {reason}. {_ADVICE[refused]}.")
         advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")
         kind = DatabaseError if state[:2] in _OF_THE_WORK else UnreachableError
         kind = BusyError if state in _BUSY_STATES else kind

@@ -106,7 +106,7 @@ def told(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Command]:
         monkeypatch.setattr(f"ironforge_cli.jobs.{job}", job_itself)
 
         def called(*arguments: str) -> Result:
-            return run("-q", *arguments)
+            return run(*arguments, IRONFORGE_LOG_LEVEL="error")
 
         return called
 

@@ -157,6 +157,26 @@ def test_a_first_snapshot_has_no_sales_and_nothing_new_is_told_below_the_table(t
     assert not {"token", "from the spool", "attempts", "snapshot"} & set(shown)
 
 
+def test_with_q_a_cron_command_prints_nothing_where_all_went_well_and_all_where_not(
+    told: Callable[..., Command],
+) -> None:
+    well = told("collecting.collect.collect", Collected((STORED,), tokens=()))
+    assert well("-q", "collect").stdout == ""
+    assert json.loads(well("-q", "collect", "--format", "json").stdout)
+    assert "stored" in well("collect").stdout
+    assert "stored" in told("collecting.collect.collect", COLLECTED)("-q", "collect").stdout
+
+
+def test_one_cause_is_one_line(told: Callable[..., Command]) -> None:
+    away = [region(one, Outcome.FAILED, ExitStatus.DATABASE, message="it is away.") for one in (Region.EU, Region.US)]
+    tokens = [token(one, Outcome.FAILED, ExitStatus.DATABASE, message="it is away.") for one in (Region.EU, Region.US)]
+    ended = told("collecting.collect.collect", Collected(tuple(away), tuple(tokens)))("collect")
+    assert ended.exit_code == 74
+    assert [line.partition("ERROR ")[2] for line in ended.stderr.splitlines()] == [
+        "EU, US, EU token price, US token price: it is away."
+    ]
+
+
 @pytest.mark.parametrize("status", [ExitStatus.REFUSED, ExitStatus.LOCKED, ExitStatus.DATABASE])
 @pytest.mark.parametrize(
     ("job", "command"),

@@ -107,7 +107,7 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
     assert (ended.exit_code, ended.stderr.partition("ERROR ")[2]) == (3, "US: no room.\n")
     shown = told(f"days.one_day.{command}", changed)(*words).stdout
     assert [line.split() for line in shown.splitlines()[1:]] == [
-        ["EU", "2026-01-14", "restored", "1,001", "2.5", "kB", TABLE],
+        ["EU", "2026-01-14", "restored", "1,001", "2.5", "kB"],
         ["US", "2026-01-14", "failed", "0", "of_us"],
     ]
     everything = ChangedDays((Changed(Region.EU, DAY, TABLE, "failed", status=ExitStatus.LOCKED, message="held."),))
@@ -134,10 +134,10 @@ def test_the_list_of_days_tells_bounds_and_what_is_archived(told: Callable[..., 
         "archived_bytes": 0,
     }
     lines = [" ".join(line.split()) for line in listed("partitions", "list").stdout.splitlines()[1:]]
-    # Names that are too long for the table go on in the next line.
-    assert "".join(lines[1:3]) == f"EU 2026-01-14 restored 1,001 2.5 kB 0 0 B {TABLE}"
-    assert [lines[0], *lines[3:]] == [
+    # The name of a day's table is its region and its date again.
+    assert lines == [
         "EU … to 2026-01-14T12:03:07Z foreign 0 0 B others",
+        "EU 2026-01-14 restored 1,001 2.5 kB 0 0 B",
         "US 2026-01-14 archived 1,002 3.5 kB",
     ]
     assert told("days.one_day.listed", [])("partitions", "list").stdout == "There are none.\n"

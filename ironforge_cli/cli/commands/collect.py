@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, SnapshotTime
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, gold, iso
+from ironforge_cli.cli.show.render import Report, count, failures_of, gold, iso
+from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.collecting import collect as job
 
@@ -109,7 +109,7 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
 def report(collected: Collected, format_: Format, *, polled: Mapping[Region, PolledRegion] | None = None) -> Report:
     """What a collection, a window of them or the replay of bodies has to say; `polled` tells of the window."""
     failures = [
-        f"{piece.region.label}{kind}: {piece.message}"
+        (f"{piece.region.label}{kind}", piece.message)
         for kind, pieces in (("", collected.regions), (" token price", collected.tokens))
         for piece in pieces
         if piece.status is not ExitStatus.DONE
@@ -120,7 +120,7 @@ def report(collected: Collected, format_: Format, *, polled: Mapping[Region, Pol
         details=lambda console: show_steps(collected, console),
         format=format_,
         status=collected.status,
-        failures=tuple(failures),
+        failures=failures_of(failures),
     )
 
 
@@ -168,14 +168,11 @@ def _window_record(polled: PolledRegion) -> dict[str, Any]:
 
 def show(collected: Collected, console: Console, *, polled: Mapping[Region, PolledRegion] | None = None) -> None:
     """A table with a column a region, for people."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    for region in collected.regions:
-        table.add_column(f"[bold]{region.region.label}[/]", overflow="fold")
+    rows: dict[str, list[str]] = {}
 
     def row(name: str, cells: list[str]) -> None:
         if any(cells):
-            table.add_row(f"[dim]{name}[/]", *cells)
+            rows[name] = cells
 
     tokens = {token.region: token for token in collected.tokens}
     stored = [region.counts for region in collected.regions]
@@ -213,7 +210,7 @@ def show(collected: Collected, console: Console, *, polled: Mapping[Region, Poll
             for region in collected.regions
         ],
     )
-    console.print(table)
+    by_region([region.region.label for region in collected.regions], rows, console)
     for region in collected.regions:
         if region.message and region.status is ExitStatus.DONE:
             console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)
@@ -221,13 +218,10 @@ def show(collected: Collected, console: Console, *, polled: Mapping[Region, Poll
 
 def show_steps(collected: Collected, console: Console) -> None:
     """A table with a line a step: how many seconds it took of each region."""
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("seconds")
-    for region in collected.regions:
-        table.add_column(region.region.label, justify="right")
+    table = Table(
+        [Column("seconds"), *(Column(region.region.label, right=True) for region in collected.regions)], gap=3
+    )
     for step in dict.fromkeys(step for region in collected.regions for step in region.steps):
         seconds = [region.steps.get(step) for region in collected.regions]
-        table.add_row(step, *("" if taken is None else f"{taken:.2f}" for taken in seconds))
-    console.print(table)
+        table.add(step, *("" if taken is None else f"{taken:.2f}" for taken in seconds))
+    table.show(console)

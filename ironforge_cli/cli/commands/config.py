@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from rich.text import Text
 
 from ironforge_cli import config
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, plain
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.cli.show.tables import Column, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +36,13 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     ]
 
     def table(console: Console) -> None:
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in ("variable", "value", "source"):
-            grid.add_column(column, overflow="fold")
+        # Where a value comes from is short as a rule, and the variable that stands beside it needn't be said again.
+        grid = Table([Column("variable"), Column("value", is_text=True), Column("source", is_text=True)])
         for record in records:
-            value = "[dim]not set[/]" if record["value"] is None else plain(record["value"])
-            grid.add_row(record["variable"], value, plain(record["source"]))
-        console.print(grid)
+            value = Text("not set", style="dim") if record["value"] is None else str(record["value"])
+            source = "variable" if record["source"] == record["variable"] else record["source"]
+            grid.add(record["variable"], value, source)
+        grid.show(console)
         console.print(f"Config file: {loaded.file or 'none'}", soft_wrap=True, markup=False)
 
     return Report(records=records, show=table, format=format_)

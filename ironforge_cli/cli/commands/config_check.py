@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.text import Text
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, plain
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.cli.show.tables import Column, Table
 from ironforge_cli.db import schema
 from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS
 from ironforge_cli.errors import (
@@ -74,14 +75,11 @@ def checked(run: Invocation, format_: Format) -> Report:
         ]
 
     def table(console: Console) -> None:
-        grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        grid.add_column()
-        grid.add_column()
-        grid.add_column(overflow="fold")
+        grid = Table([Column("check"), Column("result"), Column("message", is_text=True)], has_heads=False)
         for tried in checks:
-            mark = "[green]ok[/]" if tried.status is ExitStatus.DONE else "[red]failed[/]"
-            grid.add_row(tried.name, mark, plain(tried.message))
-        console.print(grid)
+            mark = Text("ok", "green") if tried.status is ExitStatus.DONE else Text("failed", "red")
+            grid.add(tried.name, mark, tried.message)
+        grid.show(console)
 
     return Report(
         records=[

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.cells import cell_len
-from rich.table import Table
 
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.frame import homes
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, gold, iso, plain, sparkline
+from ironforge_cli.cli.show.render import Report, count, gold, iso, sparkline
+from ironforge_cli.cli.show.tables import Column, Table
 from ironforge_cli.config import default_home
 from ironforge_cli.db import schema
 from ironforge_cli.errors import LockedError, UsageError
@@ -245,14 +245,17 @@ def _show_region(shown: Shown, console: Console) -> None:
     left = console.width - len(_INDENT) - _GAP - taken
     longest = min(max(map(cell_len, names), default=0), _LONGEST_NAME)
     name_width = max(min(longest, left - _FEWEST_HOURS), _SHORTEST_NAME)
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    table.add_column(f"{_INDENT}item", width=len(_INDENT) + name_width, no_wrap=True, overflow="ellipsis")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("by hour", no_wrap=True)
+    table = Table(
+        [
+            Column(f"{_INDENT}item", is_cut=True, most=len(_INDENT) + name_width),
+            *(Column(heading, right=True) for heading in headings),
+            Column("by hour", goes=True),
+        ],
+        gap=_GAP,
+    )
     for name, busy, cells in zip(names, shown.busiest, figures, strict=True):
-        table.add_row(plain(f"{_INDENT}{name}"), *cells, _bars(busy, hours=max(left - name_width, 1)))
-    console.print(table)
+        table.add(f"{_INDENT}{name}", *cells, _bars(busy, hours=max(left - name_width, 1)))
+    table.show(console)
     console.print()
 
 

@@ -7,18 +7,19 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, iso, plain, size
+from ironforge_cli.cli.show.render import Report, count, failures_of, iso, size
+from ironforge_cli.cli.show.tables import Cell, Column, Words, listed
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.days import export as exporting
 from ironforge_cli.jobs.days import maintain as maintaining
 from ironforge_cli.jobs.days import one_day
 from ironforge_cli.jobs.days.housekeeping import described
+from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ironforge_cli.jobs.days.housekeeping import Maintained
-    from ironforge_cli.jobs.days.one_day import ChangedDays, HeldDay
+    from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 
 
 def utc_day(text: str) -> date:
@@ -62,7 +63,7 @@ ArchiveUri = Annotated[
     typer.Option(
         "--archive",
         metavar="URI",
-        help="Folder or s3://bucket/prefix for days before they are dropped. Without it: IRONFORGE_ARCHIVE_URI.",
+        help="The archive: a folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
@@ -205,8 +206,8 @@ def export(
         show=lambda console: _grid(console, _FILES_SHOWN, exported.files),
         format=format_,
         status=exported.status,
-        failures=tuple(
-            f"{file.region.label}: {file.message}" for file in exported.files if file.status is not ExitStatus.DONE
+        failures=failures_of(
+            [(file.region.label, file.message) for file in exported.files if file.status is not ExitStatus.DONE]
         ),
     )
 
@@ -239,8 +240,8 @@ def _changes(changed: ChangedDays, format_: Format) -> Report:
         show=lambda console: _grid(console, _CHANGED_SHOWN, changed.days),
         format=format_,
         status=changed.status,
-        failures=tuple(
-            f"{day.region.label}: {day.message}" for day in changed.days if day.status is not ExitStatus.DONE
+        failures=failures_of(
+            [(day.region.label, day.message) for day in changed.days if day.status is not ExitStatus.DONE]
         ),
     )
 
@@ -266,10 +267,16 @@ def _bytes(value: int | None) -> str:
     return size(value) if value else ""
 
 
-def _days_or_bounds(held: HeldDay) -> str:
+def _table_of_its_own(thing: HeldDay | Changed) -> str:
+    """The name of a table, where it is not its region and its date once more."""
+    usual = thing.day and DailyPartition(thing.region, thing.day).name
+    return "" if thing.table is None or thing.table == usual else thing.table
+
+
+def _days_or_bounds(held: HeldDay) -> str | Words:
     if held.day is not None:
         return held.day.isoformat()
-    return " to ".join(iso(bound) if bound else "…" for bound in (held.starts_at, held.ends_at))
+    return Words(" to ".join(iso(bound) if bound else "…" for bound in (held.starts_at, held.ends_at)))
 
 
 _HELD: _Columns = {
@@ -285,10 +292,11 @@ _HELD_SHOWN: _Columns = {
     "state": attrgetter("state"),
     "rows": lambda held: count(held.rows) if held.table else "",
     "bytes": lambda held: size(held.bytes) if held.table else "",
-    "archived rows": lambda held: _number(held.archived_rows),
+    "archived": lambda held: _number(held.archived_rows),
     "archived bytes": lambda held: "" if held.archived_bytes is None else size(held.archived_bytes),
-    "table": lambda held: held.table or "",
+    "table": _table_of_its_own,
 }
+_CUT, _GOING = {"table", "path"}, {"archived bytes"}
 _RESULTS: _Columns = {
     "action": lambda result: str(result.action),
     **_as_they_are("region"),
@@ -314,7 +322,7 @@ _CHANGED_SHOWN: _Columns = {
     "outcome": attrgetter("outcome"),
     "rows": lambda day: _number(day.rows),
     "bytes": lambda day: _bytes(day.bytes),
-    "table": attrgetter("table"),
+    "table": _table_of_its_own,
 }
 _FILES: _Columns = _as_they_are("region", "path", "outcome", "rows", "bytes", "message")
 _FILES_SHOWN: _Columns = {
@@ -330,13 +338,22 @@ def _records(things: Sequence[object], columns: _Columns) -> list[dict[str, Any]
     return [{key: value(thing) for key, value in columns.items()} for thing in things]
 
 
+def _cell(value: object) -> Cell:
+    return value if isinstance(value, Words) else str(value)
+
+
 def _grid(console: Console, columns: _Columns, things: Sequence[object], *, empty: str = "There are none.") -> None:
-    if not things:
-        console.print(empty)
-        return
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in columns:
-        grid.add_column(head, overflow="fold", justify="right" if head.endswith(("rows", "bytes")) else "left")
-    for thing in things:
-        grid.add_row(*(plain(cell(thing)) for cell in columns.values()))
-    console.print(grid)
+    cells: list[list[Cell]] = [[_cell(value(thing)) for value in columns.values()] for thing in things]
+    # A column that has nothing to say of anything is left out.
+    told = [number for number in range(len(columns)) if any(row[number] for row in cells)]
+    heads = list(columns)
+    shown = [
+        Column(
+            heads[number],
+            right=heads[number].endswith(("rows", "bytes", "archived")),
+            is_cut=heads[number] in _CUT,
+            goes=heads[number] in _GOING,
+        )
+        for number in told
+    ]
+    listed(console, shown, ([row[number] for number in told] for row in cells), empty=empty)

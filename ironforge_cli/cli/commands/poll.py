@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.collecting.poll import Polled
 
 _SHORTEST_INTERVAL = timedelta(seconds=1)
+_USUAL_INTERVAL = timedelta(seconds=30)
 _LONGEST_WINDOW = timedelta(days=1)
 
 WindowOption = Annotated[
     timedelta, typer.Option("--window", parser=duration, metavar="SPAN", help="How long to go on asking.")
 ]
 IntervalOption = Annotated[
-    timedelta,
+    timedelta | None,
     typer.Option(
-        "--interval", parser=duration, metavar="SPAN", help="From one attempt to the next, on the clock's grid."
+        "--interval",
+        parser=duration,
+        metavar="SPAN",
+        help="From one attempt to the next, on the clock's grid. Without it: 30s.",
     ),
 ]
 Adaptive = Annotated[
@@ -46,7 +50,7 @@ def poll(
     *,
     region: Regions = None,
     window: WindowOption = "30m",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
-    interval: IntervalOption = "30s",  # pyright: ignore[reportArgumentType] - the same
+    interval: IntervalOption = None,
     adaptive: Adaptive = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
@@ -57,8 +61,14 @@ def poll(
 
     Example: ironforge poll --window 30m --interval 30s
     """
+    if interval is None:
+        interval = max(min(_USUAL_INTERVAL, window), _SHORTEST_INTERVAL)
+    elif interval > window:
+        raise UsageError("--interval is longer than --window: there would be one attempt. Use `ironforge collect`.")
     if interval < _SHORTEST_INTERVAL:
         raise UsageError("--interval is at least 1s: Blizzard publishes once an hour.")
+    if window <= timedelta():
+        raise UsageError("--window 0 leaves no time to ask: give a span such as 30m, or use `ironforge collect`.")
     if window > _LONGEST_WINDOW:
         raise UsageError("--window is a day at most: let cron start one after the other.")
     regions = run.regions(region)

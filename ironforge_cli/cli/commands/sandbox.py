@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, named_regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
-from ironforge_cli.cli.show.render import Report, count, plain
-from ironforge_cli.errors import UsageError
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.cli.show.render import count as with_thousands
+from ironforge_cli.cli.show.tables import Column, listed
+from ironforge_cli.errors import ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
 from ironforge_cli.sandbox.remote import RemoteSandbox
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST_AGO = timedelta(days=3_650)
+_KEYS = ("name", "region", "endpoint", "count", "retry_after", "strikes", "description")
 _PORT = 8642
 _HERE = f"http://127.0.0.1:{_PORT}"
 
@@ -50,7 +52,9 @@ Url = Annotated[str, typer.Option("--url", metavar="URL", help="Where the sandbo
 Hours = Annotated[int, typer.Option("--hours", min=1, max=10_000, help="Hours to publish.")]
 Concerned = Annotated[
     list[Region] | None,
-    typer.Option("--region", case_sensitive=False, help="This region alone; repeat for more. Else every one."),
+    typer.Option(
+        "--region", parser=named_regions, metavar="REGION", help="This region alone; repeat for more. Else every one."
+    ),
 ]
 FaultName = Annotated[str | None, typer.Argument(metavar="NAME", help="A fault of `ironforge sandbox faults`.")]
 Count = Annotated[int | None, typer.Option("--count", min=1, help="Strike so many answers; else until --clear.")]
@@ -125,7 +129,12 @@ def serve(
     for name, struck in faults_on:
         sandbox.set_fault(name, region=struck)
     serve_until(sandbox, when_ready=ready, ending=run.stop.event)
-    run.stop.check()
+    try:
+        run.stop.check()
+    except InterruptedRunError as ended:
+        # Ctrl-C is what it waits for, and no failure.
+        if ended.status is not ExitStatus.INTERRUPTED:
+            raise
 
 
 def _fault(given: str, regions: Sequence[Region]) -> tuple[str, Region | None]:
@@ -162,10 +171,12 @@ def advance(
     ]
 
     def table(console: Console) -> None:
-        grid = Table("region", "published", "auctions", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        for record in records:
-            grid.add_row(plain(record["region"]), plain(record["published_at"]), count(record["auctions"]))
-        console.print(grid)
+        columns = (Column("region"), Column("published"), Column("auctions", right=True))
+        rows = (
+            (str(record["region"]).upper(), str(record["published_at"]), with_thousands(record["auctions"]))
+            for record in records
+        )
+        listed(console, columns, rows, empty="There are none.")
 
     return Report(records=records, show=table, format=format_)
 
@@ -224,14 +235,10 @@ def faults(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
 
 def _table(records: Sequence[Mapping[str, Any]], *, nothing: str, format_: Format) -> Report:
     def table(console: Console) -> None:
-        if not records:
-            console.print(nothing)
-            return
-        columns = [key for key in records[0] if any(record[key] is not None for record in records)]
-        grid = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for record in records:
-            grid.add_row(*("" if record[key] is None else plain(record[key]) for key in columns))
-        console.print(grid)
+        keys = [key for key in _KEYS if any(record.get(key) is not None for record in records)]
+        columns = [Column(key, is_text=key == "description") for key in keys]
+        rows = (["" if record[key] is None else str(record[key]) for key in keys] for record in records)
+        listed(console, columns, rows, empty=nothing)
 
     return Report(records=records, show=table, format=format_)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, plain
+from ironforge_cli.cli.show.render import Report, count
+from ironforge_cli.cli.show.tables import by_region
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue import seed as job
 from ironforge_cli.jobs.catalogue.seed import SEEDERS
@@ -150,14 +150,11 @@ def records(seeded: Seeded) -> list[dict[str, Any]]:
 
 def show(seeded: Seeded, console: Console) -> None:
     """A table with a column a seeder, for people."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    for part in seeded.parts:
-        table.add_column(f"[bold]{part.seeder}[/]", overflow="fold")
+    rows: dict[str, list[str]] = {}
 
     def row(name: str, cells: list[str]) -> None:
         if any(cells):
-            table.add_row(f"[dim]{name}[/]", *(plain(cell) for cell in cells))
+            rows[name] = cells
 
     parts = seeded.parts
     row("", [part.outcome for part in parts])
@@ -173,7 +170,7 @@ def show(seeded: Seeded, console: Console) -> None:
     row("requests", [count(part.traffic.requests) for part in parts])
     row("from the cache", [count(part.traffic.cache_hits) if part.traffic.cache_hits else "" for part in parts])
     row("seconds", [f"{part.seconds:.1f}" for part in parts])
-    console.print(table)
+    by_region([part.seeder for part in parts], rows, console)
     for part in parts:
         if part.message and part.status is ExitStatus.DONE:
             console.print(f"{part.seeder}: {part.message}", soft_wrap=True, markup=False)

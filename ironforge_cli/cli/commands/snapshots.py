@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, exact_time, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, iso, size
+from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.history import dropping as job
 
@@ -32,8 +32,14 @@ Until = Annotated[
 Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each region.")]
 Times = Annotated[
     list[datetime],
-    typer.Argument(parser=utc_time, metavar="TIME...", help="Times of snapshots, as `snapshots list` shows them."),
+    typer.Argument(parser=exact_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
 ]
+_COLUMNS = (
+    Column("region"),
+    Column("snapshot"),
+    *(Column(head, right=True) for head in ("auctions", "items", "bytes", "sold")),
+    Column("source", is_cut=True, goes=True),
+)
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask; needed where nobody sits at a terminal.")]
 
 
@@ -132,18 +138,8 @@ def _report(
     ]
 
     def table(console: Console) -> None:
-
-        if not rows:
-            console.print("There are none.")
-            return
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        grid.add_column("region", no_wrap=True)
-        grid.add_column("snapshot", no_wrap=True)
-        for column in ("auctions", "items", "bytes", "sold"):
-            grid.add_column(column, justify="right", no_wrap=True)
-        grid.add_column("source", no_wrap=True)
-        for row in rows:
-            grid.add_row(
+        shown = (
+            (
                 row.region.label,
                 iso(row.snapshot_time),
                 count(row.auctions),
@@ -152,8 +148,10 @@ def _report(
                 count(row.estimated_sales),
                 row.source,
             )
-        console.print(grid)
-        if recomputed is not None:
+            for row in rows
+        )
+        listed(console, _COLUMNS, shown, empty="There are none.")
+        if rows and recomputed is not None:
             again = sum(recomputed)
             console.print(
                 f"Dropped {len(rows)}; {again} {'snapshot' if again == 1 else 'snapshots'} after computed anew."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, iso, plain
+from ironforge_cli.cli.show.render import Report, count, iso
+from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.collecting import spool as job
 
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
     from ironforge_cli.blizzard.spool import Kept
 
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Bodies by the beginning of their digest.")
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Bodies by the beginning of their digest.")]
 Quarantine = Annotated[bool, typer.Option("--quarantine", help="Refused bodies instead of those that wait.")]
 All = Annotated[bool, typer.Option("--all", help="Every body, without naming any.")]
+_COLUMNS = (
+    Column("name"),
+    Column("region"),
+    Column("snapshot"),
+    Column("bytes", right=True),
+    Column("why", is_text=True),
+)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped, and drop nothing.")]
 
 
@@ -69,16 +74,17 @@ def report(bodies: Sequence[Kept], format_: Format) -> Report:
     """Bodies that wait, or that were refused, as a list."""
 
     def table(console: Console) -> None:
-        if not bodies:
-            console.print("There are none.")
-            return
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in ("name", "region", "snapshot", "bytes", "why"):
-            grid.add_column(column, overflow="fold", justify="right" if column == "bytes" else "left")
-        for body in bodies:
-            time = iso(body.snapshot_time) if body.snapshot_time else "unknown"
-            grid.add_row(body.name, body.region.label, time, count(body.bytes), plain(body.reason))
-        console.print(grid)
+        rows = (
+            (
+                body.name,
+                body.region.label,
+                iso(body.snapshot_time) if body.snapshot_time else "unknown",
+                count(body.bytes),
+                body.reason,
+            )
+            for body in bodies
+        )
+        listed(console, _COLUMNS, rows, empty="There are none.")
 
     records: list[dict[str, Any]] = [
         {

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
-from ironforge_cli.cli.show.render import Report, count, iso, plain
+from ironforge_cli.cli.show.render import Report, count, failures_of, iso
+from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.history import recompute as job
 from ironforge_cli.jobs.history.recomputed import Extent
@@ -99,10 +99,12 @@ def _report(recomputed: RecomputedStatistics, format_: Format) -> Report:
         show=lambda console: _show(recomputed, console),
         format=format_,
         status=recomputed.status,
-        failures=tuple(
-            f"{region.region.label}: {region.message}"
-            for region in recomputed.regions
-            if region.status is not ExitStatus.DONE
+        failures=failures_of(
+            [
+                (region.region.label, region.message)
+                for region in recomputed.regions
+                if region.status is not ExitStatus.DONE
+            ]
         ),
     )
 
@@ -135,13 +137,10 @@ def _record(region: RecomputedRegion) -> dict[str, Any]:
 
 
 def _show(recomputed: RecomputedStatistics, console: Console) -> None:
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    grid.add_column("")
-    for region in recomputed.regions:
-        grid.add_column(f"[bold]{region.region.label}[/]", overflow="fold")
+    rows: dict[str, list[str]] = {}
 
     def row(name: str, cells: list[str]) -> None:
-        grid.add_row(f"[dim]{name}[/]", *cells)
+        rows[name] = cells
 
     regions = recomputed.regions
     row("", [region.outcome.replace("_", " ") for region in regions])
@@ -155,17 +154,16 @@ def _show(recomputed: RecomputedStatistics, console: Console) -> None:
     row("of another estimator after", [count(region.still_outdated) for region in regions])
     row("expiry windows changed", [count(region.auctions) for region in regions])
     row("rows of statistics changed", [count(region.statistics.rows) for region in regions])
-    console.print(grid)
-    changes = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in ("region", "column", "rows", "largest change", "all changes"):
-        changes.add_column(column, justify="left" if column in {"region", "column"} else "right")
+    by_region([region.region.label for region in regions], rows, console)
+    heads = ("region", "column", "rows", "largest change", "all changes")
+    changes = Table([Column(head, right=head not in {"region", "column"}) for head in heads], gap=3)
     for region in regions:
         for name, change in region.statistics.columns.items():
             sizes = (f"{change.largest:,.6g}", f"{change.total:,.6g}")
-            changes.add_row(region.region.label, name, count(change.rows), *sizes)
-    if changes.row_count:
+            changes.add(region.region.label, name, count(change.rows), *sizes)
+    if changes.rows:
         console.print()
-        console.print(changes)
+        changes.show(console)
     for region in regions:
         if region.message and region.status is ExitStatus.DONE:
-            console.print(plain(f"{region.region.label}: {region.message}"))
+            console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)

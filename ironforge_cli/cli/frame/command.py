@@ -37,6 +37,9 @@ def command(function: Callable[..., Report | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(context: typer.Context, **options: Any) -> None:
         shared = Shared.taken_from(options)
+        if options.get("region"):
+            # Each value of the option can name several.
+            options["region"] = [region for named in options["region"] for region in named]
         parent = context.find_root().obj
         if isinstance(parent, Shared):
             shared = parent.joined(shared)

@@ -6,6 +6,7 @@ the top what it needs.
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,7 +34,16 @@ class LazyCommand(TyperCommand):
         """Let the command itself read its arguments: running it, its help and completion begin here."""
         alone = typer.Typer(add_completion=False)
         alone.command(self.name)(self.function())
-        return get_command(alone).make_context(*arguments, **more)
+        return readable(get_command(alone)).make_context(*arguments, **more)
+
+
+def readable(command: Any) -> Any:
+    """The same command, whose help has no types of flags and no line breaks within paragraphs."""
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
+            parameter.metavar = ""
+    command.help = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n"))
+    return command
 
 
 def offer(group: typer.Typer, name: str, *, at: str, says: str) -> None:

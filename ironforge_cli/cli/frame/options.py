@@ -54,13 +54,32 @@ SHARED: dict[str, tuple[Any, Any]] = {
 }
 """Options that every command has, and the root before it: annotation and default by name."""
 
+
+def named_regions(text: str) -> tuple[Region, ...]:
+    """The regions that an option's value names.
+
+    >>> [region.label for region in named_regions("EU,us")]
+    ['EU', 'US']
+    """
+    known = {region.value: region for region in Region}
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        wrong = unknown[0] if unknown else text
+        raise typer.BadParameter(f"{wrong!r} is not one of {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
 Regions = Annotated[
     list[Region] | None,
     typer.Option(
-        "--region", case_sensitive=False, help="Work on this region; repeat for more. Without it: IRONFORGE_REGIONS."
+        "--region",
+        parser=named_regions,
+        metavar="REGION",
+        help="Work on this region: eu, us, kr or tw; repeat for more, or write eu,us. Without it: IRONFORGE_REGIONS.",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result.")]
+FormatOption = Annotated[Format, typer.Option("--format", case_sensitive=False, help="How to write the result.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +106,68 @@ class Shared:
         )
 
 
-def utc_time(text: str) -> datetime:
-    """An ISO 8601 time of an option; one without a zone is UTC.
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 
-    >>> utc_time("2024-01-15T03:48:02").isoformat()
-    '2024-01-15T03:48:02+00:00'
+
+def utc_time(text: str) -> datetime:
+    """A time of an option: ISO 8601 (UTC where it has no zone), as HTTP writes it, `yesterday`, or a span ago.
+
+    >>> utc_time("2024-01-15T03:48:02").isoformat(), utc_time("Mon, 15 Jan 2024 03:48:02 GMT").isoformat()
+    ('2024-01-15T03:48:02+00:00', '2024-01-15T03:48:02+00:00')
     """
+    given = text.strip()
     try:
-        moment = datetime.fromisoformat(text)
+        now = datetime.now(tz=UTC)
+        if given.lower() in _DAYS_AGO:
+            today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            return today - timedelta(days=_DAYS_AGO[given.lower()])
+        if _SPAN.fullmatch(given):
+            return now - duration(given)
+        if "," in given:
+            from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a Last-Modified is rarely given by hand
+
+            moment = parsedate_to_datetime(given)
+        else:
+            moment = datetime.fromisoformat(given)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no ISO 8601 time such as 2024-01-15T03:48:02Z") from None
+        raise typer.BadParameter(
+            f"{text!r} is no time such as 2024-01-15T03:48:02Z, 2024-01-15, yesterday, or 2h for two hours ago"
+        ) from None
+
+
+def exact_time(text: str) -> datetime:
+    """The time of a snapshot, which is never told from now."""
+    if text.strip().lower() in _DAYS_AGO or _SPAN.fullmatch(text.strip()):
+        raise typer.BadParameter(f"{text!r} is no exact time such as 2024-01-15T03:48:02Z")
+    return utc_time(text)
 
 
 SnapshotTime = Annotated[
     datetime | None,
     typer.Option(
         "--snapshot-time",
-        parser=utc_time,
+        parser=exact_time,
         metavar="TIME",
-        help="With --from: the body's Last-Modified, ISO 8601, UTC unless it says otherwise.",
+        help="The body's Last-Modified, as Blizzard writes it or in ISO 8601; UTC unless it says otherwise.",
     ),
 ]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+", re.ASCII)
 
 
 def duration(text: str) -> timedelta:
     """A span of time of an option.
 
-    >>> duration("90m")
-    datetime.timedelta(seconds=5400)
+    >>> duration("90m") == duration("1h30m"), duration("2d").days
+    (True, 2)
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 2h or 1d")
+    given = text.strip()
+    if not _SPAN.fullmatch(given):
+        raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 1h30m or 2d")
     try:
-        return timedelta(**{_UNITS[found[2]]: float(found[1])})
+        return sum((timedelta(**{_UNITS[unit]: float(much)}) for much, unit in _PART.findall(given)), timedelta())
     except OverflowError:
         raise typer.BadParameter(f"{text!r} is longer than any time can be told") from None

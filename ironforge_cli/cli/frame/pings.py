@@ -136,7 +136,7 @@ class HealthCheck:
 
 def health_check(invocation: Invocation, options: Mapping[str, Any]) -> HealthCheck | None:
     """The health check to tell of a command; None where none is set, or where the call isn't one for cron."""
-    if not _is_for_cron(invocation.command, options):
+    if not is_run_by_cron(invocation.command, options):
         return None
     try:
         url = invocation.settings.ping_url
@@ -146,10 +146,10 @@ def health_check(invocation: Invocation, options: Mapping[str, Any]) -> HealthCh
         return None
 
 
-def _is_for_cron(command: str, options: Mapping[str, Any]) -> bool:
+def is_run_by_cron(command: str, options: Mapping[str, Any]) -> bool:
     """Whether a call does what a health check watches: a dry run, or a file that a person stores, is none.
 
-    >>> _is_for_cron("status", {"check": True}), _is_for_cron("status", {"check": False})
+    >>> is_run_by_cron("status", {"check": True}), is_run_by_cron("status", {"check": False})
     (True, False)
     """
     if command == "status":

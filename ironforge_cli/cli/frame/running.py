@@ -11,12 +11,13 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.cli.frame import logs, pings
 from ironforge_cli.cli.frame.options import LogFormat
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show import output
+from ironforge_cli.cli.show.encodings import PLAIN_CHARACTERS
 from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.ownership import owners_rights
 
@@ -47,10 +48,10 @@ def run_command(
     # A daemon may have closed them; what nobody reads must not cost the work.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lasts as long as the process
-    stdout: TextIO = sys.stdout
-    if isinstance(stdout, io.TextIOWrapper):
-        # Names come in every script there is, and a terminal's encoding may lack some of them.
-        stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names come in every script there is, and a terminal's encoding may lack some of them.
+            stream.reconfigure(errors=PLAIN_CHARACTERS)
     with logs.written_to(sys.stderr, shared, environment=os.environ):
         logs.keep_tracebacks(lambda trace: _kept_traceback(invocation, trace))
         last_lines = logs.last_lines()
@@ -77,12 +78,15 @@ def _run(function: Callable[..., Report | None], options: dict[str, Any], invoca
                 invocation.stand_still()
             if report is None:
                 return ExitStatus.DONE
-            output.write(report, shared)
+            is_cron = pings.is_run_by_cron(name, options)
+            if shared.quiet and is_cron and report.is_told_by_silence:
+                return report.status
+            status = output.write(report, shared)
             for warning in report.warnings:
                 logs.insist(warning)
             for failure in report.failures:
                 log.error("%s", failure)
-            return report.status
+            return status
     except IronforgeError as error:
         if error.status is ExitStatus.BUG or shared.verbose > 1:
             log.exception("ironforge %s", name)

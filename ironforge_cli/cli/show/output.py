@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ironforge_cli.cli.frame.options import Format
+from ironforge_cli.cli.show.encodings import can_write
 from ironforge_cli.cli.show.render import PIPED_WIDTH, written
+from ironforge_cli.errors import ExitStatus, OutputError
 
 if TYPE_CHECKING:
     from ironforge_cli.cli.frame.options import Shared
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def write(report: Report, shared: Shared) -> None:
-    """Write a report in its format."""
+def write(report: Report, shared: Shared) -> ExitStatus:
+    """Write a report in its format, and return the command's exit code: its own, or that of what can't be written."""
     try:
         if report.format is Format.TABLE and report.text is None:
             console = _console(shared)
@@ -31,22 +33,29 @@ def write(report: Report, shared: Shared) -> None:
             if report.details is not None and shared.verbose:
                 report.details(console)
         else:
-            sys.stdout.write(written(report))
+            text = written(report)
+            sys.stdout.write(text if can_write(text, sys.stdout) else written(report, ascii_only=True))
         sys.stdout.flush()
     except BrokenPipeError:
         _write_to_nobody()
     except OSError as error:
-        # The work is done and its exit code stands, whatever became of its report.
+        # What the work itself has to say by its exit code is said first.
         log.error("The result could not be written (%s).", error.strerror or error)  # noqa: TRY400 - it is said whole
         _write_to_nobody()
+        if report.status is ExitStatus.DONE:
+            return ExitStatus.UNWRITTEN
+    return report.status
 
 
 def say(line: str) -> None:
-    """Print a line now."""
+    """Print a line now; raises `OutputError`."""
     try:
         print(line, flush=True)  # noqa: T201 - this is where printing happens
     except BrokenPipeError:
         _write_to_nobody()
+    except OSError as error:
+        _write_to_nobody()
+        raise OutputError(f"The result could not be written ({error.strerror or error}).") from error
 
 
 def say_beside(line: str) -> None:
@@ -61,6 +70,11 @@ class LastingStderr(io.TextIOBase):
     def __init__(self) -> None:
         # Rich puts a stream of its own in the place of sys.stderr while bars move.
         self._stream = sys.stderr
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the library's is set by nobody
+        """What the stream behind it can write."""
+        return self._stream.encoding or "utf-8"
 
     def write(self, text: str, /) -> int:
         """Write, or let it go."""

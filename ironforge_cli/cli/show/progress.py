@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from ironforge_cli.cli.show.encodings import can_write
 from ironforge_cli.cli.show.output import LastingStderr
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Bars(MovingLines):
 
     def __init__(self, *, no_color: bool) -> None:
         super().__init__(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if can_write("⠋", sys.stderr) else "line"),
             TextColumn("{task.fields[region]}"),
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),

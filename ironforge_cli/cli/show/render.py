@@ -48,19 +48,36 @@ class Report:
     text: str | None = None
     """All of it in a format of the command's own, instead of the records."""
 
+    @property
+    def is_told_by_silence(self) -> bool:
+        """Whether all went well, and a person would be shown it: cron's `-q` wants to hear nothing then."""
+        return self.status is ExitStatus.DONE and self.format is Format.TABLE and self.text is None
 
-def written(report: Report) -> str:
-    """The report's records in a format for programs."""
+
+def failures_of(pieces: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
+    """What failed, a line each cause: pieces of work by name, and what each says; the same words are said once.
+
+    >>> failures_of([("EU", "it is away."), ("US", "it is away."), ("KR", "it is cut off.")])
+    ('EU, US: it is away.', 'KR: it is cut off.')
+    """
+    names: dict[str, list[str]] = {}
+    for name, message in pieces:
+        names.setdefault(str(message), []).append(name)
+    return tuple(f"{', '.join(dict.fromkeys(named))}: {message}" for message, named in names.items())
+
+
+def written(report: Report, *, ascii_only: bool = False) -> str:
+    """The report's records in a format for programs; JSON can be told in any encoding, by its own escapes."""
     if report.text is not None:
         return report.text
     records = [{key: _plain(value) for key, value in record.items()} for record in report.records]
     match report.format:
         case Format.JSONL:
-            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            return "".join(json.dumps(record, ensure_ascii=ascii_only) + "\n" for record in records)
         case Format.CSV:
             return _csv(records)
         case _:
-            return json.dumps(records, ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(records, ensure_ascii=ascii_only, indent=2) + "\n"
 
 
 def one_document(value: Mapping[str, Any], *, indent: int | None = None) -> str:

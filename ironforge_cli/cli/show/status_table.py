@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
-
-from ironforge_cli.cli.show.render import count, gold, iso, plain, size
+from ironforge_cli.cli.show.render import count, gold, iso, size
+from ironforge_cli.cli.show.tables import Column, Table, Words, by_region
 from ironforge_cli.cli.show.verdict import ago, line, span
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ def show(health: Health, console: Console) -> None:
     if found.is_unused:
         return
     console.print()
-    console.print(_regions(found))
+    _show_regions(found, console)
     for state in found.regions:
         _show_missing(state, console)
     if found.last_runs:
         console.print()
-        console.print(_runs(found))
+        _runs(found).show(console)
     console.print()
     if found.seeders:
         told = ", ".join(
@@ -44,22 +43,19 @@ def show(health: Health, console: Console) -> None:
             f"{f', build {seeder.newer_build} is newer' if seeder.newer_build else ''}"
             for seeder in found.seeders
         )
-        console.print(f"seeders: {told}", markup=False)
+        console.print(f"seeders: {told}", soft_wrap=True, markup=False)
     for problem in health.seen:
         by = found.seen.get(problem.event or "", "somebody")
         console.print(f"seen by {by}: {problem.text}", markup=False, soft_wrap=True)
     if found.pending_rows:
-        console.print(f"log rows that wait for the database: {count(found.pending_rows)}", markup=False)
+        console.print(f"log rows that wait for the database: {count(found.pending_rows)}", soft_wrap=True, markup=False)
     sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items()) or _UNKNOWN
-    console.print(f"{found.database}: {sizes}", markup=False)
+    console.print(f"{found.database}: {sizes}", soft_wrap=True, markup=False)
     free = f"{size(found.disk.free)} of {size(found.disk.total)} free"
-    console.print(f"disk of {found.disk.folder}: {free}", markup=False)
+    console.print(f"disk of {found.disk.folder}: {free}", soft_wrap=True, markup=False)
 
 
-def _regions(found: StatusFindings) -> Table:
-    grid = _grid("")
-    for state in found.regions:
-        grid.add_column(f"[bold]{state.region.label}[/]", overflow="fold")
+def _show_regions(found: StatusFindings, console: Console) -> None:
     asked: dict[str, Callable[[RegionFindings], str]] = {
         "newest snapshot": lambda state: (
             ago(state.freshness.snapshot_time, found.now) if state.freshness else _none_yet(state, found)
@@ -83,12 +79,12 @@ def _regions(found: StatusFindings) -> Table:
         "bodies refused": lambda state: _shelf(state.quarantine, found.now),
         "last refused": lambda state: _UNKNOWN if state.quarantine is None else state.quarantine.newest_reason or "-",
     }
-    for name, cell in asked.items():
-        told = (_UNKNOWN if found.away is not None else cell(state) for state in found.regions)
-        grid.add_row(f"[dim]{name}[/]", *(plain(cell) for cell in told))
-    for name, cell in on_disk.items():
-        grid.add_row(f"[dim]{name}[/]", *(plain(cell(state)) for state in found.regions))
-    return grid
+    cells = {
+        name: [Words(_UNKNOWN if found.away is not None else cell(state)) for state in found.regions]
+        for name, cell in asked.items()
+    }
+    cells |= {name: [Words(cell(state)) for state in found.regions] for name, cell in on_disk.items()}
+    by_region([state.region.label for state in found.regions], cells, console)
 
 
 def _none_yet(state: RegionFindings, found: StatusFindings) -> str:
@@ -151,26 +147,26 @@ def _shelf(shelved: Shelved | None, now: datetime) -> str:
 def _show_missing(state: RegionFindings, console: Console) -> None:
     for hour in state.missing[:_SHOWN_HOURS]:
         told = f"{state.region.label} lacks {iso(hour.expected_at.replace(microsecond=0))}: {hour.explanation}"
-        console.print(told, markup=False)
+        console.print(told, soft_wrap=True, markup=False)
     more = len(state.missing) - _SHOWN_HOURS
     if more > 0:
-        console.print(f"{state.region.label} lacks {more:,} more: --format json lists them all", markup=False)
+        console.print(
+            f"{state.region.label} lacks {more:,} more: --format json lists them all", soft_wrap=True, markup=False
+        )
 
 
 def _runs(found: StatusFindings) -> Table:
-    runs = _grid("last runs", "began", "seconds", "status", "steps", right=("seconds",))
+    columns = (
+        Column("last runs"),
+        Column("began"),
+        Column("seconds", right=True),
+        Column("status"),
+        Column("steps", is_cut=True, goes=True),
+    )
+    runs = Table(columns)
     for last in found.last_runs:
-        runs.add_row(
-            last.command, ago(last.started_at, found.now), f"{last.seconds:.2f}", last.status, _steps(last.steps)
-        )
+        runs.add(last.command, ago(last.started_at, found.now), f"{last.seconds:.2f}", last.status, _steps(last.steps))
     return runs
-
-
-def _grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in columns:
-        grid.add_column(column, overflow="fold", justify="right" if column in right else "left")
-    return grid
 
 
 def _steps(extra: dict[str, Any]) -> str:

@@ -66,11 +66,6 @@ def test_the_list_has_rows_bytes_and_state(run: Run) -> None:
         "state",
         "rows",
         "bytes",
-        "archived",
-        "rows",
-        "archived",
-        "bytes",
-        "table",
     ]
 
 

@@ -90,6 +90,8 @@ def test_what_fails_is_told_with_its_own_code(run: Run, api: Mapping[str, str], 
     [
         (["--interval", "0s"], "--interval"),
         (["--interval", "0.5s"], "at least 1s"),
+        (["--window", "0s"], "no time to ask"),
+        (["--window", "1m", "--interval", "2m"], "longer than --window"),
         (["--window", "2d"], "a day at most"),
         (["--window", "soon"], "no span of time"),
         (["--region", "xx"], "xx"),

@@ -36,9 +36,7 @@ def printed_exports(process: subprocess.Popen[bytes]) -> dict[str, str]:
     raise AssertionError("the sandbox ended before it listened")
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)], ids=str
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0), (signal.SIGHUP, 129)], ids=str)
 def test_a_served_sandbox_ends_cleanly_with_the_code_of_its_signal(
     start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals, code: int
 ) -> None:
@@ -47,7 +45,8 @@ def test_a_served_sandbox_ends_cleanly_with_the_code_of_its_signal(
     process.send_signal(number)
     _, err = process.communicate()
     assert process.returncode == code
-    assert number.name in err.decode()
+    # Ctrl-C is what it waits for.
+    assert (number.name in err.decode()) is bool(code)
     assert "Traceback" not in err.decode()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ironforge_cli.cli.frame.options import Format, Shared
 from ironforge_cli.cli.show import output
 from ironforge_cli.cli.show.render import Report
+from ironforge_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -115,13 +117,16 @@ def test_a_reader_that_left_is_no_error_and_nothing_more_reaches_it(
 
 
 @pytest.mark.parametrize("form", [Format.TABLE, Format.JSON])
-def test_a_result_that_can_not_be_written_is_told_and_is_no_failure_of_the_work(
+def test_a_result_that_can_not_be_written_is_told_and_has_a_code_where_the_work_has_none(
     stdout: Callable[..., Stream], caplog: pytest.LogCaptureFixture, form: Format
 ) -> None:
     stream = stdout(refusal=OSError(28, "No space left on device"))
     reading, writing = os.pipe()
     os.dup2(writing, stream.fileno())
-    output.write(report(form), Shared())
+    assert output.write(report(form), Shared()) is ExitStatus.UNWRITTEN
+    failed = replace(report(form), status=ExitStatus.PARTIAL)
+    assert output.write(failed, Shared()) is ExitStatus.PARTIAL
+    caplog.records.pop()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", "The result could not be written (No space left on device).")
     ]

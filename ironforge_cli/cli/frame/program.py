@@ -1,0 +1,76 @@
+"""The program around its commands: wrong usage and what can't be written are told in a line, as all errors are."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from ironforge_cli.cli.frame import logs
+from ironforge_cli.cli.frame.options import LogFormat, Shared
+from ironforge_cli.errors import ExitStatus
+from ironforge_cli.given import in_plain_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+# What the library raises for wrong usage, whichever library of that kind is below it.
+_WrongUsage: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+
+class Program(TyperGroup):
+    """The group of all commands."""
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run a command and end with its exit code."""
+        if not standalone_mode:
+            return super().main(*arguments, standalone_mode=False, **more)
+        given = list(more.get("args") or (arguments[0] if arguments else None) or sys.argv[1:])
+        sys.exit(self._ended(given, lambda: super(Program, self).main(*arguments, standalone_mode=False, **more)))
+
+    def _ended(self, given: list[str], run: Callable[[], Any]) -> int:
+        try:
+            return int(run() or 0)
+        except _WrongUsage as error:
+            return _wrong_usage(error, given)
+        except typer.Abort:
+            return ExitStatus.INTERRUPTED
+        except SystemExit as ended:
+            # Whoever read the help has seen enough, as `head` does.
+            return 0 if isinstance(ended.__context__, BrokenPipeError) else int(ended.code or 0)
+        except BrokenPipeError:
+            return 0
+        except OSError as error:
+            # Help and version alone are written outside of a command.
+            _say(f"The result could not be written ({error.strerror or error}).", given)
+            return ExitStatus.UNWRITTEN
+
+
+def _wrong_usage(error: Any, given: list[str]) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Its message is the help of the group.
+        error.show()
+        return int(error.exit_code)
+    context = error.ctx
+    where = f" `{context.command_path} -h` says what it takes." if context is not None else ""
+    text = in_plain_words(error.format_message()).rstrip(".")
+    _say(f"{text}.{where}", given)
+    return int(error.exit_code)
+
+
+def _say(text: str, given: list[str]) -> None:
+    """Write an error as the options that were given want it, which nobody has read yet."""
+    form = None
+    for number, word in enumerate(given):
+        value = word.partition("=")[2] if "=" in word else next(iter(given[number + 1 :]), "")
+        if word.partition("=")[0] == "--log-format" and value in list(LogFormat):
+            form = LogFormat(value)
+    shared = Shared(no_color="--no-color" in given, log_format=form)
+    with logs.written_to(sys.stderr, shared, environment=os.environ):
+        log.error("%s", text)
