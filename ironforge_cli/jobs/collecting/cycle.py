@@ -28,7 +28,7 @@ from ironforge_cli.market.hours import GAP
 from ironforge_cli.market.partitions import DailyPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -140,6 +140,9 @@ class RegionCycle:
             # What could not be stored a moment ago waits for the next cycle.
             but=collected.snapshot_time if collected.outcome is Outcome.SPOOLED else None,
         )
+        if collected.outcome is Outcome.NO_CHANGE and collected.last_modified in replayed.refused:
+            # It was not asked for, since it waited; what waited was of no use.
+            collected = self._asked(today, but=replayed.refused)
         with harmless(f"{self.region.label}: looking at what still waits"):
             spooled = self.workplace.shelves.spool.newest_time(self.region)
             self._tell_gap(collected)
@@ -148,10 +151,10 @@ class RegionCycle:
             collected = replace(collected, last_modified=None)
         return replayed.told_with(collected)
 
-    def _asked(self, today: DailyPartition) -> CollectedRegion:
+    def _asked(self, today: DailyPartition, *, but: Collection[datetime] = ()) -> CollectedRegion:
         """What came of the hour; whatever hinders it, what waits on disk has its turn."""
         try:
-            return self._ask(self._question_by_database(), made=today)
+            return self._ask(self._question_by_database(but), made=today)
         except InterruptedRunError:
             raise
         except DatabaseError:
@@ -173,8 +176,8 @@ class RegionCycle:
             return replace(collected, status=away.status, message=f"{away} Nothing is lost: {collected.message}")
         return collected
 
-    def _question_by_database(self) -> Question:
-        spooled = self._spooled()
+    def _question_by_database(self, but: Collection[datetime]) -> Question:
+        spooled = [kept for kept in self._spooled() if kept.snapshot_time not in but]
         with self.workplace.database.connect() as connection:
             newest = snapshots.newest(connection, self.region)
             stored = None if newest is None else newest.snapshot_time

@@ -42,6 +42,8 @@ class Replayed:
     """Why bodies were not stored, each reason once."""
     stopped: CollectedRegion | None = None
     """How the cycle has to end, where somebody asked the program to end meanwhile."""
+    refused: frozenset[datetime] = frozenset()
+    """The times of bodies that were no snapshots: Blizzard may have the true ones."""
 
     def told_with(self, collected: CollectedRegion) -> CollectedRegion:
         """The result of the hour that was asked for, with what became of the spool."""
@@ -84,7 +86,7 @@ def replay(
     except Exception as error:
         log.exception("%s: an unexpected error while what waits was stored", region.label)
         going.problems[explained(error)[1]] = None
-    return Replayed(going.stored, tuple(going.problems), stopped=going.stopped)
+    return Replayed(going.stored, tuple(going.problems), stopped=going.stopped, refused=frozenset(going.refused))
 
 
 class _EndedError(Exception):
@@ -106,6 +108,7 @@ class _Replaying:
     stored: int = 0
     problems: dict[str, None] = field(default_factory=dict[str, None])
     stopped: CollectedRegion | None = None
+    refused: set[datetime] = field(default_factory=set["datetime"])
 
     def all_of(self, shelf: Shelf, take: Callable[[Kept], CollectedRegion | None]) -> None:
         """Take in the bodies of one shelf, each by itself; raises `_EndedError` where no other should be begun."""
@@ -165,6 +168,8 @@ class _Replaying:
             return None
         result = self._taken_in(self.workplace.shelves.spool, kept, source="spool")
         if result.outcome is Outcome.REJECTED or not result.is_held:
+            if result.outcome is Outcome.REJECTED and kept.snapshot_time is not None:
+                self.refused.add(kept.snapshot_time)
             told = _moved_to_quarantine(kept, result, workplace=self.workplace)
             return replace(result, status=ExitStatus.REFUSED, message=f"{result.message} {told}")
         return result
