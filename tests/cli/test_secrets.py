@@ -128,15 +128,15 @@ def test_no_secret_is_left_in_messages_rows_files_or_the_process_list(
     sandbox.advance()
     sandbox.expire_tokens()
     sandbox.set_fault("truncated", endpoint="commodities", region=Region.EU)
-    ran("a refused answer", "-vv", "poll", "--window", "0s")
+    ran("a refused answer", "-vv", "poll", "--window", "0.1s")
     sandbox.clear_faults()
     sandbox.set_fault("unauthorized")
-    ran("a refused token", "-vv", "--log-format", "json", "poll", "--window", "0s")
+    ran("a refused token", "-vv", "--log-format", "json", "poll", "--window", "0.1s")
     sandbox.clear_faults()
     ran("refused credentials", "-vv", "collect", BLIZZARD_CLIENT_SECRET=SECRET + "x")
     away = url.replace(f":{PASSWORD}@", f":{PASSWORD}x@") if PASSWORD in url else f"{url}&user=nobody-there"
     sandbox.advance()
-    ran("a database that lets nobody in", "-vv", "poll", "--window", "0s", IRONFORGE_DATABASE_URL=away)
+    ran("a database that lets nobody in", "-vv", "poll", "--window", "0.1s", IRONFORGE_DATABASE_URL=away)
     ran(
         "a database URL that can't be read",
         "-vv",

@@ -79,9 +79,8 @@ def _run(function: Callable[..., Report | None], options: dict[str, Any], invoca
             if report is None:
                 return ExitStatus.DONE
             is_cron = pings.is_run_by_cron(name, options)
-            if shared.quiet and is_cron and report.is_told_by_silence:
-                return report.status
-            status = output.write(report, shared)
+            is_silent = shared.quiet and is_cron and report.is_told_by_silence
+            status = report.status if is_silent else output.write(report, shared)
             for warning in report.warnings:
                 logs.insist(warning)
             for failure in report.failures:

@@ -48,7 +48,7 @@ def test_a_window_with_news_says_one_line_a_region_and_nothing_under_q(
 
 def test_a_window_without_news_is_told_even_under_q(run: Run, variables: Mapping[str, str]) -> None:
     assert run("-q", "poll", **variables).exit_code == 0
-    ended = run("-q", "poll", "--window", "0s", "--log-format", "json", **variables)
+    ended = run("-q", "poll", "--window", "0.1s", "--log-format", "json", **variables)
     assert ended.exit_code == 0
     told = [json.loads(line) for line in ended.stderr.splitlines()]
     assert [(line["level"], line["message"].partition(":")[0]) for line in told] == [
@@ -76,11 +76,11 @@ def test_its_records_are_those_of_collect_with_the_windows_own(run: Run, variabl
 
 def test_what_fails_is_told_with_its_own_code(run: Run, api: Mapping[str, str], sandbox: Sandbox) -> None:
     sandbox.set_fault("truncated", endpoint="commodities")
-    refused = run("-q", "poll", "--window", "0s", IRONFORGE_DATABASE_URL=NOBODY, **api)
+    refused = run("-q", "poll", "--window", "0.1s", IRONFORGE_DATABASE_URL=NOBODY, **api)
     assert refused.exit_code == 65
     assert refused.stderr.count("cut off at byte") == 2
     sandbox.clear_faults()
-    away = run("-q", "poll", "--window", "0s", IRONFORGE_DATABASE_URL=NOBODY, **api)
+    away = run("-q", "poll", "--window", "0.1s", IRONFORGE_DATABASE_URL=NOBODY, **api)
     assert away.exit_code == 74
     assert "is in the spool" in away.stderr
 
