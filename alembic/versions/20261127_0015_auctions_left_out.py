@@ -4,7 +4,7 @@ Why: one odd auction must not cost the hour, and what it hides must not look lik
 computed again. A snapshot that was stored before has 0 of them, which is true: a body with any was refused then. The
 defaults are constant, so that no row is rewritten.
 
-Revises: 20261126_2255
+Revises: 20261127_0010
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261127_0015"
-down_revision = "20261126_2255"
+down_revision = "20261127_0010"
 branch_labels = None
 depends_on = None
 

@@ -147,6 +147,7 @@ def test_what_needs_no_job_fits_too(
 def test_how_things_stand_fits(width: int) -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=True, color_system=None, highlight=False)
+    assert EU.quarantine is not None
     quarantine = replace(EU.quarantine, newest_reason=WHY)
     found = replace(FOUND, regions=tuple(replace(EU, region=one, missing=(), quarantine=quarantine) for one in ALL))
     status_table.show(Health(found, (), ExitStatus.DONE), console)

@@ -11,6 +11,7 @@ from ironforge_cli.db import locks
 from ironforge_cli.db.models import SCRAPER_LOGS
 from ironforge_cli.db.repositories import attempts, health
 from ironforge_cli.db.repositories.attempts import CRASHED, AttemptTally, Streak
+from ironforge_cli.jobs.health.rules import UPKEEP
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "tallies": lambda asked: attempts.tallies(asked, Region.EU, [(since(day), since(day) + HOUR) for day in range(7)]),
     "oldest log": lambda asked: attempts.oldest_log(asked, Region.EU),
     "crashed": lambda asked: health.crashed(asked, since=since(7)),
-    "upkeep": lambda asked: health.last_upkeep(asked, since=since(7)),
+    "upkeep": lambda asked: health.last_upkeep(asked, commands=UPKEEP, since=since(7)),
     "last attempts": lambda asked: health.last_attempts(asked, Region.EU, limit=5),
     "last runs": lambda asked: health.last_runs(asked, since=since(90)),
     "stored": lambda asked: health.stored(asked, Region.EU, limit=400),

@@ -14,6 +14,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import REGISTRY, SCRAPER_LOGS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.jobs.health.rules import UPKEEP
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 
@@ -137,7 +138,7 @@ def test_the_last_upkeep_is_the_newest_finished_run_of_each_command_and_region(s
         for command, region, minute, status in rows:
             row = {"command": command, "region": region, "timestamp": NOON + minute * MINUTE, "status": status}
             connection.execute(insert(SCRAPER_LOGS).values(row))
-        found = health.last_upkeep(connection, since=NOON)
+        found = health.last_upkeep(connection, commands=UPKEEP, since=NOON)
     assert [(one.command, one.region, one.status, one.timestamp) for one in found] == [
         ("seed recipes", None, "no_change", NOON),
         ("stats recompute", "us", "rejected", NOON + 2 * MINUTE),
