@@ -1,5 +1,7 @@
 """Entry point of `ironforge` and of `python -m ironforge_cli`."""
 
+from __future__ import annotations
+
 import sys
 
 _INTERRUPTED = 130

@@ -10,7 +10,6 @@ hinders no other.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import stat
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import zstandard
 
+from ironforge_cli.blizzard.odd_files import removed, warn
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
 from ironforge_cli.market.retention import has_outlived
 from ironforge_cli.ownership import owners_rights
@@ -30,8 +30,6 @@ from ironforge_cli.regions import Region
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".body"
 _TEMPORARY: Final = ".tmp-"
@@ -44,8 +42,6 @@ _LONGEST_LABEL: Final = 65_536
 _LONGEST_REASON: Final = 2_000
 _KEPT_HEADERS: Final = {"last-modified", "date", "content-type"}
 _NEVER_OLD: Final = datetime.max.replace(tzinfo=UTC)
-_warned: Final[set[Path]] = set()
-"""What this process has warned of: shelves are looked through again and again."""
 
 
 class _Label(msgspec.Struct, omit_defaults=True):
@@ -155,15 +151,14 @@ class Shelf:
 
     def kept(self, region: Region | None = None) -> list[Kept]:
         """Every body that is here, or those of one region: by time, then by when they came."""
-        folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
         with _explained(self.folder), owners_rights(self.folder):
+            folders = [self.folder / wanted for wanted in (Region if region is None else (region,))]
             labelled = [_read_label(path) for folder in folders for path in _bodies_in(folder)]
-        found = [kept for kept in labelled if kept is not None]
-        return sorted(found, key=lambda kept: (kept.snapshot_time or kept.received_at, kept.received_at, kept.digest))
+        return sorted(filter(None, labelled), key=_by_time)
 
     def newest_time(self, region: Region) -> datetime | None:
         """The newest snapshot's time that is here for a region."""
-        return max((kept.snapshot_time for kept in self.kept(region) if kept.snapshot_time), default=None)
+        return max((one.snapshot_time for one in self.kept(region) if one.snapshot_time), default=None)
 
     def body(self, kept: Kept) -> bytes:
         """Read a body back; raises `RefusedAnswerError` where the file is damaged."""
@@ -208,10 +203,10 @@ class Shelf:
         """
         with self._writing(region) as folder:
             for left in folder.glob(f"{_TEMPORARY}*"):
-                _removed(left)
+                removed(left)
         old = [kept for kept in self.kept(region) if has_outlived(kept.received_at, kept.snapshot_time, cutoff=before)]
         with _explained(self.folder), owners_rights(self.folder):
-            return [kept for kept in old if _removed(kept.path)]
+            return [kept for kept in old if removed(kept.path)]
 
     @contextmanager
     def _writing(self, region: Region) -> Generator[Path]:
@@ -255,6 +250,10 @@ def _size(path: Path) -> int:
         return 0
 
 
+def _by_time(kept: Kept) -> tuple[datetime, datetime, str]:
+    return kept.snapshot_time or kept.received_at, kept.received_at, kept.digest
+
+
 def _bodies_in(folder: Path) -> list[Path]:
     """The files of a folder that are named as bodies are; a folder that can't be listed raises `OSError`."""
     try:
@@ -263,23 +262,6 @@ def _bodies_in(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         # Nothing was ever kept there.
         return []
-
-
-def _removed(path: Path) -> bool:
-    """Remove a file; one that can't be is warned of, and stays."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        _warn(path, f"it can't be removed ({error.strerror or error})")
-        return False
-    return True
-
-
-def _warn(path: Path, why: str) -> None:
-    """Say once in this process what is odd about a file."""
-    if path not in _warned:
-        _warned.add(path)
-        log.warning("%s: %s. It hinders no other file; look at it, and remove it when it is of no use.", path, why)
 
 
 def _put(content: bytes, path: Path) -> None:
@@ -350,13 +332,13 @@ def _first_line(path: Path) -> bytes:
 def _unreadable(path: Path, error: OSError) -> Kept:
     """A file that somebody may mend; where not even its time can be seen, the folder is what refuses: `OSError`."""
     told = f"can't be read ({error.strerror or error})"
-    _warn(path, told)
+    warn(path, told)
     return replace(_damaged(path, _changed_at(path), told), reason=told, is_readable=False)
 
 
 def _damaged(path: Path, changed_at: datetime, why: str) -> Kept:
     told = f"damaged, or not a file of ironforge's ({why})"
-    _warn(path, told)
+    warn(path, told)
     return Kept(
         path=path,
         region=Region(path.parent.name),

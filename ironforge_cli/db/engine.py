@@ -58,7 +58,8 @@ _BUSY_STATES: Final = {"55P03", "40P01"}
 _OF_THE_WORK: Final = {"20", "21", "22", "23", "25", "27", "2B", "2F", "34", "40", "42", "44", "54", "55", "P0", "XX"}
 
 # libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
-_QUESTION: Final = re.compile(r"\s+Is the server running[^?]*\?")
+_QUESTION: Final = re.compile(r"\s*Is the server running[^?]*\?")
+_CONNECTION: Final = re.compile(r"^connection (failed|is bad): ?")
 _STATEMENT: Final = re.compile(r"(?s)\nLINE \d+:.*")
 _REFUSALS: Final = (
     (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
@@ -75,8 +76,8 @@ def _reason_of(error: Exception) -> str:
         # Below its first line a library quotes the statement.
         told = _QUESTION.sub("", str(error)) if isinstance(error, psycopg.Error) else str(error).partition("\n")[0]
         told = _STATEMENT.sub("", told)
-    reason = " ".join(told.split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
-    return reason.rstrip(".?") or type(error).__name__
+    reason = _CONNECTION.sub("", " ".join(told.split())).rstrip(".?:")
+    return reason or ("no server answers" if told else type(error).__name__)
 
 
 def open_engine(url: str) -> Engine:

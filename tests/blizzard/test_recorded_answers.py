@@ -161,7 +161,7 @@ READ: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
 """Answers that the tool asks for: the parser, and an independent calculation of what it has to make of them."""
 
 REFUSED: dict[str, tuple[Callable[[bytes], Any], str]] = {
-    "argentpony/AuctionsResponse.json": (parse_us_auctions, "`unit_price` - at `$.auctions[0]`"),
+    "argentpony/AuctionsResponse.json": (parse_us_auctions, "`unit_price` - at `$.auctions[0].unit_price`"),
     "argentpony/Item404ErrorResponse.json": (parse_item, "field `id`"),
     "argentpony/ItemClassResponse.json": (parse_item, "field `id`"),
     "argentpony/ItemClassesIndexResponse.json": (parse_item, "field `id`"),

@@ -152,6 +152,5 @@ def test_how_things_stand_fits(width: int) -> None:
     found = replace(FOUND, regions=tuple(replace(EU, region=one, missing=(), quarantine=quarantine) for one in ALL))
     status_table.show(Health(found, (), ExitStatus.DONE), console)
     assert_fits("\n".join(line for line in stream.getvalue().splitlines() if line), width=width)
-    moment = found.regions[0].freshness
-    assert moment is not None
-    assert stream.getvalue().count(moment.snapshot_time.isoformat().replace("+00:00", "Z")) == len(ALL)
+    assert stream.getvalue().count("newest snapshot") >= 1
+    assert stream.getvalue().count("min ago") >= len(ALL)

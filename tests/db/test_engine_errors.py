@@ -74,7 +74,7 @@ def test_where_no_server_listens_the_message_says_what_to_check() -> None:
         port = taken.getsockname()[1]
     message = refusal(f"postgresql://me:{SECRET}@127.0.0.1:{port}/prices")
     assert message.startswith(f"The database prices at 127.0.0.1:{port} can't be reached: connection to server at")
-    assert "connections? Check that the server runs and that the database URL names it" in message
+    assert "refused. Check that the server runs and that the database URL names it" in message
 
 
 def test_every_host_that_refused_is_described() -> None:
@@ -160,8 +160,7 @@ def test_what_contradicts_the_stored_rows_is_said(shared: Database) -> None:
 )
 def test_every_group_of_errors_has_its_advice(shared: Database, state: str, advice: str) -> None:
     message = failure(shared, f"DO $$ BEGIN RAISE EXCEPTION 'as it happens.' USING ERRCODE = '{state}'; END $$")
-    assert "refused the work: as it happens. CONTEXT: PL/pgSQL function" in message
-    assert f"(SQLSTATE {state}). " in message
+    assert f"refused the work: as it happens (SQLSTATE {state}). " in message
     assert advice in message
 
 

@@ -185,10 +185,14 @@ class _Examination:
     def _kept(self, region: Region, *, quarantine: bool) -> list[Kept] | None:
         shelves = self._storage.shelves
         try:
-            return (shelves.quarantine if quarantine else shelves.spool).kept(region)
+            found = (shelves.quarantine if quarantine else shelves.spool).kept(region)
         except ConfigurationError as error:
             self._unreadable = error
             return None
+        odd = next((kept for kept in found if not kept.is_readable), None)
+        if odd is not None:
+            self._unreadable = ConfigurationError(f"{odd.path}: {odd.reason}. Look at it, or remove it.")
+        return found
 
     def _in_database(self, connection: Connection, state: RegionFindings, bodies: _Bodies) -> RegionFindings:
         region, now = state.region, self._now

@@ -81,7 +81,7 @@ def test_the_cut_answer_is_refused_and_says_where_it_ends(
     assert (status, judged) == ("rejected", AT)
     assert f"{last}" in message
     ((name, region, records, state, reason, _),) = stored.benchmarks(any_database, "command")
-    assert (name, region, records, state) == ("collect", None, 0, "failed")
+    assert (name, region, records, state) == ("collect --from", None, 0, "failed")
     assert message in reason
     assert stored.benchmarks(any_database, "snapshot") == []
 
