@@ -38,8 +38,8 @@ def command(function: Callable[..., Report | None]) -> Callable[..., None]:
     def run(context: typer.Context, **options: Any) -> None:
         shared = Shared.taken_from(options)
         if options.get("region"):
-            # Each value of the option can name several.
-            options["region"] = [region for named in options["region"] for region in named]
+            # Each value of the option can name several; older versions of Typer give one None where nobody gave any.
+            options["region"] = [region for named in options["region"] if named for region in named] or None
         parent = context.find_root().obj
         if isinstance(parent, Shared):
             shared = parent.joined(shared)
