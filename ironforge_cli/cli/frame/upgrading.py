@@ -36,6 +36,11 @@ class Upgrade:
         """Whether it has come to its end, whichever."""
         return not self._thread.is_alive()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has come to a bad end."""
+        return self.is_over and self._error is not None
+
     def require_done(self) -> None:
         """Return when the schema is up to date; the first call waits a while. Raises `DatabaseError` where it is not.
 

@@ -175,7 +175,7 @@ class Invocation:
         try:
             upgrade.require_done()
         finally:
-            if was_over:
+            if was_over or upgrade.has_failed:
                 # What failed is tried again when it is asked for again.
                 self._upgrading = None
         self.__dict__["database"] = database
