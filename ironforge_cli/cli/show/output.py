@@ -65,7 +65,11 @@ def say_beside(line: str) -> None:
 
 
 class LastingStderr(io.TextIOBase):
-    """stderr for what moves on a terminal: one that was closed meanwhile takes nothing, and fails nobody's work."""
+    """stderr for what moves on a terminal: one that was closed meanwhile takes nothing, and fails nobody's work.
+
+    Closed is a terminal that went away (OSError), and a stream that was closed under this one (ValueError): Python
+    itself flushes what it throws away, at a time of its own choice.
+    """
 
     def __init__(self) -> None:
         # Rich puts a stream of its own in the place of sys.stderr while bars move.
@@ -78,13 +82,13 @@ class LastingStderr(io.TextIOBase):
 
     def write(self, text: str, /) -> int:
         """Write, or let it go."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush, or let it go."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
     def isatty(self) -> bool:

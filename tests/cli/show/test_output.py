@@ -152,6 +152,12 @@ def test_a_terminal_that_was_closed_takes_nothing_and_fails_nobody(monkeypatch: 
         assert lasting.fileno() == refusing.fileno()
         assert lasting.write("bars") == 4
         lasting.flush()
+    closed = Stream()
+    monkeypatch.setattr(sys, "stderr", closed)
+    lasting = output.LastingStderr()
+    closed.close()
+    assert lasting.write("bars") == 4
+    lasting.flush()
     well = Stream()
     monkeypatch.setattr(sys, "stderr", well)
     lasting = output.LastingStderr()
