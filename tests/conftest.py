@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -58,6 +59,10 @@ settings.load_profile("ironforge")
 def pytest_configure() -> None:
     """Let nothing of the caller's environment reach the program: tests run alike in an editor and from cron."""
     guard_ownership()
+    # A shell starts what it runs in the background with these ignored, and every program below inherits that.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     for name in list(os.environ):
         if name.startswith(_FOREIGN):
             del os.environ[name]

@@ -287,7 +287,8 @@ def pooler(program: str, server: TestServer, *, mode: str, size: int = 10, more:
             wait_for(f"{address}/postgres", process)
             yield address
         finally:
-            process.send_signal(signal.SIGQUIT)
+            # It has nothing to save. Every other signal may be one that it was started to ignore, as in the background.
+            process.kill()
             process.wait()
 
 
