@@ -83,7 +83,7 @@ def an_ordinary_user(ordinary_installation: tuple[str, dict[str, str]]) -> Gener
         yield Newcomer(folder=folder, python=[python], environment=environment, identity=_identity())
 
 
-@pytest.fixture(params=["whoever_runs_the_tests", "an_ordinary_user"])
+@pytest.fixture(params=["whoever_runs_the_tests", pytest.param("an_ordinary_user", marks=pytest.mark.slow)])
 def newcomer(request: pytest.FixtureRequest) -> Newcomer:
     return request.getfixturevalue(request.param)
 

@@ -90,6 +90,7 @@ def two_hours(run: Run, sandbox: Sandbox, variables: Mapping[str, str]) -> None:
     assert run("collect", **{**variables, **sandbox.address.environment}).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_home")
 def test_a_dump_of_the_embedded_server_goes_on_in_a_database_of_your_own(
     run: Run, sandbox: Sandbox, external: TestServer, tmp_path: Path

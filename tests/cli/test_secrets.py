@@ -51,7 +51,7 @@ def secrets() -> list[bytes]:
     return [SECRET.encode(), basic, PASSWORD.encode(), b"hunter2", PING_KEY.encode(), *tokens]
 
 
-@pytest.fixture(params=["server", pytest.param("external", marks=pytest.mark.slow)])
+@pytest.fixture(params=["server", "external"])
 def url(request: pytest.FixtureRequest) -> Generator[str]:
     server: TestServer = request.getfixturevalue(request.param)
     with server.migrated_database() as made:
@@ -103,6 +103,7 @@ def looked_at(process: subprocess.Popen[bytes]) -> bytes:
     return seen
 
 
+@pytest.mark.slow
 def test_no_secret_is_left_in_messages_rows_files_or_the_process_list(
     start: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox, url: str, secrets: list[bytes], tmp_path: Path
 ) -> None:

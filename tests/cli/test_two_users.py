@@ -102,7 +102,7 @@ def owners(home: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("order", ["root first", "the account first"])
-@pytest.mark.parametrize("database", ["embedded", "away"])
+@pytest.mark.parametrize("database", [pytest.param("embedded", marks=pytest.mark.slow), "away"])
 def test_root_and_an_account_take_turns_in_its_home(
     run: Run,
     somebody: Somebody,

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 __all__ = ["variables"]
-SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+SIGNALS = [
+    (signal.SIGTERM, 143),
+    pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+]
 
 
 def asked(sandbox: Sandbox) -> int:
@@ -109,7 +113,7 @@ def test_without_credentials_it_says_so_before_anything_else(run: Run) -> None:
     assert "BLIZZARD_CLIENT_ID" in missing.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS, ids=[number.name for number, _ in SIGNALS])
+@pytest.mark.parametrize(("number", "code"), SIGNALS, ids=["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_ends_a_waiting_window_cleanly(
     start: Callable[..., subprocess.Popen[bytes]],
     variables: dict[str, str],
