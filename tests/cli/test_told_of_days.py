@@ -17,6 +17,7 @@ from ironforge_cli.jobs.days.housekeeping import Outcome as Step
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
+from tests.archives import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
             Changed(Region.US, DAY, "of_us", "failed", rows=0, message="no room.", status=ExitStatus.DATABASE),
         )
     )
-    words = ("partitions", command, "--date", "2026-01-14", "--archive", str(tmp_path))
+    words = ("partitions", command, "--date", "2026-01-14", "--archive", made(tmp_path))
     ended = told(f"days.one_day.{command}", changed)(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
         "region": "eu",
@@ -151,7 +152,7 @@ def test_an_export_tells_each_file_and_what_failed(told: Callable[..., Command],
         )
     )
     export = told("days.export.export", files)
-    words = ("partitions", "export", "--archive", str(tmp_path))
+    words = ("partitions", "export", "--archive", made(tmp_path))
     ended = export(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
         "region": "eu",

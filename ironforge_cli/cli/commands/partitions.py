@@ -100,8 +100,9 @@ def maintain(
     """
     maintained = maintaining.maintain(
         run.regions(region),
-        storage=run.storage(lambda: run.database, home=run.home),
+        # A place that is no archive is refused before a server is started.
         housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive, regions=region),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -120,7 +121,8 @@ def list_(
 
     Example: ironforge partitions list --region eu
     """
-    held = one_day.listed(run.regions(region), database=run.database, archive=run.archive(archive))
+    known = run.archive(archive)
+    held = one_day.listed(run.regions(region), database=run.database, archive=known)
     return Report(
         records=_records(held, _HELD),
         show=lambda console: _grid(console, _HELD_SHOWN, held),
@@ -147,8 +149,8 @@ def restore(
     changed = one_day.restore(
         run.regions(region),
         date_,
-        storage=run.storage(lambda: run.database, home=run.home),
         archive=run.required_archive(archive),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -175,8 +177,8 @@ def drop(
     changed = one_day.drop(
         run.regions(region),
         date_,
-        storage=run.storage(lambda: run.database, home=run.home),
         archive=run.archive(archive),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -196,8 +198,8 @@ def export(
     """
     exported = exporting.export(
         run.regions(region),
-        storage=run.storage(lambda: run.database, home=run.home),
         tables=ArchivedTables(run.required_archive(archive).days.store),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
     )
