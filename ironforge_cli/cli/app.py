@@ -214,7 +214,7 @@ _group(
     (
         "check",
         "config_check:check",
-        "Try the folders, the database and the credentials, and say what to do about each failure.",
+        "Try all that the next run needs, and say what to do about each failure.",
     ),
 )
 _group(

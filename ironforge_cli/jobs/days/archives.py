@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.archive.days import ArchivedDays, folder_of
 from ironforge_cli.archive.marker import mark, marker_of
+from ironforge_cli.archive.store import TEMPORARY
 from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError, ConfigurationError, DatabaseError, ExitStatus, combined_status
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
     from random import Random
+    from typing import BinaryIO
 
     from ironforge_cli.archive.store import Store
     from ironforge_cli.db.engine import Database
@@ -66,6 +69,26 @@ def init(store: Store, *, now: datetime) -> MadeArchive:
         days={region: found for region, found in held.items() if found},
         tables=files,
     )
+
+
+def probe(store: Store) -> None:
+    """Write a file into an archive, read it back, and remove it; raises `ArchiveError` where one of these fails."""
+    path, content = f"{TEMPORARY}{token_hex(8)}", b"ironforge tries whether it can write here"
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    store.put(path, write)
+    try:
+        found = None
+        file = store.opened(path)
+        if file is not None:
+            with file:
+                found = file.read()
+    finally:
+        store.remove(path)
+    if found != content:
+        raise ArchiveError(f"The archive {store.name} reads back as something else than was written. Check the store.")
 
 
 @dataclass(frozen=True, slots=True)
