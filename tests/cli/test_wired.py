@@ -268,6 +268,7 @@ def test_partitions_drop_and_restore(run: Run, asked_of: Callable[[str], Asked],
     assert arguments == (BOTH, date(2024, 2, 29))
     assert options["dry_run"] is False
     assert named in str(options["archive"].days.store)
+    assert options.get("force") is (False if command == "drop" else None)
     _, options = asked(run, found, *words, "--region", "eu", "--dry-run", IRONFORGE_ARCHIVE_URI=others)
     assert options["dry_run"] is True
     assert others in str(options["archive"].days.store)
@@ -277,3 +278,5 @@ def test_partitions_drop_and_restore(run: Run, asked_of: Callable[[str], Asked],
         assert "No archive is named" in ended.stderr
     else:
         assert found[0][1]["archive"] is None
+        found.clear()
+        assert asked(run, found, *words, "--force")[1]["force"] is True

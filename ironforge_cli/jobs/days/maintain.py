@@ -79,7 +79,7 @@ def maintain(
             planned = [result for region in every for result in _told(region, planning.plan(connection, region))]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
-        return Maintained(results=tuple(planned), present=planning.present)
+        return Maintained(tuple(planned), present=planning.present, retention_days=housekeeping.retention_days)
     return _maintained(
         regions,
         storage=storage,
@@ -188,7 +188,9 @@ def _maintained(
             retention = housekeeping.log_retention_days
             pruned = list(prune(database, retention_days=retention, clock=clock, now=planning.trusted))
             _conclude(attempt, pruned)
-        maintained = Maintained(results=(*results, *pruned), present=planning.present)
+        maintained = Maintained(
+            results=(*results, *pruned), present=planning.present, retention_days=housekeeping.retention_days
+        )
         _summarise(run, maintained)
     return maintained
 
