@@ -98,7 +98,9 @@ def maintain(
     the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing. Of
     regions that the settings name no more the days that are held leave, too, unless --region says which to look after.
 
-    `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
+    It says, too, where rows of the newest day are not those that were stored, as `ironforge status --deep` does.
+
+    `collect` and `poll` look after days on their own. Nobody is kept waiting: what others use is left for the next run.
 
     Example: ironforge partitions maintain --ahead 14 --dry-run
     """
@@ -111,6 +113,8 @@ def maintain(
         progress=run.progress(),
         dry_run=dry_run,
         adopt=adopt,
+        # Cron looks after days once a day, which is often enough for a look that takes seconds.
+        count_rows=True,
     )
     return _maintenance(maintained, format_)
 

@@ -134,11 +134,11 @@ def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
 ) -> None:
     archive = made(tmp_path / "archive")
     # A snapshot of today lets the sandbox's hours be long past, whose days leave.
-    today = "source = 'live' AND auctions = 1"
+    today = "source = 'live' AND auctions = 0"
     with psycopg.connect(conninfo(collected["IRONFORGE_DATABASE_URL"]), autocommit=True) as connection:
         connection.execute(
             "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-            " SELECT region, now(), 1, 1, 1, 'x', 'live', 1 FROM snapshots GROUP BY region"
+            " SELECT region, now(), 0, 0, 1, 'x', 'live', 1 FROM snapshots GROUP BY region"
         )
         assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
         connection.execute(f"DELETE FROM snapshots WHERE {today}".encode())

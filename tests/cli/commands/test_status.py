@@ -70,6 +70,7 @@ REGION_KEYS = [
     "token_price",
     "token_updated_at",
     "token_age_seconds",
+    "lost_rows",
 ]
 
 
@@ -111,7 +112,7 @@ def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], 
     assert list(eu) == REGION_KEYS
     assert (eu["region"], us["region"]) == ("eu", "us")
     assert 0 <= eu["age_seconds"] < 7_200
-    assert eu["gaps"] == eu["crashed"] == whole["problems"] == []
+    assert eu["gaps"] == eu["crashed"] == eu["lost_rows"] == whole["problems"] == []
     # What was collected was looked after, too.
     assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "token price", "partitions maintain"}
     assert {attempt["status"] for attempt in eu["last_attempts"]} == {"success"}
