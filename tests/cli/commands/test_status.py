@@ -103,7 +103,7 @@ def test_an_empty_database_is_told_and_fails_the_check_alone(run: Run, database:
 
 def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
     assert run("-q", "collect", **database, **api).exit_code == 0
-    checked = run("status", "--check", "--format", "json", **database)
+    checked = run("status", "--check", "--deep", "--format", "json", **database)
     assert checked.exit_code == 0
     whole = json.loads(checked.stdout)
     assert list(whole) == KEYS
