@@ -6,11 +6,8 @@ Nothing below `cli` reads them; what a layer needs is passed down.
 from __future__ import annotations
 
 import os
-import re
-import stat
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
@@ -28,11 +25,17 @@ from pydantic_settings import (
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.given import (
+    CONNECTION_WORDS,
     cleaned,
     content_of,
     in_plain_words,
+    is_open_to_others,
+    masked,
+    open_secrets,
     require_one_line,
     secret_in,
+    suggestion,
+    url_in,
     whole_archive_uri,
     whole_number,
     whole_path,
@@ -55,10 +58,6 @@ LOCALES: Final = (
 # fmt: on
 _REGION_MARK: Final = "{region}"
 _POSTGRESQL: Final = {"postgres", "postgresql"}
-# What is secret in the query of a URL, and in a `key=value` connection string with libpq's quoting.
-_IN_QUERY: Final = re.compile(r"(?i)((?:[?&]|^)\w*(?:password|secret)=)[^&#]*")
-_IN_WORDS: Final = re.compile(r"(?ais)(\w*(?:password|secret)\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)*)")
-_WORDS: Final = re.compile(r"\s*\w+\s*=")
 
 
 class LogLevel(StrEnum):
@@ -112,7 +111,7 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     given = value.get_secret_value()
     scheme, separator, _ = given.partition("://")
     is_url = bool(separator) and scheme.partition("+")[0] in _POSTGRESQL
-    if not is_url and not _WORDS.match(given):
+    if not is_url and not CONNECTION_WORDS.match(given):
         raise ValueError("give a PostgreSQL URL such as postgresql://user:password@host:5432/database")
     return value
 
@@ -173,6 +172,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
         default=None, description="PostgreSQL to keep the data in; unset: the embedded server"
     )
+    database_url_file: Folder | None = Field(default=None, description="file that holds the URL of the database")
     home: Folder = Field(
         default_factory=default_home, description="embedded database, HTTP cache, spool, quarantine; created 0700"
     )
@@ -244,7 +244,9 @@ class Settings(BaseSettings):
         source = "BLIZZARD_CLIENT_SECRET"
         if secret is None and self.client_secret_file is not None:
             source = f"BLIZZARD_CLIENT_SECRET_FILE's {self.client_secret_file}"
-            secret = secret_in(self.client_secret_file, variable="BLIZZARD_CLIENT_SECRET_FILE")
+            secret = secret_in(
+                self.client_secret_file, variable="BLIZZARD_CLIENT_SECRET_FILE", holds="the API client's secret"
+            )
         missing = [
             name
             for name, value in (("BLIZZARD_CLIENT_ID", self.client_id), ("BLIZZARD_CLIENT_SECRET", secret))
@@ -269,6 +271,7 @@ _VARIABLES: Final = {
 }
 
 
+_URL_FILE: Final = "IRONFORGE_DATABASE_URL_FILE"
 _SECRETS: Final = {"database_url", "client_secret"}
 _NEVER_QUOTED: Final = _SECRETS | {"ping_url"}
 
@@ -300,24 +303,6 @@ def shown(settings: Settings, setting: str) -> str | int | None:
             return value
         case _:
             return masked(str(value))
-
-
-def masked(url: str) -> str:
-    """A URL, or a `key=value` connection string, without its passwords; rather too much is hidden than too little.
-
-    >>> masked("postgresql://me:p@ss/w?rd@db.example/prices")
-    'postgresql://me:****@db.example/prices'
-    >>> masked("host=db.example password='my secret' dbname=prices")
-    'host=db.example password=**** dbname=prices'
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator or _WORDS.match(url):
-        return _IN_WORDS.sub(r"\1****", url)
-    # Passwords are often written with the characters that a URL should have percent-encoded.
-    user, at, host = rest.rpartition("@")
-    name, colon, _ = user.partition(":")
-    password = "****" if colon else ""
-    return f"{scheme}://{name}{colon}{password}{at}" + _IN_QUERY.sub(r"\1****", host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,12 +348,30 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
     if sources["client_secret"] == str(file) and sources["client_secret_file"] not in {str(file), "default"}:
         del given["client_secret"]
         sources |= {"client_secret": "default"}
+    settings = _validated(given, sources)
+    if settings.database_url_file is not None and _is_url_of_file(sources, in_file=str(file)):
+        given["database_url"] = url_in(settings.database_url_file, variable=_URL_FILE)
+        sources["database_url"] = f"{_URL_FILE}'s {settings.database_url_file}"
+        settings = _validated(given, sources)
+    used = {
+        "the API client's secret": None if settings.client_secret else settings.client_secret_file,
+        "the URL of the database": settings.database_url_file if _URL_FILE in sources["database_url"] else None,
+    }
+    warnings = (*_unknown_variables(environment), *_file_oddities(file, in_file), *open_secrets(used))
+    return LoadedSettings(settings=settings, sources=sources, warnings=warnings, file=file)
+
+
+def _validated(given: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
-        settings = Settings(**InitSettingsSource(Settings, given)())
+        return Settings(**InitSettingsSource(Settings, dict(given))())
     except ValidationError as error:
         raise ConfigurationError(_explained(error, sources)) from None
-    warnings = (*_unknown_variables(environment), *_file_oddities(file, in_file))
-    return LoadedSettings(settings=settings, sources=sources, warnings=warnings, file=file)
+
+
+def _is_url_of_file(sources: Mapping[str, str], *, in_file: str) -> bool:
+    """Whether the file of the URL counts: more than what stands in the config file, and than what is no word for us."""
+    weaker = {"default"} if sources["database_url_file"] == in_file else {"default", in_file, "DATABASE_URL"}
+    return sources["database_url"] in weaker
 
 
 def config_file(environment: Mapping[str, str]) -> Path | None:
@@ -423,7 +426,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str]) -> str:
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
     known = {CONFIG_VARIABLE, *(name for setting in Settings.model_fields for name in variable_names(setting))}
     return [
-        f"The variable {name} is not one of ironforge's and does nothing{_suggestion(name, known)}"
+        f"The variable {name} is not one of ironforge's and does nothing{suggestion(name, known, prefix=PREFIX)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known
     ]
@@ -432,18 +435,11 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
 def _file_oddities(file: Path | None, in_file: Mapping[str, Any]) -> list[str]:
     known = set(Settings.model_fields)
     found = [
-        f"The key {key!r} in {file} is not one of ironforge's and does nothing{_suggestion(key, known)}"
+        f"The key {key!r} in {file} is not one of ironforge's and does nothing{suggestion(key, known, prefix=PREFIX)}"
         for key in sorted(in_file)
         if key not in known
     ]
     secret_keys = _SECRETS & set(in_file)
-    if file is not None and secret_keys and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if file is not None and secret_keys and is_open_to_others(file):
         found.append(f"{file} holds {' and '.join(sorted(secret_keys))} and others can read it: chmod 600 {file}.")
     return found
-
-
-def _suggestion(name: str, known: set[str]) -> str:
-    # What all variables begin with makes none of them likely.
-    by_end = {one.removeprefix(PREFIX): one for one in sorted(known)}
-    close = get_close_matches(name.removeprefix(PREFIX), by_end, n=1)
-    return f"; did you mean {by_end[close[0]]}?" if close else "."

@@ -10,6 +10,7 @@ import os
 import re
 import select
 import stat
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BYTE_ORDER_MARK: Final = "\ufeff"
+CONNECTION_WORDS: Final = re.compile(r"\s*\w+\s*=")
+"""How a `key=value` connection string begins."""
+# What is secret in the query of a URL, and in such a string with libpq's quoting.
+_IN_QUERY: Final = re.compile(r"(?i)((?:[?&]|^)\w*(?:password|secret)=)[^&#]*")
+_IN_WORDS: Final = re.compile(r"(?ais)(\w*(?:password|secret)\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)*)")
 _QUOTES: Final = "'\""
 _PIPE_SECONDS: Final = 10.0
 _BLOCK: Final = 65_536
@@ -96,6 +102,24 @@ def cleaned(value: str) -> str:
     return bare[1:-1].strip() if is_quoted else bare
 
 
+def masked(url: str) -> str:
+    """A URL, or a `key=value` connection string, without its passwords; rather too much is hidden than too little.
+
+    >>> masked("postgresql://me:p@ss/w?rd@db.example/prices")
+    'postgresql://me:****@db.example/prices'
+    >>> masked("host=db.example password='my secret' dbname=prices")
+    'host=db.example password=**** dbname=prices'
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or CONNECTION_WORDS.match(url):
+        return _IN_WORDS.sub(r"\1****", url)
+    # Passwords are often written with the characters that a URL should have percent-encoded.
+    user, at, host = rest.rpartition("@")
+    name, colon, _ = user.partition(":")
+    password = "****" if colon else ""
+    return f"{scheme}://{name}{colon}{password}{at}" + _IN_QUERY.sub(r"\1****", host)
+
+
 def whole_path(value: Path) -> Path:
     """A path with `~` replaced; raises `ValueError` for one that depends on where the program is started."""
     if "\0" in str(value):
@@ -154,21 +178,63 @@ def content_of(path: Path, *, at_most: int) -> bytes:
         os.close(descriptor)
 
 
-def secret_in(file: Path, *, variable: str) -> str:
-    """The secret in a file that the variable names; raises `ConfigurationError` where there is none."""
+def secret_in(file: Path, *, variable: str, holds: str) -> str:
+    """The secret in a file that the variable names, in words what it `holds`.
+
+    Raises `ConfigurationError` where there is none.
+    """
     try:
         secret = cleaned(content_of(file, at_most=_LARGEST_SECRET).decode("utf-8-sig"))
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise ConfigurationError(
             f"{variable} names {file}, which can't be read ({reason}). Correct the path or its permissions, and write "
-            "the API client's secret into it, and nothing else."
+            f"{holds} into it, and nothing else."
         ) from error
     if not secret:
-        raise ConfigurationError(
-            f"{variable} names {file}, which is empty. Write the API client's secret into it, and nothing else."
-        )
+        raise ConfigurationError(f"{variable} names {file}, which is empty. Write {holds} into it, and nothing else.")
     return secret
+
+
+def url_in(file: Path, *, variable: str) -> str:
+    """The URL of a database in a file that the variable names; raises `ConfigurationError` where there is none."""
+    url = secret_in(file, variable=variable, holds="the URL of the database")
+    if not url.isprintable():
+        raise ConfigurationError(
+            f"{variable} names {file}, which holds several lines, or signs that no URL has. Write the URL of the "
+            "database into it, in one line, and nothing else."
+        )
+    return url
+
+
+def is_open_to_others(file: Path) -> bool:
+    """Whether somebody beside its owner may use a file; of a pipe, or of what can't be looked at, nobody can say."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def open_secrets(files: Mapping[str, Path | None]) -> list[str]:
+    """Warnings of files, by the secret that each holds, that others can read."""
+    return [
+        f"{file} holds {what} and others can read it: chmod 600 {file}."
+        for what, file in files.items()
+        if file is not None and is_open_to_others(file)
+    ]
+
+
+def suggestion(name: str, known: set[str], *, prefix: str) -> str:
+    """The end of a sentence about a name that is none: which of those that are known may be meant.
+
+    >>> suggestion("IRONFORGE_LOCAL", {"IRONFORGE_LOCALE", "IRONFORGE_HOME"}, prefix="IRONFORGE_")
+    '; did you mean IRONFORGE_LOCALE?'
+    """
+    # What all variables begin with makes none of them likely.
+    by_end = {one.removeprefix(prefix): one for one in sorted(known)}
+    close = get_close_matches(name.removeprefix(prefix), by_end, n=1)
+    return f"; did you mean {by_end[close[0]]}?" if close else "."
 
 
 def require_one_line(value: str, *, source: str) -> None:

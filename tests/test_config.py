@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-from typing import Any
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,9 +13,13 @@ from ironforge_cli.config import HttpTimeout, LoadedSettings, LogLevel, Settings
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.regions import Region
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 # INTERFACE: variables of each setting, the strongest first, and its default as `config show` writes it.
 TABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "database_url": (("IRONFORGE_DATABASE_URL", "DATABASE_URL"), None),
+    "database_url_file": (("IRONFORGE_DATABASE_URL_FILE",), None),
     "home": (("IRONFORGE_HOME",), "the user's data folder"),
     "client_id": (("BLIZZARD_CLIENT_ID",), None),
     "client_secret": (("BLIZZARD_CLIENT_SECRET",), None),
@@ -38,9 +44,13 @@ TABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "log_format": (("IRONFORGE_LOG_FORMAT",), "text"),
 }
 
+URLS = Path(gettempdir()) / f"urls-of-{os.getpid()}"
+"""Where files are that hold a URL: such a setting is read with the others."""
+
 # For each setting two values as the environment writes them, the second as the file writes it, and what they become.
 GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "database_url": ("postgresql://a@h/x", '"postgres://b@h/y"', "postgresql://a@h/x", "postgres://b@h/y", str),
+    "database_url_file": (f"{URLS / 'one'}", f'"{URLS / "two"}"', URLS / "one", URLS / "two", None),
     "home": ("/srv/one", '"/srv/two"', Path("/srv/one"), Path("/srv/two"), None),
     "client_id": ("one", '"two"', "one", "two", None),
     "client_secret": ("one", '"two"', "one", "two", str),
@@ -64,6 +74,20 @@ GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "log_level": ("DEBUG", '"Error"', LogLevel.DEBUG, LogLevel.ERROR, None),
     "log_format": ("JSON", '"json"', "json", "json", None),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def urls() -> Generator[None]:
+    """Make the files that hold a URL."""
+    URLS.mkdir(mode=0o700)
+    try:
+        for name in ("one", "two"):
+            (URLS / name).write_text("postgresql://of-a-file/x")
+            (URLS / name).chmod(0o600)
+        yield
+    finally:
+        shutil.rmtree(URLS)
+
 
 # Values that are wrong, and words of the remedy that has to be named.
 WRONG: list[tuple[str, str, str]] = [
@@ -397,20 +421,6 @@ def test_missing_credentials_are_named_with_the_way_to_get_them(given_ones: dict
     assert "https://develop.battle.net/access/clients" in str(wrong.value)
     assert "ironforge demo" in str(wrong.value)
     assert "hush" not in str(wrong.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "not text")]
-)
-def test_a_secret_file_that_is_of_no_use_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
-    file = tmp_path / "secret"
-    if content is not None:
-        file.write_bytes(content)
-    loaded = load({"BLIZZARD_CLIENT_ID": "me", "BLIZZARD_CLIENT_SECRET_FILE": str(file)})
-    with pytest.raises(ConfigurationError, match="BLIZZARD_CLIENT_SECRET_FILE") as wrong:
-        loaded.settings.credentials()
-    assert words in str(wrong.value)
-    assert str(file) in str(wrong.value)
 
 
 def test_every_setting_that_counts_is_tried_with_what_is_no_whole_number() -> None:

@@ -133,9 +133,24 @@ class ArchivedDays:
 
     def listed(self, region: Region) -> list[DailyPartition]:
         """The days of a region that were archived to their end, oldest first."""
-        found = self.store.found(f"region={region}")
-        days = [path.split("/")[1].removeprefix("date=") for path in found if path.endswith(f"/{MANIFEST}")]
-        return [DailyPartition(region, date.fromisoformat(day)) for day in sorted(days)]
+        return [day for day, names in self._days(region).items() if MANIFEST in names]
+
+    def unfinished(self, region: Region) -> list[DailyPartition]:
+        """The days of a region whose file is there and whose manifest is not, oldest first."""
+        return [day for day, names in self._days(region).items() if DATA in names and MANIFEST not in names]
+
+    def _days(self, region: Region) -> dict[DailyPartition, set[str]]:
+        """The names of the files of each day; what lies beside them and is no day is left alone."""
+        found: dict[date, set[str]] = {}
+        for path in self.store.found(f"region={region}"):
+            folder, _, name = path.removeprefix(f"region={region}/").rpartition("/")
+            try:
+                day = date.fromisoformat(folder.removeprefix("date="))
+            except ValueError:
+                continue
+            if folder == f"date={day.isoformat()}":
+                found.setdefault(day, set()).add(name)
+        return {DailyPartition(region, day): found[day] for day in sorted(found)}
 
     def is_there(self, partition: DailyPartition) -> bool:
         """Whether a day's Parquet file is there, read back or not."""

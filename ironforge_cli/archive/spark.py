@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.archive.days import ArchivedDays
+from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.statistics import Stretch, batch_of, computed, stretches
 from ironforge_cli.archive.store import store_at
 from ironforge_cli.errors import ConfigurationError, ExitStatus, IronforgeError, UsageError
@@ -73,7 +74,7 @@ def run(archive: str, output: str, *, regions: Sequence[Region], days: int, mast
             f"Spark can't be loaded ({error}). Install it with ironforge: pip install 'ironforge-cli[spark]'; it needs "
             "Java 17, too."
         ) from error
-    source = ArchivedDays(store_at(archive, environment=os.environ))
+    source = ArchivedDays(MadeStore(store_at(archive, environment=os.environ)))
     tasks = [task for region in regions for task in stretches(source.listed(region), days=days)]
     if not tasks:
         raise UsageError(f"{archive} holds no archived days: see `ironforge partitions list`.")
@@ -98,7 +99,7 @@ def run(archive: str, output: str, *, regions: Sequence[Region], days: int, mast
 
 def _worked(batches: Iterator[Any], *, archive: str) -> Iterator[Any]:
     """What a worker does: the statistics of its stretches, a batch a snapshot."""
-    source = ArchivedDays(store_at(archive, environment=os.environ))
+    source = ArchivedDays(MadeStore(store_at(archive, environment=os.environ)))
     for batch in batches:
         for task in batch.to_pylist():
             stretch = Stretch(

@@ -126,6 +126,21 @@ _group(
     ),
 )
 _group(
+    "archive",
+    "The place that raw days go to before they are dropped: made once, listed, checked.",
+    ("init", "archive:init", "Make a folder or an S3 prefix an archive, once: no command uses a place that is none."),
+    (
+        "list",
+        "archive:list_",
+        "List the days that the archive holds, with their rows and bytes, as their manifests say.",
+    ),
+    (
+        "check",
+        "archive:check",
+        "Read the archive back, and compare each day with its manifest and with the database where that holds it too.",
+    ),
+)
+_group(
     "stats",
     "Statistics computed anew from the raw snapshots.",
     (
@@ -199,7 +214,7 @@ _group(
     (
         "check",
         "config_check:check",
-        "Try the folders, the database and the credentials, and say what to do about each failure.",
+        "Try all that the next run needs, and say what to do about each failure.",
     ),
 )
 _group(

@@ -48,6 +48,29 @@ def cutoff(trusted: datetime | None, *, retention_days: int) -> datetime | None:
     return trusted - timedelta(days=retention_days) if trusted is not None and retention_days else None
 
 
+def term_told(trusted: datetime | None, *, retention_days: int) -> str | None:
+    """Which days leave, in a sentence that names the instant; None where there is no time to count from.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2024, 1, 15, 12, tzinfo=UTC)
+    >>> print(term_told(noon, retention_days=1))
+    With 1 day kept, those leave that began before 2024-01-14 12:00 UTC, up to that of 2024-01-14.
+    >>> print(term_told(noon.replace(hour=0), retention_days=2))
+    With 2 days kept, those leave that began before 2024-01-13 00:00 UTC, up to that of 2024-01-12.
+    >>> print(term_told(noon, retention_days=0))
+    With 0 every day is kept.
+    >>> term_told(None, retention_days=1)
+    """
+    if not retention_days:
+        return "With 0 every day is kept."
+    instant = cutoff(trusted, retention_days=retention_days)
+    if instant is None:
+        return None
+    kept = f"{retention_days} day{'s' if retention_days > 1 else ''}"
+    last = (instant - timedelta(microseconds=1)).date()
+    return f"With {kept} kept, those leave that began before {instant:%Y-%m-%d %H:%M} UTC, up to that of {last}."
+
+
 def has_outlived(*moments: datetime | None, cutoff: datetime | None) -> bool:
     """Whether something is older than a cutoff by every time that it bears; without any it is not.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.db.engine import Database
 from ironforge_cli.regions import Region
+from tests.archives import made
 from tests.benchmarks.stage import home_folder
 from tests.clocks import TickingClock
 from tests.conftest import storage_in
@@ -62,6 +63,7 @@ def main() -> int:
         chain.store(Region.EU)
         first, right = chain.time(0), stored.statistics(database, Region.EU)
         chain.archive(folder / "archive", Region.EU, *range(48))
+        made(folder / "archive")
         database.close()
         wanted = [row for row in right if row[1] > first]
         same = True

@@ -19,6 +19,7 @@ from ironforge_cli.cli.show import output, status_table
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import Seeded, SeedOutcome
 from ironforge_cli.jobs.collecting.outcomes import Collected
+from ironforge_cli.jobs.days.archives import ArchivedDay, CheckedArchive, CheckedDay, Verdict
 from ironforge_cli.jobs.days.export import Exported, ExportedTables
 from ironforge_cli.jobs.days.housekeeping import Maintained
 from ironforge_cli.jobs.days.housekeeping import Outcome as Step
@@ -28,6 +29,7 @@ from ironforge_cli.jobs.health.status import Health
 from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics, RecomputeOutcome
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange
 from ironforge_cli.regions import Region
+from tests.archives import made
 from tests.cli.show.test_prometheus_values import EU, FOUND
 from tests.cli.test_told import COUNTS, HOUR, LATER, part, region
 from tests.cli.test_told_of_days import DAY, TABLE, step
@@ -82,7 +84,17 @@ ENDINGS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "export": (
         "days.export.export",
         ExportedTables((Exported(Region.EU, f"tables/{'x' * 90}.parquet", "written", rows=10**9, bytes=2_500),)),
-        ("partitions", "export", "--archive", "/srv"),
+        ("partitions", "export"),
+    ),
+    "archive list": (
+        "days.archives.listed",
+        [ArchivedDay(Region.EU, DAY, 24, 123_456_789, 10**9, HOUR)],
+        ("archive", "list"),
+    ),
+    "archive check": (
+        "days.archives.check",
+        CheckedArchive((CheckedDay(Region.EU, DAY, Verdict.UNFINISHED, 123_456_789, 10**9, in_database=True),), of=9),
+        ("archive", "check"),
     ),
     "spool": ("collecting.spool.listed", [BODY], ("spool", "list")),
 }
@@ -115,8 +127,15 @@ def assert_fits(text: str, *, width: int | None) -> None:
 @pytest.mark.parametrize("width", [*WIDTHS, None], ids=str)
 @pytest.mark.parametrize("name", ENDINGS)
 def test_a_result_fits_and_breaks_no_date_no_number_and_no_name(
-    told: Callable[..., Command], on_a_terminal: Callable[[int | None], None], name: str, width: int | None
+    *,
+    told: Callable[..., Command],
+    on_a_terminal: Callable[[int | None], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    width: int | None,
 ) -> None:
+    monkeypatch.setenv("IRONFORGE_ARCHIVE_URI", made(tmp_path / "archive"))
     job, ending, words = ENDINGS[name]
     command = told(job, ending)
     on_a_terminal(None)

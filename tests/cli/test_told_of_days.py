@@ -17,6 +17,7 @@ from ironforge_cli.jobs.days.housekeeping import Outcome as Step
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
+from tests.archives import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
         "bytes": 2_500,
         "message": None,
         "as_of": None,
+        "began_before": None,
     }
     assert ended.exit_code == 3
     assert [line.partition("ERROR ")[2] for line in ended.stderr.splitlines()] == [
@@ -77,12 +79,16 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
 
 def test_a_maintenance_tells_by_which_time_things_are_old(told: Callable[..., Command]) -> None:
     present = Present(LATER, {Region.US: HOUR})
-    maintain = told("days.maintain.maintain", Maintained((step("drop", Step.PLANNED),), present=present))
+    maintain = told(
+        "days.maintain.maintain", Maintained((step("drop", Step.PLANNED),), present=present, retention_days=1)
+    )
     ended = maintain("partitions", "maintain", "--dry-run", "--format", "json")
     assert [result["as_of"] for result in json.loads(ended.stdout)] == ["2026-01-14T12:03:07Z"]
-    assert maintain("partitions", "maintain", "--dry-run").stdout.splitlines()[-1] == (
-        "Days and log rows leave by 2026-01-14 12:03 UTC, the time of the newest snapshot."
-    )
+    assert [result["began_before"] for result in json.loads(ended.stdout)] == ["2026-01-13T12:03:07Z"]
+    assert maintain("partitions", "maintain", "--dry-run").stdout.splitlines()[-2:] == [
+        "Days and log rows leave by 2026-01-14 12:03 UTC, the time of the newest snapshot.",
+        "With 1 day kept, those leave that began before 2026-01-13 12:03 UTC, up to that of 2026-01-13.",
+    ]
 
 
 @pytest.mark.parametrize("command", ["drop", "restore"])
@@ -93,7 +99,7 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
             Changed(Region.US, DAY, "of_us", "failed", rows=0, message="no room.", status=ExitStatus.DATABASE),
         )
     )
-    words = ("partitions", command, "--date", "2026-01-14", "--archive", str(tmp_path))
+    words = ("partitions", command, "--date", "2026-01-14", "--archive", made(tmp_path))
     ended = told(f"days.one_day.{command}", changed)(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
         "region": "eu",
@@ -106,9 +112,15 @@ def test_a_changed_day_is_told_region_by_region(told: Callable[..., Command], tm
     }
     assert (ended.exit_code, ended.stderr.partition("ERROR ")[2]) == (3, "US: no room.\n")
     shown = told(f"days.one_day.{command}", changed)(*words).stdout
-    assert [line.split() for line in shown.splitlines()[1:]] == [
+    assert [line.split() for line in shown.splitlines()[1:-1]] == [
         ["EU", "2026-01-14", "restored", "1,001", "2.5", "kB"],
         ["US", "2026-01-14", "failed", "0", "of_us"],
+    ]
+    assert shown.splitlines()[-1] == "Brought back 1,001 rows of 2026-01-14 (UTC) of EU."
+    planned = ChangedDays((Changed(Region.EU, DAY, TABLE, "planned", rows=1, message="Why."),), is_dry_run=True)
+    assert told(f"days.one_day.{command}", planned)(*words).stdout.splitlines()[-2:] == [
+        "To be done with 1 row of 2026-01-14 (UTC) of EU. Why.",
+        "This was a dry run: nothing was changed.",
     ]
     everything = ChangedDays((Changed(Region.EU, DAY, TABLE, "failed", status=ExitStatus.LOCKED, message="held."),))
     assert told(f"days.one_day.{command}", everything)(*words).exit_code == 75
@@ -151,7 +163,7 @@ def test_an_export_tells_each_file_and_what_failed(told: Callable[..., Command],
         )
     )
     export = told("days.export.export", files)
-    words = ("partitions", "export", "--archive", str(tmp_path))
+    words = ("partitions", "export", "--archive", made(tmp_path))
     ended = export(*words, "--format", "json")
     assert json.loads(ended.stdout)[0] == {
         "region": "eu",

@@ -13,6 +13,7 @@ from ironforge_cli.jobs.catalogue.work import Trial
 from ironforge_cli.jobs.collecting.poll import Window
 from ironforge_cli.jobs.history.recomputed import Extent
 from ironforge_cli.regions import Region
+from tests.archives import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,7 +251,7 @@ def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_pat
     kept = options["housekeeping"]
     assert (kept.ahead, kept.retention_days, kept.archive, options["dry_run"]) == (7, 30, None, False)
     assert options["adopt"] is False
-    words = ("--ahead", "0", "--retain", "0", "--archive", str(tmp_path), "--dry-run", "--adopt", "--region", "us")
+    words = ("--ahead", "0", "--retain", "0", "--archive", made(tmp_path), "--dry-run", "--adopt", "--region", "us")
     arguments, options = asked(run, found, "partitions", "maintain", *words)
     assert arguments == ((Region.US,),)
     kept = options["housekeeping"]
@@ -262,11 +263,12 @@ def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_pat
 def test_partitions_drop_and_restore(run: Run, asked_of: Callable[[str], Asked], tmp_path: Path, command: str) -> None:
     found = asked_of(f"days.one_day.{command}")
     words = ("partitions", command, "--date", "2024-02-29")
-    named, others = str(tmp_path / "named"), str(tmp_path / "others")
+    named, others = made(tmp_path / "named"), made(tmp_path / "others")
     arguments, options = asked(run, found, *words, "--archive", named, IRONFORGE_ARCHIVE_URI=others)
     assert arguments == (BOTH, date(2024, 2, 29))
     assert options["dry_run"] is False
     assert named in str(options["archive"].days.store)
+    assert options.get("force") is (False if command == "drop" else None)
     _, options = asked(run, found, *words, "--region", "eu", "--dry-run", IRONFORGE_ARCHIVE_URI=others)
     assert options["dry_run"] is True
     assert others in str(options["archive"].days.store)
@@ -276,3 +278,5 @@ def test_partitions_drop_and_restore(run: Run, asked_of: Callable[[str], Asked],
         assert "No archive is named" in ended.stderr
     else:
         assert found[0][1]["archive"] is None
+        found.clear()
+        assert asked(run, found, *words, "--force")[1]["force"] is True

@@ -57,7 +57,7 @@ def register(database: Database, day: date, region: Region = Region.EU) -> None:
     execute(
         database,
         "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-        f" VALUES ('{region}', '{day} 11:00:00+00', 1, 1, 1, 'x', 'live', 1) ON CONFLICT DO NOTHING",
+        f" VALUES ('{region}', '{day} 11:00:00+00', 0, 0, 1, 'x', 'live', 1) ON CONFLICT DO NOTHING",
     )
 
 

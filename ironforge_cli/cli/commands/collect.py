@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ironforge_cli.blizzard.packed import unpacked
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, SnapshotTime
 from ironforge_cli.cli.frame.wiring import Invocation
@@ -33,7 +34,8 @@ From = Annotated[
         "--from",
         metavar="FILE",
         allow_dash=True,
-        help="Store a saved body instead of asking Blizzard; - reads stdin. Needs one --region and --snapshot-time.",
+        help="Store a saved body, also one packed by gzip or zstd, instead of asking Blizzard; - reads stdin. Needs "
+        "one --region and --snapshot-time.",
     ),
 ]
 Force = Annotated[
@@ -92,17 +94,19 @@ def _ingested(run: Invocation, file: Path, *, region: Regions, snapshot_time: An
             "2024-01-15T03:48:02Z."
         )
     try:
-        body = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
+        content = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}.") from error
     return job.ingest(
-        body,
+        unpacked(content, name="What came by stdin" if file == _STDIN else str(file)),
         region=region[0],
         snapshot_time=snapshot_time,
         storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         force=force,
+        # What comes through a pipe is nowhere else.
+        file=file if file.is_file() else None,
     )
 
 

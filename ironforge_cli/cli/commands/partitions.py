@@ -20,6 +20,7 @@ from ironforge_cli.jobs.days import maintain as maintaining
 from ironforge_cli.jobs.days import one_day
 from ironforge_cli.jobs.days.housekeeping import described
 from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.market.retention import cutoff, term_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ Retain = Annotated[
         min=0,
         max=36_500,
         metavar="DAYS",
-        help="Drop days that are older; 0 keeps all. Without it: IRONFORGE_RAW_RETENTION_DAYS.",
+        help="Drop days that began longer ago; 0 keeps all. Without it: IRONFORGE_RAW_RETENTION_DAYS.",
     ),
 ]
 ArchiveUri = Annotated[
@@ -65,6 +66,9 @@ ArchiveUri = Annotated[
         metavar="URI",
         help="The archive: a folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI.",
     ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Drop also what is not archived, or is of today: nothing brings it back.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 Adopt = Annotated[
@@ -94,18 +98,23 @@ def maintain(
     the newest snapshot of any region, or by the clock where that is earlier: a clock that is ahead costs nothing. Of
     regions that the settings name no more the days that are held leave, too, unless --region says which to look after.
 
-    `collect` and `poll` do the same on their own. Nobody is kept waiting: what others use is left for the next run.
+    It says, too, where rows of the newest day are not those that were stored, as `ironforge status --deep` does.
+
+    `collect` and `poll` look after days on their own. Nobody is kept waiting: what others use is left for the next run.
 
     Example: ironforge partitions maintain --ahead 14 --dry-run
     """
     maintained = maintaining.maintain(
         run.regions(region),
-        storage=run.storage(lambda: run.database, home=run.home),
+        # A place that is no archive is refused before a server is started.
         housekeeping=run.housekeeping(ahead=ahead, retain=retain, archive=archive, regions=region),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
         adopt=adopt,
+        # Cron looks after days once a day, which is often enough for a look that takes seconds.
+        count_rows=True,
     )
     return _maintenance(maintained, format_)
 
@@ -120,7 +129,8 @@ def list_(
 
     Example: ironforge partitions list --region eu
     """
-    held = one_day.listed(run.regions(region), database=run.database, archive=run.archive(archive))
+    known = run.archive(archive)
+    held = one_day.listed(run.regions(region), database=run.database, archive=known)
     return Report(
         records=_records(held, _HELD),
         show=lambda console: _grid(console, _HELD_SHOWN, held),
@@ -147,8 +157,8 @@ def restore(
     changed = one_day.restore(
         run.regions(region),
         date_,
-        storage=run.storage(lambda: run.database, home=run.home),
         archive=run.required_archive(archive),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
         dry_run=dry_run,
@@ -163,22 +173,24 @@ def drop(
     date_: Day,
     region: Regions = None,
     archive: ArchiveUri = None,
+    force: Force = False,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
     """Drop one day's raw snapshots, restored ones too; statistics stay.
 
-    With an archive the day is archived first, unless it is.
+    With an archive the day is archived first, unless it is. Without one, and of today, only with --force.
 
     Example: ironforge partitions drop --date 2024-01-15 --region eu --dry-run
     """
     changed = one_day.drop(
         run.regions(region),
         date_,
-        storage=run.storage(lambda: run.database, home=run.home),
         archive=run.archive(archive),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
+        force=force,
         dry_run=dry_run,
     )
     return _changes(changed, format_)
@@ -196,8 +208,8 @@ def export(
     """
     exported = exporting.export(
         run.regions(region),
-        storage=run.storage(lambda: run.database, home=run.home),
         tables=ArchivedTables(run.required_archive(archive).days.store),
+        storage=run.storage(lambda: run.database, home=run.home),
         clock=run.clock,
         progress=run.progress(),
     )
@@ -215,14 +227,22 @@ def export(
 def _maintenance(maintained: Maintained, format_: Format) -> Report:
     of_tables = [result for result in maintained.results if result.table]
     as_of = maintained.present and maintained.present.trusted
+    kept = maintained.retention_days
+    term = None if kept is None else term_told(as_of, retention_days=kept)
+    began_before = cutoff(as_of, retention_days=kept or 0)
 
     def show(console: Console) -> None:
         _grid(console, _RESULTS_SHOWN, of_tables, empty="There is nothing to do.")
         if maintained.present:
             console.print(maintained.present.told(), soft_wrap=True)
+        if term is not None:
+            console.print(term, soft_wrap=True)
 
     return Report(
-        records=[{**record, "as_of": as_of} for record in _records(maintained.results, _RESULTS)],
+        records=[
+            {**record, "as_of": as_of, "began_before": began_before}
+            for record in _records(maintained.results, _RESULTS)
+        ],
         show=show,
         format=format_,
         status=maintained.status,
@@ -235,9 +255,18 @@ def _maintenance(maintained: Maintained, format_: Format) -> Report:
 
 
 def _changes(changed: ChangedDays, format_: Format) -> Report:
+    def show(console: Console) -> None:
+        _grid(console, _CHANGED_SHOWN, changed.days)
+        for day in changed.days:
+            if day.outcome in _TOLD:
+                line = f"{_TOLD[day.outcome]} {_rows(day.rows)} of {day.day} (UTC) of {day.region.label}."
+                console.print(f"{line} {day.message}" if day.message else line, soft_wrap=True, markup=False)
+        if changed.is_dry_run:
+            console.print("This was a dry run: nothing was changed.", soft_wrap=True)
+
     return Report(
         records=_records(changed.days, _CHANGED),
-        show=lambda console: _grid(console, _CHANGED_SHOWN, changed.days),
+        show=show,
         format=format_,
         status=changed.status,
         failures=failures_of(
@@ -261,6 +290,10 @@ def _date(thing: Any) -> str | None:
 
 def _number(value: int | None) -> str:
     return "" if value is None else count(value)
+
+
+def _rows(value: int | None) -> str:
+    return f"{_number(value) or 'all'} {'row' if value == 1 else 'rows'}"
 
 
 def _bytes(value: int | None) -> str:
@@ -311,6 +344,7 @@ _RESULTS_SHOWN: _Columns = {
     "rows": lambda result: _number(result.rows),
     "bytes": lambda result: _bytes(result.bytes),
 }
+_TOLD = {"dropped": "Dropped", "restored": "Brought back", "planned": "To be done with"}
 _CHANGED: _Columns = {
     **_as_they_are("region"),
     "date": _date,

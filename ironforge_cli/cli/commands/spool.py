@@ -67,11 +67,15 @@ def drop(
     bodies = job.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
     if not dry_run:
         job.drop(bodies, shelves=run.shelves, quarantine=quarantine)
-    return report(bodies, format_)
+    told = (
+        f"{count(len(bodies))} {'body' if len(bodies) == 1 else 'bodies'}, {count(sum(b.bytes for b in bodies))} bytes"
+    )
+    ending = f"This was a dry run: nothing was dropped of {told}." if dry_run else f"Dropped {told}."
+    return report(bodies, format_, outcome="planned" if dry_run else "dropped", ending=ending)
 
 
-def report(bodies: Sequence[Kept], format_: Format) -> Report:
-    """Bodies that wait, or that were refused, as a list."""
+def report(bodies: Sequence[Kept], format_: Format, *, outcome: str | None = None, ending: str | None = None) -> Report:
+    """Bodies that wait, or that were refused, as a list, and what became of them where that was asked for."""
 
     def table(console: Console) -> None:
         rows = (
@@ -85,6 +89,8 @@ def report(bodies: Sequence[Kept], format_: Format) -> Report:
             for body in bodies
         )
         listed(console, _COLUMNS, rows, empty="There are none.")
+        if ending is not None:
+            console.print(ending, soft_wrap=True)
 
     records: list[dict[str, Any]] = [
         {
@@ -96,6 +102,7 @@ def report(bodies: Sequence[Kept], format_: Format) -> Report:
             "bytes": body.bytes,
             "reason": body.reason,
             "path": body.path,
+            **({} if outcome is None else {"outcome": outcome}),
         }
         for body in bodies
     ]

@@ -48,6 +48,10 @@ Until = Annotated[
     datetime | None,
     typer.Option("--until", parser=utc_time, metavar="TIME", help="List missing hours up to then. Without it: now."),
 ]
+Deep = Annotated[
+    bool,
+    typer.Option("--deep", help="Count the rows of each region's newest day, too: were any deleted? It takes seconds."),
+]
 Acknowledge = Annotated[
     bool,
     typer.Option(
@@ -71,6 +75,7 @@ def status(
     days: Days = 7,
     since: Since = None,
     until: Until = None,
+    deep: Deep = False,
     acknowledge: Acknowledge = False,
     format_: FormatOption = StatusFormat.TABLE,
 ) -> Report:
@@ -98,6 +103,7 @@ def status(
         until=until,
         ahead=run.settings.partitions_ahead,
         check=check,
+        deep=deep,
         seen_by=_who(run) if acknowledge else None,
     )
     text: str | None = None

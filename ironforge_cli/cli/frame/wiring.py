@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from ironforge_cli.archive.store import Store
     from ironforge_cli.blizzard.client import BlizzardClient
     from ironforge_cli.blizzard.spool import Shelves
     from ironforge_cli.blizzard.transport import Transport
@@ -257,10 +258,12 @@ class Invocation:
         retain: int | None = None,
         archive: str | None = None,
         regions: Sequence[Region] | None = None,
+        is_archive_looked_at: bool = True,
     ) -> Housekeeping:
         """What is kept, how long, and made how far ahead: by options, else by the settings.
 
-        Without `regions` what is held of regions that the settings don't name (any more) leaves, too.
+        Without `regions` what is held of regions that the settings don't name (any more) leaves, too. An archive that
+        is not looked at now refuses when it is used.
         """
         from ironforge_cli.jobs.days.housekeeping import Housekeeping
         from ironforge_cli.regions import Region
@@ -270,7 +273,7 @@ class Invocation:
             ahead=settings.partitions_ahead if ahead is None else ahead,
             retention_days=settings.raw_retention_days if retain is None else retain,
             log_retention_days=settings.log_retention_days,
-            archive=self.archive(archive),
+            archive=self.archive(archive) if is_archive_looked_at else self._named_archive(archive),
             leaving=() if regions else tuple(region for region in Region if region not in settings.regions),
         )
 
@@ -278,18 +281,37 @@ class Invocation:
         """What is done for the days of regions of which something was stored, by the settings."""
         from ironforge_cli.jobs.days.maintain import upkeep_by
 
-        return upkeep_by(self.housekeeping(), clock=self.clock)
+        # An archive that is away must not cost the hour: the upkeep says so, and drops nothing.
+        return upkeep_by(self.housekeeping(is_archive_looked_at=False), clock=self.clock)
 
     def archive(self, given: str | None = None) -> Archive | None:
-        """The archive of an option, else of the settings; None where neither names one."""
+        """The archive of an option, else of the settings; None where neither names one.
+
+        Raises `ArchiveError` where there is none at the place that is named.
+        """
+        archive = self._named_archive(given)
+        if archive is not None:
+            archive.require_made()
+        return archive
+
+    def store(self, given: str | None = None) -> Store | None:
+        """The place of an archive that is named so, whether there is an archive or not."""
         uri = self.settings.archive_uri if given is None else given
         if uri is None:
             return None
-        from ironforge_cli.archive.days import ArchivedDays
         from ironforge_cli.archive.store import store_at
+
+        return store_at(uri, environment=self.environment)
+
+    def _named_archive(self, given: str | None) -> Archive | None:
+        store = self.store(given)
+        if store is None:
+            return None
+        from ironforge_cli.archive.days import ArchivedDays
+        from ironforge_cli.archive.marker import MadeStore
         from ironforge_cli.jobs.days.archiving import Archive
 
-        return Archive(ArchivedDays(store_at(uri, environment=self.environment)), now=self.clock.now)
+        return Archive(ArchivedDays(MadeStore(store)), now=self.clock.now)
 
     def required_archive(self, given: str | None) -> Archive:
         """The same; raises `ConfigurationError` where neither names one."""

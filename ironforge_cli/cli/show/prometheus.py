@@ -122,6 +122,11 @@ METRICS: Final = (
         "When the newest stored price of the token was set",
         lambda s: s.token and _seconds(s.token.updated_at),
     ),
+    _regional(
+        "ironforge_lost_rows_snapshots",
+        "Snapshots of the newest day whose rows are not those that were stored; by --deep alone",
+        lambda s: None if s.lost_rows is None else len(s.lost_rows),
+    ),
     _regional("ironforge_spool_bodies", "Bodies that wait to be stored", lambda s: s.spool and s.spool.bodies),
     _regional("ironforge_spool_bytes", "Bytes on disk of bodies that wait", lambda s: s.spool and s.spool.bytes),
     _regional(

@@ -126,6 +126,18 @@ def _region(health: Health, state: RegionFindings) -> dict[str, Any]:
         "token_price": state.token and state.token.price,
         "token_updated_at": state.token and state.token.updated_at,
         "token_age_seconds": state.token and state.token.age_seconds,
+        "lost_rows": None
+        if state.lost_rows is None
+        else [
+            {
+                "snapshot_time": one.snapshot_time,
+                "auctions": one.auctions,
+                "rows": one.rows,
+                "items": one.items,
+                "statistics": one.statistics,
+            }
+            for one in state.lost_rows
+        ],
     }
 
 

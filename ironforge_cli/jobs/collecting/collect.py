@@ -27,6 +27,7 @@ from ironforge_cli.jobs.storage import Workplace, evidence_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.jobs.collecting.upkeep import Upkeep
@@ -100,14 +101,16 @@ def ingest(
     clock: Clock,
     progress: Progress | None = None,
     force: bool = False,
+    file: Path | None = None,
 ) -> Collected:
     """Store a saved body as the snapshot of a time, also between others: those after it are then computed again.
 
-    Failures are in the result, as those of `collect`; a refused body is kept in the quarantine, and one that could not
-    be stored in the spool. Raises `UsageError` for a time that Blizzard can't have given.
+    Failures are in the result, as those of `collect`; a refused body is kept in the quarantine unless it is of a `file`
+    of a person's, which stays as it is, and one that could not be stored in the spool. Raises `UsageError` for a time
+    that Blizzard can't have given.
     """
     require_possible(snapshot_time, clock=clock)
-    received = Received.given(region, body, snapshot_time=snapshot_time)
+    received = Received.given(region, body, snapshot_time=snapshot_time, file=file)
     return ingest_received(received, command=INGEST, storage=storage, clock=clock, progress=progress, force=force)
 
 

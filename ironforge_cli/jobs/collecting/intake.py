@@ -2,7 +2,8 @@
 
 Bodies come live from Blizzard, from a file that a person gives, from the spool and from the quarantine. What is asked
 of each is the same, in this order: is it known, does it repeat another, is it whole, is it plausible. What can't be
-stored goes to the spool, and what is refused to the quarantine, unless it lies on disk already: then it stays there.
+stored goes to the spool, and what is refused to the quarantine, unless it lies on disk already: then it stays there,
+and a person's own file where it is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ironforge_cli.market.plausibility import Sized
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from ironforge_cli.blizzard.spool import Kept, Shelf
     from ironforge_cli.blizzard.transport import Answer
@@ -52,6 +54,8 @@ class Received:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     kept: Kept | None = None
     """Its file, where it lies on disk."""
+    file: Path | None = None
+    """A person's own file that it was read from, which stays where it is."""
 
     @classmethod
     def live(cls, region: Region, answer: Answer) -> Received:
@@ -59,9 +63,9 @@ class Received:
         return cls(region, "live", lambda: answer.body, headers=answer.headers)
 
     @classmethod
-    def given(cls, region: Region, body: bytes, *, snapshot_time: datetime) -> Received:
-        """What a person gives as the snapshot of a time; through a pipe it can't be read again."""
-        return cls(region, "file", lambda: body, snapshot_time=snapshot_time)
+    def given(cls, region: Region, body: bytes, *, snapshot_time: datetime, file: Path | None = None) -> Received:
+        """What a person gives as the snapshot of a time; through a pipe, so without a file, it can't be read again."""
+        return cls(region, "file", lambda: body, snapshot_time=snapshot_time, file=file)
 
     @classmethod
     def kept_on(cls, shelf: Shelf, kept: Kept, *, source: str, snapshot_time: datetime | None = None) -> Received:
@@ -265,6 +269,9 @@ class _Keeping:
         auctions = error.auctions if isinstance(error, ImplausibleAnswerError) else None
         if self.received.kept is not None:
             return replace(failed(region, error, last_modified=time), refused_auctions=auctions)
+        if self.received.file is not None:
+            told = RefusedAnswerError(f"{error} {self.received.file} stays as it is.")
+            return replace(failed(region, told, last_modified=time), refused_auctions=auctions)
         try:
             kept = self._keep(self.workplace.shelves.quarantine, body, time, reason=str(error), auctions=auctions)
             told = f"The body is kept: `ironforge spool list --quarantine` shows it as {kept.name}."
@@ -298,7 +305,7 @@ class _Keeping:
         """
         told = f"{left_out.count} of its auctions made no sense and were left out: {left_out.first}"
         try:
-            if self._is_first_of_its_day(time):
+            if self.received.file is None and self._is_first_of_its_day(time):
                 reason = f"It is stored, and kept as evidence: {told}"
                 kept = self._keep(self.workplace.shelves.quarantine, body, time, reason=reason, is_evidence=True)
                 told += f" The body is kept as evidence: `ironforge spool list --quarantine` shows it as {kept.name}."

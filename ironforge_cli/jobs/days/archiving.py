@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.archive.days import folder_of
+from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.partitions import DailyPartition
@@ -31,6 +32,11 @@ class Archive:
 
     days: ArchivedDays
     now: Callable[[], datetime]
+
+    def require_made(self) -> None:
+        """Raise `ArchiveError` where there is no archive at its place; a store that doesn't ask is taken as it is."""
+        if isinstance(self.days.store, MadeStore):
+            self.days.store.require_made()
 
     def keep(self, database: Database, partition: DailyPartition) -> int:
         """Archive all of a day's table and read it back, unless the archive holds it; how many rows.

@@ -86,6 +86,8 @@ class Maintained:
     results: tuple[Result, ...]
     present: Present | None = None
     """By which time things were old."""
+    retention_days: int | None = None
+    """How long raw days are held; 0 for ever."""
 
     @property
     def status(self) -> ExitStatus:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.repositories import partitions, unmarked_days
+from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.errors import (
     BusyError,
     ConfigurationError,
@@ -28,6 +29,7 @@ from ironforge_cli.jobs.days.pruning import is_due as rows_are_due
 from ironforge_cli.jobs.days.pruning import prune, prunings
 from ironforge_cli.jobs.evidence import outcomes
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.market import lost_rows
 from ironforge_cli.market.partitions import Action, DailyPartition
 from ironforge_cli.market.retention import cutoff
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.days.housekeeping import Housekeeping
     from ironforge_cli.jobs.evidence.runs import Attempt, Clock, Progress, Run
     from ironforge_cli.jobs.storage import Storage
@@ -61,11 +64,13 @@ def maintain(
     progress: Progress | None = None,
     dry_run: bool = False,
     adopt: bool = False,
+    count_rows: bool = False,
 ) -> Maintained:
     """Do all that is due; with `dry_run` only say what that is, and write nothing.
 
     Days and log rows leave by the smaller of the clock and the newest snapshot of any region. With `adopt` days that
-    have lost their mark, and are like ironforge's in all else, are given it again. What goes wrong with one day is in
+    have lost their mark, and are like ironforge's in all else, are given it again. With `count_rows` it says where the
+    rows of a region's newest day are not those that were stored. What goes wrong with one day is in
     the result and hinders no other. Raises `LockedError` where another run is at it, and what keeps the work from being
     begun.
     """
@@ -79,7 +84,7 @@ def maintain(
             planned = [result for region in every for result in _told(region, planning.plan(connection, region))]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
-        return Maintained(results=tuple(planned), present=planning.present)
+        return Maintained(tuple(planned), present=planning.present, retention_days=housekeeping.retention_days)
     return _maintained(
         regions,
         storage=storage,
@@ -88,6 +93,7 @@ def maintain(
         progress=progress or Silent(),
         tries=_TRIES,
         adopt=adopt,
+        count_rows=count_rows,
     )
 
 
@@ -163,6 +169,7 @@ def _maintained(
     progress: Progress,
     tries: int,
     adopt: bool = False,
+    count_rows: bool = False,
 ) -> Maintained:
     database = storage.database
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
@@ -182,15 +189,32 @@ def _maintained(
         for region in every:
             with evidence.attempt(region, progress=progress) as attempt:
                 found = _RegionMaintenance(region, planning, attempt=attempt, tries=tries).run()
+                if count_rows and region not in housekeeping.leaving:
+                    found += _lost_rows(region, database, attempt=attempt)
                 _conclude(attempt, found)
             results += found
         with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):
             retention = housekeeping.log_retention_days
             pruned = list(prune(database, retention_days=retention, clock=clock, now=planning.trusted))
             _conclude(attempt, pruned)
-        maintained = Maintained(results=(*results, *pruned), present=planning.present)
+        maintained = Maintained(
+            results=(*results, *pruned), present=planning.present, retention_days=housekeeping.retention_days
+        )
         _summarise(run, maintained)
     return maintained
+
+
+def _lost_rows(region: Region, database: Database, *, attempt: Attempt) -> list[Result]:
+    """Say where the rows of a region's newest day are not those that were stored."""
+    try:
+        with attempt.step("count"):
+            odd = odd_snapshots(database, region)
+    except DatabaseError as error:
+        return [Result("report", Outcome.FAILED, region, message=str(error), status=error.status)]
+    if not odd:
+        return []
+    message = lost_rows.told(region, odd).removeprefix(f"{region.label}: ")
+    return [Result("report", Outcome.FAILED, region, message=message, status=ExitStatus.DATABASE)]
 
 
 class _RegionMaintenance:

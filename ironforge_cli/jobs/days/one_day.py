@@ -76,6 +76,8 @@ class ChangedDays:
     """What became of a day in each region."""
 
     days: tuple[Changed, ...]
+    is_dry_run: bool = False
+    """Whether nothing was done."""
 
     @property
     def status(self) -> ExitStatus:
@@ -151,11 +153,14 @@ def drop(
     archive: DayArchive | None,
     clock: Clock,
     progress: Progress | None = None,
+    force: bool = False,
     dry_run: bool = False,
 ) -> ChangedDays:
     """Drop a day's partition in each region, restored or not; with an archive only when it is archived.
 
-    Raises `UsageError` for a day that no region holds, and `LockedError` where another run looks after partitions.
+    Raises `UsageError` for a day that no region holds and, without `force`, for one that nothing brings back: of today,
+    or later, or without an archive; of a day without rows nothing is lost. `LockedError` where another run looks after
+    partitions.
     """
     database = storage.database
     with database.connect() as connection:
@@ -167,15 +172,20 @@ def drop(
             if table.own == DailyPartition(region, day)
         }
         rows = {region: partitions.count(connection, table) for region, table in held.items()}
+        filled = [region for region in held if raw_days.snapshot_times(connection, DailyPartition(region, day))]
     if not held:
         raise UsageError(f"No partition of ironforge's holds {day} (UTC). `ironforge partitions list` shows them.")
+    lost = None if force or not filled else _why_lost(day, today=clock.now().date(), archive=archive)
     if dry_run:
         return ChangedDays(
             tuple(
-                _changed(DailyPartition(region, day), "planned", rows=rows[region], size=table.bytes)
+                _changed(DailyPartition(region, day), "planned", rows=rows[region], size=table.bytes, message=lost)
                 for region, table in held.items()
-            )
+            ),
+            is_dry_run=True,
         )
+    if lost is not None:
+        raise UsageError(f"{lost} Nothing was dropped of {', '.join(region.label for region in held)}.")
 
     def dropped(partition: DailyPartition) -> Changed:
         table = held[partition.region]
@@ -183,6 +193,18 @@ def drop(
         return _changed(partition, "dropped", rows=rows[partition.region], size=table.bytes)
 
     return _each(list(held), day, dropped, command=DROP, storage=storage, clock=clock, progress=progress)
+
+
+def _why_lost(day: date, *, today: date, archive: DayArchive | None) -> str | None:
+    """Why a day is dropped only by force; None where it may be."""
+    if day >= today:
+        return f"{day} (UTC) is not over: the next hour is compared with its last. --force drops it all the same."
+    if archive is None:
+        return (
+            f"{day} (UTC) is not archived, so that nothing brings it back. Name an archive (--archive or "
+            "IRONFORGE_ARCHIVE_URI), or give --force."
+        )
+    return None
 
 
 def restore(
@@ -216,7 +238,8 @@ def restore(
         return _changed(partition, "planned", rows=sum(manifest.counts[time].rows for time in missing))
 
     if dry_run:
-        return ChangedDays(tuple(_told(DailyPartition(region, day), planned) for region in regions))
+        found = tuple(_told(DailyPartition(region, day), planned) for region in regions)
+        return ChangedDays(found, is_dry_run=True)
     return _each(regions, day, restored, command=RESTORE, storage=storage, clock=clock, progress=progress)
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.market import hours
+from ironforge_cli.market import hours, lost_rows
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class ProblemKind(StrEnum):
         "no_partition",
         "today's or tomorrow's rows have no partition",
         "run `ironforge partitions maintain`, and see whether cron does",
+    )
+    LOST_ROWS = (
+        "lost_rows",
+        "rows of the newest day are not those that were stored; looked for by `--deep` alone",
+        "bring them back from a backup, or statistics by `ironforge stats recompute`",
     )
     FAILING = (
         "failing",
@@ -203,6 +208,8 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
             yield from _of_attempts(state, found)
             yield from _of_days(state, found)
             yield from _of_estimates(state)
+            if state.lost_rows:
+                yield Problem(ProblemKind.LOST_ROWS, state.region, lost_rows.told(state.region, state.lost_rows))
         yield from _of_bodies(state, found)
     yield from _of_runs(found)
     if found.pending_rows:

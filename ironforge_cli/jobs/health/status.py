@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import attempts, health, partitions, snapshots, stats
+from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.blizzard.spool import Kept
+    from ironforge_cli.db.engine import Database
     from ironforge_cli.db.repositories.health import Gap
     from ironforge_cli.jobs.evidence.runs import Clock
     from ironforge_cli.jobs.health.missing_hours import HourSpan
@@ -72,20 +74,23 @@ def examine(
     until: datetime,
     ahead: int,
     check: bool,
+    deep: bool = False,
     seen_by: str | None = None,
 ) -> Health:
     """Look at everything, and name what is wrong: with `check` that is a failure.
 
     Missing hours are listed from `since` to `until`; what is judged does not depend on them. `ahead` days should have
-    their partitions. Changes nothing but its own evidence, which a role that may only read does without. With
-    `seen_by` whatever is past counts as seen by that person from now on; raises `DatabaseError` where that can't be
-    written down.
+    their partitions. `deep` counts the rows of each region's newest day, too, which takes seconds. Changes nothing but
+    its own evidence, which a role that may only read does without. With `seen_by` whatever is past counts as seen by
+    that person from now on; raises `DatabaseError` where that can't be written down.
     """
     evidence = Evidence(storage.database, pending=None, command=COMMAND, clock=clock)
     with evidence.run() as run, evidence.attempt(None, progress=Silent()) as attempt:
         found = _Examination(
             storage, home=home, now=clock.now(), max_age=max_age, since=since, until=until, ahead=ahead
         ).of(regions)
+        if deep and found.away is None:
+            found = _counted(found, storage.database)
         if seen_by is not None:
             past = acknowledge(problems(found), database=storage.database, now=clock.now(), by=seen_by)
             found = replace(found, seen={**found.seen, **{problem.event: seen_by for problem in past if problem.event}})
@@ -101,6 +106,19 @@ def examine(
         run.message = " ".join(problem.text for problem in told) or None
         attempt.ends(Outcome.DONE if health_.status is ExitStatus.DONE else Outcome.FAILED, run.message)
     return health_
+
+
+def _counted(found: StatusFindings, database: Database) -> StatusFindings:
+    """The same, with the rows of each region's newest day counted."""
+    try:
+        return replace(
+            found,
+            regions=tuple(
+                replace(state, lost_rows=tuple(odd_snapshots(database, state.region))) for state in found.regions
+            ),
+        )
+    except DatabaseError as error:
+        return replace(found, away=error)
 
 
 @dataclass(frozen=True, slots=True)

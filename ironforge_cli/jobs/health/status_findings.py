@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.errors import IronforgeError
+    from ironforge_cli.market.lost_rows import CountedSnapshot
     from ironforge_cli.regions import Region
 
 
@@ -148,6 +149,8 @@ class RegionFindings:
     quarantine: Shelved | None = Shelved()
     """None, as the one above, where it can't be read."""
     unresolved: tuple[Unresolved, ...] = ()
+    lost_rows: tuple[CountedSnapshot, ...] | None = None
+    """Snapshots of the newest day whose rows are not as they were registered; None: nobody counted."""
 
     @property
     def last_attempt_at(self) -> datetime | None:

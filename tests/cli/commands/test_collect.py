@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from zstandard import ZstdCompressor
 
 from ironforge_cli.db.engine import conninfo
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -208,12 +211,12 @@ def test_a_database_without_the_schema_is_exit_code_78(run: Run, api: Mapping[st
 
 
 @pytest.mark.parametrize("region", DEFAULT_REGIONS)
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+@pytest.mark.parametrize("saved", [bytes, b"\xef\xbb\xbf".__add__, gzip.compress], ids=["plain", "BOM", "gzip"])
 def test_a_saved_body_is_stored_from_a_file(
-    run: Run, database_url: str, tmp_path: Path, region: Region, mark: bytes
+    run: Run, database_url: str, tmp_path: Path, region: Region, saved: Callable[[bytes], bytes]
 ) -> None:
     file = tmp_path / "body.json"
-    file.write_bytes(mark + body_of([auction(number) for number in range(1, 6)], region=region))
+    file.write_bytes(saved(body_of([auction(number) for number in range(1, 6)], region=region)))
     ended = run(
         *("collect", "--from", str(file), "--region", region, "--snapshot-time", TIME, "--format", "json"),
         IRONFORGE_DATABASE_URL=database_url,
@@ -230,14 +233,22 @@ def test_a_saved_body_is_stored_from_a_file(
 def test_a_saved_body_is_stored_from_stdin(run: Run, database_url: str) -> None:
     ended = run(
         *("collect", "--from", "-", "--region", "eu", "--snapshot-time", TIME, "--format", "json"),
-        stdin=body_of([auction(7)]),
+        stdin=ZstdCompressor().compress(body_of([auction(7)])),
         IRONFORGE_DATABASE_URL=database_url,
     )
     assert ended.exit_code == 0
     assert json.loads(ended.stdout)[0]["auctions"] == 1
 
 
-@pytest.mark.parametrize("given", [f"{LAST_HOUR:%Y-%m-%dT%H:%M:%S}", LAST_HOUR.astimezone().isoformat()])
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"{LAST_HOUR:%Y-%m-%dT%H:%M:%S}",
+        LAST_HOUR.astimezone().isoformat(),
+        # As Blizzard writes it.
+        format_datetime(LAST_HOUR, usegmt=True),
+    ],
+)
 def test_a_time_without_a_zone_is_utc_and_others_are_converted(run: Run, database_url: str, given: str) -> None:
     ended = run(
         *("collect", "--from", "-", "--region", "eu", "--snapshot-time", given, "--format", "json"),
@@ -267,6 +278,18 @@ def test_a_saved_body_that_makes_no_sense_is_exit_code_65(run: Run, database_url
     assert ended.exit_code == 65
     assert words in ended.stderr
     assert rows(database_url, "SELECT count(*) FROM auction_snapshots_eu") == [(0,)]
+
+
+def test_a_file_that_is_refused_is_left_to_whoever_it_belongs_to(run: Run, database_url: str, tmp_path: Path) -> None:
+    for name, content in (("plain", b"no JSON"), ("packed", gzip.compress(b"no JSON")), ("cut", b"\x1f\x8b\x08")):
+        file = tmp_path / name
+        file.write_bytes(content)
+        arguments = ("collect", "--from", str(file), "--region", "eu", "--snapshot-time", TIME)
+        ended = run(*arguments, IRONFORGE_DATABASE_URL=database_url)
+        assert ended.exit_code == 65
+        assert (f"{file} stays as it is" in ended.stderr) is (name != "cut")
+        assert file.read_bytes() == content
+    assert json.loads(run("spool", "list", "--quarantine", "--format", "json").stdout) == []
 
 
 def test_the_recorded_commodities_are_refused_as_they_are_and_stored_when_trimmed(

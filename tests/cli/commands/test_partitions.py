@@ -10,6 +10,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
+from tests.archives import made
 from tests.jobs.day_tables import execute, register
 from tests.market.made_up_rows import day_of_rows
 
@@ -144,6 +145,12 @@ def test_a_day_leaves_by_the_option_else_by_the_setting_and_never_by_0(run: Run,
 def test_a_day_goes_into_the_archive_and_comes_back(run: Run, database_url: str, tmp_path: Path) -> None:
     day = hold_an_old_day(database_url)
     archive = str(tmp_path / "archive")
+    for command in ("maintain", "list", "export"):
+        refused = run("partitions", command, "--archive", archive)
+        assert (refused.exit_code, refused.stdout) == (78, "")
+        assert f"There is no archive at {archive}; is it mounted?" in refused.stderr
+    assert not (tmp_path / "archive").exists()
+    assert run("archive", "init", archive).exit_code == 0
     shown = run("partitions", "maintain", "--archive", archive, "--dry-run", "--region", "eu", "--format", "json")
     steps = [step["action"] for step in json.loads(shown.stdout) if step["date"] == f"{day.day}"]
     assert steps == ["archive", "detach", "drop"]
@@ -172,7 +179,7 @@ def test_without_an_archive_there_is_nothing_to_restore_from(run: Run) -> None:
 
 
 def test_a_day_that_was_never_archived_cannot_be_restored(run: Run, tmp_path: Path) -> None:
-    result = run("partitions", "restore", "--date", "2024-01-15", "--archive", str(tmp_path))
+    result = run("partitions", "restore", "--date", "2024-01-15", "--archive", made(tmp_path))
     assert result.exit_code == 78
     assert "does not hold 2024-01-15 (UTC) of EU" in result.stderr
 
@@ -183,7 +190,7 @@ def test_no_command_drops_a_day_that_the_archive_of_the_settings_refuses(
     day = hold_an_old_day(database_url)
     (tmp_path / "file").write_bytes(b"")
     refusing = str(tmp_path / "file")
-    assert run("partitions", "maintain", "--ahead", "0", IRONFORGE_ARCHIVE_URI=refusing).exit_code == 3
+    assert run("partitions", "maintain", "--ahead", "0", IRONFORGE_ARCHIVE_URI=refusing).exit_code == 78
     assert run("partitions", "drop", "--date", f"{day.day}", IRONFORGE_ARCHIVE_URI=refusing).exit_code == 78
     (record,) = [
         one for one in json.loads(run("partitions", "list", "--format", "json").stdout) if one["date"] == f"{day.day}"

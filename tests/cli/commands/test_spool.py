@@ -39,8 +39,13 @@ def test_a_refused_body_is_shown_with_its_reason_and_dropped_by_name(
     assert "cut off at byte" in refused["reason"]
     assert json.loads(run("spool", "list", "--format", "json").stdout) == []
     shown = run("spool", "drop", refused["name"], "--quarantine", "--dry-run", "--format", "json")
-    assert [body["name"] for body in json.loads(shown.stdout)] == [refused["name"]]
-    assert run("spool", "drop", refused["name"], "--quarantine").exit_code == 0
+    assert [(body["name"], body["outcome"]) for body in json.loads(shown.stdout)] == [(refused["name"], "planned")]
+    tried = run("spool", "drop", refused["name"], "--quarantine", "--dry-run")
+    told = f"1 body, {refused['bytes']:,} bytes."
+    assert tried.stdout.endswith(f"\nThis was a dry run: nothing was dropped of {told}\n")
+    dropped = run("spool", "drop", refused["name"], "--quarantine")
+    assert dropped.exit_code == 0
+    assert dropped.stdout.endswith(f"\nDropped {told}\n")
     assert run("spool", "list", "--quarantine").stdout == "There are none.\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database, conninfo
 from ironforge_cli.regions import Region
+from tests.archives import made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,19 +132,21 @@ def test_without_a_database_nothing_is_computed(run: Run) -> None:
 def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
     run: Run, collected: dict[str, str], tmp_path: Path
 ) -> None:
-    archive = str(tmp_path / "archive")
+    archive = made(tmp_path / "archive")
     # A snapshot of today lets the sandbox's hours be long past, whose days leave.
-    today = "source = 'live' AND auctions = 1"
+    today = "source = 'live' AND auctions = 0"
     with psycopg.connect(conninfo(collected["IRONFORGE_DATABASE_URL"]), autocommit=True) as connection:
         connection.execute(
             "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-            " SELECT region, now(), 1, 1, 1, 'x', 'live', 1 FROM snapshots GROUP BY region"
+            " SELECT region, now(), 0, 0, 1, 'x', 'live', 1 FROM snapshots GROUP BY region"
         )
         assert run("-q", "partitions", "maintain", "--archive", archive, **collected).exit_code == 0
         connection.execute(f"DELETE FROM snapshots WHERE {today}".encode())
     left = run("-q", *RECOMPUTE, "--region", "eu", "--format", "json", **collected)
     assert json.loads(left.stdout)[0]["without_rows"] == 3
-    elsewhere = str(tmp_path / "elsewhere")
+    elsewhere = made(tmp_path / "elsewhere")
+    typo = run("-q", *RECOMPUTE, "--archive", str(tmp_path / "typo"), **collected)
+    assert (typo.exit_code, typo.stdout) == (78, "")
     # The option counts more than the setting, in both directions.
     for options, setting, changed in (
         (("--dry-run",), elsewhere, 0),

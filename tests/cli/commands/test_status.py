@@ -70,6 +70,7 @@ REGION_KEYS = [
     "token_price",
     "token_updated_at",
     "token_age_seconds",
+    "lost_rows",
 ]
 
 
@@ -102,7 +103,7 @@ def test_an_empty_database_is_told_and_fails_the_check_alone(run: Run, database:
 
 def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], api: Mapping[str, str]) -> None:
     assert run("-q", "collect", **database, **api).exit_code == 0
-    checked = run("status", "--check", "--format", "json", **database)
+    checked = run("status", "--check", "--deep", "--format", "json", **database)
     assert checked.exit_code == 0
     whole = json.loads(checked.stdout)
     assert list(whole) == KEYS
@@ -111,7 +112,7 @@ def test_a_fresh_market_passes_the_check(run: Run, database: Mapping[str, str], 
     assert list(eu) == REGION_KEYS
     assert (eu["region"], us["region"]) == ("eu", "us")
     assert 0 <= eu["age_seconds"] < 7_200
-    assert eu["gaps"] == eu["crashed"] == whole["problems"] == []
+    assert eu["gaps"] == eu["crashed"] == eu["lost_rows"] == whole["problems"] == []
     # What was collected was looked after, too.
     assert {attempt["command"] for attempt in eu["last_attempts"]} == {"collect", "token price", "partitions maintain"}
     assert {attempt["status"] for attempt in eu["last_attempts"]} == {"success"}

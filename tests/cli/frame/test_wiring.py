@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.blizzard import client, ratelimit, transport
 from ironforge_cli.blizzard.spool import ShelfFullError
@@ -19,11 +20,12 @@ from ironforge_cli.cli.frame.options import Shared
 from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.cli.show.progress import Bars
 from ironforge_cli.cli.show.seed_progress import SeedBars, SeedLines
-from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+from ironforge_cli.errors import ArchiveError, ConfigurationError, InterruptedRunError
 from ironforge_cli.jobs.days import maintain
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
+from tests.archives import made
 from tests.cli.given import Given
 
 if TYPE_CHECKING:
@@ -123,14 +125,17 @@ def test_after_storing_days_are_looked_after_as_the_settings_say(
 
 def folder_of(archive: object) -> Path:
     assert isinstance(archive, Archive)
-    assert isinstance(archive.days.store, FolderStore)
-    return archive.days.store.root
+    assert isinstance(archive.days.store, MadeStore)
+    assert isinstance(archive.days.store.store, FolderStore)
+    return archive.days.store.store.root
 
 
 def test_the_archive_of_the_option_counts_more_than_that_of_the_settings(
     invoke: Callable[..., Invocation], tmp_path: Path
 ) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        made(folder)
     run = invoke(IRONFORGE_ARCHIVE_URI=str(one))
     for archive in (run.archive(), run.required_archive(None), run.housekeeping().archive):
         assert folder_of(archive) == one
@@ -147,7 +152,20 @@ def test_the_archive_of_the_option_counts_more_than_that_of_the_settings(
 
 def test_an_archive_goes_by_the_clock_of_its_run(invoke: Callable[..., Invocation], tmp_path: Path) -> None:
     run = invoke()
-    assert run.required_archive(str(tmp_path)).now == run.clock.now
+    assert run.required_archive(made(tmp_path)).now == run.clock.now
+
+
+def test_a_place_that_is_no_archive_is_refused_but_costs_no_hour(
+    invoke: Callable[..., Invocation], tmp_path: Path
+) -> None:
+    place = tmp_path / "typo"
+    run = invoke(IRONFORGE_ARCHIVE_URI=str(place))
+    for use in (run.archive, lambda: run.required_archive(None), run.housekeeping):
+        with pytest.raises(ArchiveError, match="There is no archive at"):
+            use()
+    # What collects asks only when a day is to leave.
+    run.upkeep()
+    assert not place.exists()
 
 
 def test_where_nobody_names_an_archive_there_is_none(invoke: Callable[..., Invocation], tmp_path: Path) -> None:
@@ -156,7 +174,7 @@ def test_where_nobody_names_an_archive_there_is_none(invoke: Callable[..., Invoc
     assert run.housekeeping().archive is None
     with pytest.raises(ConfigurationError, match="give --archive"):
         run.required_archive(None)
-    assert folder_of(run.archive(str(tmp_path))) == tmp_path
+    assert folder_of(run.archive(made(tmp_path))) == tmp_path
 
 
 def test_regions_are_those_of_the_option_each_once_else_of_the_settings(invoke: Callable[..., Invocation]) -> None:

@@ -125,6 +125,22 @@ def test_a_region_that_another_run_stores_is_locked(storage: Storage, clock: Tic
     assert stored.times(storage.database, Region.EU) == []
 
 
+@pytest.mark.parametrize("body", [b"no JSON", body_of(4).replace(b'"unit_price": 104', b'"price": 104')])
+def test_a_persons_own_file_is_never_copied_into_the_quarantine(
+    storage: Storage, clock: TickingClock, tmp_path: Path, body: bytes
+) -> None:
+    clock.turn_to(NOON + timedelta(days=2))
+    own = tmp_path / "mine.json"
+    (found,) = ingest(body, region=Region.EU, snapshot_time=NOON, storage=storage, clock=clock, file=own).regions
+    assert "made no sense" in str(found.message) or "stays as it is" in str(found.message)
+    assert storage.shelves.quarantine.kept() == []
+    assert storage.shelves.spool.kept() == []
+    # Through a pipe it is nowhere else.
+    later = NOON + timedelta(days=1)
+    ingest(body + b" ", region=Region.EU, snapshot_time=later, storage=storage, clock=clock)
+    assert len(storage.shelves.quarantine.kept()) == 1
+
+
 def test_a_refused_body_is_kept_in_the_quarantine_with_the_time_that_a_person_gave(
     storage: Storage, clock: TickingClock
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
+from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError, ExitStatus, UsageError
@@ -217,11 +218,11 @@ def test_an_archive_that_cannot_be_written_drops_nothing(
 
 def test_upkeep_with_an_archive_that_is_away_only_warns(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
     store(storage.database, OLD, day_of_rows(OLD))
-    (tmp_path / "file").write_bytes(b"")
-    away = Archive(ArchivedDays(FolderStore(tmp_path / "file")), now=clock.now)
+    away = Archive(ArchivedDays(MadeStore(FolderStore(tmp_path / "not mounted"))), now=clock.now)
     kept = Housekeeping(ahead=0, retention_days=30, log_retention_days=400, archive=away)
     maintained = job.upkeep(EU, storage=storage, housekeeping=kept, clock=clock)
     assert maintained is not None
+    assert not (tmp_path / "not mounted").exists()
     assert held(storage.database, OLD)
     with storage.database.connect() as connection:
         query = "SELECT command, status FROM scraper_logs WHERE region = 'eu'"

@@ -314,8 +314,12 @@ def test_dropping_a_day_takes_that_day_of_the_regions_alone(storage: Storage, cl
     hold(storage.database, 2, 1)
     shown = by_day.drop(EU, ago(2).day, storage=storage, archive=None, clock=clock, dry_run=True)
     assert [(day.outcome, day.rows) for day in shown.days] == [("planned", 1)]
+    assert "is not archived" in str(shown.days[0].message)
     assert len(held(storage.database)) == 2
-    dropped = by_day.drop(DEFAULT_REGIONS, ago(2).day, storage=storage, archive=None, clock=clock)
+    with pytest.raises(UsageError, match=r"is not archived.*--force"):
+        by_day.drop(DEFAULT_REGIONS, ago(2).day, storage=storage, archive=None, clock=clock)
+    assert len(held(storage.database)) == 2
+    dropped = by_day.drop(DEFAULT_REGIONS, ago(2).day, storage=storage, archive=None, clock=clock, force=True)
     assert [(day.region, day.outcome, day.rows) for day in dropped.days] == [(Region.EU, "dropped", 1)]
     assert held(storage.database) == {ago(1).name: "attached"}
     with pytest.raises(UsageError, match="No partition of ironforge's holds"):

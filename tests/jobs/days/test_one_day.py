@@ -21,6 +21,7 @@ from ironforge_cli.errors import (
     ExitStatus,
     InterruptedRunError,
     LockedError,
+    UsageError,
 )
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.archiving import Archive
@@ -123,6 +124,28 @@ def test_a_dry_run_of_dropping_names_every_region_and_drops_nothing(storage: Sto
     assert all(one.bytes for one in shown.days)
     assert rows_of(storage.database) == WHOLE
     assert log_rows(storage.database) == []
+
+
+@pytest.mark.parametrize("days_ago", [0, -1])
+def test_a_day_that_is_not_over_is_dropped_by_force_alone(
+    storage: Storage, archive: Archive, clock: TickingClock, days_ago: int
+) -> None:
+    day = ago(days_ago)
+    put(storage.database, day_of_rows(day, snapshots=1, auctions=2), day)
+    with pytest.raises(UsageError, match=r"is not over.*--force.*Nothing was dropped of EU"):
+        by_day.drop(EU, day.day, storage=storage, archive=archive, clock=clock)
+    assert len(rows_of(storage.database, day)) == 1
+    assert log_rows(storage.database) == []
+    (dropped,) = by_day.drop(EU, day.day, storage=storage, archive=archive, clock=clock, force=True).days
+    assert (dropped.outcome, dropped.rows) == ("dropped", 2)
+    # With an archive it goes there first all the same.
+    assert archive.days.tally(day).total.rows == 2
+
+
+def test_of_a_day_without_rows_nothing_is_lost(storage: Storage, clock: TickingClock) -> None:
+    put(storage.database, ROWS.taken(np.zeros(len(ROWS), np.bool_)))
+    (dropped,) = by_day.drop(EU, OLD.day, storage=storage, archive=None, clock=clock).days
+    assert (dropped.outcome, dropped.rows) == ("dropped", 0)
 
 
 class Refusing:
