@@ -60,6 +60,7 @@ def collect(
     Asks Blizzard only for something newer; with nothing new it costs next to nothing. Each region is stored whole or
     not at all, and none hinders another.
 
+    Example: ironforge collect
     Example: ironforge collect --region eu --format json
     """
     if from_ is not None:

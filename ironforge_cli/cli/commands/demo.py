@@ -46,10 +46,12 @@ _FEWEST_HOURS, _MOST_HOURS = 8, 24
 _SHORTEST_NAME, _LONGEST_NAME = 14, 28
 _INDENT, _GAP = "    ", 2
 
-Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
-Hours = Annotated[int, typer.Option("--hours", min=2, max=168, help="Published hours to collect.")]
-Items = Annotated[int, typer.Option("--items", min=1, max=100, help="Items to show of each region.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same market.")]
+Auctions = Annotated[
+    int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
+]
+Hours = Annotated[int, typer.Option("--hours", metavar="N", min=2, max=168, help="Published hours to collect.")]
+Items = Annotated[int, typer.Option("--items", metavar="N", min=1, max=100, help="Items to show of each region.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed makes the same market.")]
 Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
@@ -73,6 +75,7 @@ def demo(
     Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
     hour, and shows what sells. Your own data and settings are left alone; run it again to begin anew.
 
+    Example: ironforge demo
     Example: ironforge demo --hours 24 --items 20
     """
     began = run.clock.monotonic()

@@ -59,6 +59,7 @@ def poll(
     When nothing is new an attempt costs next to nothing. A region that fails hinders no other, and is asked again.
     What one window misses, the next one finds. A window in which Blizzard published nothing is told even with -q.
 
+    Example: ironforge poll
     Example: ironforge poll --window 30m --interval 30s
     """
     if interval is None:

@@ -29,7 +29,7 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option("--until", parser=utc_time, metavar="TIME", help="Of this time or earlier.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each region.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest so many of each region.")]
 Times = Annotated[
     list[datetime],
     typer.Argument(parser=exact_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
@@ -55,6 +55,7 @@ def list_(
 ) -> Report:
     """Show the stored snapshots of each region with their sizes, the newest last.
 
+    Example: ironforge snapshots list
     Example: ironforge snapshots list --region eu --limit 48
     """
     rows = job.listed(run.database, run.regions(region), since=since, until=until, limit=limit)

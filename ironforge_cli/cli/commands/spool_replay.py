@@ -33,6 +33,7 @@ def replay(
 
     A body of the quarantine whose time was refused needs --snapshot-time, one that is implausibly small --force.
 
+    Example: ironforge spool replay
     Example: ironforge spool replay --quarantine 3fa9c1 --snapshot-time 2024-01-15T03:48:02Z
     """
     if quarantine and not names:

@@ -37,7 +37,7 @@ MaxAge = Annotated[
     timedelta,
     typer.Option("--max-age", parser=duration, metavar="SPAN", help="How old a region's newest snapshot may be."),
 ]
-Days = Annotated[int, typer.Option("--days", min=1, max=3_660, help="How far back to list missing hours.")]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=3_660, help="How far back to list missing hours.")]
 Since = Annotated[
     datetime | None,
     typer.Option(
@@ -57,7 +57,8 @@ Acknowledge = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    StatusFormat, typer.Option("--format", help="How to write the result; prometheus is for node_exporter.")
+    StatusFormat,
+    typer.Option("--format", metavar="FORMAT", help="How to write the result; prometheus is for node_exporter."),
 ]
 
 
@@ -79,6 +80,7 @@ def status(
     With --check any problem is a failure; which hours are listed changes nothing about that. Works as far as it can
     without a database and with a role that may only read.
 
+    Example: ironforge status
     Example: ironforge status --check --max-age 90m
     """
     now = run.clock.now()

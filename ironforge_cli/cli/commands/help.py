@@ -1,0 +1,29 @@
+"""`ironforge help`: what a command does and takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="COMMAND", help="A command, such as collect, or spool list. Without it: all."),
+]
+
+
+def help_(context: typer.Context, words: Words = None) -> None:
+    """Show what a command does and takes, as its --help does.
+
+    Example: ironforge help collect
+    Example: ironforge help spool list
+    """
+    asked: Any = context.find_root()
+    for word in words or ():
+        if not hasattr(asked.command, "commands"):
+            asked.fail(f"`{asked.command_path}` has no commands of its own, such as {word!r}")
+        command: Any = asked.command.resolve_command(asked, [word])[1]
+        if command is None:
+            asked.fail(f"There is no command {word} in `{asked.command_path}`")
+        asked = command.make_context(word, [], parent=asked, resilient_parsing=True)
+    typer.echo(asked.get_help())
