@@ -249,6 +249,8 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     # Nor is there any to find in them at the end of the process, when Python would look through all once more.
     atexit.register(gc.freeze)
+    # Plugins of other packages are none of this program's business, and looking for them takes long.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Numpy starts a thread for each core otherwise, for linear algebra that nothing here does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

@@ -29,6 +29,7 @@ from ironforge_cli.errors import LockedError, UsageError
 from ironforge_cli.jobs.demo import demonstrate
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.sandbox.stand_in import Sandbox
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -191,10 +192,13 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         _show_region(shown, console)
     snapshots = sum(shown.snapshots for shown in demonstrated.regions)
     auctions = sum(shown.auctions for shown in demonstrated.regions)
-    collecting, names = f"{demonstrated.seconds:.1f} s", f"{demonstrated.items:,} names of items"
+    collecting, names = (
+        f"{demonstrated.seconds:.1f} s",
+        counted(demonstrated.items, "name of an item", "names of items"),
+    )
     place = shlex.quote(str(folder))
     lines = [
-        f"{snapshots} snapshots with {auctions:,} auctions were collected, compared and stored",
+        f"{counted(snapshots, 'snapshot')} with {counted(auctions, 'auction')} collected, compared and stored",
         f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
         "",
         "All of it is kept until the next demo. To look into it:",
@@ -225,11 +229,12 @@ def _path_without_environment() -> str:
 
 def _show_region(shown: Shown, console: Console) -> None:
     console.print(
-        f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
+        f"[bold]{shown.region.label}[/]  {counted(shown.snapshots, 'snapshot')}, {iso(shown.since)} to "
+        f"{iso(shown.until)}",
         soft_wrap=True,
     )
     console.print(
-        f"    {count(shown.auctions)} auctions; a token costs {gold(shown.token_price)}; sold for most gold:",
+        f"    {counted(shown.auctions, 'auction')}; a token costs {gold(shown.token_price)}; sold for most gold:",
         soft_wrap=True,
     )
     names = [busy.sales.name or f"item {busy.sales.item_id}" for busy in shown.busiest]

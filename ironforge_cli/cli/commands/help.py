@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -18,12 +18,14 @@ def help_(context: typer.Context, words: Words = None) -> None:
     Example: ironforge help collect
     Example: ironforge help spool list
     """
-    asked: Any = context.find_root()
+    asked = cast("Any", context.find_root())
     for word in words or ():
         if not hasattr(asked.command, "commands"):
             asked.fail(f"`{asked.command_path}` has no commands of its own, such as {word!r}")
-        command: Any = asked.command.resolve_command(asked, [word])[1]
+        command = asked.command.get_command(asked, word)
         if command is None:
-            asked.fail(f"There is no command {word} in `{asked.command_path}`")
+            # It says what was meant, where nothing is completed.
+            asked.resilient_parsing = False
+            asked.command.resolve_command(asked, [word])
         asked = command.make_context(word, [], parent=asked, resilient_parsing=True)
     typer.echo(asked.get_help())

@@ -15,6 +15,7 @@ from ironforge_cli.cli.show.render import Report, count, iso, size
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.history import dropping as job
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def drop(
     database = run.database
     rows = job.chosen(database, regions[0], times)
     if not yes:
-        _ask(regions[0].label, [f"{iso(row.snapshot_time)} ({row.auctions:,} auctions)" for row in rows])
+        _ask(regions[0].label, [f"{iso(row.snapshot_time)} ({counted(row.auctions, 'auction')})" for row in rows])
     dropped = job.drop(
         regions[0],
         rows,
@@ -154,8 +155,6 @@ def _report(
         listed(console, _COLUMNS, shown, empty="There are none.")
         if rows and recomputed is not None:
             again = sum(recomputed)
-            console.print(
-                f"Dropped {len(rows)}; {again} {'snapshot' if again == 1 else 'snapshots'} after computed anew."
-            )
+            console.print(f"Dropped {len(rows)}; {counted(again, 'snapshot')} after computed anew.")
 
     return Report(records=records, show=table, format=format_, warnings=warnings)
