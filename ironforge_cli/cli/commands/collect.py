@@ -63,6 +63,7 @@ def collect(
     Example: ironforge collect
     Example: ironforge collect --region eu --format json
     """
+    run.tell_once(is_table=format_ is Format.TABLE)
     if from_ is not None:
         collected = _ingested(run, from_, region=region, snapshot_time=snapshot_time, force=force)
     elif snapshot_time is not None:

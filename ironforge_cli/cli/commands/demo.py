@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import shlex
 import shutil
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +15,7 @@ import typer
 from rich.cells import cell_len
 
 from ironforge_cli.blizzard.client import BlizzardClient
-from ironforge_cli.cli.frame import homes
+from ironforge_cli.cli.frame import homes, logs
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
@@ -32,8 +30,6 @@ from ironforge_cli.sandbox.stand_in import Sandbox
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from rich.console import Console
 
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
@@ -101,7 +97,7 @@ def demo(
         now=its_time,
     )
     if not run.shared.verbose:
-        run.close_with(_without_a_line_for_each_snapshot())
+        run.close_with(logs.warnings_alone("ironforge_cli.jobs"))
     demonstrated = demonstrate(
         regions,
         hours=hours,
@@ -150,18 +146,6 @@ def _fresh(run: Invocation, folder: Path) -> Path:
     except OSError as error:
         raise UsageError(f"The folder {folder} can't be used ({error.strerror}): give another --home.") from error
     return folder
-
-
-@contextmanager
-def _without_a_line_for_each_snapshot() -> Generator[None]:
-    """Leave out what collecting says of every snapshot: here it is shown at the end, all at once."""
-    jobs = logging.getLogger("ironforge_cli.jobs")
-    before = jobs.level
-    jobs.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        jobs.setLevel(before)
 
 
 def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:

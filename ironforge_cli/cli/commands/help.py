@@ -27,5 +27,6 @@ def help_(context: typer.Context, words: Words = None) -> None:
             # It says what was meant, where nothing is completed.
             asked.resilient_parsing = False
             asked.command.resolve_command(asked, [word])
+            return
         asked = command.make_context(word, [], parent=asked, resilient_parsing=True)
     typer.echo(asked.get_help())

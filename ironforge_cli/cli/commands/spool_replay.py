@@ -38,6 +38,7 @@ def replay(
     """
     if quarantine and not names:
         raise UsageError("Refused bodies are stored by name: `ironforge spool list --quarantine` shows them.")
+    run.tell_once(is_table=format_ is Format.TABLE)
     storage = run.storage(lambda: run.database, home=run.home)
     bodies = waiting.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
     if not bodies:

@@ -7,7 +7,7 @@ import platform
 import pwd
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,12 @@ from ironforge_cli.cli.show.prometheus import metrics
 from ironforge_cli.cli.show.render import Report, one_document
 from ironforge_cli.cli.show.status_document import document, rows
 from ironforge_cli.cli.show.status_table import show
+from ironforge_cli.cli.show.verdict import line
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.health import status as job
+
+if TYPE_CHECKING:
+    from ironforge_cli.jobs.health.status import Health
 
 
 class StatusFormat(StrEnum):
@@ -118,10 +122,17 @@ def status(
         records=rows(health),
         show=lambda console: show(health, console),
         status=health.status,
-        failures=tuple(problem.text for problem in health.problems) if is_told else (),
+        failures=_failures(health) if is_told else (),
         format=Format.TABLE if format_ is StatusFormat.PROMETHEUS else Format(format_.value),
         text=text,
     )
+
+
+def _failures(health: Health) -> tuple[str, ...]:
+    """What is wrong, a line each; where nothing was ever begun that is the one thing to say."""
+    if health.found.is_unused:
+        return (line(health).plain,)
+    return tuple(problem.text for problem in health.problems)
 
 
 def _who(run: Invocation) -> str:
