@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.given import (
@@ -164,10 +157,10 @@ Folder = Annotated[Path, AfterValidator(whole_path)]
 WholeNumber = Annotated[int, BeforeValidator(whole_number)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, with its default. A field's name is its key in the config file; `variable_names` its variables."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix=PREFIX, env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
         default=None, description="PostgreSQL to keep the data in; unset: the embedded server"
@@ -184,11 +177,11 @@ class Settings(BaseSettings):
         description="`{region}` becomes a region, such as eu, in host or path",
     )
     oauth_url: HttpUrl = Field(default="https://oauth.battle.net/token", description="token endpoint")
-    regions: Annotated[
-        tuple[Region, ...], NoDecode, BeforeValidator(_region_names), AfterValidator(_distinct_regions)
-    ] = Field(default=DEFAULT_REGIONS, description="regions of commands without --region")
+    regions: Annotated[tuple[Region, ...], BeforeValidator(_region_names), AfterValidator(_distinct_regions)] = Field(
+        default=DEFAULT_REGIONS, description="regions of commands without --region"
+    )
     locale: Annotated[str, AfterValidator(_locale)] = Field(default="en_US", description="locale of names")
-    http_timeout: Annotated[HttpTimeout, NoDecode, BeforeValidator(_two_timeouts)] = Field(
+    http_timeout: Annotated[HttpTimeout, BeforeValidator(_two_timeouts)] = Field(
         default=HttpTimeout(10, 60), description="connect, read seconds"
     )
     requests_per_second: WholeNumber = Field(default=40, ge=1, le=100, description="client-side limit (Blizzard: 100)")
@@ -224,19 +217,6 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
         default="text", description="text, or json: one object a line, on stderr"
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values as given: `load` has put the sources together already, and remembers which is whose."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
     def credentials(self) -> tuple[str, str]:
         """The API client's id and secret; raises `ConfigurationError` where one is missing or can't be read."""
@@ -363,7 +343,7 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
 
 def _validated(given: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
-        return Settings(**InitSettingsSource(Settings, dict(given))())
+        return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(_explained(error, sources)) from None
 

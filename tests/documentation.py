@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,8 @@ from sqlalchemy.dialects import postgresql
 from typer.models import ArgumentInfo, DefaultPlaceholder, OptionInfo
 
 from ironforge_cli.cli.app import app
+from ironforge_cli.cli.frame.completing import SCRIPTS, Shell
+from ironforge_cli.cli.frame.help import split_examples
 from ironforge_cli.cli.show.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
@@ -29,6 +32,7 @@ from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from tests.cli.tree import function_of
 from tests.jobs.faults import as_markdown
+from tests.manual_page import manual_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = REPOSITORY / "docs"
+SHARED_FILES: Final = REPOSITORY / "share"
 COMMAND: Final = "uv run python -m tests.documentation"
 SHARED_PANEL: Final = "Shared options"
 
@@ -121,7 +126,7 @@ def _option(declared: _Declared, annotation: Any, default: Any) -> Option:
     switch = bool in plain or (isinstance(declared, OptionInfo) and declared.count)
     named = next((kind.__name__.upper() for kind in plain if kind is not type(None)), "TEXT")
     usual = {"STR": "TEXT", "INT": "NUMBER", "FLOAT": "NUMBER", "PATH": "PATH"}
-    value = None if switch else declared.metavar or "|".join(choices) or usual.get(named, named)
+    value = None if switch else "|".join(() if repeatable else choices) or declared.metavar or usual.get(named, named)
     # Where an option stands in an annotation, Typer keeps the first of its names as if it were a default.
     given = (declared.default, *(declared.param_decls or ())) if isinstance(declared, OptionInfo) else ()
     names = tuple(name for name in given if isinstance(name, str))
@@ -142,19 +147,14 @@ def _commands_part() -> str:
     lines = ["Before or after the name of every command:", "", *_option_table(everywhere), ""]
     lines += ["Before it, or without one:", "", *_option_table(alone), ""]
     for command in commands():
-        said, example = _split_example(command.help)
-        lines += [f"## `{command.name}`", "", said, ""]
+        said, examples = split_examples(command.help)
+        lines += [f"## `{command.name}`", "", "\n\n".join(textwrap.fill(part, 120) for part in said), ""]
         own = [option for option in command.options if not option.shared]
         if own:
             lines += [*_option_table(own), ""]
-        if example:
-            lines += ["```sh", example, "```", ""]
+        if examples:
+            lines += ["```sh", *examples, "```", ""]
     return "\n".join(lines)
-
-
-def _split_example(text: str) -> tuple[str, str]:
-    said, _, example = text.partition("Example: ")
-    return said.strip(), example.strip()
 
 
 def _option_table(options: Sequence[Option]) -> list[str]:
@@ -321,6 +321,18 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
+def outdated_files() -> dict[Path, str]:
+    """Files that are written from the code as a whole and differ from it, with what they should hold."""
+    shipped = {
+        "man/man1/ironforge.1": manual_page(commands(), root_options()),
+        "bash-completion/completions/ironforge": SCRIPTS[Shell.BASH],
+        "zsh/site-functions/_ironforge": SCRIPTS[Shell.ZSH],
+        "fish/vendor_completions.d/ironforge.fish": SCRIPTS[Shell.FISH],
+    }
+    files = {SHARED_FILES / name: text for name, text in shipped.items()}
+    return {file: text for file, text in files.items() if not file.exists() or file.read_text("utf-8") != text}
+
+
 def pages() -> list[Path]:
     """Every page with a generated part."""
     return [page for page in sorted(PAGES.rglob("*.md")) if _PART.search(page.read_text(encoding="utf-8"))]
@@ -347,11 +359,17 @@ def outdated() -> list[Path]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the outdated pages anew, or only name them."""
+    files = outdated_files()
+    for file, text in files.items():
+        sys.stdout.write(f"{file.relative_to(REPOSITORY)}\n")
+        if "--check" not in arguments:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
     for page in outdated():
         sys.stdout.write(f"{page.relative_to(REPOSITORY)}\n")
         if "--check" not in arguments:
             page.write_text(rewritten(page), encoding="utf-8")
-    if "--check" in arguments and outdated():
+    if "--check" in arguments and (files or outdated()):
         sys.stdout.write(f"These pages differ from the code. Write them anew: {COMMAND}\n")
         return 1
     return 0

@@ -245,7 +245,7 @@ def test_an_account_without_home_and_name_works_where_both_folders_are_named(tmp
         "except ConfigurationError as error: print(error)\n"
     )
     # What is imported may lie where that account can't read, so that it is imported first.
-    program = "import ironforge_cli.config, platformdirs.unix, pydantic_settings\n" + program
+    program = "import ironforge_cli.config, platformdirs.unix\n" + program
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd="/")
     home, told = found.stdout.splitlines()
     assert home == str(tmp_path / "home")

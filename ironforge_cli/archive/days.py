@@ -20,6 +20,7 @@ from ironforge_cli.market.auctions import LeftOut, TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of
 from ironforge_cli.regions import Region
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -183,7 +184,8 @@ class ArchivedDays:
                     read.add(rows)
             if read.snapshots != written.snapshots:
                 raise ArchiveError(
-                    f"{self.store.name}/{path} reads back as {read.total.rows:,} rows that are not the "
+                    f"{self.store.name}/{path} reads back as {counted(read.total.rows, 'row')} that "
+                    f"{'is' if read.total.rows == 1 else 'are'} not the "
                     f"{written.total.rows:,} that were written. {_NOT_WRITTEN}"
                 )
 

@@ -21,6 +21,7 @@ from ironforge_cli.archive.statistics import Stretch, batch_of, computed, stretc
 from ironforge_cli.archive.store import store_at
 from ironforge_cli.errors import ConfigurationError, ExitStatus, IronforgeError, UsageError
 from ironforge_cli.regions import Region
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     except IronforgeError as error:
         sys.stderr.write(f"{error}\n")
         return error.status
-    sys.stdout.write(f"{rows:,} rows of statistics are in {given.output}\n")
+    sys.stdout.write(f"{counted(rows, 'row')} of statistics {'is' if rows == 1 else 'are'} in {given.output}\n")
     return ExitStatus.DONE
 
 

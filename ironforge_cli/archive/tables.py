@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.rows import Count, hashes_of
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -82,7 +83,8 @@ class ArchivedTables:
                 found = _counted(file)
             if found != wanted:
                 raise ArchiveError(
-                    f"{self.store.name}/{path} reads back as {found.rows:,} rows that are not the {wanted.rows:,} of "
+                    f"{self.store.name}/{path} reads back as {counted(found.rows, 'row')} that "
+                    f"{'is' if found.rows == 1 else 'are'} not the {wanted.rows:,} of "
                     f"the table. {_NOT_WRITTEN}"
                 )
 

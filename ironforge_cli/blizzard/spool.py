@@ -26,6 +26,7 @@ from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
 from ironforge_cli.market.retention import has_outlived
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -224,7 +225,8 @@ class Shelf:
             if self._limit.megabytes and sum(sizes) + size > self._limit.megabytes * _MEGABYTE:
                 when = f"of {wanted.snapshot_time:%Y-%m-%d %H:%M} UTC" if wanted.snapshot_time else "without a time"
                 raise ShelfFullError(
-                    f"{self.folder} is full: it holds {sum(sizes) / _MEGABYTE:,.1f} MB in {len(sizes)} bodies, and "
+                    f"{self.folder} is full: it holds {sum(sizes) / _MEGABYTE:,.1f} MB in "
+                    f"{counted(len(sizes), 'body', 'bodies')}, and "
                     f"{self._limit.setting} allows {self._limit.megabytes:,} MB. The body {wanted.name} of "
                     f"{wanted.region.label} {when} ({size / _MEGABYTE:,.1f} MB) was NOT kept; the oldest are. "
                     f"{self._limit.advice}, or raise {self._limit.setting}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ironforge_cli.cli.frame.help import Heading, ReadableGroup, documentation
 from ironforge_cli.cli.frame.lazy import offer
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 from ironforge_cli.cli.frame.program import Program
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    epilog=f"`ironforge help COMMAND` says what a command takes.\n\n{documentation()}",
 )
 
 
@@ -37,6 +39,7 @@ def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
 
 
 _OBJECTS_BETWEEN_LOOKS: Final = 100_000
+_COMMANDS: Final = "ironforge_cli.cli.commands"
 
 Version = Annotated[
     bool, typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Show the version and exit.")
@@ -61,28 +64,31 @@ def root(
     context.obj = Shared(verbose=verbose, quiet=quiet, no_color=no_color, log_format=log_format)
 
 
-def _command(name: str, place: str, says: str, *, group: typer.Typer = app) -> None:
-    offer(group, name, at=f"ironforge_cli.cli.commands.{place}", says=says)
+def _command(below: Heading, name: str, place: str, says: str) -> None:
+    offer(app, name, at=f"{_COMMANDS}.{place}", says=says, below=below)
 
 
-def _group(name: str, says: str, *commands: tuple[str, str, str]) -> None:
-    group = typer.Typer(no_args_is_help=True)
-    app.add_typer(group, name=name, help=says)
-    for command in commands:
-        _command(*command, group=group)
+def _group(below: Heading, name: str, says: str, *commands: tuple[str, str, str]) -> None:
+    group = typer.Typer(no_args_is_help=True, cls=ReadableGroup)
+    app.add_typer(group, name=name, help=says, rich_help_panel=below)
+    for command, place, does in commands:
+        offer(group, command, at=f"{_COMMANDS}.{place}", says=does)
 
 
 _command(
+    Heading.COLLECT,
     "collect",
     "collect:collect",
     "Store what each region has published since its last stored snapshot, and the token price.",
 )
 _command(
+    Heading.COLLECT,
     "poll",
     "poll:poll",
     "Collect until every region has a snapshot newer than at the start, or the window ends: what cron starts at :30.",
 )
 _group(
+    Heading.COLLECT,
     "seed",
     "Recipes, reagents and items: complete, and resumable.",
     ("recipes", "seed:recipes", "Store every recipe of every profession and skill tier, profession by profession."),
@@ -95,12 +101,13 @@ _group(
     ("all", "seed:all_", "Seed recipes, reagents and items, in this order: what is not complete."),
 )
 _command(
+    Heading.ASK,
     "status",
     "status:status",
     "Show how fresh every region is, which hours are missing and why, what waits, what failed, and sizes.",
 )
-_command("demo", "demo:demo", "Show the whole job: collect several hours of the market, with nothing set up.")
 _group(
+    Heading.KEEP,
     "partitions",
     "Days of raw snapshots: made ahead, archived, restored, dropped.",
     (
@@ -126,6 +133,7 @@ _group(
     ),
 )
 _group(
+    Heading.KEEP,
     "archive",
     "The place that raw days go to before they are dropped: made once, listed, checked.",
     ("init", "archive:init", "Make a folder or an S3 prefix an archive, once: no command uses a place that is none."),
@@ -141,15 +149,7 @@ _group(
     ),
 )
 _group(
-    "stats",
-    "Statistics computed anew from the raw snapshots.",
-    (
-        "recompute",
-        "stats:recompute",
-        "Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.",
-    ),
-)
-_group(
+    Heading.KEEP,
     "snapshots",
     "What is stored, hour by hour, and taking one out again.",
     ("list", "snapshots:list_", "Show the stored snapshots of each region with their sizes, the newest last."),
@@ -160,6 +160,17 @@ _group(
     ),
 )
 _group(
+    Heading.KEEP,
+    "stats",
+    "Statistics computed anew from the raw snapshots.",
+    (
+        "recompute",
+        "stats:recompute",
+        "Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.",
+    ),
+)
+_group(
+    Heading.KEEP,
     "spool",
     "Bodies that wait to be stored, and refused ones.",
     (
@@ -175,6 +186,7 @@ _group(
     ("drop", "spool:drop", "Remove bodies for good: those that are named, or all."),
 )
 _group(
+    Heading.KEEP,
     "db",
     "Migrations, and the embedded server.",
     ("upgrade", "db:upgrade", "Bring the schema of the database to what this version needs."),
@@ -198,12 +210,8 @@ _group(
     ),
     ("shell", "dumps:shell", "Open psql on the database in use; an embedded server runs for as long."),
 )
-_command(
-    "init",
-    "init:init",
-    "Ask for the API client's keys, the regions and the database, write them down, and try whether they work.",
-)
 _group(
+    Heading.KEEP,
     "config",
     "The settings in force, and whether they work.",
     (
@@ -217,7 +225,20 @@ _group(
         "Try all that the next run needs, and say what to do about each failure.",
     ),
 )
+_command(
+    Heading.TRY,
+    "demo",
+    "demo:demo",
+    "Show the whole job: collect several hours of the market, with nothing set up.",
+)
+_command(
+    Heading.TRY,
+    "init",
+    "init:init",
+    "Ask for the API client's keys, the regions and the database, write them down, and try whether they work.",
+)
 _group(
+    Heading.TRY,
     "sandbox",
     "The stand-in for Blizzard's API, to try the tool with.",
     ("serve", "sandbox:serve", "Answer as Blizzard's API does, over a simulated market, until Ctrl-C."),
@@ -229,6 +250,13 @@ _group(
     ),
     ("faults", "sandbox:faults", "List every fault that a sandbox can have, and what it does."),
 )
+_command(Heading.TRY, "help", "help:help_", "Show what a command does and takes, as its --help does.")
+_command(
+    Heading.TRY,
+    "completion",
+    "completion:completion",
+    "Print what makes a shell complete commands, options and regions.",
+)
 
 
 def main() -> None:
@@ -237,6 +265,8 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     # Nor is there any to find in them at the end of the process, when Python would look through all once more.
     atexit.register(gc.freeze)
+    # Plugins of other packages are none of this program's business, and looking for them takes long.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Numpy starts a thread for each core otherwise, for linear algebra that nothing here does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

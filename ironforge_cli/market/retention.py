@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from ironforge_cli.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -147,7 +149,7 @@ class Present:
         if self.trusted is None or not self.is_clock_far_ahead:
             return None
         return (
-            f"This machine's clock is {(self.clock - self.trusted).days} days ahead of the newest snapshot "
+            f"This machine's clock is {counted((self.clock - self.trusted).days, 'day')} ahead of the newest snapshot "
             f"({self.trusted:%Y-%m-%d %H:%M} UTC). Days and log rows leave by the snapshot's time. Set the "
             "clock, if it is wrong; if it is right, nothing was collected since: `ironforge status` says why."
         )

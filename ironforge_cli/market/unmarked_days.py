@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ironforge_cli.market.partitions import Action, DailyPartition, Mark, State, Step, is_due
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,12 +124,14 @@ def _why_it_stays(table: Existing, *, retention_days: int) -> str | None:
         return None
     if own is None:
         return (
-            f"{table.name} holds raw data that are past the retention of {retention_days} days, and ironforge did not "
+            f"{table.name} holds raw data that are past the retention of {counted(retention_days, 'day')}, and "
+            f"ironforge did not "
             "make it, or it is not what it made any more: it stays. Detach or drop it by hand."
         )
     if table.state is State.DETACHED and table.mark is Mark.MADE:
         return (
-            f"{table.name} was detached by hand, so that it stays, past the retention of {retention_days} days. "
+            f"{table.name} was detached by hand, so that it stays, past the retention of "
+            f"{counted(retention_days, 'day')}. "
             f"`ironforge partitions drop --date {own.day} --region {own.region}` drops it."
         )
     return None

@@ -1,4 +1,4 @@
-"""What `ironforge --help` takes beside a bare Typer app with as many commands.
+"""What a start takes: CPU of whole commands beside `python -c pass`, and `--help` beside a bare Typer app.
 
 Run it with `uv run python -m tests.benchmarks.startup_figures`; it takes about 20 seconds.
 
@@ -10,6 +10,8 @@ printed, and the median of the ratios of each round.
 from __future__ import annotations
 
 import keyword
+import resource
+import subprocess
 import sys
 from pathlib import Path
 from statistics import median
@@ -23,6 +25,8 @@ from tests.benchmarks.stage import environment_of, home_folder, line, run
 ROUNDS: Final = 21
 WARM_UPS: Final = 2
 BUDGET: Final = "1.3 x"
+# Asks an empty home, and a database that nobody has to start.
+BUDGETS: Final = {"--help": 10, "spool list": 15, "config show": 15, "status": 35}
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
@@ -52,8 +56,36 @@ def bare_app(command: Any) -> tuple[str, int]:
     return "\n".join([*lines, "def main() -> None:", "    app()", ""]), count
 
 
+def cpu_seconds(arguments: list[str], environment: dict[str, str]) -> float:
+    """What a process takes of the processor until it has ended, however it ends."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def ratios_to_nothing() -> dict[str, float]:
+    """The median over rounds of each command's CPU, by that of `python -c pass` in the same round."""
+    with home_folder() as folder:
+        environment = environment_of(
+            PYTHONPATH=str(_REPOSITORY),
+            IRONFORGE_HOME=str(folder / "home"),
+            IRONFORGE_DATABASE_URL="postgresql://127.0.0.1:1/x",
+        )
+        found: dict[str, list[float]] = {name: [] for name in BUDGETS}
+        for number in range(ROUNDS + WARM_UPS):
+            nothing = cpu_seconds(["-c", "pass"], environment)
+            for name, ratios in found.items():
+                taken = cpu_seconds(["-m", "ironforge_cli", *name.split()], environment)
+                if number >= WARM_UPS:
+                    ratios.append(taken / nothing)
+    return {name: median(ratios) for name, ratios in found.items()}
+
+
 def main() -> None:
     """Print the figures."""
+    for name, ratio in ratios_to_nothing().items():
+        sys.stdout.write(line(f"ironforge {name}, of python -c pass", f"{ratio:.1f} x", budget=f"{BUDGETS[name]} x"))
     source, commands = bare_app(get_command(app))
     with home_folder() as folder:
         package = folder / "bare"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ironforge_cli.cli.frame.help import split_examples
 from ironforge_cli.cli.frame.running import log as command_log
 from tests.cli.tree import COMMANDS
 
@@ -29,21 +30,23 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]")
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_help_ends_with_an_example_of_the_command_itself(run: Run, words: tuple[str, ...]) -> None:
-    last = COMMANDS[words].splitlines()[-1]
-    assert re.match(rf"Example: .*\bironforge {' '.join(words)}\b", last)
+def test_help_has_examples_of_the_command_itself(run: Run, words: tuple[str, ...]) -> None:
+    _, examples = split_examples(COMMANDS[words])
+    assert examples
+    assert all(re.search(rf"\bironforge {' '.join(words)}\b", example) for example in examples)
     for asking in ("-h", "--help"):
         helped = run(*words, asking)
         assert helped.exit_code == 0
-        assert " ".join(last.split()) in " ".join(helped.stdout.split())
+        assert all(f"\n  {example}\n" in helped.stdout for example in examples)
         assert helped.stderr == ""
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_the_example_is_a_call_that_the_program_understands(run: Run, words: tuple[str, ...]) -> None:
-    last = COMMANDS[words].splitlines()[-1]
-    for call in re.findall(r"ironforge ([^&|)\"]+)", last):
-        assert run(*call.split(), "--help").exit_code == 0
+    _, examples = split_examples(COMMANDS[words])
+    for example in examples:
+        for call in re.findall(r"(?<![~/.])\bironforge ([^&|)\">]+)", example):
+            assert run(*call.split(), "--help").exit_code == 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])

@@ -75,6 +75,15 @@ def test_a_result_goes_into_its_file_while_bars_move_on_the_terminal(
     assert all(SAID.match(line) for line in seen), seen
 
 
+def test_the_table_alone_says_how_a_collection_ended_and_lines_with_v(run: Run, variables: Mapping[str, str]) -> None:
+    for verbose in (False, True):
+        assert run("db", "upgrade", **variables).exit_code == 0
+        with Terminal(columns=100, environment=variables) as terminal:
+            assert terminal.run_here("collect", "--force", *(["-v"] if verbose else [])) == 0
+            seen = terminal.final()
+        assert any(" INFO " in line or line.startswith("EU: ") for line in seen) == verbose, seen
+
+
 def test_ctrl_c_leaves_nothing_of_bars_on_the_screen(run: Run, variables: Mapping[str, str]) -> None:
     assert run("collect", **variables).exit_code == 0
     with Terminal(columns=80, environment=variables) as terminal, terminal.start("poll", *WINDOW) as process:

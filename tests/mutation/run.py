@@ -42,7 +42,7 @@ _LOADED: Final = (
     "hypothesis",
     "numpy",
     "psycopg",
-    "pydantic_settings",
+    "pydantic",
     "pytest",
     "requests_cache",
     "rich.progress",

@@ -62,8 +62,10 @@ def collect(
     Asks Blizzard only for something newer; with nothing new it costs next to nothing. Each region is stored whole or
     not at all, and none hinders another.
 
+    Example: ironforge collect
     Example: ironforge collect --region eu --format json
     """
+    run.tell_once(is_table=format_ is Format.TABLE)
     if from_ is not None:
         collected = _ingested(run, from_, region=region, snapshot_time=snapshot_time, force=force)
     elif snapshot_time is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     """Show every setting in force, where its value comes from, and the variable that sets it. Secrets are masked.
 
+    Example: ironforge config show
     Example: ironforge config show --format json
     """
     loaded = run.loaded

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import shlex
 import shutil
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +15,7 @@ import typer
 from rich.cells import cell_len
 
 from ironforge_cli.blizzard.client import BlizzardClient
-from ironforge_cli.cli.frame import homes
+from ironforge_cli.cli.frame import homes, logs
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
@@ -29,10 +27,9 @@ from ironforge_cli.errors import LockedError, UsageError
 from ironforge_cli.jobs.demo import demonstrate
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.sandbox.stand_in import Sandbox
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from rich.console import Console
 
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
@@ -46,10 +43,12 @@ _FEWEST_HOURS, _MOST_HOURS = 8, 24
 _SHORTEST_NAME, _LONGEST_NAME = 14, 28
 _INDENT, _GAP = "    ", 2
 
-Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
-Hours = Annotated[int, typer.Option("--hours", min=2, max=168, help="Published hours to collect.")]
-Items = Annotated[int, typer.Option("--items", min=1, max=100, help="Items to show of each region.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same market.")]
+Auctions = Annotated[
+    int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
+]
+Hours = Annotated[int, typer.Option("--hours", metavar="N", min=2, max=168, help="Published hours to collect.")]
+Items = Annotated[int, typer.Option("--items", metavar="N", min=1, max=100, help="Items to show of each region.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed makes the same market.")]
 Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
@@ -73,6 +72,7 @@ def demo(
     Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
     hour, and shows what sells. Your own data and settings are left alone; run it again to begin anew.
 
+    Example: ironforge demo
     Example: ironforge demo --hours 24 --items 20
     """
     began = run.clock.monotonic()
@@ -97,7 +97,7 @@ def demo(
         now=its_time,
     )
     if not run.shared.verbose:
-        run.close_with(_without_a_line_for_each_snapshot())
+        run.close_with(logs.warnings_alone("ironforge_cli.jobs"))
     demonstrated = demonstrate(
         regions,
         hours=hours,
@@ -148,18 +148,6 @@ def _fresh(run: Invocation, folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def _without_a_line_for_each_snapshot() -> Generator[None]:
-    """Leave out what collecting says of every snapshot: here it is shown at the end, all at once."""
-    jobs = logging.getLogger("ironforge_cli.jobs")
-    before = jobs.level
-    jobs.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        jobs.setLevel(before)
-
-
 def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
     return [
         {
@@ -188,10 +176,13 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         _show_region(shown, console)
     snapshots = sum(shown.snapshots for shown in demonstrated.regions)
     auctions = sum(shown.auctions for shown in demonstrated.regions)
-    collecting, names = f"{demonstrated.seconds:.1f} s", f"{demonstrated.items:,} names of items"
+    collecting, names = (
+        f"{demonstrated.seconds:.1f} s",
+        counted(demonstrated.items, "name of an item", "names of items"),
+    )
     place = shlex.quote(str(folder))
     lines = [
-        f"{snapshots} snapshots with {auctions:,} auctions were collected, compared and stored",
+        f"{counted(snapshots, 'snapshot')} with {counted(auctions, 'auction')} collected, compared and stored",
         f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
         "",
         "All of it is kept until the next demo. To look into it:",
@@ -222,11 +213,12 @@ def _path_without_environment() -> str:
 
 def _show_region(shown: Shown, console: Console) -> None:
     console.print(
-        f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
+        f"[bold]{shown.region.label}[/]  {counted(shown.snapshots, 'snapshot')}, {iso(shown.since)} to "
+        f"{iso(shown.until)}",
         soft_wrap=True,
     )
     console.print(
-        f"    {count(shown.auctions)} auctions; a token costs {gold(shown.token_price)}; sold for most gold:",
+        f"    {counted(shown.auctions, 'auction')}; a token costs {gold(shown.token_price)}; sold for most gold:",
         soft_wrap=True,
     )
     names = [busy.sales.name or f"item {busy.sales.item_id}" for busy in shown.busiest]

@@ -27,7 +27,7 @@ Replace = Annotated[bool, typer.Option("--replace", help="Drop all that is in th
 WithoutRaw = Annotated[bool, typer.Option("--without-raw", help="Leave out raw snapshots, which are most of it.")]
 Arguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PSQL]...", help="What psql is given, after --: -- -c 'SELECT 1'."),
+    typer.Argument(metavar="PSQL", help="What psql is given, after --: -- -c 'SELECT 1'."),
 ]
 
 

@@ -46,7 +46,11 @@ def utc_day(text: str) -> date:
 Ahead = Annotated[
     int | None,
     typer.Option(
-        "--ahead", min=0, max=366, help="Days to keep ready after today. Without it: IRONFORGE_PARTITIONS_AHEAD."
+        "--ahead",
+        metavar="N",
+        min=0,
+        max=366,
+        help="Days to keep ready after today. Without it: IRONFORGE_PARTITIONS_AHEAD.",
     ),
 ]
 Retain = Annotated[
@@ -59,14 +63,20 @@ Retain = Annotated[
         help="Drop days that began longer ago; 0 keeps all. Without it: IRONFORGE_RAW_RETENTION_DAYS.",
     ),
 ]
-ArchiveUri = Annotated[
-    str | None,
-    typer.Option(
+
+
+def _archive(what: str) -> Any:
+    return typer.Option(
         "--archive",
         metavar="URI",
-        help="The archive: a folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI.",
-    ),
-]
+        help=f"{what}: a folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI.",
+    )
+
+
+WrittenFirst = Annotated[str | None, _archive("Where days are written and read back before they are dropped")]
+Looked = Annotated[str | None, _archive("The archive whose days are listed beside those that are held")]
+Source = Annotated[str | None, _archive("The archive that the day is read from")]
+Target = Annotated[str | None, _archive("The archive that is written to")]
 Force = Annotated[
     bool, typer.Option("--force", help="Drop also what is not archived, or is of today: nothing brings it back.")
 ]
@@ -87,7 +97,7 @@ def maintain(
     region: Regions = None,
     ahead: Ahead = None,
     retain: Retain = None,
-    archive: ArchiveUri = None,
+    archive: WrittenFirst = None,
     adopt: Adopt = False,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
@@ -102,6 +112,7 @@ def maintain(
 
     `collect` and `poll` look after days on their own. Nobody is kept waiting: what others use is left for the next run.
 
+    Example: ironforge partitions maintain --dry-run
     Example: ironforge partitions maintain --ahead 14 --dry-run
     """
     maintained = maintaining.maintain(
@@ -121,12 +132,13 @@ def maintain(
 
 @command
 def list_(
-    run: Invocation, *, region: Regions = None, archive: ArchiveUri = None, format_: FormatOption = Format.TABLE
+    run: Invocation, *, region: Regions = None, archive: Looked = None, format_: FormatOption = Format.TABLE
 ) -> Report:
     """List the days that are held or archived, with their rows and bytes, and what else is a part of the table.
 
     Rows of tables above 256 MB are as the registry of stored snapshots says; smaller ones are counted.
 
+    Example: ironforge partitions list
     Example: ironforge partitions list --region eu
     """
     known = run.archive(archive)
@@ -144,7 +156,7 @@ def restore(
     *,
     date_: Day,
     region: Regions = None,
-    archive: ArchiveUri = None,
+    archive: Source = None,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
 ) -> Report:
@@ -172,7 +184,7 @@ def drop(
     *,
     date_: Day,
     region: Regions = None,
-    archive: ArchiveUri = None,
+    archive: WrittenFirst = None,
     force: Force = False,
     dry_run: DryRun = False,
     format_: FormatOption = Format.TABLE,
@@ -198,12 +210,13 @@ def drop(
 
 @command
 def export(
-    run: Invocation, *, region: Regions = None, archive: ArchiveUri = None, format_: FormatOption = Format.TABLE
+    run: Invocation, *, region: Regions = None, archive: Target = None, format_: FormatOption = Format.TABLE
 ) -> Report:
     """Write statistics and token prices into the archive, as Parquet beside the raw days; the database keeps them.
 
     A month whose rows are archived as they are is left as it is.
 
+    Example: ironforge partitions export
     Example: ironforge partitions export --archive /srv/ironforge/archive
     """
     exported = exporting.export(

@@ -59,6 +59,7 @@ def poll(
     When nothing is new an attempt costs next to nothing. A region that fails hinders no other, and is asked again.
     What one window misses, the next one finds. A window in which Blizzard published nothing is told even with -q.
 
+    Example: ironforge poll
     Example: ironforge poll --window 30m --interval 30s
     """
     if interval is None:
@@ -71,6 +72,7 @@ def poll(
         raise UsageError("--window 0 leaves no time to ask: give a span such as 30m, or use `ironforge collect`.")
     if window > _LONGEST_WINDOW:
         raise UsageError("--window is a day at most: let cron start one after the other.")
+    run.tell_once(is_table=format_ is Format.TABLE)
     regions = run.regions(region)
     # Settings that are missing are told before a server is started.
     run.settings.credentials()

@@ -32,24 +32,37 @@ _KEYS = ("name", "region", "endpoint", "count", "retry_after", "strikes", "descr
 _PORT = 8642
 _HERE = f"http://127.0.0.1:{_PORT}"
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
-Host = Annotated[str, typer.Option("--host", help="Address to listen on; the default is this machine alone.")]
-Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
-Items = Annotated[int, typer.Option("--items", min=50, max=40_000, help="Items of the catalogue.")]
-Recipes = Annotated[int, typer.Option("--recipes", min=0, max=9_700, help="Recipes of the catalogue.")]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same market.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes any free one.")
+]
+Host = Annotated[
+    str, typer.Option("--host", metavar="HOST", help="Address to listen on; the default is this machine alone.")
+]
+Auctions = Annotated[
+    int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
+]
+Items = Annotated[int, typer.Option("--items", metavar="N", min=50, max=40_000, help="Items of the catalogue.")]
+Recipes = Annotated[int, typer.Option("--recipes", metavar="N", min=0, max=9_700, help="Recipes of the catalogue.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed makes the same market.")]
 Speed = Annotated[
     float,
-    typer.Option("--speed", min=0, help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command."),
+    typer.Option(
+        "--speed",
+        metavar="FACTOR",
+        min=0,
+        help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command.",
+    ),
 ]
-Latency = Annotated[float, typer.Option("--latency", min=0, help="Seconds before each answer.")]
+Latency = Annotated[float, typer.Option("--latency", metavar="SECONDS", min=0, help="Seconds before each answer.")]
 Faults = Annotated[
     list[str] | None,
-    typer.Option("--fault", help="Answer with this fault, such as truncated or eu:truncated; repeat for more."),
+    typer.Option(
+        "--fault", metavar="NAME", help="Answer with this fault, such as truncated or eu:truncated; repeat for more."
+    ),
 ]
 
 Url = Annotated[str, typer.Option("--url", metavar="URL", help="Where the sandbox listens.")]
-Hours = Annotated[int, typer.Option("--hours", min=1, max=10_000, help="Hours to publish.")]
+Hours = Annotated[int, typer.Option("--hours", metavar="N", min=1, max=10_000, help="Hours to publish.")]
 Concerned = Annotated[
     list[Region] | None,
     typer.Option(
@@ -57,9 +70,15 @@ Concerned = Annotated[
     ),
 ]
 FaultName = Annotated[str | None, typer.Argument(metavar="NAME", help="A fault of `ironforge sandbox faults`.")]
-Count = Annotated[int | None, typer.Option("--count", min=1, help="Strike so many answers; else until --clear.")]
-Endpoint = Annotated[str | None, typer.Option("--endpoint", help="Strike answers of this endpoint, such as token.")]
-RetryAfter = Annotated[int | None, typer.Option("--retry-after", min=0, help="For rate_limited: seconds to wait.")]
+Count = Annotated[
+    int | None, typer.Option("--count", metavar="N", min=1, help="Strike so many answers; else until --clear.")
+]
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NAME", help="Strike answers of this endpoint, such as token.")
+]
+RetryAfter = Annotated[
+    int | None, typer.Option("--retry-after", metavar="SECONDS", min=0, help="For rate_limited: seconds to wait.")
+]
 Clear = Annotated[bool, typer.Option("--clear", help="Switch it off; without a name all faults.")]
 
 
@@ -95,6 +114,7 @@ def serve(
     Prints the variables that lead the other commands there. Hours come by the clock (--speed) or by
     `ironforge sandbox advance`, faults by `ironforge sandbox fault`.
 
+    Example: ironforge sandbox serve
     Example: ironforge sandbox serve --speed 60 --auctions 350000
     """
 
@@ -158,6 +178,7 @@ def advance(
 ) -> Report:
     """Let a running sandbox publish the next hours of its market.
 
+    Example: ironforge sandbox advance
     Example: ironforge sandbox advance --hours 3 --region eu
     """
     del run
@@ -197,6 +218,7 @@ def fault(
     """Switch a fault of a running sandbox on, or off with --clear; shows the faults that are on then.
 
     Example: ironforge sandbox fault truncated --region eu --count 1
+    Example: ironforge sandbox fault --clear
     """
     del run
     aimed = {"count": count, "endpoint": endpoint, "retry_after": retry_after}
@@ -219,6 +241,7 @@ def fault(
 def faults(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     """List every fault that a sandbox can have, and what it does.
 
+    Example: ironforge sandbox faults
     Example: ironforge sandbox faults --format jsonl
     """
     del run

@@ -62,6 +62,7 @@ recipes = _seeder(
 
     What is complete is skipped until the game has a new build; a run that was ended anyhow is continued by the next.
 
+    Example: ironforge seed recipes
     Example: ironforge seed recipes --profession Alchemy
     """,
 )
@@ -89,6 +90,7 @@ all_ = _seeder(
 
     When all is complete it asks for one thing, which tells whether the game has a new build.
 
+    Example: ironforge seed all
     Example: ironforge seed all --format json
     """,
 )

@@ -15,6 +15,7 @@ from ironforge_cli.cli.show.render import Report, count, iso, size
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.history import dropping as job
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option("--until", parser=utc_time, metavar="TIME", help="Of this time or earlier.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="The newest so many of each region.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest so many of each region.")]
 Times = Annotated[
     list[datetime],
     typer.Argument(parser=exact_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),
@@ -55,6 +56,7 @@ def list_(
 ) -> Report:
     """Show the stored snapshots of each region with their sizes, the newest last.
 
+    Example: ironforge snapshots list
     Example: ironforge snapshots list --region eu --limit 48
     """
     rows = job.listed(run.database, run.regions(region), since=since, until=until, limit=limit)
@@ -82,7 +84,7 @@ def drop(
     database = run.database
     rows = job.chosen(database, regions[0], times)
     if not yes:
-        _ask(regions[0].label, [f"{iso(row.snapshot_time)} ({row.auctions:,} auctions)" for row in rows])
+        _ask(regions[0].label, [f"{iso(row.snapshot_time)} ({counted(row.auctions, 'auction')})" for row in rows])
     dropped = job.drop(
         regions[0],
         rows,
@@ -153,8 +155,6 @@ def _report(
         listed(console, _COLUMNS, shown, empty="There are none.")
         if rows and recomputed is not None:
             again = sum(recomputed)
-            console.print(
-                f"Dropped {len(rows)}; {again} {'snapshot' if again == 1 else 'snapshots'} after computed anew."
-            )
+            console.print(f"Dropped {len(rows)}; {counted(again, 'snapshot')} after computed anew.")
 
     return Report(records=records, show=table, format=format_, warnings=warnings)

@@ -40,6 +40,7 @@ def list_(
 ) -> Report:
     """List bodies that wait to be stored or, with --quarantine, those that were refused and why.
 
+    Example: ironforge spool list
     Example: ironforge spool list --quarantine
     """
     return report(job.listed(run.shelves, run.regions(region), quarantine=quarantine), format_)
@@ -60,6 +61,7 @@ def drop(
 
     An hour that is dropped from the spool is gone.
 
+    Example: ironforge spool drop 3fa9c1 --dry-run
     Example: ironforge spool drop --quarantine --all
     """
     if not names and not all_:

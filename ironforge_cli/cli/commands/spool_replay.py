@@ -33,10 +33,12 @@ def replay(
 
     A body of the quarantine whose time was refused needs --snapshot-time, one that is implausibly small --force.
 
+    Example: ironforge spool replay
     Example: ironforge spool replay --quarantine 3fa9c1 --snapshot-time 2024-01-15T03:48:02Z
     """
     if quarantine and not names:
         raise UsageError("Refused bodies are stored by name: `ironforge spool list --quarantine` shows them.")
+    run.tell_once(is_table=format_ is Format.TABLE)
     storage = run.storage(lambda: run.database, home=run.home)
     bodies = waiting.chosen(run.shelves, run.regions(region), names or (), quarantine=quarantine)
     if not bodies:

@@ -52,7 +52,11 @@ ArchiveUri = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, max=8, help="How many snapshots to compute at once; as many as there are cores, up to 4."
+        "--workers",
+        metavar="N",
+        min=1,
+        max=8,
+        help="How many snapshots to compute at once; as many as there are cores, up to 4.",
     ),
 ]
 
@@ -75,6 +79,7 @@ def recompute(
     The result is what collecting would write today. Statistics whose raw snapshots are gone stay as they are. It can
     be ended at any moment and started again, beside hourly collections.
 
+    Example: ironforge stats recompute --dry-run
     Example: ironforge stats recompute --region eu --since 2024-01-15 --dry-run
     """
     if since is not None and until is not None and since > until:

@@ -7,7 +7,7 @@ import platform
 import pwd
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,12 @@ from ironforge_cli.cli.show.prometheus import metrics
 from ironforge_cli.cli.show.render import Report, one_document
 from ironforge_cli.cli.show.status_document import document, rows
 from ironforge_cli.cli.show.status_table import show
+from ironforge_cli.cli.show.verdict import line
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.health import status as job
+
+if TYPE_CHECKING:
+    from ironforge_cli.jobs.health.status import Health
 
 
 class StatusFormat(StrEnum):
@@ -37,7 +41,7 @@ MaxAge = Annotated[
     timedelta,
     typer.Option("--max-age", parser=duration, metavar="SPAN", help="How old a region's newest snapshot may be."),
 ]
-Days = Annotated[int, typer.Option("--days", min=1, max=3_660, help="How far back to list missing hours.")]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=3_660, help="How far back to list missing hours.")]
 Since = Annotated[
     datetime | None,
     typer.Option(
@@ -61,7 +65,8 @@ Acknowledge = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    StatusFormat, typer.Option("--format", help="How to write the result; prometheus is for node_exporter.")
+    StatusFormat,
+    typer.Option("--format", metavar="FORMAT", help="How to write the result; prometheus is for node_exporter."),
 ]
 
 
@@ -84,6 +89,7 @@ def status(
     With --check any problem is a failure; which hours are listed changes nothing about that. Works as far as it can
     without a database and with a role that may only read.
 
+    Example: ironforge status
     Example: ironforge status --check --max-age 90m
     """
     now = run.clock.now()
@@ -122,10 +128,17 @@ def status(
         records=rows(health),
         show=lambda console: show(health, console),
         status=health.status,
-        failures=tuple(problem.text for problem in health.problems) if is_told else (),
+        failures=_failures(health) if is_told else (),
         format=Format.TABLE if format_ is StatusFormat.PROMETHEUS else Format(format_.value),
         text=text,
     )
+
+
+def _failures(health: Health) -> tuple[str, ...]:
+    """What is wrong, a line each; where nothing was ever begun that is the one thing to say."""
+    if health.found.is_unused:
+        return (line(health).plain,)
+    return tuple(problem.text for problem in health.problems)
 
 
 def _who(run: Invocation) -> str:

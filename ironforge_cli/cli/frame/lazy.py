@@ -6,13 +6,14 @@ the top what it needs.
 
 from __future__ import annotations
 
-import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command
+
+from ironforge_cli.cli.frame.help import ReadableCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,26 +34,17 @@ class LazyCommand(TyperCommand):
     def make_context(self, *arguments: Any, **more: Any) -> Any:
         """Let the command itself read its arguments: running it, its help and completion begin here."""
         alone = typer.Typer(add_completion=False)
-        alone.command(self.name)(self.function())
-        return readable(get_command(alone)).make_context(*arguments, **more)
+        alone.command(self.name, cls=ReadableCommand)(self.function())
+        return get_command(alone).make_context(*arguments, **more)
 
 
-def readable(command: Any) -> Any:
-    """The same command, whose help has no types of flags and no line breaks within paragraphs."""
-    for parameter in command.params:
-        if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
-            parameter.metavar = ""
-    command.help = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n"))
-    return command
-
-
-def offer(group: typer.Typer, name: str, *, at: str, says: str) -> None:
-    """Add a command to a group: its function's place, and the first line of its help."""
+def offer(group: typer.Typer, name: str, *, at: str, says: str, below: str | None = None) -> None:
+    """Add a command to a group: its function's place, the first line of its help, and the heading it stands below."""
 
     class Placed(LazyCommand):
         place = at
 
-    group.command(name, cls=Placed, help=says)(_stand_in)
+    group.command(name, cls=Placed, help=says, rich_help_panel=below)(_stand_in)
 
 
 def _stand_in() -> None:

@@ -225,6 +225,18 @@ def above(say: Callable[[str], None]) -> Generator[None]:
             handler.say_above = None
 
 
+@contextmanager
+def warnings_alone(part: str) -> Generator[None]:
+    """Leave out what a part of the program says below a warning: it is shown at the end, all at once."""
+    logger = logging.getLogger(part)
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def insist(text: str) -> None:
     """Write a warning whatever the level in force: `-q` and IRONFORGE_LOG_LEVEL leave it in."""
     logger = logging.getLogger(PACKAGE)

@@ -43,7 +43,12 @@ NoColor = Annotated[
 ]
 LogFormatOption = Annotated[
     LogFormat | None,
-    typer.Option("--log-format", rich_help_panel=_GENERAL, help="Write messages as text, or one JSON object a line."),
+    typer.Option(
+        "--log-format",
+        metavar="FORMAT",
+        rich_help_panel=_GENERAL,
+        help="Write messages as text, or one JSON object a line.",
+    ),
 ]
 
 SHARED: dict[str, tuple[Any, Any]] = {
@@ -76,10 +81,12 @@ Regions = Annotated[
         "--region",
         parser=named_regions,
         metavar="REGION",
-        help="Work on this region: eu, us, kr or tw; repeat for more, or write eu,us. Without it: IRONFORGE_REGIONS.",
+        help="This region alone: eu, us, kr or tw; repeat for more, or write eu,us. Without it: IRONFORGE_REGIONS.",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", case_sensitive=False, help="How to write the result.")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", metavar="FORMAT", case_sensitive=False, help="How to write the result.")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from ironforge_cli.cli.frame import logs
+from ironforge_cli.cli.frame.completing import VARIABLE, Shell, answer
+from ironforge_cli.cli.frame.help import ReadableGroup
 from ironforge_cli.cli.frame.options import LogFormat, Shared
-from ironforge_cli.errors import ExitStatus
+from ironforge_cli.cli.show.encodings import PLAIN_CHARACTERS
+from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.given import in_plain_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +28,25 @@ log = logging.getLogger(__name__)
 _WrongUsage: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 
-class Program(TyperGroup):
+class Program(ReadableGroup):
     """The group of all commands."""
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """Run a command and end with its exit code."""
         if not standalone_mode:
             return super().main(*arguments, standalone_mode=False, **more)
+        _write_what_can_be()
         given = list(more.get("args") or (arguments[0] if arguments else None) or sys.argv[1:])
+        if shell := os.environ.get(VARIABLE):
+            sys.exit(self._ended(given, lambda: self._completed(shell, given)))
         sys.exit(self._ended(given, lambda: super(Program, self).main(*arguments, standalone_mode=False, **more)))
+
+    def _completed(self, shell: str, given: list[str]) -> int:
+        """Answer a shell's Tab; nobody sees errors there."""
+        if shell not in list(Shell):
+            return ExitStatus.USAGE
+        typer.echo(answer(self, Shell(shell), given, home=_home), nl=False)
+        return ExitStatus.DONE
 
     def _ended(self, given: list[str], run: Callable[[], Any]) -> int:
         try:
@@ -52,6 +66,23 @@ class Program(TyperGroup):
             return ExitStatus.UNWRITTEN
 
 
+def _home() -> Path | None:
+    """Where names to complete are kept; asked for only where names are, since reading settings takes a while."""
+    from ironforge_cli import config  # noqa: PLC0415 - no other word that is completed needs it
+
+    try:
+        return config.load(options={}, environment=os.environ).settings.home
+    except IronforgeError:
+        return None
+
+
+def _write_what_can_be() -> None:
+    """Help has signs that a stream's encoding may lack; plain ones stand for them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_CHARACTERS)
+
+
 def _wrong_usage(error: Any, given: list[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         # Its message is the help of the group.
@@ -60,7 +91,7 @@ def _wrong_usage(error: Any, given: list[str]) -> int:
     context = error.ctx
     where = f" `{context.command_path} -h` says what it takes." if context is not None else ""
     text = in_plain_words(error.format_message()).rstrip(".")
-    _say(f"{text}.{where}", given)
+    _say(f"{text}{'' if text.endswith('?') else '.'}{where}", given)
     return int(error.exit_code)
 
 

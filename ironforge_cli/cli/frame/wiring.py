@@ -390,6 +390,14 @@ class Invocation:
 
         return self._moved(Bars(no_color=self.shared.no_color))
 
+    def tell_once(self, *, is_table: bool) -> None:
+        """At a terminal let the table alone say how it ended; with -v, or a level that was asked for, lines do, too."""
+        level_is_chosen = self.loaded.sources["log_level"] != "default"
+        if self.shared.verbose or level_is_chosen or not is_table or logs.form_in_force() is LogFormat.JSON:
+            return
+        if logs.is_terminal(sys.stdout) and logs.is_terminal(sys.stderr):
+            self.close_with(logs.warnings_alone("ironforge_cli.jobs"))
+
     def seed_progress(self) -> SeedProgress:
         """The same for seeding; where nobody watches, a line a part."""
         from ironforge_cli.cli.show.seed_progress import SeedBars, SeedLines

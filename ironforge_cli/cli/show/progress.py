@@ -54,7 +54,7 @@ class Bars(MovingLines):
         super().__init__(
             SpinnerColumn("dots" if can_write("⠋", sys.stderr) else "line"),
             TextColumn("{task.fields[region]}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             no_color=no_color,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from ironforge_cli.wording import counted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -44,7 +46,7 @@ def line(health: Health) -> Text:
         case _:
             named = list(dict.fromkeys(_named(problem) for problem in health.problems))
             more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-            number = f"{len(health.problems)} problem{'s' if len(health.problems) > 1 else ''}"
+            number = counted(len(health.problems), "problem")
             return Text(f"{number}: {', '.join(named[:_NAMED])}{more}", "bold red")
 
 

@@ -15,6 +15,7 @@ from ironforge_cli.db.repositories import catalogue, seeders
 from ironforge_cli.db.repositories.catalogue import Changes, StoredRecipe
 from ironforge_cli.errors import ExitStatus, RefusedAnswerError
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
+from ironforge_cli.wording import counted as numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,9 @@ def seed_reagents(work: Work) -> SeededPart:
             left -= len(stored)
         work.progress.advance()
         taken = sum(len(some) for some in reagents.values())
-        work.progress.tell(f"{name}: {taken - changed.filtered} reagents of {len(reagents)} recipes")
+        work.progress.tell(
+            f"{name}: {numbered(taken - changed.filtered, 'reagent')} of {numbered(len(reagents), 'recipe')}"
+        )
     skipped.add("of no stored recipe", changes.filtered)
     with work.database.transaction() as connection:
         if is_ready and not trial.is_partial:

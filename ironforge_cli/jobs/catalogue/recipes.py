@@ -29,6 +29,7 @@ from ironforge_cli.errors import (
 from ironforge_cli.jobs.catalogue.unlisted import judged
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
 from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,12 +267,14 @@ def _require_plausible(answers: Sequence[_Asked]) -> None:
     refused = [answer.refused for answer in answers if answer.refused is not None]
     if len(refused) > max(_FEW_MALFORMED, len(answers) // 10):
         raise RefusedAnswerError(
-            f"{len(refused)} of {len(answers)} recipes make no sense, the first since: {refused[0]} Run it again later."
+            f"{len(refused)} of {counted(len(answers), 'recipe')} make no sense, the first since: {refused[0]} "
+            f"Run it again later."
         )
     not_shown = sum(answer.status is not None for answer in answers)
     if not_shown > max(_FEW_NOT_SHOWN, len(answers) // 2):
         raise UnavailableError(
-            f"Blizzard doesn't show {not_shown} of {len(answers)} recipes that it lists (403, 404), which is more than "
+            f"Blizzard doesn't show {not_shown} of {counted(len(answers), 'recipe')} that it lists (403, 404), "
+            f"which is more than "
             "is usual. Run it again later."
         )
 
@@ -310,7 +313,11 @@ def _store(work: Work, listing: _Listing, answers: Sequence[_Asked], *, tallies:
     for reason, number in skipped.by_name.items():
         tallies.skipped.add(reason, number)
     without = "".join(f", {number} {reason}" for reason, number in skipped.by_name.items())
-    return f"{len(placed)} rows of {len(listing.entries)} recipes{without}" if listing.entries else ""
+    return (
+        f"{counted(len(placed), 'row')} of {counted(len(listing.entries), 'recipe')}{without}"
+        if listing.entries
+        else ""
+    )
 
 
 def _tally(entry: _Listed, answer: _Asked, *, skipped: Counts, tallies: _Tallies) -> None:

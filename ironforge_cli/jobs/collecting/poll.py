@@ -31,7 +31,7 @@ from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, C
 from ironforge_cli.jobs.collecting.telling import harmless, summarise, tell
 from ironforge_cli.jobs.collecting.tokens import TokenPrices
 from ironforge_cli.jobs.collecting.upkeep import look_after
-from ironforge_cli.jobs.collecting.window import Beginning, PolledRegion, Standing, Window, after
+from ironforge_cli.jobs.collecting.window import Beginning, PolledRegion, Standing, Window, after, waiting
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Shown
 from ironforge_cli.jobs.storage import Storage, Workplace, evidence_of
@@ -190,7 +190,7 @@ class _RegionWindow:
                 with harmless(f"{self._region.label}: telling"):
                     self._say(standing, seconds)
                 try:
-                    progress.step(self._region, "waiting")
+                    progress.step(self._region, waiting(standing, now=now, seconds=seconds, left=left))
                     clock.sleep(seconds)
                 except InterruptedRunError as error:
                     stopped = replace(standing.last, status=error.status, message=str(error))

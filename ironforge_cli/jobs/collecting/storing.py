@@ -11,6 +11,7 @@ from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.plausibility import AGREEING, Sized, are_alike, is_believed_at_last, is_plausible
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,13 +87,17 @@ def require_plausible(
     since = [one for one in refused() if one.at < at and (before is None or one.at > before.snapshot_time)]
     if is_believed_at_last(since, Sized(at, auctions)):
         return (
-            f"{region.label}: {at.isoformat()} lists {auctions:,} auctions, fewer than half of the {usual:,.0f} that "
-            f"the last {stored} snapshots held. That is believed now, since the last {AGREEING} hours agree: "
+            f"{region.label}: {at.isoformat()} lists {counted(auctions, 'auction')}, fewer than half of the "
+            f"{usual:,.0f} that "
+            f"the last {counted(stored, 'snapshot')} held. That is believed now, since the last {AGREEING} "
+            f"hours agree: "
             "the market has become so small. Look whether that is so."
         )
     raise ImplausibleAnswerError(
-        f"Blizzard's answer for {region.label} lists {auctions:,} auctions, fewer than half of the {usual:,.0f} "
-        f"that the last {stored} snapshots held. If the market really is that small, use --force; where {AGREEING} "
+        f"Blizzard's answer for {region.label} lists {counted(auctions, 'auction')}, fewer than half of the "
+        f"{usual:,.0f} "
+        f"that the last {counted(stored, 'snapshot')} held. If the market really is that small, use --force; "
+        f"where {AGREEING} "
         "hours in a row agree, they are stored without it.",
         auctions=auctions,
     )

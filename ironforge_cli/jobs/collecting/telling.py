@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,10 +36,15 @@ def tell(collected: CollectedRegion, *, more: str = "") -> None:
     if collected.status is not ExitStatus.DONE:
         return
     label, time = collected.region.label, collected.snapshot_time
-    replayed = f" {collected.replayed} from the spool were stored, too." if collected.replayed else ""
+    replayed = (
+        f" {counted(collected.replayed, 'body', 'bodies')} from the spool "
+        f"{'was' if collected.replayed == 1 else 'were'} stored, too."
+        if collected.replayed
+        else ""
+    )
     fields = {"region": collected.region.value, "outcome": collected.outcome.value, "snapshot_time": time}
     if collected.counts is not None and time is not None:
-        text = f"{label}: stored {time.isoformat()}, {collected.counts.auctions:,} auctions{more}.{replayed}"
+        text = f"{label}: stored {time.isoformat()}, {counted(collected.counts.auctions, 'auction')}{more}.{replayed}"
         fields |= {"auctions": collected.counts.auctions}
         if collected.message:
             text = f"{text} {collected.message}"

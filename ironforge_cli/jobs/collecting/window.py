@@ -148,6 +148,12 @@ def after(
     )
 
 
+def waiting(standing: Standing, *, now: datetime, seconds: float, left: timedelta) -> str:
+    """What a region waits for, for who watches: the next attempt, when it is due, and when its window ends."""
+    due = f", due {standing.rhythm.due:%H:%MZ}" if standing.rhythm is not None else ""
+    return f"waiting to {now + timedelta(seconds=seconds):%H:%M:%SZ}{due}, ends {now + left:%H:%MZ}"
+
+
 def is_better(result: CollectedRegion, time: datetime, got: PolledRegion | None) -> bool:
     """Whether what is new is worth remembering: the same hour again only where it was spooled, and is stored by now."""
     if got is None or got.collected.snapshot_time != time:

@@ -12,6 +12,7 @@ from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import total_of
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -68,7 +69,7 @@ class Archive:
                 connection, partition.region, since=partition.starts_at, until=partition.ends_at
             )
             manifest = self.days.write(partition, pieces, archived_at=self.now(), left_out=left_out)
-        log.info("%s: archived %d rows in %d bytes", partition.name, manifest.rows, manifest.bytes)
+        log.info("%s: archived %s in %d bytes", partition.name, counted(manifest.rows, "row"), manifest.bytes)
         return manifest.rows
 
     def require_kept(self, connection: Connection, partition: DailyPartition) -> None:
@@ -118,7 +119,8 @@ class Archive:
             return
         if others:
             raise ArchiveError(
-                f"{self.days.store.name}/{folder_of(partition)} holds {len(others)} snapshots that {partition.name} "
+                f"{self.days.store.name}/{folder_of(partition)} holds {counted(len(others), 'snapshot')} that "
+                f"{partition.name} "
                 "does not, and no manifest. Bring its manifest back, or move the folder away."
             )
 

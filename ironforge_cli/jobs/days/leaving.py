@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,4 +48,9 @@ def drop_bodies(region: Region, storage: Storage, *, before: datetime | None) ->
             log.warning("%s: %s", region.label, error)
         else:
             if dropped:
-                log.info("%s: removed %d bodies past their retention from %s", region.label, len(dropped), shelf.folder)
+                log.info(
+                    "%s: removed %s past their retention from %s",
+                    region.label,
+                    counted(len(dropped), "body", "bodies"),
+                    shelf.folder,
+                )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market import hours, lost_rows
 from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -300,7 +301,7 @@ def _of_attempts(state: RegionFindings, found: StatusFindings) -> Iterator[Probl
     attempts = sum(streak.counts.values())
     if set(streak.counts) == {"locked"}:
         told = (
-            f"{label}: all {attempts} attempts since {_iso(streak.first_at)} lost the lock to another run. "
+            f"{label}: {_all(attempts)} since {_iso(streak.first_at)} lost the lock to another run. "
             "End the process that holds it: see pg_locks."
         )
         yield Problem(ProblemKind.LOCKED_OUT, region, told)
@@ -308,6 +309,10 @@ def _of_attempts(state: RegionFindings, found: StatusFindings) -> Iterator[Probl
     ended = ", ".join(f"{count} {status}" for status, count in sorted(streak.counts.items()))
     told = f"{label}: no attempt since {_iso(streak.first_at)} ended well ({ended}). The last one: {streak.message}"
     yield Problem(ProblemKind.FAILING, region, told)
+
+
+def _all(attempts: int) -> str:
+    return "the only attempt" if attempts == 1 else f"all {attempts} attempts"
 
 
 def _of_days(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
@@ -321,7 +326,7 @@ def _of_days(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
             told = f"{label}: there is no partition for {day} (UTC). Run `ironforge partitions maintain`; does cron?"
             yield Problem(ProblemKind.NO_PARTITION, region, told)
         elif found.ahead - days.ahead >= _LACKING_AHEAD:
-            ready = f"{days.ahead} days ahead are ready instead of {found.ahead}"
+            ready = f"{counted(days.ahead, 'day ahead is', 'days ahead are')} ready instead of {found.ahead}"
             told = f"{label}: {ready}. Run `ironforge partitions maintain`."
             yield Problem(ProblemKind.AHEAD, region, told)
     if days.past_retention:
@@ -334,8 +339,9 @@ def _of_days(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
         yield Problem(
             ProblemKind.PAST_RETENTION,
             region,
-            f"{label}: raw data older than {found.retention_days} days is still held, from {days.past_retention[0]} on "
-            f"({len(days.past_retention)} partitions). {what_to_do}",
+            f"{label}: raw data older than {counted(found.retention_days, 'day')} is still held, from "
+            f"{days.past_retention[0]} on "
+            f"({counted(len(days.past_retention), 'partition')}). {what_to_do}",
         )
     if days.is_default_used:
         told = (
@@ -375,7 +381,10 @@ def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem
     label = state.region.label
     if state.spool is not None and state.spool.bodies:
         oldest = f", the oldest since {_iso(state.spool.oldest_at)}" if state.spool.oldest_at else ""
-        told = f"{label}: {state.spool.bodies} bodies wait in the spool{oldest}: `ironforge spool list`."
+        told = (
+            f"{label}: {counted(state.spool.bodies, 'body waits', 'bodies wait')} in the spool{oldest}: "
+            f"`ironforge spool list`."
+        )
         yield Problem(ProblemKind.SPOOL, state.region, told)
     if state.unresolved and found.away is None:
         newest = max(state.unresolved, key=lambda body: body.received_at)

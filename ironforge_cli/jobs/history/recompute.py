@@ -32,6 +32,7 @@ from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable, RawSna
 from ironforge_cli.jobs.history.recompute_counts import RecomputeCounts
 from ironforge_cli.jobs.history.recomputed import Extent, RecomputedRegion, RecomputedStatistics, RecomputeOutcome
 from ironforge_cli.jobs.history.segment import Segment, segment_bounds
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -260,7 +261,7 @@ class _RegionRecomputation:
         ) as pool:
             stepped = list(pool.map(work, self._segments))
         done = len(self._counts().computed)
-        counting.told = f", {done:,} of {self._total:,} snapshots"
+        counting.told = f", {done:,} of {counted(self._total, 'snapshot')}"
         log.debug("%s: %d of %d snapshots", self._region.label, done, self._total)
         return any(stepped)
 

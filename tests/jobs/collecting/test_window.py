@@ -11,7 +11,7 @@ import pytest
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion
 from ironforge_cli.jobs.collecting.storing import SnapshotCounts
-from ironforge_cli.jobs.collecting.window import Beginning, Standing, Window, after, news, until_tick
+from ironforge_cli.jobs.collecting.window import Beginning, Standing, Window, after, news, until_tick, waiting
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.rhythm import Rhythm
 from ironforge_cli.regions import Region
@@ -183,3 +183,15 @@ def test_an_attempt_falls_on_a_tick_within_the_window(
     now: float, wanted: int, left: float, seconds: float | None
 ) -> None:
     assert until_tick(now, wanted=timedelta(seconds=wanted), grid=HALF_A_MINUTE, left=left) == seconds
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "said"),
+    [
+        (None, "waiting to 12:30:30Z, ends 13:00Z"),
+        (HOURLY, f"waiting to 12:30:30Z, due {HOURLY.due:%H:%M}Z, ends 13:00Z"),
+    ],
+)
+def test_who_watches_is_told_what_a_region_waits_for(rhythm: Rhythm | None, said: str) -> None:
+    standing = replace(after(None, NOTHING, CERTAIN, now=STARTED), rhythm=rhythm)
+    assert waiting(standing, now=STARTED, seconds=30, left=30 * MINUTE) == said

@@ -395,7 +395,7 @@ def test_without_a_database_only_what_lies_on_disk_is_judged(
     ill = replace(on_disk, streak=Streak(None, {"failed": 9}, 9, NOW - HOUR, NOW, "Why."))
     assert problems(found(ill, away=error)) == (
         Problem(kind, None, str(error)),
-        Problem(ProblemKind.SPOOL, Region.EU, "EU: 1 bodies wait in the spool: `ironforge spool list`."),
+        Problem(ProblemKind.SPOOL, Region.EU, "EU: 1 body waits in the spool: `ironforge spool list`."),
     )
 
 
