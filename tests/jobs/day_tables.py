@@ -52,12 +52,12 @@ def hold(database: Database, *day_numbers: int, newest: date | None = TODAY) -> 
         execute(database, f"INSERT INTO {PARENT} VALUES ('{partition.day} 03:04:05+00', 1, 1, 1, 1, 'LONG', 120, 720)")
 
 
-def register(database: Database, day: date, region: Region = Region.EU) -> None:
-    """Write into the registry that a snapshot of a day is stored, unless it is there."""
+def register(database: Database, day: date, region: Region = Region.EU, *, auctions: int = 0) -> None:
+    """Write into the registry that a snapshot of a day is stored, by default one without rows, unless it is there."""
     execute(
         database,
         "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
-        f" VALUES ('{region}', '{day} 11:00:00+00', 0, 0, 1, 'x', 'live', 1) ON CONFLICT DO NOTHING",
+        f" VALUES ('{region}', '{day} 11:00:00+00', {auctions}, 0, 1, 'x', 'live', 1) ON CONFLICT DO NOTHING",
     )
 
 

@@ -341,7 +341,7 @@ def test_the_list_tells_rows_and_bytes_also_of_large_tables(storage: Storage, mo
     assert (day.region, day.day, day.rows) == (Region.EU, ago(1).day, 1)
     assert day.bytes > 0
     monkeypatch.setattr(partitions, "COUNTED_BYTES", 0)
-    register(storage.database, ago(1).day)
+    register(storage.database, ago(1).day, auctions=1)
     (day,) = by_day.listed(EU, database=storage.database)
     assert day.rows == 1
 
