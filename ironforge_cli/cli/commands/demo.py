@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
+    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, ShownRegion
 
 _MARK = "this-is-a-demo"
 _CATALOGUE = 1_500
@@ -220,7 +220,7 @@ def _path_without_environment() -> str:
     return os.pathsep.join(folders)
 
 
-def _show_region(shown: Shown, console: Console) -> None:
+def _show_region(shown: ShownRegion, console: Console) -> None:
     console.print(
         f"[bold]{shown.region.label}[/]  {shown.snapshots} snapshots, {iso(shown.since)} to {iso(shown.until)}",
         soft_wrap=True,
