@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.frame import homes
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.options import MOST_SEEDS, Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, gold, iso, sparkline
 from ironforge_cli.cli.show.tables import Column, Table
@@ -49,7 +49,7 @@ _INDENT, _GAP = "    ", 2
 Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
 Hours = Annotated[int, typer.Option("--hours", min=2, max=168, help="Published hours to collect.")]
 Items = Annotated[int, typer.Option("--items", min=1, max=100, help="Items to show of each region.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same market.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEEDS, help="The same seed makes the same market.")]
 Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),

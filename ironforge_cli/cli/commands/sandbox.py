@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, named_regions
+from ironforge_cli.cli.frame.options import MOST_SEEDS, Format, FormatOption, Regions, duration, named_regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report
@@ -37,12 +37,17 @@ Host = Annotated[str, typer.Option("--host", help="Address to listen on; the def
 Auctions = Annotated[int, typer.Option("--auctions", min=100, max=1_000_000, help="Auctions of each region.")]
 Items = Annotated[int, typer.Option("--items", min=50, max=40_000, help="Items of the catalogue.")]
 Recipes = Annotated[int, typer.Option("--recipes", min=0, max=9_700, help="Recipes of the catalogue.")]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same market.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEEDS, help="The same seed makes the same market.")]
 Speed = Annotated[
     float,
-    typer.Option("--speed", min=0, help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command."),
+    typer.Option(
+        "--speed",
+        min=0,
+        max=100_000,
+        help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command.",
+    ),
 ]
-Latency = Annotated[float, typer.Option("--latency", min=0, help="Seconds before each answer.")]
+Latency = Annotated[float, typer.Option("--latency", min=0, max=3_600, help="Seconds before each answer.")]
 Faults = Annotated[
     list[str] | None,
     typer.Option("--fault", help="Answer with this fault, such as truncated or eu:truncated; repeat for more."),
@@ -57,9 +62,13 @@ Concerned = Annotated[
     ),
 ]
 FaultName = Annotated[str | None, typer.Argument(metavar="NAME", help="A fault of `ironforge sandbox faults`.")]
-Count = Annotated[int | None, typer.Option("--count", min=1, help="Strike so many answers; else until --clear.")]
+Count = Annotated[
+    int | None, typer.Option("--count", min=1, max=1_000_000, help="Strike so many answers; else until --clear.")
+]
 Endpoint = Annotated[str | None, typer.Option("--endpoint", help="Strike answers of this endpoint, such as token.")]
-RetryAfter = Annotated[int | None, typer.Option("--retry-after", min=0, help="For rate_limited: seconds to wait.")]
+RetryAfter = Annotated[
+    int | None, typer.Option("--retry-after", min=0, max=86_400, help="For rate_limited: seconds to wait.")
+]
 Clear = Annotated[bool, typer.Option("--clear", help="Switch it off; without a name all faults.")]
 
 
