@@ -190,6 +190,15 @@ def test_every_suppression_says_why() -> None:
     assert bare == []
 
 
+def test_a_class_has_a_name_that_no_other_has() -> None:
+    places: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(parsed(module)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(name_of(module))
+    assert {name: sorted(found) for name, found in places.items() if len(found) > 1} == {}
+
+
 # Dependencies
 
 

@@ -18,14 +18,14 @@ from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.auctions import LeftOut, TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of
+from ironforge_cli.market.rows import Count, RawRows, RowTally, joined, microseconds_of, moment_of
 from ironforge_cli.regions import Region
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
     from ironforge_cli.market.auctions import Book, UInt8
 
 FORMAT: Final = 1
@@ -105,7 +105,7 @@ def folder_of(partition: DailyPartition) -> str:
 class ArchivedDays:
     """The raw days of an archive. Every method raises `ArchiveError` where the archive refuses or is damaged."""
 
-    store: Store
+    store: ArchiveStore
 
     def manifest(self, partition: DailyPartition) -> Manifest | None:
         """What an archived day holds; None where it was not archived, or not to the end."""
@@ -175,7 +175,7 @@ class ArchivedDays:
         is in none of them, by the snapshot's time. Raises `ArchiveError`
         where what is read back is not what was written; what was there stays then.
         """
-        written, read = Tally(), Tally()
+        written, read = RowTally(), RowTally()
         path = f"{folder_of(partition)}/{DATA}"
 
         def check(file: Any) -> None:
@@ -207,9 +207,9 @@ class ArchivedDays:
         self.store.put(f"{folder_of(partition)}/{MANIFEST}", lambda stream: _write_bytes(stream, content))
         return manifest
 
-    def tally(self, partition: DailyPartition) -> Tally:
+    def tally(self, partition: DailyPartition) -> RowTally:
         """Count and sum up all rows of a day's file, snapshot by snapshot."""
-        return Tally.of(self.pieces(partition))
+        return RowTally.of(self.pieces(partition))
 
     def pieces(self, partition: DailyPartition, *, times: Collection[int] | None = None) -> Iterator[RawRows]:
         """A day's rows as they lie, in the order of their auctions; only those of some times, where those are given.
@@ -242,7 +242,7 @@ class ArchivedDays:
                     found[time].append(rows.taken(rows.snapshot_time == time))
             for time in batch:
                 snapshot = joined(found.pop(time)) if found[time] else None
-                if snapshot is None or Tally.of([snapshot]).total != counts[time]:
+                if snapshot is None or RowTally.of([snapshot]).total != counts[time]:
                     raise ArchiveError(
                         f"{self.store.name}/{folder_of(partition)}/{DATA} is damaged: the snapshot of "
                         f"{moment_of(time).isoformat()} is not as its manifest says. {_DAMAGED}"
@@ -307,7 +307,7 @@ def _schema() -> Any:
     )
 
 
-def _write_parquet(stream: Any, pieces: Iterable[RawRows], *, tally: Tally) -> None:
+def _write_parquet(stream: Any, pieces: Iterable[RawRows], *, tally: RowTally) -> None:
     core = arrow().core
     schema = _schema()
     with arrow().parquet.ParquetWriter(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
 
 MARKER: Final = "_archive.json"
 """Engines that read folders leave out what begins so."""
@@ -36,7 +36,7 @@ class Marker(msgspec.Struct, frozen=True):
     about: str = _ABOUT
 
 
-def marker_of(store: Store) -> Marker | None:
+def marker_of(store: ArchiveStore) -> Marker | None:
     """The marker of a place; None where there is none. Raises `ArchiveError` where it can't be read."""
     file = store.opened(MARKER)
     if file is None:
@@ -55,7 +55,7 @@ def marker_of(store: Store) -> Marker | None:
     return found
 
 
-def mark(store: Store, *, now: datetime) -> Marker:
+def mark(store: ArchiveStore, *, now: datetime) -> Marker:
     """Make a place an archive: the folder, where it is one and not there yet, and the marker in it."""
     marker = Marker(FORMAT, now)
     content = msgspec.json.format(msgspec.json.encode(marker), indent=1)
@@ -75,7 +75,7 @@ class MadeStore:
     there is not read.
     """
 
-    store: Store
+    store: ArchiveStore
     _is_known: bool = field(default=False, init=False, compare=False, repr=False)
 
     @property
@@ -93,22 +93,22 @@ class MadeStore:
         self._is_known = True
 
     def put(self, path: str, write: Callable[[BinaryIO], None], *, check: Callable[[Any], None] | None = None) -> int:
-        """Have a file written, as `Store` does."""
+        """Have a file written, as `ArchiveStore` does."""
         self.require_made()
         return self.store.put(path, write, check=check)
 
     def remove(self, path: str) -> None:
-        """Take a file away, as `Store` does."""
+        """Take a file away, as `ArchiveStore` does."""
         self.require_made()
         self.store.remove(path)
 
     def opened(self, path: str) -> Any:
-        """Open a file, as `Store` does."""
+        """Open a file, as `ArchiveStore` does."""
         self._require_known()
         return self.store.opened(path)
 
     def found(self, folder: str) -> dict[str, int]:
-        """The files below a folder, as `Store` tells them."""
+        """The files below a folder, as `ArchiveStore` tells them."""
         self._require_known()
         return self.store.found(folder)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.marker import MadeStore
-from ironforge_cli.archive.statistics import Stretch, batch_of, computed, stretches
+from ironforge_cli.archive.statistics import ArchivedStretch, batch_of, computed, stretches
 from ironforge_cli.archive.store import store_at
 from ironforge_cli.errors import ConfigurationError, ExitStatus, IronforgeError, UsageError
 from ironforge_cli.regions import Region
@@ -103,7 +103,7 @@ def _worked(batches: Iterator[Any], *, archive: str) -> Iterator[Any]:
     source = ArchivedDays(MadeStore(store_at(archive, environment=os.environ)))
     for batch in batches:
         for task in batch.to_pylist():
-            stretch = Stretch(
+            stretch = ArchivedStretch(
                 Region(task["region"]), date.fromisoformat(task["first"]), date.fromisoformat(task["last"])
             )
             for snapshot in computed(source, stretch):

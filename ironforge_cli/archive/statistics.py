@@ -38,7 +38,7 @@ _REAL: Final = {"mean_price", "median_price", "market_value"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ArchivedStretch:
     """Days of a region that follow each other in the archive, the first and the last included."""
 
     region: Region
@@ -55,7 +55,7 @@ class SnapshotStatistics:
     rows: StatisticsRows
 
 
-def stretches(archived: Sequence[DailyPartition], *, days: int) -> list[Stretch]:
+def stretches(archived: Sequence[DailyPartition], *, days: int) -> list[ArchivedStretch]:
     """A region's archived days in stretches of so many.
 
     The longer they are, the less is read twice; the shorter, the more workers can be busy.
@@ -68,10 +68,10 @@ def stretches(archived: Sequence[DailyPartition], *, days: int) -> list[Stretch]
     """
     ordered = sorted(archived, key=lambda partition: partition.day)
     pieces = [ordered[start : start + days] for start in range(0, len(ordered), days)]
-    return [Stretch(piece[0].region, piece[0].day, piece[-1].day) for piece in pieces]
+    return [ArchivedStretch(piece[0].region, piece[0].day, piece[-1].day) for piece in pieces]
 
 
-def computed(archive: ArchivedDays, stretch: Stretch) -> Iterator[SnapshotStatistics]:
+def computed(archive: ArchivedDays, stretch: ArchivedStretch) -> Iterator[SnapshotStatistics]:
     """The statistics of a stretch's snapshots, oldest first, as collecting would have written them.
 
     Not of the archive's very first snapshot: what was before it is not known. Holds two snapshots at a time, and what
@@ -89,7 +89,7 @@ def computed(archive: ArchivedDays, stretch: Stretch) -> Iterator[SnapshotStatis
                 yield SnapshotStatistics(stretch.region, book.snapshot_time, StatisticsRows.of(summary.statistics))
 
 
-def _days_of(archive: ArchivedDays, stretch: Stretch) -> list[DailyPartition]:
+def _days_of(archive: ArchivedDays, stretch: ArchivedStretch) -> list[DailyPartition]:
     """A stretch's days, and those before it that are read to know the windows of its first snapshot's predecessor."""
     archived = archive.listed(stretch.region)
     wanted = [partition for partition in archived if stretch.first <= partition.day <= stretch.last]

@@ -39,7 +39,7 @@ _BUCKET_ADVICE: Final = (
 )
 
 
-class Store(Protocol):
+class ArchiveStore(Protocol):
     """A place for files, by paths below it whose parts are joined by slashes."""
 
     @property
@@ -69,7 +69,7 @@ class Store(Protocol):
         ...
 
 
-def store_at(uri: str, *, environment: Mapping[str, str]) -> Store:
+def store_at(uri: str, *, environment: Mapping[str, str]) -> ArchiveStore:
     """The store of a URI: a path, `file://…`, or `s3://bucket/prefix`.
 
     Credentials, region and endpoint of S3 come from the environment, as AWS's own tools take them; region, scheme and

@@ -19,7 +19,7 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
 
 Columns: TypeAlias = "Mapping[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]"
 """Values of every column, and where they are null; None where nowhere."""
@@ -38,7 +38,7 @@ class TableManifest(msgspec.Struct, frozen=True):
     exported_at: datetime
 
 
-class Kept(Enum):
+class NotWritten(Enum):
     """Why nothing was written."""
 
     UNCHANGED = "unchanged"
@@ -51,7 +51,7 @@ class Kept(Enum):
 class ArchivedTables:
     """The tables of an archive that are no raw days."""
 
-    store: Store
+    store: ArchiveStore
 
     def export(
         self,
@@ -60,7 +60,7 @@ class ArchivedTables:
         pieces: Callable[[], Iterable[Columns]],
         *,
         now: datetime,
-    ) -> TableManifest | Kept:
+    ) -> TableManifest | NotWritten:
         """Write a table's rows, unless the file holds the same or there are none.
 
         `pieces` gives the same rows from the first on each time it is called.
@@ -73,10 +73,10 @@ class ArchivedTables:
         path = f"{folder}/{name}.parquet"
         if not wanted.rows:
             self._remove_without_content(folder, path)
-            return Kept.EMPTY
+            return NotWritten.EMPTY
         held = self._manifest(folder)
         if held is not None and Count(held.rows, int(held.checksum, 16)) == wanted and self._reads_as(path, wanted):
-            return Kept.UNCHANGED
+            return NotWritten.UNCHANGED
 
         def check(file: Any) -> None:
             with explained(f"{self.store.name}/{path} does not read back", _NOT_WRITTEN):

@@ -152,6 +152,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         for statement in _SCHEMA:
             connection.execute(statement)
     except BaseException:
+        # Also where Ctrl-C ends it: the connection is nobody's yet, and its file would stay locked.
         connection.close()
         raise
     return connection

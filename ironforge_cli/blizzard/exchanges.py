@@ -125,6 +125,7 @@ class Exchange:
                 if self.broken is not None:
                     break
             except BaseException:
+                # Also where Ctrl-C ends it: the socket is nobody's yet, and nobody else would close it.
                 line.close()
                 raise
             else:
@@ -146,7 +147,7 @@ class Exchange:
         def look_up() -> None:
             try:
                 found.set_result(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
                 found.set_exception(error)
 
         threading.Thread(target=look_up, daemon=True, name="look-up").start()

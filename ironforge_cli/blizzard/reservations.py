@@ -120,6 +120,7 @@ class OnDisk:
             _write(descriptor, content, 0)
             beside.rename(self._file)
         except BaseException:
+            # Also where Ctrl-C ends it: half a file is left to nobody, nor an open descriptor.
             os.close(descriptor)
             beside.unlink(missing_ok=True)
             raise

@@ -95,7 +95,8 @@ class Wire:
             # It is kept by the answer.
             _ = response.content
         except BaseException:
-            # What is on its way already is thrown away with the connection.
+            # Also where Ctrl-C ends it: what is on its way already is thrown away with the connection, and not taken
+            # for the next answer.
             response.close()
             raise
 

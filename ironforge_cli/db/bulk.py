@@ -62,7 +62,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CopyColumn:
     """A column to load: its name, and n values or one for every row.
 
     `nulls` is true where the column is null; values there are not looked at.
@@ -84,7 +84,7 @@ class LabelColumn:
 
 
 def copy_in(
-    connection: Connection, table: str, columns: Sequence[Column | LabelColumn], *, rows: int, slice_name: str
+    connection: Connection, table: str, columns: Sequence[CopyColumn | LabelColumn], *, rows: int, slice_name: str
 ) -> None:
     """Append `rows` rows to a table, in the caller's transaction, in blocks of `BLOCK_ROWS`.
 
@@ -143,7 +143,7 @@ def driver(connection: Connection) -> Generator[Session]:
         raise
 
 
-def packed(columns: Sequence[Column | LabelColumn], *, rows: int) -> Generator[bytes]:
+def packed(columns: Sequence[CopyColumn | LabelColumn], *, rows: int) -> Generator[bytes]:
     """The binary form of a table's rows, `BLOCK_ROWS` a piece, without the format's header and trailer.
 
     Raises, before the first piece, `TypeError` where values would not keep their worth in the column's type and
@@ -157,7 +157,7 @@ def packed(columns: Sequence[Column | LabelColumn], *, rows: int) -> Generator[b
     return _blocks(columns, patterns, templates)
 
 
-def _require_sound(column: Column | LabelColumn, rows: int) -> None:
+def _require_sound(column: CopyColumn | LabelColumn, rows: int) -> None:
     if isinstance(column, LabelColumn):
         _require_length(column.name, column.codes, rows)
         if rows and int(column.codes.max()) >= len(column.labels):
@@ -184,7 +184,7 @@ def _require_length(name: str, values: NDArray[Any], rows: int) -> None:
         raise ValueError(f"the column {name} has values of the shape {values.shape} for {rows} rows")
 
 
-def _patterns(columns: Sequence[Column | LabelColumn], rows: int) -> NDArray[np.int64]:
+def _patterns(columns: Sequence[CopyColumn | LabelColumn], rows: int) -> NDArray[np.int64]:
     """A number for each row that tells which of its values are null and which labels it has."""
     patterns = np.zeros(rows, dtype=np.int64)
     for column in columns:
@@ -195,7 +195,7 @@ def _patterns(columns: Sequence[Column | LabelColumn], rows: int) -> NDArray[np.
     return patterns
 
 
-def _template(columns: Sequence[Column | LabelColumn], pattern: int) -> NDArray[np.void]:
+def _template(columns: Sequence[CopyColumn | LabelColumn], pattern: int) -> NDArray[np.void]:
     """One record of a pattern, with everything filled in that all its rows share."""
     fields: list[tuple[str, str]] = []
     constants: dict[str, Any] = {"fields": len(columns)}
@@ -227,7 +227,7 @@ def _template(columns: Sequence[Column | LabelColumn], pattern: int) -> NDArray[
 
 
 def _blocks(
-    columns: Sequence[Column | LabelColumn], patterns: NDArray[np.int64], templates: dict[int, NDArray[np.void]]
+    columns: Sequence[CopyColumn | LabelColumn], patterns: NDArray[np.int64], templates: dict[int, NDArray[np.void]]
 ) -> Generator[bytes]:
     known = np.array(sorted(templates), np.int64)
     lengths: Int64 = np.array([templates[int(pattern)].dtype.itemsize for pattern in known], np.int64)
@@ -251,7 +251,7 @@ def _blocks(
 
 def _pack(
     template: NDArray[np.void],
-    columns: Sequence[Column | LabelColumn],
+    columns: Sequence[CopyColumn | LabelColumn],
     chosen: slice | NDArray[np.intp],
     rows: int,
 ) -> bytes:
@@ -259,7 +259,7 @@ def _pack(
     names = template.dtype.names or ()
     for position, column in enumerate(columns):
         name = f"value{position}"
-        if isinstance(column, Column) and isinstance(column.values, np.ndarray) and name in names:
+        if isinstance(column, CopyColumn) and isinstance(column.values, np.ndarray) and name in names:
             values = column.values[chosen]
             records[name] = (values - _NUMPY_EPOCH).astype(np.int64) if column.kind is Kind.TIMESTAMPTZ else values
     return records.tobytes()

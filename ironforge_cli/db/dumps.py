@@ -202,7 +202,7 @@ def restore(
                     wait([pouring], timeout=_LOOK_EVERY)
                     check()
             except BaseException:
-                # What waits for them goes on when they are gone.
+                # Also where Ctrl-C ends it: what waits for the two programs goes on only when they are gone.
                 into.stop()
                 out.stop()
                 raise

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, Engine, Executable, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from ironforge_cli.db.addresses import conninfo, described
-from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, ask
+from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, answers, ask
 from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS, Purpose, TurnPool, is_full, wanted_for
 from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError, UnreachableError
 
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from sqlalchemy import CursorResult
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ironforge_cli.db.locks import RunLocks
 
 MORE_PINS: Final = "ironforge_pins"
 """The execution option with what else the transactions of a connection are set to: values by the settings' names."""
 _SLICE: Final = "ironforge_slice"
-_PINNING: Final = {"no_parameters": True, _SLICE: "session"}
+_DIALECT: Final = "postgresql.ironforge"
 
 # What a person can do about an error, by SQLSTATE or its class.
 _ADVICE: Final = {
@@ -80,6 +83,23 @@ def _reason_of(error: Exception) -> str:
     return reason or ("no server answers" if told else type(error).__name__)
 
 
+class Dialect(PGDialect_psycopg):
+    """SQLAlchemy's own for psycopg, but that no kept connection is waited for without end."""
+
+    supports_statement_cache = True
+
+    def do_ping(self, dbapi_connection: DBAPIConnection) -> Literal[True]:
+        """Have a kept connection replaced, and all that were opened before, where it can't be used."""
+        if not isinstance(dbapi_connection, Session):
+            raise TypeError(f"a session of psycopg's is wanted, not {type(dbapi_connection).__name__}")
+        if not answers(dbapi_connection):
+            raise InvalidatePoolError
+        return True
+
+
+registry.register(_DIALECT, __name__, Dialect.__name__)
+
+
 def open_engine(url: str) -> Engine:
     """An engine for any URL that libpq or SQLAlchemy understand; it speaks psycopg 3, UTC and UTF-8.
 
@@ -93,7 +113,7 @@ def open_engine(url: str) -> Engine:
 
     # No column is an hstore, for whose type each new engine would search the catalogue.
     engine = create_engine(
-        "postgresql+psycopg://",
+        f"{_DIALECT.replace('.', '+')}://",
         creator=connect,
         poolclass=TurnPool,
         pool_pre_ping=True,
@@ -113,13 +133,20 @@ def session_of(connection: Connection) -> Session:
 
 
 def _pin(connection: Connection) -> None:
-    """Pin what statements mean, before the first of a transaction."""
+    """Begin a transaction, and pin what its statements mean.
+
+    Behind a pooler this is where a free session is waited for. What is not answered in time can't be used again.
+    """
     session = session_of(connection)
     if session.autocommit:
         return
     more: Mapping[str, str] = connection.get_execution_options().get(MORE_PINS, {})
-    pins = [session.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in more.items())]
-    connection.exec_driver_sql("; ".join(pins), execution_options=_PINNING)
+    pins = "; ".join([session.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in more.items())])
+    try:
+        ask(session, f"/* ironforge session */ BEGIN; {pins}", seconds=LONGEST_GREETING_SECONDS)
+    except psycopg.Error as error:
+        connection.invalidate(error)
+        raise
 
 
 def _name_statement(

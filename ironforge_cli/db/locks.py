@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ironforge_cli.db.engine import executor, session_of
+from ironforge_cli.db.sessions import answers
 from ironforge_cli.db.turns import Purpose
 from ironforge_cli.errors import ConfigurationError, LockedError
 from ironforge_cli.ownership import owners_rights
@@ -142,13 +143,11 @@ def give_back(connection: Connection, name: str) -> None:
 
 
 def is_alive(connection: Connection) -> bool:
-    """Whether a session is there still; one that has ended is not used again."""
+    """Whether a session is there still, and answers in time; one that does not is not used again."""
     if connection.invalidated or connection.closed:
         return False
-    try:
-        connection.exec_driver_sql("SELECT 1", execution_options=_PLAIN)
-    except DBAPIError as error:
-        connection.invalidate(error)
+    if not answers(session_of(connection)):
+        connection.invalidate()
         return False
     return True
 

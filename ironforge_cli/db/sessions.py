@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER: Final = 14
 LONGEST_GREETING_SECONDS: Final = 10
-"""How long a connection may take until its first question is answered: a pooler lets it wait for a free session."""
+"""How long a session may take until the first question of a use is answered: a pooler lets it wait for a free one."""
 
 # A peer that vanished is noticed within a minute, not after the two hours that are usual.
 _DEFAULTS: Final = {
@@ -162,6 +162,15 @@ def _require_encoding(session: Session, described: str) -> None:
             f"The database {described} has the encoding {encoding}, which can't hold the names of all items. "
             "Create another one with ENCODING 'UTF8' TEMPLATE template0."
         )
+
+
+def answers(session: psycopg.Connection[Any]) -> bool:
+    """Whether a session that was opened before is there still, and answers in time; else it is of no use any more."""
+    try:
+        ask(session, "/* ironforge session */ SELECT 1", seconds=LONGEST_GREETING_SECONDS)
+    except psycopg.Error:
+        return False
+    return True
 
 
 def ask(session: psycopg.Connection[Any], statements: str, *, seconds: float) -> list[tuple[str | None, ...]]:

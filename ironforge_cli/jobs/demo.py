@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 
-class Api(Market, ItemSource, Protocol):
+class DemoSource(Market, ItemSource, Protocol):
     """An API that knows auctions and items."""
 
 
@@ -35,7 +35,7 @@ class BusyItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownRegion:
     """What the hours of one region show."""
 
     region: Region
@@ -57,7 +57,7 @@ class Demonstrated:
     """Whose names were found."""
     seconds: float
     """That collecting took, over all hours and regions."""
-    regions: tuple[Shown, ...]
+    regions: tuple[ShownRegion, ...]
     failed: Collected | None
     """The cycle that failed, which ended the demonstration; None where none did."""
 
@@ -72,7 +72,7 @@ def demonstrate(
     *,
     hours: int,
     publish: Callable[[], None],
-    api: Api,
+    api: DemoSource,
     storage: Storage,
     clock: Clock,
     progress: Progress,
@@ -95,7 +95,7 @@ def demonstrate(
         if collected.status is not ExitStatus.DONE:
             return Demonstrated(items=items, seconds=seconds, regions=(), failed=collected)
 
-    def shown() -> tuple[Shown, ...]:
+    def shown() -> tuple[ShownRegion, ...]:
         return tuple(_shown(region, database=database, limit=items_shown) for region in regions)
 
     found = shown()
@@ -104,13 +104,13 @@ def demonstrate(
     return Demonstrated(items=items + named, seconds=seconds, regions=shown() if named else found, failed=None)
 
 
-def _shown(region: Region, *, database: Database, limit: int) -> Shown:
+def _shown(region: Region, *, database: Database, limit: int) -> ShownRegion:
     with database.connect() as connection:
         span = snapshots.span(connection, region)
         token = stats.newest_token_price(connection, region)
         if span is None:
             raise IronforgeError(f"Nothing was stored of {region.label}, though every cycle ended well.")
-        return Shown(
+        return ShownRegion(
             region=region,
             since=span.since,
             until=span.until,

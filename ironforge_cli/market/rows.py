@@ -107,7 +107,7 @@ class Count(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class RowTally:
     """The rows of each snapshot, counted and summed up as they pass by, in whatever order and pieces."""
 
     snapshots: dict[int, Count] = field(default_factory=dict[int, Count])
@@ -124,7 +124,7 @@ class Tally:
             )
 
     @classmethod
-    def of(cls, pieces: Iterable[RawRows]) -> Tally:
+    def of(cls, pieces: Iterable[RawRows]) -> RowTally:
         """The tally of pieces."""
         tally = cls()
         for piece in pieces:

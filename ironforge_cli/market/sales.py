@@ -52,7 +52,7 @@ _ROUNDING_SLACK = 1e-9
 _NO_FLOOR = np.iinfo(np.int64).max
 
 
-class Outcome(IntEnum):
+class AuctionOutcome(IntEnum):
     """What became of an auction by the next snapshot."""
 
     STILL_THERE = 0
@@ -201,11 +201,11 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
     latest = previous.windows.expires_before_min.astype(np.int64) - elapsed
     width = previous.windows.expires_before_min - previous.windows.expires_after_min
     # The rules in reverse, so that the earlier one has the last word.
-    outcome = np.where(in_reach, Outcome.SOLD_LIKELY, Outcome.WITHDRAWN).astype(np.uint8)
-    outcome[latest <= EXPIRY_TOLERANCE_MIN] = Outcome.EXPIRED
-    outcome[stayed] = np.where(sold[stayed] > 0, Outcome.PARTLY_SOLD, Outcome.STILL_THERE)
+    outcome = np.where(in_reach, AuctionOutcome.SOLD_LIKELY, AuctionOutcome.WITHDRAWN).astype(np.uint8)
+    outcome[latest <= EXPIRY_TOLERANCE_MIN] = AuctionOutcome.EXPIRED
+    outcome[stayed] = np.where(sold[stayed] > 0, AuctionOutcome.PARTLY_SOLD, AuctionOutcome.STILL_THERE)
 
-    likely = np.flatnonzero(outcome == Outcome.SOLD_LIKELY)
+    likely = np.flatnonzero(outcome == AuctionOutcome.SOLD_LIKELY)
     weight = np.zeros(len(before))
     weight[likely] = np.clip(latest[likely] / width[likely], 0, 1)
     paired = np.zeros(len(before), np.bool_)
@@ -348,12 +348,12 @@ def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumn
     if not sales.known.all():
         counted = sales.known[item]
         before, item, outcome = before.taken(counted), item[counted], outcome[counted]
-    auctions = np.bincount(outcome, minlength=len(Outcome)).tolist()
-    units = np.bincount(outcome, weights=before.quantity.astype(np.float64), minlength=len(Outcome)).tolist()
-    surviving = auctions[Outcome.STILL_THERE] + auctions[Outcome.PARTLY_SOLD]
+    auctions = np.bincount(outcome, minlength=len(AuctionOutcome)).tolist()
+    units = np.bincount(outcome, weights=before.quantity.astype(np.float64), minlength=len(AuctionOutcome)).tolist()
+    surviving = auctions[AuctionOutcome.STILL_THERE] + auctions[AuctionOutcome.PARTLY_SOLD]
 
-    untouched = outcome == Outcome.STILL_THERE
-    partly = outcome == Outcome.PARTLY_SOLD
+    untouched = outcome == AuctionOutcome.STILL_THERE
+    partly = outcome == AuctionOutcome.PARTLY_SOLD
     cheapest_untouched = np.full(len(sales), _NO_FLOOR)
     np.minimum.at(cheapest_untouched, item[untouched], before.unit_price[untouched])
     above_cheaper = before.unit_price[partly] > cheapest_untouched[item[partly]]
@@ -366,12 +366,12 @@ def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumn
         estimated_sales=int(sales.estimated_sales.sum()),
         sales_low=int(sales.sales_low.sum()),
         sales_high=int(sales.sales_high.sum()),
-        expired_auctions=auctions[Outcome.EXPIRED],
-        expired_units=int(units[Outcome.EXPIRED]),
-        withdrawn_auctions=auctions[Outcome.WITHDRAWN],
-        withdrawn_units=int(units[Outcome.WITHDRAWN]),
-        likely_sold_auctions=auctions[Outcome.SOLD_LIKELY],
+        expired_auctions=auctions[AuctionOutcome.EXPIRED],
+        expired_units=int(units[AuctionOutcome.EXPIRED]),
+        withdrawn_auctions=auctions[AuctionOutcome.WITHDRAWN],
+        withdrawn_units=int(units[AuctionOutcome.WITHDRAWN]),
+        likely_sold_auctions=auctions[AuctionOutcome.SOLD_LIKELY],
         window_misfits=window_misfits,
-        partly_sold_auctions=auctions[Outcome.PARTLY_SOLD],
+        partly_sold_auctions=auctions[AuctionOutcome.PARTLY_SOLD],
         partly_sold_above_cheaper=int(np.count_nonzero(above_cheaper)),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ironforge_cli.sandbox.answers import WITHOUT_BODY, Answer, Delivery
+from ironforge_cli.sandbox.answers import WITHOUT_BODY, Delivery, Reply
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS, Aim, Edition, Fault, Scene
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class ActiveFaults:
         region: Region | None,
         endpoint: str,
         path: str,
-        answer: Answer,
-        republished: Callable[[Edition], Answer],
-    ) -> tuple[Answer, str | None]:
+        answer: Reply,
+        republished: Callable[[Edition], Reply],
+    ) -> tuple[Reply, str | None]:
         """Return what becomes of an answer, and the name of the fault that struck it.
 
         `republished` makes the answer anew from another edition of the auctions.
@@ -120,9 +120,9 @@ class ActiveFaults:
         one: _Active,
         *,
         region: Region | None,
-        answer: Answer,
-        republished: Callable[[Edition], Answer],
-    ) -> Answer | None:
+        answer: Reply,
+        republished: Callable[[Edition], Reply],
+    ) -> Reply | None:
         """Return the changed answer; None where the fault has nothing to change in this one."""
         scene = self._scene(one, region)
         if one.fault.replace is not None:

@@ -44,7 +44,7 @@ class Delivery(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """Status, headers and body, and how they are delivered."""
 
     status: int
@@ -57,12 +57,12 @@ class Answer:
     """Seconds before each piece of a dripping body."""
 
 
-def json_answer(status: int, body: bytes) -> Answer:
+def json_answer(status: int, body: bytes) -> Reply:
     """Answer with JSON and nothing else to say."""
-    return Answer(status=status, headers={"content-type": JSON_TYPE}, body=body)
+    return Reply(status=status, headers={"content-type": JSON_TYPE}, body=body)
 
 
-def error_answer(status: int, *, retry_after: int | None = None) -> Answer:
+def error_answer(status: int, *, retry_after: int | None = None) -> Reply:
     """Answer with an error in the gateway's words (BLIZZARD_API.md, sections 1 and 2).
 
     >>> error_answer(404).body
@@ -72,17 +72,17 @@ def error_answer(status: int, *, retry_after: int | None = None) -> Answer:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     body = to_bytes({"code": status, "type": f"BLZWEBAPI{status:08d}", "detail": _DETAILS[status]})
-    return Answer(status=status, headers=headers, body=body)
+    return Reply(status=status, headers=headers, body=body)
 
 
-def html_answer(status: int) -> Answer:
+def html_answer(status: int) -> Reply:
     """Answer with a web page, as the servers before the API do when it is unwell."""
     title = f"{status} {REASONS[status]}"
     page = (
         f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n"
         f"<body><center><h1>{title}</h1></center><hr></body></html>\n"
     )
-    return Answer(status=status, headers={"content-type": HTML_TYPE}, body=page.encode())
+    return Reply(status=status, headers={"content-type": HTML_TYPE}, body=page.encode())
 
 
 def content_headers(*, modified: str | None, max_age: int, namespace: str) -> dict[str, str]:
@@ -97,8 +97,8 @@ def content_headers(*, modified: str | None, max_age: int, namespace: str) -> di
     }
 
 
-def not_modified(*, modified_at: datetime, max_age: int, namespace: str) -> Answer:
+def not_modified(*, modified_at: datetime, max_age: int, namespace: str) -> Reply:
     """Answer that what the client holds is still the newest."""
     headers = content_headers(modified=last_modified(modified_at), max_age=max_age, namespace=namespace)
     del headers["content-type"]
-    return Answer(status=304, headers=headers)
+    return Reply(status=304, headers=headers)

@@ -14,13 +14,13 @@ from ironforge_cli.sandbox import documents
 from ironforge_cli.sandbox.access import COMMODITIES_POINTS
 from ironforge_cli.sandbox.active_faults import ActiveFaults
 from ironforge_cli.sandbox.answers import (
-    Answer,
+    Reply,
     content_headers,
     error_answer,
     json_answer,
     not_modified,
 )
-from ironforge_cli.sandbox.catalogue import Recipe
+from ironforge_cli.sandbox.catalogue import InventedRecipe
 from ironforge_cli.sandbox.faults import Edition
 from ironforge_cli.sandbox.search import BadSearchError, ItemSearch
 from ironforge_cli.sandbox.wire import Json, Style, last_modified, parse_http_date, to_bytes, token_body
@@ -45,7 +45,7 @@ _ROUTES = {
     "item_search": re.compile(r"/data/wow/search/item"),
 }
 _DYNAMIC = ("commodities", "token")
-_NO_RECIPE = Recipe(id=0, name=Name(""), status=404)
+_NO_RECIPE = InventedRecipe(id=0, name=Name(""), status=404)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Asked:
 class Answered:
     """An answer, and what it was an answer to."""
 
-    answer: Answer
+    answer: Reply
     region: Region | None = None
     endpoint: str | None = None
     fault: str | None = None
@@ -133,7 +133,7 @@ class Api:
         )
         return Answered(answer, endpoint="oauth", fault=fault)
 
-    def _refusal(self, asked: Asked, path: str) -> Answer | None:
+    def _refusal(self, asked: Asked, path: str) -> Reply | None:
         """Say no before looking at what is asked for: wrong method, no good token, too many requests."""
         if asked.method not in ("GET", "HEAD"):
             return error_answer(405)
@@ -181,7 +181,7 @@ class Api:
         )
         return Answered(answer, region=region, endpoint="commodities", fault=fault)
 
-    def _head(self, region: Region) -> Answer:
+    def _head(self, region: Region) -> Reply:
         """Answer a HEAD as unreliably as the network in front of the API does: each time another way."""
         with self._counting:
             self._heads += 1
@@ -191,9 +191,9 @@ class Api:
         _, previous = self._world.publications(region)
         modified = None if turn == 2 else last_modified(previous.published_at)  # noqa: PLR2004 - the second of three ways.
         headers = content_headers(modified=modified, max_age=_DYNAMIC_AGE, namespace=region.dynamic_namespace)
-        return Answer(status=200, headers=headers)
+        return Reply(status=200, headers=headers)
 
-    def _token(self, asked: Asked, style: Style) -> Answer:
+    def _token(self, asked: Asked, style: Style) -> Reply:
         updated_at, price = self._world.token_price(style.region)
         return _kept(
             asked if self._token_answers_304 else None,
@@ -203,7 +203,7 @@ class Api:
             namespace=style.region.dynamic_namespace,
         )
 
-    def _static(self, asked: Asked, style: Style, endpoint: str, numbers: list[int], namespace: str) -> Answer:
+    def _static(self, asked: Asked, style: Style, endpoint: str, numbers: list[int], namespace: str) -> Reply:
         if endpoint == "item_search":
             try:
                 body = self._item_search().answer(style, asked.query)
@@ -256,12 +256,12 @@ def _is_current(asked: Asked, modified_at: datetime) -> bool:
     return held is not None and modified_at < held + timedelta(seconds=1)
 
 
-def _published(edition: Edition, asked: Asked) -> Answer:
+def _published(edition: Edition, asked: Asked) -> Reply:
     publication = edition.publication
     namespace = publication.region.dynamic_namespace
     if edition.modified_at is not None and _is_current(asked, edition.modified_at):
         return not_modified(modified_at=edition.modified_at, max_age=_DYNAMIC_AGE, namespace=namespace)
-    return Answer(
+    return Reply(
         status=200,
         headers=content_headers(modified=edition.modified, max_age=_DYNAMIC_AGE, namespace=namespace),
         body=publication.body,
@@ -269,9 +269,9 @@ def _published(edition: Edition, asked: Asked) -> Answer:
     )
 
 
-def _kept(asked: Asked | None, body: bytes, *, modified_at: datetime, max_age: int, namespace: str) -> Answer:
+def _kept(asked: Asked | None, body: bytes, *, modified_at: datetime, max_age: int, namespace: str) -> Reply:
     """Answer with a body, or 304 where `asked` says that the client holds it."""
     if asked is not None and _is_current(asked, modified_at):
         return not_modified(modified_at=modified_at, max_age=max_age, namespace=namespace)
     headers = content_headers(modified=last_modified(modified_at), max_age=max_age, namespace=namespace)
-    return Answer(status=200, headers=headers, body=body)
+    return Reply(status=200, headers=headers, body=body)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class InventedItem:
     """An item of the game, and what the sandbox knows of it beside what it answers."""
 
     id: int
@@ -60,7 +60,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class InventedRecipe:
     """A recipe, or one of the entries of a skill tier that only look like one."""
 
     id: int
@@ -95,7 +95,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class SkillTier:
+class InventedSkillTier:
     """What one profession can make in one part of the world."""
 
     id: int
@@ -122,22 +122,22 @@ class Profession:
 class Catalogue:
     """Everything that the static endpoints answer from."""
 
-    items: Mapping[int, Item]
+    items: Mapping[int, InventedItem]
     """By id, rising."""
     professions: Mapping[int, Profession]
     """In the unordered order of the index."""
-    tiers: Mapping[int, SkillTier]
-    recipes: Mapping[int, Recipe]
+    tiers: Mapping[int, InventedSkillTier]
+    recipes: Mapping[int, InventedRecipe]
     slot_types: Mapping[int, Name | None]
     """Slot types of modified crafting; some have no name."""
 
     @property
-    def commodities(self) -> list[Item]:
+    def commodities(self) -> list[InventedItem]:
         """The items that the region's market trades, by rising id."""
         return [item for item in self.items.values() if item.is_commodity]
 
     @property
-    def searchable(self) -> list[Item]:
+    def searchable(self) -> list[InventedItem]:
         """The items that the item search finds, by rising id."""
         return [item for item in self.items.values() if not (item.removed or item.unsearchable)]
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from ironforge_cli.regions import Region
-from ironforge_cli.sandbox.answers import Answer, json_answer
+from ironforge_cli.sandbox.answers import Reply, json_answer
 from ironforge_cli.sandbox.faults import FAULTS, Aim
 from ironforge_cli.sandbox.wire import Json, to_bytes
 
@@ -83,7 +83,7 @@ class Control:
         self._faults = faults
         self._tokens = tokens
 
-    def answer(self, *, method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
+    def answer(self, *, method: str, path: str, query: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request; what can't be done is a 400 that says why."""
         what = f"{method} {path.removeprefix(CONTROL_PATH)}"
         try:

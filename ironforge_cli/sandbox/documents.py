@@ -10,7 +10,15 @@ from ironforge_cli.sandbox.words import SEARCH_LOCALES, Name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ironforge_cli.sandbox.catalogue import Catalogue, Category, Item, Profession, Quantity, Recipe, SkillTier
+    from ironforge_cli.sandbox.catalogue import (
+        Catalogue,
+        Category,
+        InventedItem,
+        InventedRecipe,
+        InventedSkillTier,
+        Profession,
+        Quantity,
+    )
     from ironforge_cli.sandbox.wire import Json, Style
 
 _CRAFTING_CATEGORY_OFFSET = 160
@@ -59,7 +67,7 @@ def profession(style: Style, catalogue: Catalogue, found: Profession) -> dict[st
     return document
 
 
-def skill_tier(style: Style, catalogue: Catalogue, owner: Profession, tier: SkillTier) -> dict[str, Json]:
+def skill_tier(style: Style, catalogue: Catalogue, owner: Profession, tier: InventedSkillTier) -> dict[str, Json]:
     """`/data/wow/profession/{id}/skill-tier/{id}`."""
     document: dict[str, Json] = {
         **style.self_link(style.static(f"profession/{owner.id}/skill-tier/{tier.id}")),
@@ -80,7 +88,7 @@ def _category(style: Style, catalogue: Catalogue, category: Category) -> dict[st
     }
 
 
-def _listed_recipe(style: Style, recipe: Recipe) -> dict[str, Json]:
+def _listed_recipe(style: Style, recipe: InventedRecipe) -> dict[str, Json]:
     return {
         "key": {"href": style.static(f"recipe/{recipe.id}")},
         "name": None if recipe.unnamed_in_tier else style.text(recipe.name),
@@ -88,7 +96,7 @@ def _listed_recipe(style: Style, recipe: Recipe) -> dict[str, Json]:
     }
 
 
-def recipe(style: Style, catalogue: Catalogue, found: Recipe) -> dict[str, Json]:
+def recipe(style: Style, catalogue: Catalogue, found: InventedRecipe) -> dict[str, Json]:
     """`/data/wow/recipe/{id}`."""
     document: dict[str, Json] = {
         **style.self_link(style.static(f"recipe/{found.id}")),
@@ -139,12 +147,12 @@ def _quantity(made: Quantity) -> dict[str, Json]:
     return {"value": float(made.minimum) if made.form == "float_value" else made.minimum}
 
 
-def _class_names(item: Item) -> tuple[str, str]:
+def _class_names(item: InventedItem) -> tuple[str, str]:
     name, subclasses = ITEM_CLASSES[item.item_class]
     return name, subclasses[item.item_subclass]
 
 
-def _looks(style: Style, found: Item) -> dict[str, Json]:
+def _looks(style: Style, found: InventedItem) -> dict[str, Json]:
     """What an item and its preview both say of class and slot."""
     class_name, subclass_name = _class_names(found)
     class_path = f"item-class/{found.item_class}"
@@ -158,7 +166,7 @@ def _looks(style: Style, found: Item) -> dict[str, Json]:
     }
 
 
-def item(style: Style, found: Item) -> dict[str, Json]:
+def item(style: Style, found: InventedItem) -> dict[str, Json]:
     """`/data/wow/item/{id}`."""
     described: dict[str, Json] = {} if found.description is None else {"description": style.word(found.description)}
     quality = _typed(style, found.quality, QUALITIES[found.quality])
@@ -189,7 +197,9 @@ def item(style: Style, found: Item) -> dict[str, Json]:
     return document
 
 
-def _preview(style: Style, found: Item, *, quality: dict[str, Json], described: dict[str, Json]) -> dict[str, Json]:
+def _preview(
+    style: Style, found: InventedItem, *, quality: dict[str, Json], described: dict[str, Json]
+) -> dict[str, Json]:
     preview: dict[str, Json] = {
         "item": {"key": {"href": style.static(f"item/{found.id}")}, "id": found.id},
         "quality": quality,
@@ -221,7 +231,7 @@ def _preview(style: Style, found: Item, *, quality: dict[str, Json], described: 
     return preview
 
 
-def search_result(style: Style, found: Item) -> dict[str, Json]:
+def search_result(style: Style, found: InventedItem) -> dict[str, Json]:
     """One result of `/data/wow/search/item`: names are in all locales whatever was asked for."""
 
     def everywhere(english: str) -> Json:

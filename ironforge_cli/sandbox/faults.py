@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ironforge_cli.sandbox.answers import HTML_TYPE, Answer, Delivery, error_answer, html_answer
+from ironforge_cli.sandbox.answers import HTML_TYPE, Delivery, Reply, error_answer, html_answer
 from ironforge_cli.sandbox.wire import last_modified
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Scene:
 
 Republish: TypeAlias = "Callable[[Scene], Edition]"
 Rewrite: TypeAlias = "Callable[[bytes, Scene], bytes]"
-Replace: TypeAlias = "Callable[[Answer, Scene], Answer]"
+Replace: TypeAlias = "Callable[[Reply, Scene], Reply]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +361,7 @@ def _extra_keys(body: bytes, _scene: Scene) -> bytes:
 
 
 @_replacing
-def _html(answer: Answer, _scene: Scene) -> Answer:
+def _html(answer: Reply, _scene: Scene) -> Reply:
     """A web page where JSON should be, with status 200 and the headers of the real answer."""
     page = html_answer(200)
     return replace(
@@ -370,61 +370,61 @@ def _html(answer: Answer, _scene: Scene) -> Answer:
 
 
 @_replacing
-def _html_5xx(_answer: Answer, scene: Scene) -> Answer:
+def _html_5xx(_answer: Reply, scene: Scene) -> Reply:
     """A web page with status 502, or another `status`."""
     return html_answer(scene.aim.status or 502)
 
 
 @_replacing
-def _server_error(_answer: Answer, scene: Scene) -> Answer:
+def _server_error(_answer: Reply, scene: Scene) -> Reply:
     """Status 500, or another `status`, with an error in JSON."""
     return error_answer(scene.aim.status or 500)
 
 
 @_replacing
-def _rate_limited(_answer: Answer, scene: Scene) -> Answer:
+def _rate_limited(_answer: Reply, scene: Scene) -> Reply:
     """Status 429, with `Retry-After` where `retry_after` is given."""
     return error_answer(429, retry_after=scene.aim.retry_after)
 
 
 @_replacing
-def _unauthorized(_answer: Answer, _scene: Scene) -> Answer:
+def _unauthorized(_answer: Reply, _scene: Scene) -> Reply:
     """Status 401 though the token is good."""
     return error_answer(401)
 
 
 @_replacing
-def _forbidden(_answer: Answer, _scene: Scene) -> Answer:
+def _forbidden(_answer: Reply, _scene: Scene) -> Reply:
     """Status 403."""
     return error_answer(403)
 
 
 @_replacing
-def _not_found(_answer: Answer, _scene: Scene) -> Answer:
+def _not_found(_answer: Reply, _scene: Scene) -> Reply:
     """Status 404."""
     return error_answer(404)
 
 
 @_replacing
-def _no_content(answer: Answer, _scene: Scene) -> Answer:
+def _no_content(answer: Reply, _scene: Scene) -> Reply:
     """Status 204 and no body."""
     return replace(answer, status=204, body=b"", gzipped=None)
 
 
 @_replacing
-def _cut_connection(answer: Answer, _scene: Scene) -> Answer:
+def _cut_connection(answer: Reply, _scene: Scene) -> Reply:
     """The connection is reset in the middle of the body."""
     return replace(answer, delivery=Delivery.CUT)
 
 
 @_replacing
-def _slow_drip(answer: Answer, scene: Scene) -> Answer:
+def _slow_drip(answer: Reply, scene: Scene) -> Reply:
     """The body comes in twenty pieces with a pause before each: 0.2 s, or another number of `seconds`."""
     pause = _PIECES_PAUSE if scene.aim.seconds is None else scene.aim.seconds
     return replace(answer, delivery=Delivery.DRIP, pause=pause)
 
 
 @_replacing
-def _hang(answer: Answer, _scene: Scene) -> Answer:
+def _hang(answer: Reply, _scene: Scene) -> Reply:
     """No answer at all, until the client gives up."""
     return replace(answer, delivery=Delivery.NEVER)

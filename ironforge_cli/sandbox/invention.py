@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.sandbox.catalogue import QUALITIES, Catalogue, Item
+from ironforge_cli.sandbox.catalogue import QUALITIES, Catalogue, InventedItem
 from ironforge_cli.sandbox.invention_recipes import invent_crafts
 from ironforge_cli.sandbox.words import FIRST, LANDS, SECOND, Name
 
@@ -141,7 +141,7 @@ def _round_to_silver(copper: float) -> int:
     return max(100, round(copper / 100) * 100)
 
 
-def _invent_items(rng: np.random.Generator, *, items: int, commodities: int) -> dict[int, Item]:
+def _invent_items(rng: np.random.Generator, *, items: int, commodities: int) -> dict[int, InventedItem]:
     runs = _runs(items=items, commodities=commodities)
     ids: list[int] = _ids(rng, runs).tolist()
     commodity: list[int] = rng.integers(0, len(_COMMODITIES), items).tolist()
@@ -150,7 +150,7 @@ def _invent_items(rng: np.random.Generator, *, items: int, commodities: int) -> 
     quality: list[str] = rng.choice(list(QUALITIES), size=items, p=[0.04, 0.46, 0.26, 0.16, 0.075, 0.005]).tolist()
     spread: list[float] = np.exp(rng.normal(0.0, 1.4, items)).tolist()
     vendor: list[int] = rng.integers(1, 9_000, items).tolist()
-    found: dict[int, Item] = {}
+    found: dict[int, InventedItem] = {}
     rank, first = 0, 0
     for k, (item_id, run) in enumerate(zip(ids, runs.tolist(), strict=True)):
         same_name = run >= 0 and run % _RANKED_RUNS == 0 and k > 0 and runs[k - 1] == run
@@ -161,7 +161,7 @@ def _invent_items(rng: np.random.Generator, *, items: int, commodities: int) -> 
             name = replace(name, only_english=True)
         land = k * len(LANDS) // items
         equippable = family.inventory_type != "NON_EQUIP"
-        found[item_id] = Item(
+        found[item_id] = InventedItem(
             id=item_id,
             name=name,
             quality=quality[first],

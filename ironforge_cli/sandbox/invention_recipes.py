@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.sandbox.catalogue import Category, Item, Profession, Quantity, Recipe, SkillTier
+from ironforge_cli.sandbox.catalogue import (
+    Category,
+    InventedItem,
+    InventedRecipe,
+    InventedSkillTier,
+    Profession,
+    Quantity,
+)
 from ironforge_cli.sandbox.words import LANDS, Name
 
 if TYPE_CHECKING:
@@ -69,8 +76,8 @@ class Crafts:
     """What `invent_crafts` returns; the fields are those of `Catalogue`."""
 
     professions: Mapping[int, Profession]
-    tiers: Mapping[int, SkillTier]
-    recipes: Mapping[int, Recipe]
+    tiers: Mapping[int, InventedSkillTier]
+    recipes: Mapping[int, InventedRecipe]
     slot_types: Mapping[int, Name | None]
 
 
@@ -117,7 +124,7 @@ def _quantity(k: int) -> Quantity:
     return Quantity(minimum=1 + (k % 5 == 0), maximum=1 + (k % 5 == 0), form="float_value" if k % 2 else "value")
 
 
-def _reagents(rng: np.random.Generator, materials: Sequence[Item], *, land: int) -> tuple[tuple[int, int], ...]:
+def _reagents(rng: np.random.Generator, materials: Sequence[InventedItem], *, land: int) -> tuple[tuple[int, int], ...]:
     """One to six different materials, mostly of the recipe's own part of the world."""
     centre = (land + 0.5) / len(LANDS) * len(materials)
     around = rng.normal(centre, max(3.0, len(materials) / 30), int(rng.integers(1, 7))).astype(np.int64)
@@ -125,7 +132,7 @@ def _reagents(rng: np.random.Generator, materials: Sequence[Item], *, land: int)
     return tuple(zip(chosen, _whole(rng.integers(1, 21, len(chosen))), strict=True))
 
 
-def _old_recipe(recipe: Recipe, *, k: int, products: Sequence[Item]) -> Recipe:
+def _old_recipe(recipe: InventedRecipe, *, k: int, products: Sequence[InventedItem]) -> InventedRecipe:
     """Name what the recipe makes, as recipes of the older lands do: one item, or one for each faction."""
     product = products[k % len(products)]
     recipe = replace(
@@ -140,7 +147,7 @@ def _old_recipe(recipe: Recipe, *, k: int, products: Sequence[Item]) -> Recipe:
     return replace(recipe, name=product.name, crafted_item=product.id)
 
 
-def _modern_recipe(recipe: Recipe, *, k: int, products: Sequence[Item]) -> Recipe:
+def _modern_recipe(recipe: InventedRecipe, *, k: int, products: Sequence[InventedItem]) -> InventedRecipe:
     """Leave out what the recipe makes and offer slots instead; some have no fixed reagents at all."""
     return replace(
         recipe,
@@ -156,9 +163,9 @@ def _recipe(
     *,
     k: int,
     land: int,
-    materials: Sequence[Item],
-    products: Sequence[Item],
-) -> Recipe:
+    materials: Sequence[InventedItem],
+    products: Sequence[InventedItem],
+) -> InventedRecipe:
     """Invent one recipe; `k` numbers it, and says which of the rarer forms it takes."""
     reagents = _reagents(rng, materials, land=land)
     if k % 29 == 4:  # noqa: PLR2004 - one in 29 lists a reagent of which none is needed.
@@ -170,7 +177,7 @@ def _recipe(
     optional = ((spare, 1),) if k % 31 == 6 and spare is not None else ()  # noqa: PLR2004 - one in 31 lists some.
     if k % 93 == 6:  # noqa: PLR2004 - and of those one in three lists one that it needs as well.
         optional = (*optional, (reagents[-1][0], 1))
-    recipe = Recipe(
+    recipe = InventedRecipe(
         id=recipe_id,
         name=Name(""),
         reagents=reagents,
@@ -226,7 +233,7 @@ def _entries_that_are_no_recipes(plot: _Plot) -> list[Name]:
     return [Name(_GATHERED[(plot.id + k) % len(_GATHERED)]) for k in range(plot.id // 3 % 3)]
 
 
-def _teach_in_two_tiers(tiers: dict[int, SkillTier], plots: Sequence[_Plot]) -> None:
+def _teach_in_two_tiers(tiers: dict[int, InventedSkillTier], plots: Sequence[_Plot]) -> None:
     """Let the first recipe of each craft's oldest tier stand in its second as well, its newest's in another craft."""
     for older, newer in pairwise(plots):
         if older.profession == newer.profession and older.land != 0:
@@ -237,7 +244,7 @@ def _teach_in_two_tiers(tiers: dict[int, SkillTier], plots: Sequence[_Plot]) -> 
             tiers[newer.id] = replace(tiers[newer.id], categories=(*target, shared))
 
 
-def _products(items: Mapping[int, Item]) -> dict[int, Sequence[Item]]:
+def _products(items: Mapping[int, InventedItem]) -> dict[int, Sequence[InventedItem]]:
     """The items that each craft makes; every item where a small catalogue has none of the craft's kinds."""
     everything = list(items.values())
     return {
@@ -246,7 +253,7 @@ def _products(items: Mapping[int, Item]) -> dict[int, Sequence[Item]]:
     }
 
 
-def invent_crafts(rng: np.random.Generator, *, items: Mapping[int, Item], recipes: int) -> Crafts:
+def invent_crafts(rng: np.random.Generator, *, items: Mapping[int, InventedItem], recipes: int) -> Crafts:
     """Invent every profession and tier, and `recipes` recipes spread over the tiers of the crafts.
 
     Beside those each tier lists a few entries that are no recipes, as the real tiers do: they answer with
@@ -263,8 +270,8 @@ def invent_crafts(rng: np.random.Generator, *, items: Mapping[int, Item], recipe
     ids = iter(_whole(_FIRST_RECIPE_ID + np.cumsum(steps)))
     share = _whole(rng.multinomial(recipes, rng.dirichlet(np.full(len(crafting), 8.0))))
     of_each = {plot.id: count for plot, count in zip(crafting, share, strict=True)}
-    every: dict[int, Recipe] = {}
-    tiers: dict[int, SkillTier] = {}
+    every: dict[int, InventedRecipe] = {}
+    tiers: dict[int, InventedSkillTier] = {}
     for plot in plots:
         made = [
             _recipe(
@@ -278,11 +285,11 @@ def invent_crafts(rng: np.random.Generator, *, items: Mapping[int, Item], recipe
             for k in range(of_each.get(plot.id, 0))
         ]
         made += [
-            Recipe(id=next(ids), name=name, is_recipe=False, status=404 if (plot.id + k) % 2 else 200)
+            InventedRecipe(id=next(ids), name=name, is_recipe=False, status=404 if (plot.id + k) % 2 else 200)
             for k, name in enumerate(_entries_that_are_no_recipes(plot))
         ]
         every |= {recipe.id: recipe for recipe in made}
-        tiers[plot.id] = SkillTier(
+        tiers[plot.id] = InventedSkillTier(
             id=plot.id,
             name=plot.name,
             maximum_skill_level=300 if plot.land == 0 else 100,

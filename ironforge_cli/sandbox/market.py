@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ironforge_cli.sandbox.market_book import COPPER_STEP, LARGEST_ID_GAP, Book, Bool, IdRange, IdSequence
+from ironforge_cli.sandbox.market_book import COPPER_STEP, LARGEST_ID_GAP, Bool, IdRange, IdSequence, LotBook
 from ironforge_cli.sandbox.market_opening import DURATIONS, Opening
 from ironforge_cli.sandbox.market_profiles import (
     LEVELS,
@@ -227,7 +227,7 @@ class SimulatedMarket:
         place = self._book.sequence + np.where(scrambled < _OUT_OF_LINE, 8 * LARGEST_ID_GAP, 0)
         return np.lexsort((place, time_left)), time_left
 
-    def _standing_book(self, lots: int, opening: Opening) -> Book:
+    def _standing_book(self, lots: int, opening: Opening) -> LotBook:
         """Make the book of a market that has been open for days."""
         behaviour = self._behaviour
         items = len(self._profiles)
@@ -241,7 +241,7 @@ class SimulatedMarket:
         floor = self._going_price() * self._rng.uniform(behaviour.lowest_undercut, 1.1, items)
         at_floor = self._rng.random(lots) < behaviour.fresh_at_floor
         above = np.where(at_floor, 0.04, 0.25) * self._rng.standard_exponential(lots)
-        return Book.of(
+        return LotBook.of(
             index=index,
             price=_in_steps(floor[index] * (1 + above)),
             sequence=sequence,
@@ -324,7 +324,7 @@ class SimulatedMarket:
         duration = DURATIONS[np.searchsorted(longer_than, self._rng.random(len(order)), side="right")]
         self._truth.listed[:] += self._units(index, quantity)
         self._book = self._book.with_newer(
-            Book.of(
+            LotBook.of(
                 index=index,
                 price=self._draw_prices(index, at_floor),
                 sequence=self._sequence.take(len(order), live=self._book.sequence, rng=self._rng),

@@ -27,7 +27,7 @@ _PRICE_MASK = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class LotBook:
     """All lots on sale, sorted as buyers take them: by item and price, then newest first; n rows."""
 
     key: Int64
@@ -43,7 +43,7 @@ class Book:
         return len(self.key)
 
     @classmethod
-    def of(cls, *, index: Int64, price: Int64, sequence: Int64, quantity: Int32, expires: Int64) -> Book:
+    def of(cls, *, index: Int64, price: Int64, sequence: Int64, quantity: Int32, expires: Int64) -> LotBook:
         """Sort lots in any order; `price` is in steps of 100 copper."""
         key = (index << _ITEM_SHIFT) | price
         order = np.lexsort((-sequence, key))
@@ -59,11 +59,11 @@ class Book:
         """Each lot's unit price in steps of 100 copper."""
         return self.key & _PRICE_MASK
 
-    def keep(self, kept: Bool) -> Book:
+    def keep(self, kept: Bool) -> LotBook:
         """Return the book without the lots that aren't kept."""
-        return Book(self.key[kept], self.sequence[kept], self.quantity[kept], self.expires[kept])
+        return LotBook(self.key[kept], self.sequence[kept], self.quantity[kept], self.expires[kept])
 
-    def with_newer(self, lots: Book) -> Book:
+    def with_newer(self, lots: LotBook) -> LotBook:
         """Return the book with further lots, all of which are newer than its own."""
         # On the left of their equals, so that the newest is bought first.
         at = np.searchsorted(self.key, lots.key, side="left") + np.arange(len(lots))
@@ -76,7 +76,7 @@ class Book:
             column[at] = theirs
             return column
 
-        return Book(
+        return LotBook(
             key=merged(self.key, lots.key),
             sequence=merged(self.sequence, lots.sequence),
             quantity=merged(self.quantity, lots.quantity),
@@ -105,10 +105,10 @@ class Book:
         bought[self.price > dearest[index]] = 0
         return bought
 
-    def without(self, bought: Int64) -> Book:
+    def without(self, bought: Int64) -> LotBook:
         """Return the book after units of its lots were taken."""
         left = (self.quantity - bought).astype(np.int32)
-        return Book(self.key, self.sequence, left, self.expires).keep(left > 0)
+        return LotBook(self.key, self.sequence, left, self.expires).keep(left > 0)
 
     def _first_rows(self) -> Int64:
         index = self.index

@@ -15,7 +15,7 @@ from ironforge_cli.sandbox.words import LOCALES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ironforge_cli.sandbox.catalogue import Item
+    from ironforge_cli.sandbox.catalogue import InventedItem
     from ironforge_cli.sandbox.wire import Json, Style
 
 MOST_RESULTS = 1_000
@@ -32,23 +32,23 @@ class BadSearchError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _Range:
     """Whole numbers from `low` to `high`, both included."""
 
     low: int
     high: int
 
 
-def _spans(text: str) -> list[_Span]:
+def _spans(text: str) -> list[_Range]:
     """Read numbers, ranges and alternatives.
 
     >>> _spans("[3,5]"), _spans("(7,)"), _spans("1||9")
     ([_Span(low=3, high=5)], [_Span(low=8, high=2147483648)], [_Span(low=1, high=1), _Span(low=9, high=9)])
     """
-    spans: list[_Span] = []
+    spans: list[_Range] = []
     for part in text.split("||"):
         if part.isdecimal():
-            spans.append(_Span(int(part), int(part)))
+            spans.append(_Range(int(part), int(part)))
             continue
         found = _RANGE.fullmatch(part)
         if found is None:
@@ -56,7 +56,7 @@ def _spans(text: str) -> list[_Span]:
         low = int(found["low"]) if found["low"] else 0
         high = int(found["high"]) if found["high"] else _NO_LIMIT
         spans.append(
-            _Span(
+            _Range(
                 low + (found["open"] == "(" and bool(found["low"])),
                 high - (found["close"] == ")" and bool(found["high"])),
             )
@@ -64,7 +64,7 @@ def _spans(text: str) -> list[_Span]:
     return spans
 
 
-_NUMBERS: Mapping[str, Callable[[Item], int]] = {
+_NUMBERS: Mapping[str, Callable[[InventedItem], int]] = {
     "level": lambda item: item.level,
     "required_level": lambda item: item.required_level,
     "item_class.id": lambda item: item.item_class,
@@ -72,7 +72,7 @@ _NUMBERS: Mapping[str, Callable[[Item], int]] = {
     "purchase_price": lambda item: item.purchase_price,
     "sell_price": lambda item: item.sell_price,
 }
-_WORDS: Mapping[str, Callable[[Item], str]] = {
+_WORDS: Mapping[str, Callable[[InventedItem], str]] = {
     "quality.type": lambda item: item.quality,
     "inventory_type.type": lambda item: item.inventory_type,
     "is_equippable": lambda item: str(item.is_equippable).lower(),
@@ -87,7 +87,7 @@ def _words_of(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def _filtered(items: Iterable[Item], field: str, text: str) -> list[Item]:
+def _filtered(items: Iterable[InventedItem], field: str, text: str) -> list[InventedItem]:
     """Keep what matches one filter; a field that no item has matches nothing."""
     if field in _NUMBERS:
         number, spans = _NUMBERS[field], _spans(text)
@@ -104,7 +104,7 @@ def _filtered(items: Iterable[Item], field: str, text: str) -> list[Item]:
 class ItemSearch:
     """Answers searches over a catalogue's items; `items` come by rising id."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[InventedItem]) -> None:
         self._items = items
         self._ids = [item.id for item in items]
 
@@ -132,7 +132,7 @@ class ItemSearch:
         document["results"] = [search_result(style, item) for item in results]
         return to_bytes(document)
 
-    def _with_ids(self, text: str) -> Sequence[Item]:
+    def _with_ids(self, text: str) -> Sequence[InventedItem]:
         """Find items by id, each once, by rising id, without looking at all of them."""
         rows: set[int] = set()
         for span in _spans(text):
@@ -151,7 +151,7 @@ def _page_of(query: Mapping[str, str]) -> tuple[int, int]:
     return min(size, MOST_RESULTS), page
 
 
-def _ordered(items: Sequence[Item], order: str) -> Sequence[Item]:
+def _ordered(items: Sequence[InventedItem], order: str) -> Sequence[InventedItem]:
     """Sort by one field, upwards, or downwards with `:desc` behind it."""
     field, _, direction = order.partition(":")
     if field == "id":

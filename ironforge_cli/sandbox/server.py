@@ -15,7 +15,7 @@ from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from ironforge_cli.sandbox.answers import REASONS, WITHOUT_BODY, Answer, Delivery
+from ironforge_cli.sandbox.answers import REASONS, WITHOUT_BODY, Delivery, Reply
 from ironforge_cli.sandbox.api import Asked
 from ironforge_cli.sandbox.control import CONTROL_PATH
 from ironforge_cli.sandbox.wire import http_date
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         answered = service.api.answer(asked)
         self._send(answered.answer, noted=lambda size: service.note(asked, answered, size))
 
-    def _send(self, answer: Answer, *, noted: Callable[[int], None] | None = None) -> None:
+    def _send(self, answer: Reply, *, noted: Callable[[int], None] | None = None) -> None:
         headers = dict(answer.headers)
         body = answer.body
         if self.command == "HEAD" or answer.status in WITHOUT_BODY:
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close" if self.close_connection else "keep-alive")
         self.end_headers()
 
-    def _write_body(self, body: bytes, answer: Answer) -> None:
+    def _write_body(self, body: bytes, answer: Reply) -> None:
         if answer.delivery is Delivery.CUT:
             self._write_piece(body[: len(body) // 2])
             self.wfile.flush()

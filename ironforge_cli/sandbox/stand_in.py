@@ -36,7 +36,7 @@ _TICK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class LoggedRequest:
     """One request that the sandbox answered, as its log keeps it."""
 
     method: str
@@ -139,7 +139,7 @@ class Sandbox:
             token_answers_304=token_answers_304,
         )
         self._faults = api.faults
-        self._exchanges: deque[Exchange] = deque(maxlen=_EXCHANGES_KEPT)
+        self._exchanges: deque[LoggedRequest] = deque(maxlen=_EXCHANGES_KEPT)
         self._ending = threading.Event()
         service = Service(
             world=self.world,
@@ -206,7 +206,7 @@ class Sandbox:
         return self.world.now
 
     @property
-    def requests(self) -> list[Exchange]:
+    def requests(self) -> list[LoggedRequest]:
         """What was asked of it and answered, oldest first, without what was asked of the switchboard."""
         return list(self._exchanges)
 
@@ -278,7 +278,7 @@ class Sandbox:
 
     def _note(self, asked: Asked, answered: Answered, size: int) -> None:
         self._exchanges.append(
-            Exchange(
+            LoggedRequest(
                 method=asked.method,
                 path=asked.path,
                 query=asked.query,

@@ -19,7 +19,7 @@ from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
 from ironforge_cli.market.auctions import TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import RawRows, Tally, joined, moment_of
+from ironforge_cli.market.rows import RawRows, RowTally, joined, moment_of
 from ironforge_cli.regions import Region
 from tests.market.made_up_rows import day_of_rows
 
@@ -61,10 +61,10 @@ def test_a_day_reads_back_as_it_was_written(archive: ArchivedDays, tmp_path: Pat
     assert_same(joined(list(archive.pieces(DAY))), ROWS.by_auction())
     assert archive.manifest(DAY) == manifest
     assert (manifest.rows, manifest.region, manifest.date) == (200, Region.EU, DAY.day)
-    assert manifest.counts == Tally.of([ROWS]).snapshots
+    assert manifest.counts == RowTally.of([ROWS]).snapshots
     assert (manifest.format, manifest.archived_at) == (1, NOW)
     assert manifest.bytes == (tmp_path / folder_of(DAY) / DATA).stat().st_size
-    assert manifest.checksum == f"{Tally.of([ROWS]).total.checksum:016x}"
+    assert manifest.checksum == f"{RowTally.of([ROWS]).total.checksum:016x}"
     assert [one.snapshot_time for one in manifest.snapshots] == [moment_of(time) for time in sorted(manifest.counts)]
     later = DailyPartition(Region.EU, date(2024, 2, 1))
     for other in (later, DailyPartition(Region.US, DAY.day)):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
     from tests.stores import S3
 
 NOW = datetime(2026, 1, 14, 12, 30, tzinfo=UTC)
@@ -25,7 +25,7 @@ def nothing(stream: BinaryIO) -> None:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveStore:
     """Both kinds of place in turn, where nothing is."""
     if request.param == "folder":
         return store_at(str(tmp_path / "not" / "there"), environment={})
@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return store_at(f"s3://{s3.new_bucket()}/prefix", environment=s3.environment)
 
 
-USES: tuple[Callable[[Store], object], ...] = (
+USES: tuple[Callable[[ArchiveStore], object], ...] = (
     lambda store: store.put("region=eu/x", nothing),
     lambda store: store.remove("region=eu/x"),
     lambda store: store.opened("region=eu/x"),
@@ -41,7 +41,7 @@ USES: tuple[Callable[[Store], object], ...] = (
 )
 
 
-def test_a_place_without_a_marker_is_refused_in_every_use_and_never_made(store: Store) -> None:
+def test_a_place_without_a_marker_is_refused_in_every_use_and_never_made(store: ArchiveStore) -> None:
     for use in USES:
         with pytest.raises(ArchiveError, match=r"There is no archive at .*; is it mounted\? `ironforge archive init"):
             use(MadeStore(store))
@@ -51,7 +51,7 @@ def test_a_place_without_a_marker_is_refused_in_every_use_and_never_made(store: 
         assert not store.root.parent.exists()
 
 
-def test_a_place_that_was_made_is_used_as_it_is(store: Store) -> None:
+def test_a_place_that_was_made_is_used_as_it_is(store: ArchiveStore) -> None:
     assert mark(store, now=NOW) == marker_of(store)
     made = MadeStore(store)
     assert made.put("region=eu/x", nothing) == 1

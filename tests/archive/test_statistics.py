@@ -13,7 +13,7 @@ import pytest
 from ironforge_cli.archive import spark
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.statistics import (
-    Stretch,
+    ArchivedStretch,
     _days_of,  # pyright: ignore[reportPrivateUsage] - what is read too much shows in nothing else
     batch_of,
     computed,
@@ -49,7 +49,7 @@ def chain(storage: Storage, clock: TickingClock) -> Chain:
     return chain
 
 
-def rows_of(archive: ArchivedDays, tasks: list[Stretch]) -> list[Row]:
+def rows_of(archive: ArchivedDays, tasks: list[ArchivedStretch]) -> list[Row]:
     """The rows of stretches, as `stored.statistics` has them."""
     rows: list[Row] = []
     for task in tasks:
@@ -128,9 +128,9 @@ def test_the_run_in_reaches_48_hours_before_the_snapshot_that_the_first_is_compa
     archive = ArchivedDays(FolderStore(tmp_path))
     made(archive, hours)
     day = date(2024, 1, 5)
-    read = _days_of(archive, Stretch(Region.EU, day, day))
+    read = _days_of(archive, ArchivedStretch(Region.EU, day, day))
     assert [partition.day.day for partition in read] == days
-    computed_at = [found.snapshot_time for found in computed(archive, Stretch(Region.EU, day, day))]
+    computed_at = [found.snapshot_time for found in computed(archive, ArchivedStretch(Region.EU, day, day))]
     # Of the archive's very first snapshot it is not known what was before it.
     begins = 1 if days == [5] else 0
     assert [moment.hour for moment in computed_at] == [0, 1][begins:]
@@ -142,7 +142,7 @@ def test_the_last_day_of_a_stretch_is_the_last_that_is_read(tmp_path: Path) -> N
     (first, last) = stretches(archive.listed(Region.EU), days=2)
     assert [found.snapshot_time.day for found in computed(archive, first)] == [2]
     assert [found.snapshot_time.day for found in computed(archive, last)] == [3, 4]
-    assert list(computed(archive, Stretch(Region.US, first.first, last.last))) == []
+    assert list(computed(archive, ArchivedStretch(Region.US, first.first, last.last))) == []
 
 
 def test_spark_is_told_the_columns_that_come() -> None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
     from tests.stores import S3
 
 DEEP = "region=eu/date=2024-01-15/file"
 
 
 @pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveStore:
     """Both kinds of store in turn, empty."""
     if request.param == "folder":
         return store_at(str(tmp_path / "archive"), environment={})
@@ -39,11 +39,11 @@ def writing(content: bytes) -> Callable[[BinaryIO], None]:
     return write
 
 
-def put(store: Store, content: bytes, path: str = DEEP) -> int:
+def put(store: ArchiveStore, content: bytes, path: str = DEEP) -> int:
     return store.put(path, writing(content))
 
 
-def read(store: Store, path: str = DEEP) -> bytes | None:
+def read(store: ArchiveStore, path: str = DEEP) -> bytes | None:
     file = store.opened(path)
     if file is None:
         return None
@@ -51,7 +51,7 @@ def read(store: Store, path: str = DEEP) -> bytes | None:
         return file.read()
 
 
-def test_what_is_put_is_read_and_found(store: Store) -> None:
+def test_what_is_put_is_read_and_found(store: ArchiveStore) -> None:
     assert read(store) is None
     assert store.found("region=eu") == {}
     assert put(store, b"first") == 5
@@ -62,13 +62,13 @@ def test_what_is_put_is_read_and_found(store: Store) -> None:
     assert store.found("region=eu") == {DEEP: 10}
 
 
-def test_large_files_arrive_whole(store: Store) -> None:
+def test_large_files_arrive_whole(store: ArchiveStore) -> None:
     content = bytes(range(256)) * 50_000
     put(store, content)
     assert read(store) == content
 
 
-def test_a_writing_that_fails_leaves_the_old_file_and_nothing_else(store: Store) -> None:
+def test_a_writing_that_fails_leaves_the_old_file_and_nothing_else(store: ArchiveStore) -> None:
     put(store, b"old")
 
     def failing(stream: BinaryIO) -> None:
@@ -205,7 +205,7 @@ def test_a_folder_is_named_by_its_path_or_as_a_file_of_this_machine(
         store_at("file://elsewhere/a", environment={})
 
 
-def test_files_are_found_in_order_and_folders_are_none(store: Store) -> None:
+def test_files_are_found_in_order_and_folders_are_none(store: ArchiveStore) -> None:
     for path in ("region=eu/b/file", "region=eu/a/file", "region=eu/file", "region=us/file"):
         put(store, b"x", path)
     assert list(store.found("region=eu")) == ["region=eu/a/file", "region=eu/b/file", "region=eu/file"]
@@ -213,7 +213,7 @@ def test_files_are_found_in_order_and_folders_are_none(store: Store) -> None:
     assert store.name.endswith(("/archive", "/some/prefix"))
 
 
-def test_whoever_looks_while_a_file_is_written_sees_the_old_one(store: Store) -> None:
+def test_whoever_looks_while_a_file_is_written_sees_the_old_one(store: ArchiveStore) -> None:
     put(store, b"old")
     seen: list[tuple[bytes | None, dict[str, int]]] = []
 
@@ -232,7 +232,7 @@ def refuse(file: Any) -> None:
     raise RuntimeError("not what it should be")
 
 
-def names(store: Store, folder: str) -> list[str]:
+def names(store: ArchiveStore, folder: str) -> list[str]:
     """Everything in a folder of a store, unfinished files too, by name."""
     if isinstance(store, FolderStore):
         return sorted(path.name for path in (store.root / folder).iterdir())
@@ -241,7 +241,7 @@ def names(store: Store, folder: str) -> list[str]:
     return sorted(info.base_name for info in found)
 
 
-def test_what_is_found_bad_never_takes_the_place_of_the_good_one(store: Store) -> None:
+def test_what_is_found_bad_never_takes_the_place_of_the_good_one(store: ArchiveStore) -> None:
     folder = DEEP.rpartition("/")[0]
     put(store, b"old")
     with pytest.raises(RuntimeError):
@@ -253,7 +253,7 @@ def test_what_is_found_bad_never_takes_the_place_of_the_good_one(store: Store) -
     assert (read(store), seen, names(store, folder)) == (b"good", [b"good"], ["file"])
 
 
-def test_two_who_write_the_same_file_leave_each_other_s_unfinished_ones_alone(store: Store) -> None:
+def test_two_who_write_the_same_file_leave_each_other_s_unfinished_ones_alone(store: ArchiveStore) -> None:
     def write(stream: BinaryIO) -> None:
         stream.write(b"first")
         put(store, b"the second", DEEP)
@@ -267,12 +267,12 @@ def test_two_who_write_the_same_file_leave_each_other_s_unfinished_ones_alone(st
     assert names(store, DEEP.rpartition("/")[0]) == ["file"]
 
 
-def test_an_empty_file_is_a_file(store: Store) -> None:
+def test_an_empty_file_is_a_file(store: ArchiveStore) -> None:
     assert put(store, b"") == 0
     assert (read(store), store.found("")) == (b"", {DEEP: 0})
 
 
-def test_a_file_that_is_removed_is_gone(store: Store) -> None:
+def test_a_file_that_is_removed_is_gone(store: ArchiveStore) -> None:
     put(store, b"x")
     store.remove(DEEP)
     assert read(store) is None

@@ -21,8 +21,7 @@ from ironforge_cli.jobs.catalogue.work import Seeded, SeedOutcome
 from ironforge_cli.jobs.collecting.outcomes import Collected
 from ironforge_cli.jobs.days.archives import ArchivedDay, CheckedArchive, CheckedDay, Verdict
 from ironforge_cli.jobs.days.export import Exported, ExportedTables
-from ironforge_cli.jobs.days.housekeeping import Maintained
-from ironforge_cli.jobs.days.housekeeping import Outcome as Step
+from ironforge_cli.jobs.days.housekeeping import Maintained, StepOutcome
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.health.status import Health
@@ -65,7 +64,7 @@ ENDINGS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     ),
     "maintain": (
         "days.maintain.maintain",
-        Maintained((step("archive", Step.POSTPONED, rows=123_456_789, bytes=2_500),)),
+        Maintained((step("archive", StepOutcome.POSTPONED, rows=123_456_789, bytes=2_500),)),
         ("partitions", "maintain"),
     ),
     "list": (

@@ -12,8 +12,7 @@ import pytest
 from ironforge_cli.blizzard.spool import Kept
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.days.export import Exported, ExportedTables
-from ironforge_cli.jobs.days.housekeeping import Maintained, Result
-from ironforge_cli.jobs.days.housekeeping import Outcome as Step
+from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
 from ironforge_cli.market.retention import Present
 from ironforge_cli.regions import Region
@@ -30,7 +29,7 @@ TABLE = "auction_snapshots_eu_2026_01_14"
 DAY = date(2026, 1, 14)
 
 
-def step(action: str, outcome: Step, status: ExitStatus = ExitStatus.DONE, **more: Any) -> Result:
+def step(action: str, outcome: StepOutcome, status: ExitStatus = ExitStatus.DONE, **more: Any) -> Result:
     of: dict[str, Any] = {"region": Region.EU, "day": DAY, "table": TABLE, **more}
     return Result(action=action, outcome=outcome, status=status, **of)
 
@@ -40,10 +39,18 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
         "days.maintain.maintain",
         Maintained(
             (
-                step("archive", Step.DONE, rows=1_001, bytes=2_500),
-                step("drop", Step.POSTPONED, ExitStatus.DATABASE, message="it is used."),
-                step("prune", Step.FAILED, ExitStatus.DATABASE, message="no room.", region=None, day=None, table=None),
-                step("detach", Step.BLOCKED),
+                step("archive", StepOutcome.DONE, rows=1_001, bytes=2_500),
+                step("drop", StepOutcome.POSTPONED, ExitStatus.DATABASE, message="it is used."),
+                step(
+                    "prune",
+                    StepOutcome.FAILED,
+                    ExitStatus.DATABASE,
+                    message="no room.",
+                    region=None,
+                    day=None,
+                    table=None,
+                ),
+                step("detach", StepOutcome.BLOCKED),
             )
         ),
     )
@@ -73,14 +80,14 @@ def test_a_maintenance_tells_each_step_and_what_was_not_done(told: Callable[...,
         ["drop", "EU", TABLE, "postponed"],
         ["detach", "EU", TABLE, "blocked"],
     ]
-    nothing = told("days.maintain.maintain", Maintained((step("prune", Step.DONE, table=None, rows=0),)))
+    nothing = told("days.maintain.maintain", Maintained((step("prune", StepOutcome.DONE, table=None, rows=0),)))
     assert nothing("partitions", "maintain").stdout == "There is nothing to do.\n"
 
 
 def test_a_maintenance_tells_by_which_time_things_are_old(told: Callable[..., Command]) -> None:
     present = Present(LATER, {Region.US: HOUR})
     maintain = told(
-        "days.maintain.maintain", Maintained((step("drop", Step.PLANNED),), present=present, retention_days=1)
+        "days.maintain.maintain", Maintained((step("drop", StepOutcome.PLANNED),), present=present, retention_days=1)
     )
     ended = maintain("partitions", "maintain", "--dry-run", "--format", "json")
     assert [result["as_of"] for result in json.loads(ended.stdout)] == ["2026-01-14T12:03:07Z"]

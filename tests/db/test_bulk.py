@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.bulk import BLOCK_ROWS, Column, Kind, LabelColumn, copy_in, driver, fetch_columns, packed
+from ironforge_cli.db.bulk import BLOCK_ROWS, CopyColumn, Kind, LabelColumn, copy_in, driver, fetch_columns, packed
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import DatabaseError
 
@@ -71,25 +71,25 @@ def packed_rows(shared: Database) -> None:
         connection.execute(text(TABLE))
 
 
-def columns_of(rows: Sequence[Row]) -> list[Column | LabelColumn]:
+def columns_of(rows: Sequence[Row]) -> list[CopyColumn | LabelColumn]:
     """Columns of rows; what stands where a value is null must not matter, so it is a different thing each time."""
 
-    def column(name: str, kind: Kind, filler: Any) -> Column:
+    def column(name: str, kind: Kind, filler: Any) -> CopyColumn:
         values = [getattr(row, name) for row in rows]
         nulls = np.array([value is None for value in values], np.bool_)
         filled = [filler if value is None else value for value in values]
         if kind is Kind.TIMESTAMPTZ:
             filled = [value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in filled]
-        return Column(name, kind, np.array(filled, kind.native), nulls)
+        return CopyColumn(name, kind, np.array(filled, kind.native), nulls)
 
     return [
-        Column("id", Kind.INT8, np.arange(len(rows))),
+        CopyColumn("id", Kind.INT8, np.arange(len(rows))),
         column("small", Kind.INT2, 7),
         column("middle", Kind.INT4, -1),
         LabelColumn("label", np.array([LABELS.index(row.label) for row in rows], np.uint8), LABELS),
         column("large", Kind.INT8, 2**40),
         column("real_number", Kind.FLOAT8, float("nan")),
-        Column("same", Kind.INT4, 1_234),
+        CopyColumn("same", Kind.INT4, 1_234),
         column("moment", Kind.TIMESTAMPTZ, np.datetime64("NaT")),
     ]
 
@@ -155,8 +155,8 @@ def test_blocks_of_many_patterns_lose_no_row_at_their_edges(shared: Database, co
 def test_rows_of_all_labels_keep_their_order(shared: Database) -> None:
     codes = (np.arange(2 * BLOCK_ROWS + 10) % 3).astype(np.uint8)
     columns = [
-        Column("id", Kind.INT8, np.arange(len(codes))),
-        Column("same", Kind.INT4, 1),
+        CopyColumn("id", Kind.INT8, np.arange(len(codes))),
+        CopyColumn("same", Kind.INT4, 1),
         LabelColumn("label", codes, LABELS),
     ]
     with shared.transaction() as connection:
@@ -176,9 +176,9 @@ def test_rows_of_all_labels_keep_their_order(shared: Database) -> None:
 )
 def test_one_time_for_every_row_is_stored_to_the_microsecond(shared: Database, moment: datetime) -> None:
     columns = [
-        Column("id", Kind.INT8, np.arange(2)),
-        Column("moment", Kind.TIMESTAMPTZ, moment),
-        Column("same", Kind.INT4, 1),
+        CopyColumn("id", Kind.INT8, np.arange(2)),
+        CopyColumn("moment", Kind.TIMESTAMPTZ, moment),
+        CopyColumn("same", Kind.INT4, 1),
         LabelColumn("label", np.zeros(2, np.uint8), LABELS),
     ]
     with shared.transaction() as connection:
@@ -192,8 +192,8 @@ def test_a_refused_row_leaves_nothing_of_its_snapshot(shared: Database) -> None:
     ids = np.arange(3 * BLOCK_ROWS)
     ids[-1] = 0
     columns = [
-        Column("id", Kind.INT8, ids),
-        Column("same", Kind.INT4, 1),
+        CopyColumn("id", Kind.INT8, ids),
+        CopyColumn("same", Kind.INT4, 1),
         LabelColumn("label", np.zeros(len(ids), np.uint8), LABELS),
     ]
     with pytest.raises(DatabaseError, match=r"packed_rows_pkey.*SQLSTATE 23505"), shared.transaction() as connection:
@@ -204,18 +204,18 @@ def test_a_refused_row_leaves_nothing_of_its_snapshot(shared: Database) -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (Column("wrong", Kind.INT4, np.array([2**40])), "wants int32, not int64"),
-        (Column("wrong", Kind.INT8, np.array([1.5])), "wants int64, not float64"),
-        (Column("wrong", Kind.INT8, np.array([2**63], np.uint64)), "wants int64, not uint64"),
-        (Column("wrong", Kind.TIMESTAMPTZ, np.array([1])), "wants datetime64"),
-        (Column("wrong", Kind.INT8, np.array(["2026-01-14"], "M8[us]")), "wants int64, not datetime64"),
-        (Column("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14"], "M8[ns]")), "wants datetime64"),
-        (Column("wrong", Kind.INT8, 1.5), "wants int64, not 1.5"),
-        (Column("wrong", Kind.TIMESTAMPTZ, 0), "wants datetime64"),
-        (Column("wrong", Kind.TIMESTAMPTZ, datetime(2026, 1, 14)), "offset-naive"),  # noqa: DTZ001 - a naive one is refused
+        (CopyColumn("wrong", Kind.INT4, np.array([2**40])), "wants int32, not int64"),
+        (CopyColumn("wrong", Kind.INT8, np.array([1.5])), "wants int64, not float64"),
+        (CopyColumn("wrong", Kind.INT8, np.array([2**63], np.uint64)), "wants int64, not uint64"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, np.array([1])), "wants datetime64"),
+        (CopyColumn("wrong", Kind.INT8, np.array(["2026-01-14"], "M8[us]")), "wants int64, not datetime64"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14"], "M8[ns]")), "wants datetime64"),
+        (CopyColumn("wrong", Kind.INT8, 1.5), "wants int64, not 1.5"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, 0), "wants datetime64"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, datetime(2026, 1, 14)), "offset-naive"),  # noqa: DTZ001 - a naive one is refused
     ],
 )
-def test_values_that_would_not_keep_their_worth_are_refused(column: Column, message: str) -> None:
+def test_values_that_would_not_keep_their_worth_are_refused(column: CopyColumn, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         packed([column], rows=1)
 
@@ -223,29 +223,29 @@ def test_values_that_would_not_keep_their_worth_are_refused(column: Column, mess
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (Column("wrong", Kind.INT4, np.array([1], "i4")), "shape"),
-        (Column("wrong", Kind.INT4, np.array([1, 2, 3], "i4")), "shape"),
-        (Column("wrong", Kind.INT4, np.array([1, 2], "i4"), np.array([True])), "shape"),
+        (CopyColumn("wrong", Kind.INT4, np.array([1], "i4")), "shape"),
+        (CopyColumn("wrong", Kind.INT4, np.array([1, 2, 3], "i4")), "shape"),
+        (CopyColumn("wrong", Kind.INT4, np.array([1, 2], "i4"), np.array([True])), "shape"),
         (LabelColumn("wrong", np.array([1], np.uint8), LABELS), "shape"),
         (LabelColumn("wrong", np.array([0, 4], np.uint8), LABELS), "code of 4, which has no label"),
-        (Column("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14", "NaT"], "M8[us]")), "a time that is none"),
-        (Column("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14", "-5000-01-01"], "M8[us]")), "before 4713 BC"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14", "NaT"], "M8[us]")), "a time that is none"),
+        (CopyColumn("wrong", Kind.TIMESTAMPTZ, np.array(["2026-01-14", "-5000-01-01"], "M8[us]")), "before 4713 BC"),
     ],
 )
-def test_columns_that_do_not_fit_the_rows_are_refused(column: Column | LabelColumn, message: str) -> None:
+def test_columns_that_do_not_fit_the_rows_are_refused(column: CopyColumn | LabelColumn, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         packed([column], rows=2)
 
 
 def test_one_value_too_large_for_its_column_is_refused() -> None:
     with pytest.raises(OverflowError):
-        packed([Column("wrong", Kind.INT2, 40_000)], rows=1)
+        packed([CopyColumn("wrong", Kind.INT2, 40_000)], rows=1)
 
 
 def test_nothing_is_sent_when_a_column_is_refused(shared: Database) -> None:
     with shared.transaction() as connection:
         with pytest.raises(TypeError, match="wants int32"):
-            copy_in(connection, "packed_rows", [Column("middle", Kind.INT4, 0.5)], rows=1, slice_name="test")
+            copy_in(connection, "packed_rows", [CopyColumn("middle", Kind.INT4, 0.5)], rows=1, slice_name="test")
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
@@ -354,4 +354,4 @@ def test_a_copy_is_named_for_its_slice_in_pg_stat_activity(shared: Database) -> 
 
 def test_errors_of_the_driver_reach_the_caller_as_they_are(shared: Database) -> None:
     with shared.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
-        copy_in(connection, "not_there", [Column("id", Kind.INT8, 1)], rows=1, slice_name="test")
+        copy_in(connection, "not_there", [CopyColumn("id", Kind.INT8, 1)], rows=1, slice_name="test")

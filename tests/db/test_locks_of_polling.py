@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db import locks
-from ironforge_cli.db.engine import Database
+from ironforge_cli.db import locks, sessions
+from ironforge_cli.db.engine import Database, session_of
 from ironforge_cli.db.locks import Polling
 from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError
 from ironforge_cli.regions import Region
+from tests.db.embedded_playground import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,6 +54,28 @@ def end_holders(database: Database) -> None:
     with database.connect(autocommit=True) as connection:
         for process, _ in connection.execute(POLLING).all():
             connection.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+
+
+def test_a_session_that_answers_no_more_is_not_waited_for(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "LONGEST_GREETING_SECONDS", 0.5)
+    with Polling(Region.EU, folder=tmp_path / "locks") as polling:
+        polling.hold(database)
+        with database.connect(autocommit=True) as connection:
+            frozen = [process for process, _ in connection.execute(POLLING).all()]
+            kept = session_of(connection).info.backend_pid
+        for process in (*frozen, kept):
+            os.kill(process, signal.SIGSTOP)
+        try:
+            with pytest.raises(LockedError):
+                polling.hold(database)
+        finally:
+            for process in (*frozen, kept):
+                os.kill(process, signal.SIGCONT)
+        eventually(lambda: not is_polled(database, Region.EU))
+        polling.hold(database)
+        assert is_polled(database, Region.EU)
 
 
 @pytest.mark.parametrize("region", Region)

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import engine, locks, schema, sessions
 from ironforge_cli.db.engine import Database, session_of
 from ironforge_cli.db.repositories import partitions
-from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError
+from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError, UnreachableError
 from ironforge_cli.regions import Region
 from tests.db.embedded_playground import eventually
 from tests.jobs.day_tables import ago, held, hold
@@ -214,6 +214,36 @@ def test_no_session_is_left_with_settings_of_ours(external: TestServer, straight
             after = [stranger.execute(f"SHOW {setting}").fetchone() for setting in names]
             assert after == before
             assert stranger.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+        database.close()
+
+
+def test_no_free_session_is_waited_for_as_long_as_a_pooler_likes(
+    external: TestServer, straight: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = pgbouncer()
+    if program is None:
+        pytest.skip("no PgBouncer is installed")
+    for module in (engine, sessions):
+        monkeypatch.setattr(module, "LONGEST_GREETING_SECONDS", 0.2)
+    # The pooler would say "query_wait_timeout" by itself, after two minutes where nothing else is set, or never.
+    with pooler(program, external, mode="transaction", size=1, more="query_wait_timeout = 6\n") as address:
+        name = straight.url.rpartition("/")[2]
+        database = Database(f"{address}/{name}")
+        with psycopg.connect(f"{address}/{name}") as stranger:
+            with database.connect() as connection:
+                connection.execute(text("SELECT 1"))
+            stranger.execute("SELECT 1")
+            # The one that was kept waits, and so does another in its place.
+            with pytest.raises(UnreachableError, match="no session of the server was free"), database.connect():
+                raise AssertionError
+            stranger.rollback()
+            with database.connect() as connection:
+                stranger.execute("SELECT 1")
+                with pytest.raises(psycopg.Error, match="no session of the server was free"):
+                    connection.execute(text("SELECT 1"))
+            stranger.rollback()
+            with database.connect() as connection:
+                assert connection.execute(text("SELECT 1")).scalar_one() == 1
         database.close()
 
 

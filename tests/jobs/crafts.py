@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.sandbox.catalogue import Catalogue, Item, Recipe
+    from ironforge_cli.sandbox.catalogue import Catalogue, InventedItem, InventedRecipe
 
 Rows: TypeAlias = "set[tuple[Any, ...]]"
 
@@ -60,14 +60,14 @@ def shown_recipes(catalogue: Catalogue) -> list[int]:
     return sorted({row[0] for row in expected(catalogue).recipes})
 
 
-def factions(recipe: Recipe) -> dict[str, int | None]:
+def factions(recipe: InventedRecipe) -> dict[str, int | None]:
     """Who crafts a recipe, and what comes out."""
     if recipe.alliance_crafted_item is not None:
         return {"Alliance": recipe.alliance_crafted_item, "Horde": recipe.horde_crafted_item}
     return {"Neutral": recipe.crafted_item}
 
 
-def takes(recipe: Recipe) -> dict[int, tuple[int, bool]]:
+def takes(recipe: InventedRecipe) -> dict[int, tuple[int, bool]]:
     """What a recipe takes: quantity, and whether it is optional."""
     found: dict[int, tuple[int, bool]] = {}
     needed = {item for item, _ in recipe.reagents}
@@ -79,7 +79,7 @@ def takes(recipe: Recipe) -> dict[int, tuple[int, bool]]:
     return found
 
 
-def described(item: Item, locale: str) -> tuple[Any, ...]:
+def described(item: InventedItem, locale: str) -> tuple[Any, ...]:
     """A row of items; the stand-in translates names alone."""
     kind, kinds = ITEM_CLASSES[item.item_class]
     return (

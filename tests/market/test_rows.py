@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, Tally, joined, microseconds_of, moment_of, row_hashes
+from ironforge_cli.market.rows import Count, RawRows, RowTally, joined, microseconds_of, moment_of, row_hashes
 from ironforge_cli.regions import Region
 from tests.market.made_up_rows import day_of_rows
 
@@ -22,9 +22,9 @@ COLUMNS = [one.name for one in fields(RawRows)]
 def test_the_tally_depends_on_no_order_and_on_no_cut(order: list[int], cut: int) -> None:
     shuffled = ROWS.taken(np.array(order))
     pieces = [piece for piece in (shuffled.taken(slice(0, cut)), shuffled.taken(slice(cut, None))) if len(piece)]
-    tally = Tally.of(pieces)
-    assert tally.snapshots == Tally.of([ROWS]).snapshots
-    assert tally.total == Tally.of([ROWS]).total
+    tally = RowTally.of(pieces)
+    assert tally.snapshots == RowTally.of([ROWS]).snapshots
+    assert tally.total == RowTally.of([ROWS]).total
     assert tally.total.rows == len(ROWS)
 
 
@@ -33,20 +33,20 @@ def test_the_tally_depends_on_no_order_and_on_no_cut(order: list[int], cut: int)
 def test_every_bit_of_every_column_changes_the_checksum(column: str, row: int, bit: int) -> None:
     changed = getattr(ROWS, column).copy()
     changed[row] ^= 1 << bit
-    assert Tally.of([replace(ROWS, **{column: changed})]).total != Tally.of([ROWS]).total
+    assert RowTally.of([replace(ROWS, **{column: changed})]).total != RowTally.of([ROWS]).total
 
 
 def test_rows_that_swapped_a_value_have_another_checksum() -> None:
     prices = ROWS.unit_price.copy()
     prices[[0, 1]] = prices[[1, 0]]
-    assert Tally.of([replace(ROWS, unit_price=prices)]).total != Tally.of([ROWS]).total
+    assert RowTally.of([replace(ROWS, unit_price=prices)]).total != RowTally.of([ROWS]).total
 
 
 def test_a_row_that_comes_twice_and_one_that_is_missing_are_told() -> None:
-    whole = Tally.of([ROWS]).total
-    assert Tally.of([ROWS, ROWS.taken(slice(0, 1))]).total != whole
-    assert Tally.of([ROWS.taken(slice(1, None))]).total != whole
-    assert Tally().total == Count(0, 0)
+    whole = RowTally.of([ROWS]).total
+    assert RowTally.of([ROWS, ROWS.taken(slice(0, 1))]).total != whole
+    assert RowTally.of([ROWS.taken(slice(1, None))]).total != whole
+    assert RowTally().total == Count(0, 0)
 
 
 def splitmix(words: tuple[int, ...]) -> int:
@@ -82,7 +82,7 @@ def test_rows_by_auction_have_each_auctions_hours_side_by_side() -> None:
     assert sorted(zip(rows.auction_id, rows.snapshot_time, strict=True)) == list(
         zip(rows.auction_id, rows.snapshot_time, strict=True)
     )
-    assert Tally.of([rows]).total == Tally.of([ROWS]).total
+    assert RowTally.of([rows]).total == RowTally.of([ROWS]).total
 
 
 def test_rows_of_one_snapshot_are_a_book() -> None:

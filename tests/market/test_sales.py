@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ironforge_cli.market import sales
 from ironforge_cli.market.auctions import Book, Windows
-from ironforge_cli.market.sales import Outcome
+from ironforge_cli.market.sales import AuctionOutcome
 from tests.market import reference
 from tests.market.made_up import as_columns, as_snapshot, later, narrowed, whole_market
 from tests.market.reference import Auction, Snapshot
@@ -39,8 +39,8 @@ def after_an_hour(before: Snapshot, now: Snapshot) -> Comparison:
     return sales.compare(first_book(before), as_columns(now), at=NOON + HOUR)
 
 
-def outcomes(before: Snapshot, now: Snapshot) -> list[Outcome]:
-    return [Outcome(code) for code in after_an_hour(before, now).outcome.tolist()]
+def outcomes(before: Snapshot, now: Snapshot) -> list[AuctionOutcome]:
+    return [AuctionOutcome(code) for code in after_an_hour(before, now).outcome.tolist()]
 
 
 def lot(price: int = 100, quantity: int = 1, time_left: str = "VERY_LONG", *, item: int = ITEM) -> Auction:
@@ -53,7 +53,9 @@ def window_of(windows: Windows) -> tuple[int, int]:
 
 
 def assert_equal(hour: reference.Hour, comparison: Comparison, *, old: Snapshot, new: Snapshot) -> None:
-    assert [Outcome(code).name for code in comparison.outcome.tolist()] == [hour.fate[key] for key in sorted(old)]
+    assert [AuctionOutcome(code).name for code in comparison.outcome.tolist()] == [
+        hour.fate[key] for key in sorted(old)
+    ]
     assert comparison.paired.tolist() == [key in hour.paired for key in sorted(old)]
     assert comparison.weight.tolist() == [float(hour.weight.get(key, 0)) for key in sorted(old)]
     windows = zip(
@@ -209,7 +211,7 @@ def test_an_auction_that_was_medium_at_two_hourly_snapshots_has_expired_by_the_t
         snapshot_time=NOON + HOUR,
     )
     third = sales.compare(aged, as_columns({}), at=NOON + 2 * HOUR)
-    assert third.outcome.tolist() == [Outcome.EXPIRED]
+    assert third.outcome.tolist() == [AuctionOutcome.EXPIRED]
 
 
 def test_an_auction_that_was_long_and_then_medium_can_not_have_expired_an_hour_later() -> None:
@@ -235,13 +237,13 @@ def test_rounding_to_minutes_never_accumulates(seconds: int) -> None:
 
 def test_less_quantity_is_sold_for_sure() -> None:
     comparison = after_an_hour({1: lot(quantity=200)}, {1: lot(quantity=150)})
-    assert comparison.outcome.tolist() == [Outcome.PARTLY_SOLD]
+    assert comparison.outcome.tolist() == [AuctionOutcome.PARTLY_SOLD]
     assert comparison.sales.confirmed.tolist() == [50]
     assert comparison.sales.sales_low.tolist() == comparison.sales.sales_high.tolist() == [50]
 
 
-@pytest.mark.parametrize(("minutes", "outcome"), [(28, Outcome.EXPIRED), (27, Outcome.SOLD_LIKELY)])
-def test_an_auction_may_seem_to_expire_two_minutes_late(minutes: int, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("minutes", "outcome"), [(28, AuctionOutcome.EXPIRED), (27, AuctionOutcome.SOLD_LIKELY)])
+def test_an_auction_may_seem_to_expire_two_minutes_late(minutes: int, outcome: AuctionOutcome) -> None:
     comparison = sales.compare(
         first_book({1: lot(time_left="SHORT")}), as_columns({}), at=NOON + timedelta(minutes=minutes)
     )
@@ -249,29 +251,36 @@ def test_an_auction_may_seem_to_expire_two_minutes_late(minutes: int, outcome: O
 
 
 def test_a_dearer_one_that_vanishes_before_the_cheapest_was_withdrawn() -> None:
-    assert outcomes({1: lot(100), 2: lot(101)}, {1: lot(100)}) == [Outcome.STILL_THERE, Outcome.WITHDRAWN]
-    assert outcomes({1: lot(100), 2: lot(99)}, {1: lot(100)}) == [Outcome.STILL_THERE, Outcome.SOLD_LIKELY]
+    assert outcomes({1: lot(100), 2: lot(101)}, {1: lot(100)}) == [AuctionOutcome.STILL_THERE, AuctionOutcome.WITHDRAWN]
+    assert outcomes({1: lot(100), 2: lot(99)}, {1: lot(100)}) == [
+        AuctionOutcome.STILL_THERE,
+        AuctionOutcome.SOLD_LIKELY,
+    ]
 
 
 def test_at_an_equal_price_the_newest_sells_first() -> None:
     three = {1: lot(), 2: lot(), 3: lot()}
-    assert outcomes(three, {2: lot()}) == [Outcome.WITHDRAWN, Outcome.STILL_THERE, Outcome.SOLD_LIKELY]
-    assert outcomes(three, {1: lot(), 2: lot()})[2] is Outcome.SOLD_LIKELY
-    assert outcomes(three, {2: lot(), 3: lot()})[0] is Outcome.WITHDRAWN
+    assert outcomes(three, {2: lot()}) == [
+        AuctionOutcome.WITHDRAWN,
+        AuctionOutcome.STILL_THERE,
+        AuctionOutcome.SOLD_LIKELY,
+    ]
+    assert outcomes(three, {1: lot(), 2: lot()})[2] is AuctionOutcome.SOLD_LIKELY
+    assert outcomes(three, {2: lot(), 3: lot()})[0] is AuctionOutcome.WITHDRAWN
 
 
 def test_another_item_sets_no_floor() -> None:
-    assert outcomes({1: lot(500), 2: lot(1, item=8)}, {2: lot(1, item=8)})[0] is Outcome.SOLD_LIKELY
+    assert outcomes({1: lot(500), 2: lot(1, item=8)}, {2: lot(1, item=8)})[0] is AuctionOutcome.SOLD_LIKELY
 
 
 def test_a_new_listing_sets_no_floor() -> None:
-    assert outcomes({1: lot(500)}, {2: lot(1)}) == [Outcome.SOLD_LIKELY]
+    assert outcomes({1: lot(500)}, {2: lot(1)}) == [AuctionOutcome.SOLD_LIKELY]
 
 
 @pytest.mark.parametrize("now", [lot(item=8), lot(quantity=2), lot(101), lot(99)])
 def test_an_id_used_again_is_one_gone_and_one_new(now: Auction) -> None:
     comparison = after_an_hour({1: lot()}, {1: now})
-    assert comparison.outcome.tolist() == [Outcome.SOLD_LIKELY]
+    assert comparison.outcome.tolist() == [AuctionOutcome.SOLD_LIKELY]
     assert comparison.is_new.tolist() == [True]
     assert comparison.totals.new_units == now.quantity
     assert window_of(comparison.windows) == (720, 2880)
@@ -337,7 +346,7 @@ def test_a_partial_sale_above_an_untouched_cheaper_auction_is_counted() -> None:
 
 def test_after_a_gap_of_weeks_everything_gone_has_expired() -> None:
     comparison = sales.compare(first_book({1: lot()}), as_columns({2: lot()}), at=NOON + timedelta(weeks=5))
-    assert comparison.outcome.tolist() == [Outcome.EXPIRED]
+    assert comparison.outcome.tolist() == [AuctionOutcome.EXPIRED]
     assert comparison.sales.estimated_sales.tolist() == [0]
 
 

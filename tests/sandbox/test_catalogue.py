@@ -8,7 +8,7 @@ from itertools import groupby
 import pytest
 import requests
 
-from ironforge_cli.sandbox.catalogue import INVENTORY_TYPES, ITEM_CLASSES, QUALITIES, Catalogue, Recipe
+from ironforge_cli.sandbox.catalogue import INVENTORY_TYPES, ITEM_CLASSES, QUALITIES, Catalogue, InventedRecipe
 from ironforge_cli.sandbox.invention import invent
 from ironforge_cli.sandbox.stand_in import Sandbox
 from ironforge_cli.sandbox.words import KINDS, LOCALES
@@ -83,7 +83,7 @@ def test_recipes_show_every_oddity_of_the_real_ones(catalogue: Catalogue) -> Non
     recipes = [recipe for recipe in catalogue.recipes.values() if recipe.is_recipe]
     forms = {recipe.crafted_quantity.form for recipe in recipes if recipe.crafted_quantity}
     assert forms == {"value", "float_value", "range"}
-    oddities: dict[str, Callable[[Recipe], object]] = {
+    oddities: dict[str, Callable[[InventedRecipe], object]] = {
         "another item for each faction": lambda one: one.alliance_crafted_item and one.horde_crafted_item,
         "no crafted item but slots": lambda one: one.crafted_item is None and one.slots,
         "no reagents": lambda one: not one.reagents,

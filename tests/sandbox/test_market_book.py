@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ironforge_cli.sandbox.market_book import Book, IdRange, IdSequence
+from ironforge_cli.sandbox.market_book import IdRange, IdSequence, LotBook
 
 # Item, price in steps, units.
 _LOTS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 20)), max_size=30)
@@ -16,8 +16,8 @@ def _column(values: list[int]) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def _book(lots: list[tuple[int, int, int]], *, first: int = 0) -> Book:
-    return Book.of(
+def _book(lots: list[tuple[int, int, int]], *, first: int = 0) -> LotBook:
+    return LotBook.of(
         index=_column([lot[0] for lot in lots]),
         price=_column([lot[1] for lot in lots]),
         sequence=np.arange(first, first + len(lots)),
@@ -26,7 +26,7 @@ def _book(lots: list[tuple[int, int, int]], *, first: int = 0) -> Book:
     )
 
 
-def _rows(book: Book) -> list[tuple[int, int, int, int, int]]:
+def _rows(book: LotBook) -> list[tuple[int, int, int, int, int]]:
     columns = (book.index, book.price, book.sequence, book.quantity, book.expires)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 

@@ -28,7 +28,7 @@ from tests.soak.hours import RegionHours
 from tests.soak.rounds import Rounds
 from tests.soak.site import Site
 from tests.soak.weather import HARMLESS, HOUR, MINUTE, ODD, Event, Trouble
-from tests.soak.window import Ended, Place, RegionDone, Room, Sleeps, Wake, one_collect, one_window
+from tests.soak.window import Ended, Place, RegionDone, Room, Sleeps, Wake, one_collect, one_window, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -312,7 +312,7 @@ class Director:
         status = -1
         while status < 0:
             if not ours.poll(PATIENCE):
-                raise TimeoutError("a process beside the window says nothing")
+                raise silent(process, "a process beside the window", at=self.now)
             message = ours.recv()
             if isinstance(message, Sleeps):
                 ours.send(Wake(message.thread, self.seconds, self._offset))
@@ -368,7 +368,7 @@ class Director:
                     # Killed while it waited.
                     return
             if not self._running.wire.poll(PATIENCE):
-                raise TimeoutError("the window says nothing")
+                raise silent(self._running.process, "the window", at=self.now)
             try:
                 message = self._running.wire.recv()
             except (EOFError, OSError):

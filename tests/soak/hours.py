@@ -11,7 +11,7 @@ from tests.soak.weather import HARMLESS, MINUTE, NO_NEWS, ODD
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ironforge_cli.sandbox.stand_in import Exchange, Sandbox
+    from ironforge_cli.sandbox.stand_in import LoggedRequest, Sandbox
 
 FAIR_CHANCE = 10 * MINUTE
 """A window that asks a healthy API for that long has to store what is published: no pause is longer than 8 minutes."""
@@ -57,7 +57,7 @@ class RegionHours:
             if self.is_rhythm_known:
                 self.is_done = False
 
-    def note(self, answers: list[Exchange]) -> None:
+    def note(self, answers: list[LoggedRequest]) -> None:
         """Take note of what was answered while the newest was the newest."""
         for answer in answers:
             if answer.endpoint != "commodities" or answer.region is not self.region or answer.status != 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import resource
@@ -30,10 +31,12 @@ from tests.conftest import storage_in
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from ironforge_cli.market.auctions import Auctions, Book
     from ironforge_cli.market.statistics import Summary
 
+_SHOWS_STACKS = signal.SIGUSR1
 HOUSEKEEPING = Housekeeping(ahead=2, retention_days=30, log_retention_days=400)
 
 
@@ -232,6 +235,14 @@ def one_seed(wire: Connection, place: Place, *, seconds: float, offset: float) -
     wire.send(Ended(_worked(place, clock, work)))
 
 
+def silent(process: BaseProcess, who: str, *, at: datetime) -> TimeoutError:
+    """What there is to say of a process that says nothing; it shows on standard error what its threads do."""
+    if process.pid is not None and process.is_alive():
+        os.kill(process.pid, _SHOWS_STACKS)
+        process.join(2)
+    return TimeoutError(f"{who} says nothing at {at.isoformat()}; what it waits for is on standard error")
+
+
 def _become(account: int | None) -> None:
     """Be that account from now on, for good."""
     if account is not None:
@@ -253,6 +264,7 @@ def _poison(times: frozenset[datetime]) -> None:
 
 
 def _worked(place: Place, clock: DirectedClock, work: Callable[[BlizzardClient, Database], int]) -> int:
+    faulthandler.register(_SHOWS_STACKS)
     _become(place.account)
     _poison(place.poisonous)
     # What the windows say is in their rows; thousands of lines of it would hide how the soak ends.

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.frame import homes, logs
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.options import MOST_SEEDS, Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, gold, iso, sparkline
 from ironforge_cli.cli.show.tables import Column, Table
@@ -32,7 +32,7 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, Shown
+    from ironforge_cli.jobs.demo import BusyItem, Demonstrated, ShownRegion
 
 _MARK = "this-is-a-demo"
 _CATALOGUE = 1_500
@@ -48,7 +48,9 @@ Auctions = Annotated[
 ]
 Hours = Annotated[int, typer.Option("--hours", metavar="N", min=2, max=168, help="Published hours to collect.")]
 Items = Annotated[int, typer.Option("--items", metavar="N", min=1, max=100, help="Items to show of each region.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The same seed makes the same market.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=MOST_SEEDS, help="The same seed makes the same market.")
+]
 Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
@@ -211,7 +213,7 @@ def _path_without_environment() -> str:
     return os.pathsep.join(folders)
 
 
-def _show_region(shown: Shown, console: Console) -> None:
+def _show_region(shown: ShownRegion, console: Console) -> None:
     console.print(
         f"[bold]{shown.region.label}[/]  {counted(shown.snapshots, 'snapshot')}, {iso(shown.since)} to "
         f"{iso(shown.until)}",

@@ -10,7 +10,7 @@ import typer
 
 from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, require_year
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, failures_of, iso, size
 from ironforge_cli.cli.show.tables import Cell, Column, Words, listed
@@ -38,9 +38,11 @@ def utc_day(text: str) -> date:
     datetime.date(2024, 1, 15)
     """
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day such as 2024-01-15") from None
+    require_year(day, text)
+    return day
 
 
 Ahead = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ironforge_cli.cli.frame.command import command
-from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, named_regions
+from ironforge_cli.cli.frame.options import MOST_SEEDS, Format, FormatOption, Regions, duration, named_regions
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report
@@ -43,17 +43,22 @@ Auctions = Annotated[
 ]
 Items = Annotated[int, typer.Option("--items", metavar="N", min=50, max=40_000, help="Items of the catalogue.")]
 Recipes = Annotated[int, typer.Option("--recipes", metavar="N", min=0, max=9_700, help="Recipes of the catalogue.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed makes the same market.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=MOST_SEEDS, help="The same seed makes the same market.")
+]
 Speed = Annotated[
     float,
     typer.Option(
         "--speed",
         metavar="FACTOR",
         min=0,
+        max=100_000,
         help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command.",
     ),
 ]
-Latency = Annotated[float, typer.Option("--latency", metavar="SECONDS", min=0, help="Seconds before each answer.")]
+Latency = Annotated[
+    float, typer.Option("--latency", metavar="SECONDS", min=0, max=3_600, help="Seconds before each answer.")
+]
 Faults = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,13 +76,15 @@ Concerned = Annotated[
 ]
 FaultName = Annotated[str | None, typer.Argument(metavar="NAME", help="A fault of `ironforge sandbox faults`.")]
 Count = Annotated[
-    int | None, typer.Option("--count", metavar="N", min=1, help="Strike so many answers; else until --clear.")
+    int | None,
+    typer.Option("--count", metavar="N", min=1, max=1_000_000, help="Strike so many answers; else until --clear."),
 ]
 Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="NAME", help="Strike answers of this endpoint, such as token.")
 ]
 RetryAfter = Annotated[
-    int | None, typer.Option("--retry-after", metavar="SECONDS", min=0, help="For rate_limited: seconds to wait.")
+    int | None,
+    typer.Option("--retry-after", metavar="SECONDS", min=0, max=86_400, help="For rate_limited: seconds to wait."),
 ]
 Clear = Annotated[bool, typer.Option("--clear", help="Switch it off; without a name all faults.")]
 

@@ -31,7 +31,8 @@ Force = Annotated[
     ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, metavar="N", help="For trying: no more than N recipes, or items.")
+    int | None,
+    typer.Option("--limit", min=1, max=1_000_000, metavar="N", help="For trying: no more than N recipes, or items."),
 ]
 Profession = Annotated[
     str | None,

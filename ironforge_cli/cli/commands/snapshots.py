@@ -30,7 +30,9 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option("--until", parser=utc_time, metavar="TIME", help="Of this time or earlier.")
 ]
-Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest so many of each region.")]
+Limit = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="The newest so many of each region.")
+]
 Times = Annotated[
     list[datetime],
     typer.Argument(parser=exact_time, metavar="TIME", help="Times of snapshots, as `snapshots list` shows them."),

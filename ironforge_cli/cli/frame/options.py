@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -116,12 +116,31 @@ class Shared:
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
+MOST_SEEDS = 2**63 - 1
+"""The largest number that a market is made from."""
+LONGEST_SPAN = timedelta(days=36_500)
+_YEARS = range(1970, 9_000)
+"""Of what lies beyond, no day before or after could be told."""
+
+
+def require_year(when: date, text: str) -> None:
+    """Refuse a time or a day, given as `text`, that is beyond all that can be computed with."""
+    if when.year not in _YEARS:
+        raise typer.BadParameter(f"{text!r} is not within the years {_YEARS[0]} to {_YEARS[-1]}")
+
+
 def utc_time(text: str) -> datetime:
     """A time of an option: ISO 8601 (UTC where it has no zone), as HTTP writes it, `yesterday`, or a span ago.
 
     >>> utc_time("2024-01-15T03:48:02").isoformat(), utc_time("Mon, 15 Jan 2024 03:48:02 GMT").isoformat()
     ('2024-01-15T03:48:02+00:00', '2024-01-15T03:48:02+00:00')
     """
+    moment = _moment(text)
+    require_year(moment, text)
+    return moment
+
+
+def _moment(text: str) -> datetime:
     given = text.strip()
     try:
         now = datetime.now(tz=UTC)
@@ -175,6 +194,9 @@ def duration(text: str) -> timedelta:
     if not _SPAN.fullmatch(given):
         raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 1h30m or 2d")
     try:
-        return sum((timedelta(**{_UNITS[unit]: float(much)}) for much, unit in _PART.findall(given)), timedelta())
+        span = sum((timedelta(**{_UNITS[unit]: float(much)}) for much, unit in _PART.findall(given)), timedelta())
     except OverflowError:
-        raise typer.BadParameter(f"{text!r} is longer than any time can be told") from None
+        span = timedelta.max
+    if span > LONGEST_SPAN:
+        raise typer.BadParameter(f"{text!r} is longer than {LONGEST_SPAN.days:,} days")
+    return span

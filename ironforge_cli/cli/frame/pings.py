@@ -47,7 +47,7 @@ _REDIRECTS: Final = range(300, 400)
 _IN_PATH: Final = "/%:@!$&'()*+,;=~"
 
 
-class Address(NamedTuple):
+class PingAddress(NamedTuple):
     """Where to ping, taken apart."""
 
     scheme: str
@@ -59,7 +59,7 @@ class Address(NamedTuple):
     """What shows the user and password that the URL held."""
 
     @classmethod
-    def of(cls, url: str, *, command: str) -> Address:
+    def of(cls, url: str, *, command: str) -> PingAddress:
         """The address of a command's check.
 
         >>> Address.of("https://hc.example/key/{command}?create=1", command="seed all").path
@@ -84,7 +84,7 @@ class Address(NamedTuple):
 class HealthCheck:
     """One run of one command, as its health check sees it."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: PingAddress) -> None:
         self._address = address
         self._beginning = threading.Thread(target=self._sent, args=("/start",), daemon=True)
         self._has_begun = False
@@ -140,7 +140,7 @@ def health_check(invocation: Invocation, options: Mapping[str, Any]) -> HealthCh
         return None
     try:
         url = invocation.settings.ping_url
-        return None if url is None else HealthCheck(Address.of(url, command=invocation.command))
+        return None if url is None else HealthCheck(PingAddress.of(url, command=invocation.command))
     except (IronforgeError, ValueError):
         # The command itself is about to say what is wrong with the settings; the check misses a success.
         return None
@@ -157,7 +157,7 @@ def is_run_by_cron(command: str, options: Mapping[str, Any]) -> bool:
     return command in PINGED and not options.get("dry_run") and options.get("from_") is None
 
 
-def _answered(address: Address, ending: str, *, said: str | None) -> str | None:
+def _answered(address: PingAddress, ending: str, *, said: str | None) -> str | None:
     """Send one ping; returns what was wrong with the answer. Raises what urllib raises."""
     from urllib.error import HTTPError  # noqa: PLC0415 - only who has a health check waits for an HTTP client
     from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415 - the same

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
     from ironforge_cli.blizzard.client import BlizzardClient
     from ironforge_cli.blizzard.spool import Shelves
     from ironforge_cli.blizzard.transport import Transport
@@ -294,7 +294,7 @@ class Invocation:
             archive.require_made()
         return archive
 
-    def store(self, given: str | None = None) -> Store | None:
+    def store(self, given: str | None = None) -> ArchiveStore | None:
         """The place of an archive that is named so, whether there is an archive or not."""
         uri = self.settings.archive_uri if given is None else given
         if uri is None:

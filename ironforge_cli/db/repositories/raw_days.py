@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psycopg import sql
 
-from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, driver, fetch_columns
+from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, driver, fetch_columns
 from ironforge_cli.db.repositories.snapshots import LABELS, PACKED
-from ironforge_cli.market.rows import RawRows, Tally, moment_of
+from ironforge_cli.market.rows import RawRows, RowTally, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,9 +50,9 @@ def snapshot(connection: Connection, partition: DailyPartition, time: int) -> Ra
     return _fetched(connection, query, [moment_of(time)])
 
 
-def tally(connection: Connection, partition: DailyPartition) -> Tally:
+def tally(connection: Connection, partition: DailyPartition) -> RowTally:
     """Count and sum up all rows of a day's table, snapshot by snapshot."""
-    return Tally.of(snapshot(connection, partition, time) for time in snapshot_times(connection, partition))
+    return RowTally.of(snapshot(connection, partition, time) for time in snapshot_times(connection, partition))
 
 
 def pieces_by_auction(connection: Connection, partition: DailyPartition) -> Iterator[RawRows]:
@@ -76,14 +76,14 @@ def append(connection: Connection, partition: DailyPartition, rows: RawRows) -> 
         connection,
         partition.name,
         [
-            Column("snapshot_time", Kind.TIMESTAMPTZ, rows.snapshot_time.view("M8[us]")),
-            Column("auction_id", Kind.INT8, rows.auction_id),
-            Column("unit_price", Kind.INT8, rows.unit_price),
-            Column("item_id", Kind.INT4, rows.item_id),
-            Column("quantity", Kind.INT4, rows.quantity),
+            CopyColumn("snapshot_time", Kind.TIMESTAMPTZ, rows.snapshot_time.view("M8[us]")),
+            CopyColumn("auction_id", Kind.INT8, rows.auction_id),
+            CopyColumn("unit_price", Kind.INT8, rows.unit_price),
+            CopyColumn("item_id", Kind.INT4, rows.item_id),
+            CopyColumn("quantity", Kind.INT4, rows.quantity),
             LabelColumn("time_left", rows.time_left, LABELS),
-            Column("expires_after_min", Kind.INT2, rows.expires_after_min),
-            Column("expires_before_min", Kind.INT2, rows.expires_before_min),
+            CopyColumn("expires_after_min", Kind.INT2, rows.expires_after_min),
+            CopyColumn("expires_before_min", Kind.INT2, rows.expires_before_min),
         ],
         rows=len(rows),
         slice_name=_SLICE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 from sqlalchemy import delete, func, insert, select, update
 
-from ironforge_cli.db.bulk import Column, Kind, LabelColumn, copy_in, fetch_columns
+from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.market.auctions import Auctions, Book, LeftOut, TimeLeft, Windows
@@ -72,7 +72,7 @@ class RegistryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StoredSpan:
     """What is stored of a region: from when until when, and how much."""
 
     since: datetime
@@ -178,14 +178,14 @@ def _first(
     return None if row is None else Registered(*row)
 
 
-def span(connection: Connection, region: Region) -> Span | None:
+def span(connection: Connection, region: Region) -> StoredSpan | None:
     """From when until when snapshots of a region are stored, and how many auctions they hold; None without any."""
     time = REGISTRY.c.snapshot_time
     statement = select(func.min(time), func.max(time), func.count(), func.sum(REGISTRY.c.auctions)).where(
         REGISTRY.c.region == region
     )
     since, until, stored, auctions = _execute(connection, statement).one()
-    return Span(since, until, int(stored), int(auctions)) if stored else None
+    return StoredSpan(since, until, int(stored), int(auctions)) if stored else None
 
 
 def seen(connection: Connection, region: Region) -> list[Seen]:
@@ -269,14 +269,14 @@ def store(connection: Connection, region: Region, book: Book) -> None:
         connection,
         SNAPSHOTS[region].name,
         [
-            Column("snapshot_time", Kind.TIMESTAMPTZ, book.snapshot_time),
-            Column("auction_id", Kind.INT8, auctions.auction_id),
-            Column("unit_price", Kind.INT8, auctions.unit_price),
-            Column("item_id", Kind.INT4, auctions.item_id),
-            Column("quantity", Kind.INT4, auctions.quantity),
+            CopyColumn("snapshot_time", Kind.TIMESTAMPTZ, book.snapshot_time),
+            CopyColumn("auction_id", Kind.INT8, auctions.auction_id),
+            CopyColumn("unit_price", Kind.INT8, auctions.unit_price),
+            CopyColumn("item_id", Kind.INT4, auctions.item_id),
+            CopyColumn("quantity", Kind.INT4, auctions.quantity),
             LabelColumn("time_left", auctions.time_left, LABELS),
-            Column("expires_after_min", Kind.INT2, windows.expires_after_min),
-            Column("expires_before_min", Kind.INT2, windows.expires_before_min),
+            CopyColumn("expires_after_min", Kind.INT2, windows.expires_after_min),
+            CopyColumn("expires_before_min", Kind.INT2, windows.expires_before_min),
         ],
         rows=len(auctions),
         slice_name="snapshots",

@@ -9,7 +9,7 @@ from psycopg import sql
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from ironforge_cli.db.bulk import Column, Kind, copy_in, fetch_columns
+from ironforge_cli.db.bulk import CopyColumn, Kind, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY, TOKEN_PRICES
 from ironforge_cli.market.changes import (
@@ -57,31 +57,31 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
     rows = len(statistics)
     sold_out = ~statistics.priced
     sales = statistics.sales
-    compared: list[Column] = []
+    compared: list[CopyColumn] = []
     if sales is not None and statistics.interval_seconds is not None:
         unknown = None if sales.known.all() else ~sales.known
         compared = [
-            Column("estimated_sales", Kind.INT8, sales.estimated_sales, unknown),
-            Column("sales_low", Kind.INT8, sales.sales_low, unknown),
-            Column("sales_high", Kind.INT8, sales.sales_high, unknown),
-            Column("new_listings", Kind.INT8, sales.new_listings, unknown),
-            Column("new_auctions", Kind.INT4, sales.new_auctions, unknown),
-            Column("interval_seconds", Kind.INT4, statistics.interval_seconds),
+            CopyColumn("estimated_sales", Kind.INT8, sales.estimated_sales, unknown),
+            CopyColumn("sales_low", Kind.INT8, sales.sales_low, unknown),
+            CopyColumn("sales_high", Kind.INT8, sales.sales_high, unknown),
+            CopyColumn("new_listings", Kind.INT8, sales.new_listings, unknown),
+            CopyColumn("new_auctions", Kind.INT4, sales.new_auctions, unknown),
+            CopyColumn("interval_seconds", Kind.INT4, statistics.interval_seconds),
         ]
     copy_in(
         connection,
         PRICE_STATS[region].name,
         [
-            Column("item_id", Kind.INT4, statistics.item_id),
-            Column("timestamp", Kind.TIMESTAMPTZ, at),
-            Column("min_price", Kind.INT8, statistics.min_price, sold_out),
-            Column("max_price", Kind.INT8, statistics.max_price, sold_out),
-            Column("mean_price", Kind.FLOAT8, statistics.mean_price, sold_out),
-            Column("median_price", Kind.FLOAT8, statistics.median_price, sold_out),
-            Column("market_value", Kind.FLOAT8, statistics.market_value, sold_out),
-            Column("cheapest_15_percent_price", Kind.INT8, statistics.cheapest_15_percent_price, sold_out),
-            Column("total_quantity", Kind.INT8, statistics.total_quantity),
-            Column("num_auctions", Kind.INT4, statistics.num_auctions),
+            CopyColumn("item_id", Kind.INT4, statistics.item_id),
+            CopyColumn("timestamp", Kind.TIMESTAMPTZ, at),
+            CopyColumn("min_price", Kind.INT8, statistics.min_price, sold_out),
+            CopyColumn("max_price", Kind.INT8, statistics.max_price, sold_out),
+            CopyColumn("mean_price", Kind.FLOAT8, statistics.mean_price, sold_out),
+            CopyColumn("median_price", Kind.FLOAT8, statistics.median_price, sold_out),
+            CopyColumn("market_value", Kind.FLOAT8, statistics.market_value, sold_out),
+            CopyColumn("cheapest_15_percent_price", Kind.INT8, statistics.cheapest_15_percent_price, sold_out),
+            CopyColumn("total_quantity", Kind.INT8, statistics.total_quantity),
+            CopyColumn("num_auctions", Kind.INT4, statistics.num_auctions),
             *compared,
         ],
         rows=rows,

@@ -71,7 +71,7 @@ def store_single_items(region: Region, item_ids: Iterable[int], *, source: ItemS
 
 
 @dataclass(slots=True)
-class _Tallies:
+class _ItemTallies:
     """What a run has come to so far."""
 
     build: str | None
@@ -90,7 +90,7 @@ class _Tallies:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedItem:
     """What became of asking for one item."""
 
     id: int
@@ -125,7 +125,7 @@ def seed_items(work: Work) -> SeededPart:
         else:
             seeders.reopen(connection, "item")
     unread = unread[: trial.limit]
-    tallies = _Tallies(build=build, newest=build, shown=known)
+    tallies = _ItemTallies(build=build, newest=build, shown=known)
     work.progress.begin("items", total=len(unread))
     missed = unread if len(unread) <= FEW else _walk(work, unread, tallies=tallies)
     _ask_singly(work, missed, tallies=tallies)
@@ -146,7 +146,7 @@ def seed_items(work: Work) -> SeededPart:
     )
 
 
-def _walk(work: Work, unread: Sequence[int], *, tallies: _Tallies) -> list[int]:
+def _walk(work: Work, unread: Sequence[int], *, tallies: _ItemTallies) -> list[int]:
     """Store what the search knows of the wanted items, page by page; returns those that it misses."""
     missed: list[int] = []
     position = 0
@@ -171,24 +171,24 @@ def _walk(work: Work, unread: Sequence[int], *, tallies: _Tallies) -> list[int]:
     return missed
 
 
-def _ask_singly(work: Work, missed: Sequence[int], *, tallies: _Tallies) -> None:
+def _ask_singly(work: Work, missed: Sequence[int], *, tallies: _ItemTallies) -> None:
     """Ask for items one by one, and store them some at a time."""
 
-    def ask(item_id: int) -> _Asked:
+    def ask(item_id: int) -> _AskedItem:
         work.clock.check()
         try:
             read = work.source.single_item(work.region, item_id, build=tallies.build)
         except NotThereError as error:
-            return _Asked(item_id, status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
+            return _AskedItem(item_id, status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
         except RefusedAnswerError as error:
-            return _Asked(item_id, refused=str(error))
-        return _Asked(item_id, item=read.value, build=read.build)
+            return _AskedItem(item_id, refused=str(error))
+        return _AskedItem(item_id, item=read.value, build=read.build)
 
     is_trusted = False
     with work.asking() as pool:
         asked = [pool.submit(ask, item_id) for item_id in missed]
         for start in range(0, len(asked), _STORED_AT_ONCE):
-            answers: list[_Asked] = []
+            answers: list[_AskedItem] = []
             for future in asked[start : start + _STORED_AT_ONCE]:
                 answers.append(future.result())
                 work.progress.advance()
@@ -205,7 +205,7 @@ def _ask_singly(work: Work, missed: Sequence[int], *, tallies: _Tallies) -> None
             )
 
 
-def _require_plausible(work: Work, answers: Sequence[_Asked], *, tallies: _Tallies) -> bool:
+def _require_plausible(work: Work, answers: Sequence[_AskedItem], *, tallies: _ItemTallies) -> bool:
     """Whether single items are answered as they should be, so that those that are not there really left the game.
 
     Raises where so many are not shown, or make no sense, that something else must be wrong.
@@ -234,7 +234,7 @@ def _require_plausible(work: Work, answers: Sequence[_Asked], *, tallies: _Talli
     )
 
 
-def _tally(answer: _Asked, *, tallies: _Tallies) -> None:
+def _tally(answer: _AskedItem, *, tallies: _ItemTallies) -> None:
     tallies.see(answer.build)
     if answer.status is not None:
         tallies.skipped.add(str(answer.status))
@@ -244,7 +244,7 @@ def _tally(answer: _Asked, *, tallies: _Tallies) -> None:
         log.debug("Skipped the item %d: %s", answer.id, answer.refused)
 
 
-def _store(work: Work, items: Sequence[Item], *, tallies: _Tallies) -> None:
+def _store(work: Work, items: Sequence[Item], *, tallies: _ItemTallies) -> None:
     if not items:
         return
     with work.database.transaction() as connection:

@@ -73,7 +73,7 @@ class _Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedRecipe:
     """What became of asking for one recipe: its rows, or why there are none."""
 
     recipes: tuple[Recipe, ...] = ()
@@ -84,7 +84,7 @@ class _Asked:
 
 
 @dataclass(slots=True)
-class _Tallies:
+class _RecipeTallies:
     """What a run has come to so far."""
 
     changes: Changes = field(default_factory=Changes)
@@ -116,7 +116,7 @@ def seed_recipes(work: Work) -> SeededPart:
             catalogue.forget_not_shown(connection, "recipe")
         taken = catalogue.reagents_by_recipe(connection)
         not_shown = catalogue.not_shown(connection, "recipe", build=build)
-    tallies = _Tallies(newest=build)
+    tallies = _RecipeTallies(newest=build)
     with work.asking() as pool:
         listings = _listings(work, professions, pool=pool, counts=tallies.skipped)
         listed = _owned(listings, limit=trial.limit)
@@ -196,22 +196,22 @@ def _ask(
     known: dict[int, int],
     taken: dict[int, set[tuple[str, int]]],
     pool: ThreadPoolExecutor,
-) -> Future[_Asked]:
+) -> Future[_AskedRecipe]:
     """Ask for a recipe in a thread, unless it is known not to be shown; twice, where it lacks what it took before."""
 
-    def ask() -> _Asked:
+    def ask() -> _AskedRecipe:
         work.clock.check()
         if entry.id in known:
-            return _Asked(status=known[entry.id])
+            return _AskedRecipe(status=known[entry.id])
         try:
             read = work.source.recipe(work.region, entry.id, build=work.build)
             if taken.get(entry.id, set()) - _taken_by(read.value):
                 read = work.source.recipe(work.region, entry.id, build=work.build, anew=True)
         except NotThereError as error:
-            return _Asked(status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
+            return _AskedRecipe(status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
         except RefusedAnswerError as error:
-            return _Asked(refused=str(error))
-        return _Asked(recipes=tuple(read.value), build=read.build)
+            return _AskedRecipe(refused=str(error))
+        return _AskedRecipe(recipes=tuple(read.value), build=read.build)
 
     return pool.submit(ask)
 
@@ -222,7 +222,11 @@ def _taken_by(recipes: Sequence[Recipe]) -> set[tuple[str, int]]:
 
 
 def _store_each(
-    work: Work, listings: Sequence[_Listing], asked: Sequence[Sequence[Future[_Asked]]], *, tallies: _Tallies
+    work: Work,
+    listings: Sequence[_Listing],
+    asked: Sequence[Sequence[Future[_AskedRecipe]]],
+    *,
+    tallies: _RecipeTallies,
 ) -> None:
     """Store each profession as soon as all of it was answered, while the next ones are asked for."""
     unavailable = 0
@@ -256,13 +260,13 @@ def _require_reachable(listing: _Listing, *, unavailable: int) -> None:
         raise UnavailableError("Blizzard was unavailable for others, so that this was not tried.")
 
 
-def _answered(work: Work, future: Future[_Asked]) -> _Asked:
+def _answered(work: Work, future: Future[_AskedRecipe]) -> _AskedRecipe:
     answer = future.result()
     work.progress.advance()
     return answer
 
 
-def _require_plausible(answers: Sequence[_Asked]) -> None:
+def _require_plausible(answers: Sequence[_AskedRecipe]) -> None:
     """A few recipes that are not shown or make no sense are usual; many are a failure of something else."""
     refused = [answer.refused for answer in answers if answer.refused is not None]
     if len(refused) > max(_FEW_MALFORMED, len(answers) // 10):
@@ -279,7 +283,7 @@ def _require_plausible(answers: Sequence[_Asked]) -> None:
         )
 
 
-def _store(work: Work, listing: _Listing, answers: Sequence[_Asked], *, tallies: _Tallies) -> str:
+def _store(work: Work, listing: _Listing, answers: Sequence[_AskedRecipe], *, tallies: _RecipeTallies) -> str:
     """Store what was answered for one profession, in one transaction; returns a line about it."""
     build = work.build
     placed = [
@@ -320,7 +324,7 @@ def _store(work: Work, listing: _Listing, answers: Sequence[_Asked], *, tallies:
     )
 
 
-def _tally(entry: _Listed, answer: _Asked, *, skipped: Counts, tallies: _Tallies) -> None:
+def _tally(entry: _Listed, answer: _AskedRecipe, *, skipped: Counts, tallies: _RecipeTallies) -> None:
     """Count what a recipe showed; what nobody has seen before is warned of once."""
     if answer.status is not None:
         skipped.add(str(answer.status))
@@ -346,7 +350,7 @@ def _tally(entry: _Listed, answer: _Asked, *, skipped: Counts, tallies: _Tallies
             log.warning("The recipe %d has something new: %s. It is kept in recipes.data.", recipe.id, surprise)
 
 
-def _gone(work: Work, tallies: _Tallies, *, listed: set[int], is_whole: bool) -> tuple[frozenset[int], list[str]]:
+def _gone(work: Work, tallies: _RecipeTallies, *, listed: set[int], is_whole: bool) -> tuple[frozenset[int], list[str]]:
     """The stored recipes that neither a list names nor Blizzard shows by itself, and a word on those that stay.
 
     Lists that lack what Blizzard still shows are a failure of the run, and are forgotten, so that the next asks anew.
@@ -377,7 +381,7 @@ def _gone(work: Work, tallies: _Tallies, *, listed: set[int], is_whole: bool) ->
     return frozenset(), [too_many] if is_whole else []
 
 
-def _finished(work: Work, tallies: _Tallies, *, listed: set[int], is_whole: bool) -> SeededPart:
+def _finished(work: Work, tallies: _RecipeTallies, *, listed: set[int], is_whole: bool) -> SeededPart:
     """Delete what is gone, and note what is complete, where everything was read."""
     build, locale = work.build, work.source.locale
     notes: list[str] = []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import BinaryIO
 
-    from ironforge_cli.archive.store import Store
+    from ironforge_cli.archive.store import ArchiveStore
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.days.archiving import Archive
     from ironforge_cli.jobs.evidence.runs import Clock, Progress
@@ -52,7 +52,7 @@ class MadeArchive:
     """How many files of statistics and token prices."""
 
 
-def init(store: Store, *, now: datetime) -> MadeArchive:
+def init(store: ArchiveStore, *, now: datetime) -> MadeArchive:
     """Make a place an archive, unless it is one, and say what it holds; nothing in it is changed.
 
     Raises `ArchiveError` where the place can't be written, or bears a marker that can't be read.
@@ -71,7 +71,7 @@ def init(store: Store, *, now: datetime) -> MadeArchive:
     )
 
 
-def probe(store: Store) -> None:
+def probe(store: ArchiveStore) -> None:
     """Write a file into an archive, read it back, and remove it; raises `ArchiveError` where one of these fails."""
     path, content = f"{TEMPORARY}{token_hex(8)}", b"ironforge tries whether it can write here"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ironforge_cli.archive.tables import Kept
+from ironforge_cli.archive.tables import NotWritten
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
@@ -89,7 +89,7 @@ def export(
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _OneFile:
     """What goes into one file: the rows of a table in [since, until)."""
 
     table: Table
@@ -108,9 +108,12 @@ def _region(region: Region, database: Database, tables: ArchivedTables, *, attem
         first, last = there
         folder = f"{name}/region={region}"
         spans = (
-            [_Span(table, name, f"{folder}/month={since:%Y-%m}", since, until) for since, until in _months(first, last)]
+            [
+                _OneFile(table, name, f"{folder}/month={since:%Y-%m}", since, until)
+                for since, until in _months(first, last)
+            ]
             if name == "statistics"
-            else [_Span(table, name, folder, first, last + timedelta(microseconds=1))]
+            else [_OneFile(table, name, folder, first, last + timedelta(microseconds=1))]
         )
         for span in spans:
             file = failure_told(
@@ -122,21 +125,21 @@ def _region(region: Region, database: Database, tables: ArchivedTables, *, attem
 
 
 def _written(
-    span: _Span, region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt
+    span: _OneFile, region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt
 ) -> Exported | None:
     """Export one file; None where there are no rows for it."""
     with attempt.step(span.name), database.connect() as connection:
         # The rows are read twice and have to be the same: what is committed meanwhile is the next export's.
         one_state(connection)
         manifest = tables.export(span.folder, span.name, lambda: _days(connection, span), now=attempt.clock.now())
-    if manifest is Kept.EMPTY:
+    if manifest is NotWritten.EMPTY:
         return None
-    if manifest is Kept.UNCHANGED:
+    if manifest is NotWritten.UNCHANGED:
         return Exported(region, span.folder, "unchanged")
     return Exported(region, span.folder, "written", rows=manifest.rows, bytes=manifest.bytes)
 
 
-def _failed(span: _Span, region: Region, error: IronforgeError) -> Exported:
+def _failed(span: _OneFile, region: Region, error: IronforgeError) -> Exported:
     return Exported(region, span.folder, "failed", message=str(error), status=error.status)
 
 
@@ -154,7 +157,7 @@ def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetim
         since = until
 
 
-def _days(connection: Connection, span: _Span) -> Iterator[dict[str, Any]]:
+def _days(connection: Connection, span: _OneFile) -> Iterator[dict[str, Any]]:
     """A file's rows, some days at a time: a month of statistics at once would not fit into memory."""
     since, step = span.since, _DAY if span.name == "statistics" else span.until - span.since
     while since < span.until:

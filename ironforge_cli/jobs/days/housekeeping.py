@@ -51,7 +51,7 @@ class Housekeeping:
         return replace(self, leaving=tuple(region for region in self.leaving if region not in regions))
 
 
-class Outcome(StrEnum):
+class StepOutcome(StrEnum):
     """What became of a step."""
 
     PLANNED = "planned"
@@ -69,7 +69,7 @@ class Result:
 
     action: str
     """One of `Action`, `plan`, `prune` or `report`."""
-    outcome: Outcome
+    outcome: StepOutcome
     region: Region | None = None
     day: date | None = None
     table: str | None = None
@@ -92,7 +92,7 @@ class Maintained:
     @property
     def status(self) -> ExitStatus:
         """The exit code: what was done beside what was not is partial."""
-        return combined_status([result.status for result in self.results if result.outcome is not Outcome.BLOCKED])
+        return combined_status([result.status for result in self.results if result.outcome is not StepOutcome.BLOCKED])
 
 
 def described(result: Result) -> str:

@@ -22,7 +22,7 @@ from ironforge_cli.errors import (
     InterruptedRunError,
     IronforgeError,
 )
-from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
+from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
 from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.planning import Planning, present_of
 from ironforge_cli.jobs.days.pruning import is_due as rows_are_due
@@ -83,7 +83,7 @@ def maintain(
             every = with_leaving(connection, regions, storage, housekeeping)
             planned = [result for region in every for result in _told(region, planning.plan(connection, region))]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
-            planned += [pruning.result(Outcome.PLANNED, rows=pruning.rows) for pruning in old]
+            planned += [pruning.result(StepOutcome.PLANNED, rows=pruning.rows) for pruning in old]
         return Maintained(tuple(planned), present=planning.present, retention_days=housekeeping.retention_days)
     return _maintained(
         regions,
@@ -139,7 +139,7 @@ def upkeep(
         log.exception("Partitions: an unexpected error, please report it")
     else:
         for result in maintained.results:
-            if result.outcome is not Outcome.DONE:
+            if result.outcome is not StepOutcome.DONE:
                 log.warning("Partitions: %s", described(result))
         return maintained
     return None
@@ -210,11 +210,11 @@ def _lost_rows(region: Region, database: Database, *, attempt: Attempt) -> list[
         with attempt.step("count"):
             odd = odd_snapshots(database, region)
     except DatabaseError as error:
-        return [Result("report", Outcome.FAILED, region, message=str(error), status=error.status)]
+        return [Result("report", StepOutcome.FAILED, region, message=str(error), status=error.status)]
     if not odd:
         return []
     message = lost_rows.told(region, odd).removeprefix(f"{region.label}: ")
-    return [Result("report", Outcome.FAILED, region, message=message, status=ExitStatus.DATABASE)]
+    return [Result("report", StepOutcome.FAILED, region, message=message, status=ExitStatus.DATABASE)]
 
 
 class _RegionMaintenance:
@@ -235,7 +235,7 @@ class _RegionMaintenance:
             with self._attempt.step("plan"), self._database.connect() as connection:
                 found = self._planning.plan(connection, self._region)
         except (DatabaseError, ConfigurationError) as error:
-            failed = Result("plan", Outcome.FAILED, self._region, message=str(error), status=error.status)
+            failed = Result("plan", StepOutcome.FAILED, self._region, message=str(error), status=error.status)
             return [failed]
         if self._region in self._planning.housekeeping.leaving:
             drop_bodies(
@@ -247,10 +247,10 @@ class _RegionMaintenance:
         stuck: set[DailyPartition] = set()
         for step in found.steps:
             if step.partition in stuck:
-                results.append(_result(step, Outcome.BLOCKED, message="The step before it was not done."))
+                results.append(_result(step, StepOutcome.BLOCKED, message="The step before it was not done."))
                 continue
             result = self._applied(step)
-            if result.outcome is not Outcome.DONE:
+            if result.outcome is not StepOutcome.DONE:
                 stuck.add(step.partition)
             results.append(result)
         return results
@@ -261,15 +261,15 @@ class _RegionMaintenance:
                 rows = self._apply_with_patience(step)
         except BusyError as error:
             self._busy.update(*(alike for alike in _ALIKE if step.action in alike))
-            return _result(step, Outcome.POSTPONED, message=f"{error} The next run goes on.", status=error.status)
+            return _result(step, StepOutcome.POSTPONED, message=f"{error} The next run goes on.", status=error.status)
         except InterruptedRunError:
             raise
         except IronforgeError as error:
-            return _result(step, Outcome.FAILED, message=str(error), status=error.status)
+            return _result(step, StepOutcome.FAILED, message=str(error), status=error.status)
         # That days are made ahead is nothing to be told of every day; that one leaves is.
         level = logging.DEBUG if step.action is Action.CREATE else logging.INFO
         log.log(level, "%s: %s %s", self._region.label, step.action, step.partition.name)
-        return _result(step, Outcome.DONE, rows=rows)
+        return _result(step, StepOutcome.DONE, rows=rows)
 
     def _apply_with_patience(self, step: Step) -> int | None:
         if step.action in self._busy:
@@ -324,7 +324,7 @@ class _RegionMaintenance:
 
 def _told(region: Region, found: Plan) -> Iterator[Result]:
     yield from _left_undone(region, found)
-    yield from (_result(step, Outcome.PLANNED) for step in found.steps)
+    yield from (_result(step, StepOutcome.PLANNED) for step in found.steps)
 
 
 def _left_undone(region: Region, found: Plan) -> Iterator[Result]:
@@ -332,12 +332,14 @@ def _left_undone(region: Region, found: Plan) -> Iterator[Result]:
         (found.problems, ExitStatus.DATABASE),
         (found.undecided, ExitStatus.CONFIGURATION),
     ):
-        yield from (Result("report", Outcome.FAILED, region, message=message, status=status) for message in messages)
+        yield from (
+            Result("report", StepOutcome.FAILED, region, message=message, status=status) for message in messages
+        )
 
 
 def _result(
     step: Step,
-    outcome: Outcome,
+    outcome: StepOutcome,
     *,
     rows: int | None = None,
     message: str | None = None,
@@ -365,13 +367,13 @@ def _conclude(attempt: Attempt, results: Sequence[Result]) -> None:
 
 def _summarise(run: Run, maintained: Maintained) -> None:
     run.status = maintained.status
-    run.record_count = sum(result.rows or 0 for result in maintained.results if result.outcome is Outcome.DONE)
+    run.record_count = sum(result.rows or 0 for result in maintained.results if result.outcome is StepOutcome.DONE)
     undone = [described(result) for result in maintained.results if result.status is not ExitStatus.DONE]
     run.message = " ".join(undone) or None
     actions = sorted({result.action for result in maintained.results})
     run.extra = {
         "steps": {
-            action: sum(result.action == action and result.outcome is Outcome.DONE for result in maintained.results)
+            action: sum(result.action == action and result.outcome is StepOutcome.DONE for result in maintained.results)
             for action in actions
         }
     }

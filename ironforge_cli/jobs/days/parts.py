@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Evidence, Progress, Run
 
 
-class Part(Protocol):
+class EndedPart(Protocol):
     """What became of one part."""
 
     @property
@@ -34,7 +34,7 @@ class Part(Protocol):
         ...
 
 
-_Part = TypeVar("_Part", bound="Part | None")
+_EndedPart = TypeVar("_EndedPart", bound="EndedPart | None")
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def run_alone(
         yield run
 
 
-def failure_told(work: Callable[[], _Part], *, failed: Callable[[IronforgeError], _Part]) -> _Part:
+def failure_told(work: Callable[[], _EndedPart], *, failed: Callable[[IronforgeError], _EndedPart]) -> _EndedPart:
     """What became of a part; a failure is a result, too, unless somebody asked the program to end."""
     try:
         return work()
@@ -64,13 +64,13 @@ def failure_told(work: Callable[[], _Part], *, failed: Callable[[IronforgeError]
         return failed(error)
 
 
-def conclude(run: Run, parts: Sequence[Part]) -> None:
+def conclude(run: Run, parts: Sequence[EndedPart]) -> None:
     """Let the run's benchmark say what became of its parts together."""
     run.status = combined_status([part.status for part in parts])
     run.record_count = sum(part.rows or 0 for part in parts)
     run.message = messages_of(parts)
 
 
-def messages_of(parts: Sequence[Part]) -> str | None:
+def messages_of(parts: Sequence[EndedPart]) -> str | None:
     """What went wrong in any of the parts; None: nothing."""
     return " ".join(part.message for part in parts if part.message) or None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.db.repositories import partitions, runs
 from ironforge_cli.errors import DatabaseError
-from ironforge_cli.jobs.days.housekeeping import Outcome, Result
+from ironforge_cli.jobs.days.housekeeping import Result, StepOutcome
 from ironforge_cli.market.retention import cutoff, has_outlived
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Pruning:
     before: datetime
     rows: int
 
-    def result(self, outcome: Outcome, *, rows: int) -> Result:
+    def result(self, outcome: StepOutcome, *, rows: int) -> Result:
         """What became of it."""
         message = f"rows older than {self.before.isoformat()}"
         return Result("prune", outcome, table=self.table.name, rows=rows, message=message)
@@ -68,7 +68,7 @@ def prune(database: Database, *, retention_days: int, clock: Clock, now: datetim
                 if deleted < runs.PRUNED_AT_ONCE:
                     break
         except DatabaseError as error:
-            failed = pruning.result(Outcome.FAILED, rows=rows)
+            failed = pruning.result(StepOutcome.FAILED, rows=rows)
             yield replace(failed, message=str(error), status=error.status)
         else:
-            yield pruning.result(Outcome.DONE, rows=rows)
+            yield pruning.result(StepOutcome.DONE, rows=rows)

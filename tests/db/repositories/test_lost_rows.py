@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
-from ironforge_cli.jobs.days.housekeeping import Outcome
+from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.jobs.days.maintain import maintain
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
@@ -98,7 +98,7 @@ def test_upkeep_of_days_tells_it_and_fails(chain: Chain, storage: Storage, clock
     chain.take_raw_rows(Region.EU, LAST)
     results = maintain((Region.EU,), storage=storage, housekeeping=KEPT, clock=clock, count_rows=True).results
     (told,) = [result for result in results if result.action == "report"]
-    assert (told.outcome, told.region) == (Outcome.FAILED, Region.EU)
+    assert (told.outcome, told.region) == (StepOutcome.FAILED, Region.EU)
     assert "are not those that were stored" in str(told.message)
     again = maintain((Region.EU,), storage=storage, housekeeping=KEPT, clock=clock).results
     assert [result for result in again if result.action == "report"] == []

@@ -10,7 +10,7 @@ import pytest
 
 from ironforge_cli.db.repositories import partitions, raw_days, snapshots
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Tally, joined, moment_of
+from ironforge_cli.market.rows import RowTally, joined, moment_of
 from ironforge_cli.regions import Region
 from tests.market.made_up_rows import day_of_rows
 
@@ -33,7 +33,7 @@ def test_rows_come_back_as_they_were_put(stored: Database) -> None:
     times = np.unique(ROWS.snapshot_time).tolist()
     with stored.connect() as connection:
         assert raw_days.snapshot_times(connection, DAY) == times
-        assert raw_days.tally(connection, DAY) == Tally.of([ROWS])
+        assert raw_days.tally(connection, DAY) == RowTally.of([ROWS])
         book = snapshots.load(connection, Region.US, moment_of(times[1]))
         assert book is not None
         expected = raw_days.snapshot(connection, DAY, times[1]).book()
@@ -53,7 +53,7 @@ def test_pieces_are_in_the_order_of_auctions_and_share_none(
         assert len(pieces) == 14
         assert max(len(piece) for piece in pieces) < 300
     assert joined(pieces).auction_id.tolist() == ROWS.by_auction().auction_id.tolist()
-    assert Tally.of(pieces) == Tally.of([ROWS])
+    assert RowTally.of(pieces) == RowTally.of([ROWS])
     ends = [(int(piece.auction_id[0]), int(piece.auction_id[-1])) for piece in pieces]
     assert all(last < first for (_, last), (first, _) in pairwise(ends))
 
@@ -93,14 +93,14 @@ def test_pieces_are_of_one_moment_though_others_store_meanwhile(
             snapshots.remove(other, Region.US, moment_of(int(ROWS.snapshot_time[0])))
         pieces += reading
     assert len(pieces) > 1
-    assert Tally.of(pieces) == Tally.of([ROWS])
+    assert RowTally.of(pieces) == RowTally.of([ROWS])
 
 
 def test_only_the_snapshot_of_that_time_is_read(stored: Database) -> None:
     time = int(ROWS.snapshot_time[-1])
     expected = ROWS.taken(ROWS.snapshot_time == time)
     with stored.connect() as connection:
-        assert Tally.of([raw_days.snapshot(connection, DAY, time)]) == Tally.of([expected])
+        assert RowTally.of([raw_days.snapshot(connection, DAY, time)]) == RowTally.of([expected])
         assert len(raw_days.snapshot(connection, DAY, time + 1)) == 0
 
 
@@ -109,4 +109,4 @@ def test_an_empty_table_has_nothing(any_database: Database) -> None:
         partitions.create(connection, DAY)
         assert raw_days.snapshot_times(connection, DAY) == []
         assert list(raw_days.pieces_by_auction(connection, DAY)) == []
-        assert raw_days.tally(connection, DAY) == Tally()
+        assert raw_days.tally(connection, DAY) == RowTally()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ironforge_cli.db.repositories.seeders import SeederState
-    from ironforge_cli.sandbox.catalogue import Catalogue, Recipe
+    from ironforge_cli.sandbox.catalogue import Catalogue, InventedRecipe
     from tests.jobs.conftest import Collector
     from tests.jobs.seeders import Seeder
 
@@ -28,7 +28,7 @@ def states(seeder: Seeder) -> dict[str, SeederState]:
         return seeders.seeder_states(connection)
 
 
-def changed(catalogue: Catalogue, **recipes: Recipe | None) -> Catalogue:
+def changed(catalogue: Catalogue, **recipes: InventedRecipe | None) -> Catalogue:
     """A catalogue in which some recipes, by `r` and number, are others, or are listed no more."""
     by_id = {int(name[1:]): recipe for name, recipe in recipes.items()}
     gone = {number for number, recipe in by_id.items() if recipe is None}
@@ -48,7 +48,7 @@ def changed(catalogue: Catalogue, **recipes: Recipe | None) -> Catalogue:
     return replace(catalogue, recipes=kept, tiers=tiers)
 
 
-def shown(catalogue: Catalogue, *, split: bool = False) -> list[Recipe]:
+def shown(catalogue: Catalogue, *, split: bool = False) -> list[InventedRecipe]:
     """Recipes that are listed and answered, and take something."""
     listed = (catalogue.recipes[number] for number in crafts.shown_recipes(catalogue))
     return [

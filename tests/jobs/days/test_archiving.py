@@ -17,9 +17,9 @@ from ironforge_cli.errors import ArchiveError, ExitStatus, UsageError
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.archiving import Archive
-from ironforge_cli.jobs.days.housekeeping import Housekeeping, Outcome
+from ironforge_cli.jobs.days.housekeeping import Housekeeping, StepOutcome
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, Tally
+from ironforge_cli.market.rows import Count, RawRows, RowTally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import register
 from tests.jobs.one_process import STEPS, one_maintenance, started
@@ -91,7 +91,7 @@ def maintain(storage: Storage, archive: Archive | None, clock: TickingClock, **o
 
 
 def undone(maintained: Maintained) -> list[str]:
-    return [job.described(result) for result in maintained.results if result.outcome is not Outcome.DONE]
+    return [job.described(result) for result in maintained.results if result.outcome is not StepOutcome.DONE]
 
 
 def restore(storage: Storage, archive: Archive, clock: TickingClock, day: date = FIRST, **options: Any) -> Any:
@@ -124,7 +124,7 @@ def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
         in_table, in_archive = held(storage.database, day), archived(archive, day)
         assert bool(in_table) != bool(in_archive)
         assert bool(in_table) == (day.starts_at >= clock.now() - timedelta(days=30))
-        assert {**in_table, **in_archive} == Tally.of([rows]).snapshots
+        assert {**in_table, **in_archive} == RowTally.of([rows]).snapshots
     listed = by_day.listed(DEFAULT_REGIONS, database=storage.database, archive=archive)
     assert sum(one.rows + (one.archived_rows or 0) for one in listed) == sum(map(len, expected.values()))
     assert {one.state for one in listed} == {"attached", "archived"}
@@ -132,7 +132,7 @@ def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
     for day in (days[0], days[7]):
         by_day.restore((day.region,), day.day, storage=storage, archive=archive, clock=clock)
         job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=kept, clock=clock)
-        assert held(storage.database, day) == Tally.of([expected[day]]).snapshots
+        assert held(storage.database, day) == RowTally.of([expected[day]]).snapshots
         assert states(storage.database, (day.region,))[day.name] == "restored"
         by_day.drop((day.region,), day.day, storage=storage, archive=archive, clock=clock)
         assert held(storage.database, day) == {}
@@ -157,7 +157,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_goes_on(
     process.join()
     assert process.exitcode == -9
     for day, rows in expected.items():
-        whole = Tally.of([rows]).snapshots
+        whole = RowTally.of([rows]).snapshots
         in_table = held(storage.database, day)
         # Whoever was dropped is archived, and nothing is in between.
         assert in_table in ({}, whole)
@@ -165,10 +165,10 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_goes_on(
     assert undone(maintain(storage, archive, clock)) == []
     for day, rows in expected.items():
         assert held(storage.database, day) == {}
-        assert archived(archive, day) == Tally.of([rows]).snapshots
+        assert archived(archive, day) == RowTally.of([rows]).snapshots
         assert sorted(path.name for path in (folder / folder_of(day)).iterdir()) == [MANIFEST, DATA]
         restore(storage, archive, clock, day.day)
-        assert held(storage.database, day) == Tally.of([rows]).snapshots
+        assert held(storage.database, day) == RowTally.of([rows]).snapshots
 
 
 def test_the_whole_way_by_a_store_that_speaks_s3(storage: Storage, clock: TickingClock, s3: S3) -> None:
@@ -181,7 +181,7 @@ def test_the_whole_way_by_a_store_that_speaks_s3(storage: Storage, clock: Tickin
     (listed, _) = by_day.listed(EU, database=storage.database, archive=archive)
     assert (listed.state, listed.archived_rows) == ("archived", 240)
     restore(storage, archive, clock)
-    assert held(storage.database, OLD) == Tally.of([rows]).snapshots
+    assert held(storage.database, OLD) == RowTally.of([rows]).snapshots
     drop(storage, archive, clock)
     assert held(storage.database, OLD) == {}
 
@@ -263,10 +263,10 @@ def test_rows_that_come_between_archiving_and_dropping_are_not_lost(
 
     monkeypatch.setattr(Archive, "keep", kept_and_added)
     assert maintain(storage, archive, clock).status is ExitStatus.PARTIAL
-    assert held(storage.database, OLD) == Tally.of([rows]).snapshots
+    assert held(storage.database, OLD) == RowTally.of([rows]).snapshots
     monkeypatch.setattr(Archive, "keep", keep)
     assert undone(maintain(storage, archive, clock)) == []
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+    assert archived(archive, OLD) == RowTally.of([rows]).snapshots
 
 
 def test_a_day_stored_again_after_its_archiving_adds_to_the_archive(
@@ -280,7 +280,7 @@ def test_a_day_stored_again_after_its_archiving_adds_to_the_archive(
     store(storage.database, OLD, rows.taken(rows.snapshot_time == late))
     assert undone(maintain(storage, archive, clock)) == []
     assert held(storage.database, OLD) == {}
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+    assert archived(archive, OLD) == RowTally.of([rows]).snapshots
 
 
 def test_a_day_whose_windows_were_computed_again_is_archived_again(
@@ -295,7 +295,7 @@ def test_a_day_whose_windows_were_computed_again_is_archived_again(
     store(storage.database, OLD, changed.taken(changed.snapshot_time == last))
     assert undone(maintain(storage, archive, clock)) == []
     assert held(storage.database, OLD) == {}
-    assert archived(archive, OLD) == Tally.of([changed]).snapshots
+    assert archived(archive, OLD) == RowTally.of([changed]).snapshots
 
 
 def test_a_damaged_archive_is_not_written_over_where_it_alone_holds_snapshots(
@@ -315,7 +315,7 @@ def test_a_damaged_archive_is_not_written_over_where_it_alone_holds_snapshots(
     assert "holds 2 snapshots that" in refused(storage, archive, clock)
     (folder / "manifest").rename(folder / folder_of(OLD) / MANIFEST)
     assert undone(maintain(storage, archive, clock)) == []
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+    assert archived(archive, OLD) == RowTally.of([rows]).snapshots
 
 
 def test_an_empty_day_is_dropped_and_takes_nothing_from_the_archive(
@@ -327,7 +327,7 @@ def test_an_empty_day_is_dropped_and_takes_nothing_from_the_archive(
     with storage.database.transaction() as connection:
         partitions.create(connection, OLD)
     assert undone(maintain(storage, archive, clock)) == []
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+    assert archived(archive, OLD) == RowTally.of([rows]).snapshots
     assert OLD.name not in states(storage.database)
 
 
@@ -344,7 +344,7 @@ def test_a_restored_day_that_was_changed_is_archived_again_before_it_is_dropped(
     store(storage.database, OLD, rows.taken(rows.snapshot_time == rows.snapshot_time[0]))
     assert states(storage.database)[OLD.name] == "restored"
     assert drop(storage, archive, clock).status is ExitStatus.DONE
-    assert archived(archive, OLD) == Tally.of([rows]).snapshots
+    assert archived(archive, OLD) == RowTally.of([rows]).snapshots
 
 
 def test_restoring_twice_or_into_a_day_that_is_held_adds_what_is_missing(
@@ -357,7 +357,7 @@ def test_restoring_twice_or_into_a_day_that_is_held_adds_what_is_missing(
     shown = restore(storage, archive, clock, dry_run=True)
     assert [(day.outcome, day.rows) for day in shown.days] == [("planned", 20)]
     assert restore(storage, archive, clock).days[0].rows == 20
-    assert held(storage.database, OLD) == Tally.of([rows]).snapshots
+    assert held(storage.database, OLD) == RowTally.of([rows]).snapshots
     assert restore(storage, archive, clock).days[0].rows == 0
     assert undone(maintain(storage, archive, clock)) == []
     assert states(storage.database)[OLD.name] == "restored"
@@ -431,7 +431,9 @@ def test_collecting_never_fails_beside_maintenance_that_archives_and_drops(
             maintained = job.maintain(
                 DEFAULT_REGIONS, storage=collector.storage, housekeeping=kept, clock=collector.clock
             )
-            failures.extend(job.described(result) for result in maintained.results if result.outcome is Outcome.FAILED)
+            failures.extend(
+                job.described(result) for result in maintained.results if result.outcome is StepOutcome.FAILED
+            )
 
     thread = threading.Thread(target=maintaining)
     thread.start()

@@ -15,7 +15,7 @@ from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.jobs.days.archiving import Archive
-from ironforge_cli.market.rows import RawRows, Tally
+from ironforge_cli.market.rows import RawRows, RowTally
 from tests.jobs.day_tables import ago
 from tests.market.made_up_rows import day_of_rows
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OLD = ago(40)
 ROWS = day_of_rows(OLD, snapshots=3, auctions=4)
-WHOLE = Tally.of([ROWS]).snapshots
+WHOLE = RowTally.of([ROWS]).snapshots
 FIRST = ROWS.taken(ROWS.snapshot_time == ROWS.snapshot_time[0])
 REST = ROWS.taken(ROWS.snapshot_time != ROWS.snapshot_time[0])
 
@@ -75,7 +75,7 @@ def test_a_day_that_is_archived_already_is_read_back_and_not_written_again(
     assert archive.keep(database, OLD) == len(FIRST)
     require_kept(archive, database)
     assert archive.archived(OLD).archived_at == at
-    assert in_table(database) == Tally.of([FIRST]).snapshots
+    assert in_table(database) == RowTally.of([FIRST]).snapshots
     assert archive.days.tally(OLD).snapshots == WHOLE
 
 
@@ -95,7 +95,7 @@ def test_of_a_snapshot_that_both_hold_the_tables_rows_count_and_the_others_stay(
     clock.turn_to(at)
     assert archive.keep(database, OLD) == len(ROWS)
     assert archive.archived(OLD).archived_at == at
-    assert archive.days.tally(OLD).snapshots == {**WHOLE, **Tally.of([changed]).snapshots}
+    assert archive.days.tally(OLD).snapshots == {**WHOLE, **RowTally.of([changed]).snapshots}
     require_kept(archive, database)
 
 
@@ -158,7 +158,7 @@ def test_a_file_without_a_manifest_is_written_anew_unless_it_holds_what_the_tabl
     else:
         assert archive.keep(database, OLD) == len(REST)
         assert ("It is written anew." in caplog.text) is (left == "cut")
-        assert archive.days.tally(OLD).snapshots == archive.archived(OLD).counts == Tally.of([REST]).snapshots
+        assert archive.days.tally(OLD).snapshots == archive.archived(OLD).counts == RowTally.of([REST]).snapshots
 
 
 def test_a_writing_that_was_ended_between_file_and_manifest_loses_nothing(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.days.housekeeping import Maintained, Outcome, Result, described
+from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
 
-DONE = Result("create", Outcome.DONE)
-POSTPONED = Result("detach", Outcome.POSTPONED, status=ExitStatus.DATABASE)
-BLOCKED = Result("drop", Outcome.BLOCKED)
+DONE = Result("create", StepOutcome.DONE)
+POSTPONED = Result("detach", StepOutcome.POSTPONED, status=ExitStatus.DATABASE)
+BLOCKED = Result("drop", StepOutcome.BLOCKED)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,9 @@ def test_what_was_done_beside_what_was_not_is_partial(results: tuple[Result, ...
 
 
 def test_a_step_that_was_not_done_is_one_line() -> None:
-    assert described(Result("detach", Outcome.POSTPONED, table="t", message="Busy.")) == "detach t was postponed: Busy."
-    assert described(Result("drop", Outcome.BLOCKED, table="t")) == "drop t was blocked."
-    assert described(Result("plan", Outcome.FAILED, message="Why.")) == "plan was failed: Why."
+    assert (
+        described(Result("detach", StepOutcome.POSTPONED, table="t", message="Busy."))
+        == "detach t was postponed: Busy."
+    )
+    assert described(Result("drop", StepOutcome.BLOCKED, table="t")) == "drop t was blocked."
+    assert described(Result("plan", StepOutcome.FAILED, message="Why.")) == "plan was failed: Why."

@@ -15,7 +15,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, LockedError, UsageError
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
-from ironforge_cli.jobs.days.housekeeping import Outcome
+from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import (
     EU,
@@ -101,7 +101,7 @@ def test_the_region_whose_days_are_in_somebodys_way_hinders_no_other(storage: St
     execute(storage.database, f"CREATE TABLE {ago(0).name} (LIKE {PARENT} INCLUDING ALL)")
     maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=KEPT, clock=clock)
     assert maintained.status is ExitStatus.PARTIAL
-    (problem,) = [result for result in maintained.results if result.outcome is not Outcome.DONE]
+    (problem,) = [result for result in maintained.results if result.outcome is not StepOutcome.DONE]
     assert problem.message is not None
     assert f"{ago(0).name} can't be made: a table of that name is there" in problem.message
     assert ("partitions maintain", "eu", "failed") in log_rows(storage.database)
@@ -122,7 +122,7 @@ def test_a_default_partition_with_rows_in_the_way_is_reported_and_then_mended(
         f"INSERT INTO {PARENT} VALUES ('{TODAY} 03:04:05+00', 1, 1, 1, 1, 'LONG', 120, 720)",
     )
     maintained = maintain(any_storage, clock)
-    (problem,) = [result for result in maintained.results if result.outcome is not Outcome.DONE]
+    (problem,) = [result for result in maintained.results if result.outcome is not StepOutcome.DONE]
     assert problem.message is not None
     assert f"the default partition rest holds rows of {TODAY}" in problem.message
     # Days without rows in the way are made beside it, and old ones leave.
@@ -295,7 +295,7 @@ def test_a_role_that_may_only_read_sees_the_list_and_the_plan(reader: Storage, c
     assert len(maintain(reader, clock, dry_run=True).results) == 2
     maintained = maintain(reader, clock)
     assert maintained.status is ExitStatus.DATABASE
-    assert {result.outcome for result in maintained.results} == {Outcome.FAILED}
+    assert {result.outcome for result in maintained.results} == {StepOutcome.FAILED}
 
 
 def test_a_signal_ends_upkeep_and_is_no_failure_of_the_collection(storage: Storage, clock: TickingClock) -> None:

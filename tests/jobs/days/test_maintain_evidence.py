@@ -14,7 +14,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ArchiveError, BusyError, ConfigurationError, ExitStatus
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
-from ironforge_cli.jobs.days.housekeeping import Outcome
+from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import (
@@ -202,7 +202,7 @@ def test_what_was_not_done_is_told_in_the_rows_of_the_run_and_of_its_region(
     hold(storage.database, 40)
     with reading(storage.database):
         maintained = job.maintain(DEFAULT_REGIONS, storage=storage, housekeeping=KEPT, clock=clock)
-    (undone,) = [result for result in maintained.results if result.outcome is Outcome.POSTPONED]
+    (undone,) = [result for result in maintained.results if result.outcome is StepOutcome.POSTPONED]
     assert (undone.region, undone.status) == (Region.EU, ExitStatus.DATABASE)
     said = f"detach {ago(40).name} was postponed: {undone.message}"
     assert "The next run goes on." in said
@@ -316,7 +316,7 @@ def test_rows_are_told_of_what_was_done_alone(
             patched.setattr(job, "prune", _released(holder))
             maintained = maintain(storage, clock, replace(KEPT, ahead=0))
     (failed,) = [result for result in maintained.results if result.action == "prune"]
-    assert (failed.outcome, failed.rows, failed.status) == (Outcome.FAILED, 1, ExitStatus.DATABASE)
+    assert (failed.outcome, failed.rows, failed.status) == (StepOutcome.FAILED, 1, ExitStatus.DATABASE)
     ((status, records, message, _),) = found(database, BENCHMARK)
     assert (status, records) == ("partial", 0)
     assert str(message).startswith("prune scraper_logs was failed: ")

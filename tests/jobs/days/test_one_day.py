@@ -26,7 +26,7 @@ from ironforge_cli.errors import (
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.market.partitions import DailyPartition, Mark
-from ironforge_cli.market.rows import Tally
+from ironforge_cli.market.rows import RowTally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs.day_tables import EU, KEPT, PARENT, ago, execute, found, held, hold, log_rows, maintain
 from tests.market.made_up_rows import day_of_rows
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 OLD = ago(40)
 ROWS = day_of_rows(OLD, snapshots=3, auctions=4)
 FIRST = ROWS.taken(ROWS.snapshot_time == ROWS.snapshot_time[0])
-WHOLE = Tally.of([ROWS]).snapshots
+WHOLE = RowTally.of([ROWS]).snapshots
 STATES = ("attached", "leaving", "detached", "left", "detaching")
 
 
@@ -208,7 +208,7 @@ def test_beside_a_run_that_looks_after_partitions_no_day_is_dropped_or_restored(
             by_day.drop(EU, OLD.day, storage=storage, archive=archive, clock=clock)
         with pytest.raises(LockedError):
             by_day.restore(EU, OLD.day, storage=storage, archive=archive, clock=clock)
-    assert rows_of(storage.database) == Tally.of([FIRST]).snapshots
+    assert rows_of(storage.database) == RowTally.of([FIRST]).snapshots
     assert held(storage.database) == {OLD.name: "attached"}
 
 
@@ -224,7 +224,7 @@ def test_of_a_schema_that_is_none_of_this_programs_nothing_is_listed_dropped_or_
         by_day.drop(EU, OLD.day, storage=storage, archive=None, clock=clock)
     with pytest.raises(ConfigurationError):
         by_day.restore(EU, OLD.day, storage=storage, archive=archive, clock=clock)
-    assert rows_of(storage.database) == Tally.of([FIRST]).snapshots
+    assert rows_of(storage.database) == RowTally.of([FIRST]).snapshots
 
 
 # Restoring
@@ -250,7 +250,7 @@ def test_a_day_is_restored_whole_and_to_stay_from_whatever_state_it_is_in(
     assert restored.rows == (len(ROWS) if state == "gone" else len(ROWS) - len(FIRST))
     assert held(storage.database) == {OLD.name: "restored"}
     assert found(storage.database, f"SELECT count(*) FROM {PARENT}") == [(len(ROWS),)]
-    assert rows_of(storage.database) == (WHOLE if state == "gone" else {**WHOLE, **Tally.of([mine]).snapshots})
+    assert rows_of(storage.database) == (WHOLE if state == "gone" else {**WHOLE, **RowTally.of([mine]).snapshots})
     assert maintain(storage, clock, replace(KEPT, ahead=0)).status is ExitStatus.DONE
     assert held(storage.database)[OLD.name] == "restored"
     assert log_rows(storage.database)[0] == ("partitions restore", "eu", "success")
@@ -305,7 +305,7 @@ def test_a_dry_run_of_restoring_tells_each_region_and_puts_nothing(
         (Region.EU, "planned", 8, ExitStatus.DONE),
         (Region.US, "failed", None, ExitStatus.CONFIGURATION),
     ]
-    assert rows_of(storage.database) == Tally.of([FIRST]).snapshots
+    assert rows_of(storage.database) == RowTally.of([FIRST]).snapshots
     assert held(storage.database) == {OLD.name: "attached"}
     assert log_rows(storage.database) == []
 

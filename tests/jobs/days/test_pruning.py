@@ -9,7 +9,7 @@ from sqlalchemy import text
 from ironforge_cli.db.models import BENCHMARKS, SCRAPER_LOGS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ExitStatus, InterruptedRunError
-from ironforge_cli.jobs.days.housekeeping import Outcome
+from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.jobs.days.pruning import Pruning, is_due, prune, prunings
 from tests.jobs.day_tables import benchmark, execute, found, log_row
 
@@ -57,8 +57,8 @@ def test_a_row_goes_when_it_is_older_than_the_setting_and_not_before(database: D
         ]
     done = list(prune(database, retention_days=10, clock=clock, now=NOW))
     assert [(one.action, one.outcome, one.table, one.rows, one.message) for one in done] == [
-        ("prune", Outcome.DONE, "scraper_logs", 2, f"rows older than {BEFORE.isoformat()}"),
-        ("prune", Outcome.DONE, "benchmarks", 1, f"rows older than {BEFORE.isoformat()}"),
+        ("prune", StepOutcome.DONE, "scraper_logs", 2, f"rows older than {BEFORE.isoformat()}"),
+        ("prune", StepOutcome.DONE, "benchmarks", 1, f"rows older than {BEFORE.isoformat()}"),
     ]
     assert counts(database) == [(1, 1)]
     assert list(prune(database, retention_days=10, clock=clock, now=NOW)) == []
@@ -70,13 +70,13 @@ def test_a_table_that_is_locked_is_told_and_the_other_is_pruned(database: Databa
         holder.execute(text("LOCK TABLE scraper_logs IN SHARE MODE"))
         logs, benchmarks = prune(database, retention_days=10, clock=clock, now=NOW)
     assert (logs.outcome, logs.table, logs.rows, logs.status) == (
-        Outcome.FAILED,
+        StepOutcome.FAILED,
         "scraper_logs",
         0,
         ExitStatus.DATABASE,
     )
     assert "lock" in (logs.message or "")
-    assert (benchmarks.outcome, benchmarks.rows) == (Outcome.DONE, 1)
+    assert (benchmarks.outcome, benchmarks.rows) == (StepOutcome.DONE, 1)
     assert counts(database) == [(1, 0)]
 
 

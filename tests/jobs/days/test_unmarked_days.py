@@ -11,7 +11,7 @@ from sqlalchemy import text
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import partitions, unmarked_days
 from ironforge_cli.errors import ConfigurationError, ExitStatus
-from ironforge_cli.jobs.days.housekeeping import Outcome
+from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from tests.jobs.day_tables import PARENT, ago, execute, found, held, hold, maintain, told
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_table_that_is_changed_between_plan_and_adoption_is_not_adopted(
 
     monkeypatch.setattr(partitions, "limit_waiting", changing)
     (result,) = maintain(storage, clock, adopt=True).results
-    assert (result.outcome, result.status) == (Outcome.FAILED, ExitStatus.CONFIGURATION)
+    assert (result.outcome, result.status) == (StepOutcome.FAILED, ExitStatus.CONFIGURATION)
     assert found(storage.database, f"SELECT obj_description('{ago(40).name}'::regclass)") == [("mine",)]
 
 
