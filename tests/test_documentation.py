@@ -196,7 +196,7 @@ def test_quoted_commands_can_be_typed(page: Path) -> None:
 
 def test_the_readme_begins_with_the_two_commands() -> None:
     first = fenced(REPOSITORY / "README.md", "sh")[0].splitlines()
-    assert first[0].startswith("pip install uv && uv run ironforge demo")
+    assert first[0].startswith("pip install uv && uv run --no-dev ironforge demo")
     assert first[1].startswith("uv run pytest")
 
 

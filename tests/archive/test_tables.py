@@ -160,7 +160,7 @@ def test_rows_that_change_between_counting_and_writing_leave_the_old_file(store:
         asked.append(len(asked))
         yield piece(float(len(asked)))
 
-    with pytest.raises(ArchiveError, match="reads back as 1 rows that are not the 1"):
+    with pytest.raises(ArchiveError, match="reads back as 1 row that is not the 1"):
         ArchivedTables(store).export("prices/region=eu", "prices", changing, now=NOW)
     assert [row["price"] for row in rows(store)] == [0.5]
     assert not exported(store, piece(0.5))

@@ -42,13 +42,13 @@ def token_end(**changes: Any) -> CollectedToken:
         (
             {"counts": COUNTS, "replayed": 2},
             "INFO",
-            "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 2 from the spool were stored, too.",
+            "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 2 bodies from the spool were stored, too.",
         ),
         ({"outcome": Outcome.NO_CHANGE, "message": "Night."}, "INFO", "EU: Night."),
         (
             {"outcome": Outcome.NO_CHANGE, "message": "Night.", "replayed": 1, "region": Region.US},
             "INFO",
-            "US: Night. 1 from the spool were stored, too.",
+            "US: Night. 1 body from the spool was stored, too.",
         ),
         ({"outcome": Outcome.NO_CHANGE, "message": "Again.", "is_odd": True}, "WARNING", "EU: Again."),
         # What failed is said by whoever reports it.

@@ -151,7 +151,7 @@ def test_a_file_without_a_manifest_is_written_anew_unless_it_holds_what_the_tabl
         file.write_bytes(file.read_bytes()[:-9])
     if left == "more":
         before = file.read_bytes()
-        with pytest.raises(ArchiveError, match=r"holds 1 snapshots that .* no manifest"):
+        with pytest.raises(ArchiveError, match=r"holds 1 snapshot that .* no manifest"):
             archive.keep(database, OLD)
         assert file.read_bytes() == before
         assert not manifest.exists()
