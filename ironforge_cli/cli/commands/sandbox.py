@@ -17,6 +17,7 @@ from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
+from ironforge_cli.sandbox.market_kinds import MARKETS, ORDINARY
 from ironforge_cli.sandbox.remote import RemoteSandbox
 from ironforge_cli.sandbox.stand_in import Address, Sandbox
 from ironforge_cli.sandbox.stand_in import serve as serve_until
@@ -41,6 +42,10 @@ Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same 
 Speed = Annotated[
     float,
     typer.Option("--speed", min=0, help="How fast its time runs: 1 is real time, 60 an hour a minute, 0 on command."),
+]
+Market = Annotated[
+    str,
+    typer.Option("--market", metavar="NAME", help="Habits of its buyers and sellers; docs/sandbox lists them."),
 ]
 Latency = Annotated[float, typer.Option("--latency", min=0, help="Seconds before each answer.")]
 Faults = Annotated[
@@ -86,6 +91,7 @@ def serve(
     seed: Seed = 1,
     speed: Speed = 1.0,
     latency: Latency = 0.0,
+    market: Market = ORDINARY,
     fault: Faults = None,
     ago: Ago = "12h",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
     region: Regions = None,
@@ -111,6 +117,8 @@ def serve(
         raise UsageError("--ago is ten years at most.")
     regions = run.regions(region)
     faults_on = [_fault(given, regions) for given in fault or ()]
+    if market not in MARKETS:
+        raise UsageError(f"--market {market}: there is no such market, only {', '.join(MARKETS)}.")
     try:
         sandbox = Sandbox(
             seed=seed,
@@ -123,6 +131,7 @@ def serve(
             latency=latency,
             starts_at=run.clock.now() - ago,
             regions=regions,
+            behaviour=MARKETS[market].behaviour,
         )
     except ValueError as error:
         raise UsageError(f"No market can be made of these sizes: {error}") from error
