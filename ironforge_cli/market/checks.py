@@ -82,7 +82,7 @@ class _Totals:
         item_id, row = np.unique(np.concatenate(self.item_id), return_inverse=True)
         units = np.bincount(row, weights=np.concatenate(self.units), minlength=len(item_id))
         evident = np.bincount(row, weights=np.concatenate(self.evident), minlength=len(item_id))
-        return item_id, units, evident / self.intervals
+        return item_id, units.astype(np.float64), evident / self.intervals
 
 
 def thinning(books: Iterable[Book]) -> Thinning:
@@ -146,7 +146,7 @@ class SoldLots:
         >>> round(SoldLots((250.0, 250.0, 250.0, 250.0), seen=1000.0).phase, 3)
         1.0
         >>> round(SoldLots((300.0, 250.0, 200.0, 150.0), seen=900.0, unseen=450.0).phase, 3)
-        0.997
+        0.99
         """
         dated = sum(self.quarters)
         if dated < ENOUGH_LOTS or self.seen <= 0:
@@ -157,15 +157,15 @@ class SoldLots:
 def latest_quarter(sold_to_seen: float) -> float:
     """How many of the seen sold lots were listed in the last quarter before their first snapshot, in even quarters.
 
-    Lots sell at a constant rate θ an interval, so that of those listed evenly 1 in θ/(1 − e^−θ) = ρ is first seen, and
-    ρ (1 − e^(−θ/4)) / (θ/4) times a quarter of them were listed in the last one.
+    Lots are listed evenly and sell at a constant rate x an interval: 1 in R = x / (1 - exp(-x)) of them lives to be
+    seen. R (1 - exp(-x / 4)) / (x / 4) times a quarter of these were listed in the last one.
 
     >>> latest_quarter(1.0), round(latest_quarter(1.4), 4)
-    (1.0, 1.2766)
+    (1.0, 1.2819)
     """
     if sold_to_seen <= 1:
         return 1.0
-    # θ lies between ρ - 1 and 2ρ.
+    # The rate is less than twice that.
     low, high = 0.0, 2 * sold_to_seen
     for _ in range(60):
         middle = (low + high) / 2
