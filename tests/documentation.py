@@ -30,6 +30,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
+from ironforge_cli.sandbox.market_kinds import MARKETS
 from tests.cli.tree import function_of
 from tests.jobs.faults import as_markdown
 from tests.manual_page import manual_page
@@ -270,6 +271,11 @@ def _faults_part() -> str:
     return "\n".join(_table(("fault", "strikes, unless aimed", "what it does"), rows))
 
 
+def _markets_part() -> str:
+    rows = [(f"`{name}`", _cell(kind.description)) for name, kind in MARKETS.items()]
+    return "\n".join(_table(("market", "what is different in it"), rows))
+
+
 def _endpoints_part() -> str:
     return ", ".join(f"`{endpoint}`" for endpoint in ENDPOINTS) + "."
 
@@ -302,6 +308,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "exit-codes": _exit_codes_part,
     "tables": _tables_part,
     "faults": _faults_part,
+    "markets": _markets_part,
     "endpoints": _endpoints_part,
     "fault-cases": _fault_cases_part,
     "problems": _problems_part,

@@ -25,6 +25,8 @@ from ironforge_cli.market.auctions import (
     item_codes,
     minute_of,
 )
+from ironforge_cli.market.counts import PARTS, ItemCounts, Pairs, pairs_by_quantity, weighted_units
+from ironforge_cli.market.front import Front
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -160,6 +162,8 @@ class Comparison:
     in_reach: Bool
     """For each of the n: it is gone, and no surviving auction of its item would have been bought first."""
     sales: SalesColumns
+    counts: ItemCounts
+    """What the estimate of version 2 rests on, of the items of `sales`."""
     totals: Totals
 
 
@@ -197,7 +201,8 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
 
     sold = np.zeros(len(before), np.int64)
     sold[stayed] = before.quantity[stayed] - current.quantity[now]
-    in_reach = _in_reach(before, item, stayed=stayed, items=len(item_id))
+    front = Front.of(before, item, stayed=stayed, items=len(item_id))
+    in_reach = front.in_reach(before, item)
     latest = previous.windows.expires_before_min.astype(np.int64) - elapsed
     width = previous.windows.expires_before_min - previous.windows.expires_after_min
     # The rules in reverse, so that the earlier one has the last word.
@@ -237,11 +242,40 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
         new_auctions=np.where(known, listed_auctions, 0).astype(np.int32),
     )
     totals = _totals(before, item, outcome=outcome, sales=sales, window_misfits=misfits)
+
+    rows, chance = pairs_by_quantity(
+        item=(item, item_now),
+        quantity=(before.quantity, current.quantity),
+        likely=outcome == AuctionOutcome.SOLD_LIKELY,
+        is_new=is_new,
+        not_above=front.not_above(current, item_now),
+    )
+    parts = np.zeros(len(before), np.int64)
+    parts[likely] = weighted_units(before.quantity[likely].astype(np.int64), ahead=latest[likely], width=width[likely])
+    alone = np.ones(len(before), np.bool_)
+    alone[rows] = False
+    at_floor = is_new & front.in_reach(current, item_now)
+    arrived = np.bincount(item_now[at_floor], weights=current.quantity[at_floor], minlength=len(item_id))
+    counted = rows[known[item[rows]]]
+    counts = ItemCounts(
+        item_id=item_id,
+        known=known,
+        auctions=np.where(known, np.bincount(item, minlength=len(item_id)), 0),
+        confirmed=sales.confirmed,
+        plain=summed((parts > 0) & alone, parts) / PARTS,
+        certain=summed((weight == 1) & alone, before.quantity).astype(np.int64),
+        paired=summed(~alone, parts) / PARTS,
+        gone=sales.gone_at_or_below_floor,
+        new_at_floor=np.where(known, arrived, 0).astype(np.int64),
+        pairs=Pairs(row=item[counted], units=parts[counted].astype(np.float64), chance=chance[known[item[rows]]]),
+        withdrawn=totals.withdrawn_auctions,
+    )
     if len(missing_now):
         # What is left of an item is nothing, and yet it is for sale: it can't be said to have sold out.
         left = np.zeros(len(item_id), np.bool_)
         left[item_now] = True
-        sales = sales.taken(left | ~np.isin(item_id, missing_now))
+        has_row = left | ~np.isin(item_id, missing_now)
+        sales, counts = sales.taken(has_row), counts.taken(has_row)
     return Comparison(
         windows=windows,
         is_new=is_new,
@@ -250,6 +284,7 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
         paired=paired,
         in_reach=in_reach,
         sales=sales,
+        counts=counts,
         totals=totals,
     )
 
@@ -297,22 +332,6 @@ def _narrowed_windows(
     expires_before[now[fits]] = before[fits]
     windows = Windows(expires_after_min=expires_after, expires_before_min=expires_before)
     return windows, len(now) - int(np.count_nonzero(fits))
-
-
-def _in_reach(before: Auctions, item: Int64, *, stayed: Int64, items: int) -> Bool:
-    """Return for each auction whether it is gone, and buyers would have taken it before the survivors of its item.
-
-    They take the cheapest first, and at an equal price the newest, which has the highest id. No survivor comes
-    before the first of them, so none is in reach.
-    """
-    floor = np.full(items, _NO_FLOOR)
-    np.minimum.at(floor, item[stayed], before.unit_price[stayed])
-    at_floor = stayed[before.unit_price[stayed] == floor[item[stayed]]]
-    newest = np.full(items, -1)
-    np.maximum.at(newest, item[at_floor], before.auction_id[at_floor])
-    lowest = floor[item]
-    at_lowest = before.unit_price == lowest
-    return (before.unit_price < lowest) | (at_lowest & (before.auction_id > newest[item]))
 
 
 def _pairs_with_new(*, item: tuple[Int64, Int64], quantity: tuple[Int32, Int32], price: tuple[Int64, Int64]) -> Bool:

@@ -110,15 +110,21 @@ class _Reposts:
     due: Int64
     index: Int64
     quantity: Int32
+    tended: Bool
+
+    @classmethod
+    def none(cls) -> _Reposts:
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.bool_))
 
     def keep(self, kept: Bool) -> _Reposts:
-        return _Reposts(self.due[kept], self.index[kept], self.quantity[kept])
+        return _Reposts(self.due[kept], self.index[kept], self.quantity[kept], self.tended[kept])
 
     def with_later(self, lots: _Reposts) -> _Reposts:
         return _Reposts(
             due=np.concatenate([self.due, lots.due]),
             index=np.concatenate([self.index, lots.index]),
             quantity=np.concatenate([self.quantity, lots.quantity]),
+            tended=np.concatenate([self.tended, lots.tended]),
         )
 
 
@@ -153,16 +159,18 @@ class SimulatedMarket:
 
         opening = Opening(behaviour, starts_at)
         self._usual_lots = auctions * profiles.popularity / profiles.popularity.sum()
-        self._fresh_an_hour = self._usual_lots * opening.fresh_share(profiles.turnover)
-        self._purchases_an_hour = self._usual_lots * profiles.turnover / behaviour.purchase_lots
-        self._mean_purchase = mean_lot_sizes(profiles.typical_lot) * behaviour.purchase_lots
+        turnover = profiles.turnover * behaviour.turnover_times
+        self._typical_lot = profiles.typical_lot * behaviour.lot_times
+        self._fresh_an_hour = self._usual_lots * opening.fresh_share(turnover)
+        self._purchases_an_hour = self._usual_lots * turnover / behaviour.purchase_lots
+        self._mean_purchase = mean_lot_sizes(self._typical_lot, stacks=behaviour.stacks) * behaviour.purchase_lots
         wandered = _DRIFT_AN_HOUR / math.sqrt(2 * _DRAWN_BACK_AN_HOUR)
         self._drift = self._rng.standard_normal(len(profiles)) * wandered
 
         self._ids = IdRange() if ids is None else ids
         self._sequence = IdSequence(self._ids, auctions=auctions)
         self._book = self._standing_book(round(auctions * opening.share_of_usual()), opening)
-        self._waiting = _Reposts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32))
+        self._waiting = _Reposts.none()
         self._truth = Truth.nothing_yet(profiles.item_id)
         self._seen_before = self._sequence.next
 
@@ -223,9 +231,19 @@ class SimulatedMarket:
         """Return the order in which the API lists the rows of the book, and each row's bucket."""
         left = self._book.expires - self._elapsed // _SECOND
         time_left = np.searchsorted(_BUCKET_ENDS, left, side="left").astype(np.uint8)
+        if self._behaviour.wrong_buckets:
+            time_left = self._mistaken(time_left)
         scrambled = (self._book.sequence * 2_654_435_761) & 0xFFFF
         place = self._book.sequence + np.where(scrambled < _OUT_OF_LINE, 8 * LARGEST_ID_GAP, 0)
         return np.lexsort((place, time_left)), time_left
+
+    def _mistaken(self, time_left: UInt8) -> UInt8:
+        """Put some auctions into a bucket beside their own, each hour others; the same however often one looks."""
+        # A scramble of id and hour, so that it needs no draw: the middle bits of a product look random.
+        drawn = ((self._book.sequence * 1_000_003 + self._steps) * 2_654_435_761 >> 13) & 0xFFFFF
+        wrong = drawn < self._behaviour.wrong_buckets * 2**20
+        beside = time_left.astype(np.int64) + np.where(drawn % 2 == 0, 1, -1)
+        return np.where(wrong, np.clip(beside, 0, len(_BUCKET_ENDS)), time_left).astype(np.uint8)
 
     def _standing_book(self, lots: int, opening: Opening) -> LotBook:
         """Make the book of a market that has been open for days."""
@@ -247,6 +265,7 @@ class SimulatedMarket:
             sequence=sequence,
             quantity=self._draw_lots(index),
             expires=duration - age,
+            tended=self._draw_tended(lots),
         )
 
     def _going_price(self) -> NDArray[np.float64]:
@@ -291,16 +310,20 @@ class SimulatedMarket:
         at_floor = book.price == book.floor(len(self._profiles))[index]
         chance = np.full(len(book), 1 - (1 - behaviour.cancelled_dearer) ** lively)
         chance[at_floor] = 1 - (1 - behaviour.cancelled_cheapest) ** lively
+        undercut = book.tended & ~at_floor
+        chance[undercut] = -math.expm1(-STEP_SECONDS / 60 / behaviour.tending_minutes)
         rows = np.flatnonzero(np.less(self._rng.random(len(book)), chance))
         self._truth.cancelled[:] += self._units(index[rows], book.quantity[rows])
         stays = np.ones(len(book), dtype=np.bool_)
         stays[rows] = False
         self._book = book.keep(stays)
 
-        again = rows[self._rng.random(len(rows)) < behaviour.reposted]
+        again = rows[(self._rng.random(len(rows)) < behaviour.reposted) | undercut[rows]]
         soonest, latest = (minutes * 60 // STEP_SECONDS for minutes in behaviour.repost_minutes)
         wait = self._rng.integers(soonest, latest, size=len(again), endpoint=True)
-        self._waiting = self._waiting.with_later(_Reposts(self._steps + wait, index[again], book.quantity[again]))
+        wait[undercut[again]] = 1
+        reposts = _Reposts(self._steps + wait, index[again], book.quantity[again], book.tended[again])
+        self._waiting = self._waiting.with_later(reposts)
 
     def _list(self) -> None:
         """Put up the cancelled lots whose time has come, and fresh ones."""
@@ -312,12 +335,13 @@ class SimulatedMarket:
         # Sellers list more of what has become scarce, and less of what lies about.
         standing = np.bincount(self._book.index, minlength=len(self._profiles))
         scarcity = np.clip(1.5 - 0.5 * standing / self._usual_lots, 0.5, 1.5)
-        fresh = self._happen(self._fresh_an_hour * scarcity, swing=behaviour.supply_swing)
+        fresh = self._happen(self._fresh_an_hour * scarcity * self._listed_now(), swing=behaviour.supply_swing)
         for_floor = self._rng.random(len(fresh)) < behaviour.fresh_at_floor
         # Reposts and fresh lots come in any order; their ids rise with the second of listing.
         order = self._rng.permutation(len(reposts.due) + len(fresh))
         index = np.concatenate([reposts.index, fresh])[order]
         quantity = np.concatenate([reposts.quantity, self._draw_lots(fresh)])[order]
+        tended = np.concatenate([reposts.tended, self._draw_tended(len(fresh))])[order]
         at_floor = np.concatenate([np.ones(len(reposts.due), dtype=np.bool_), for_floor])[order]
         listed_at = np.sort(self._steps * STEP_SECONDS - self._rng.integers(0, STEP_SECONDS, size=len(order)))
         longer_than = np.cumsum(behaviour.duration_shares)[:-1]
@@ -326,24 +350,38 @@ class SimulatedMarket:
         self._book = self._book.with_newer(
             LotBook.of(
                 index=index,
-                price=self._draw_prices(index, at_floor),
+                price=self._draw_prices(index, at_floor | tended, tended=tended),
                 sequence=self._sequence.take(len(order), live=self._book.sequence, rng=self._rng),
                 quantity=quantity,
                 expires=listed_at + duration,
+                tended=tended,
             )
         )
 
+    def _listed_now(self) -> float:
+        """How many fresh lots come in this step, as a multiple of what comes in one on an hour's average."""
+        begins, ends = (minutes * 60 // STEP_SECONDS for minutes in self._behaviour.listing_minutes)
+        # The first step of an hour ends five minutes after it.
+        within = begins <= (self._steps - 1) % STEPS_PER_HOUR < ends
+        return STEPS_PER_HOUR / (ends - begins) if within else 0.0
+
+    def _draw_tended(self, lots: int) -> Bool:
+        """Draw which of so many fresh lots are a bot's."""
+        if not self._behaviour.tended:
+            return np.zeros(lots, np.bool_)
+        return np.less(self._rng.random(lots), self._behaviour.tended)
+
     def _draw_lots(self, index: Int64) -> Int32:
         level = self._rng.integers(0, LEVELS, size=len(index))
-        return lot_sizes(self._profiles.typical_lot[index], level)
+        return lot_sizes(self._typical_lot[index], level, stacks=self._behaviour.stacks)
 
-    def _draw_prices(self, index: Int64, at_floor: Bool) -> Int64:
-        """Draw prices, in steps of 100 copper, as sellers set them who look at the floor."""
+    def _draw_prices(self, index: Int64, at_floor: Bool, *, tended: Bool) -> Int64:
+        """Draw prices, in steps of 100 copper, as sellers set them who look at the floor; bots always go below it."""
         behaviour = self._behaviour
         count = len(index)
         floor = self._book.floor(len(self._profiles))[index]
         going = self._going_price()[index]
-        undercut = self._rng.random(count) < behaviour.undercutting
+        undercut = (self._rng.random(count) < behaviour.undercutting) | tended
         by_share = np.rint(floor * self._rng.uniform(0.002, 0.03, count)).astype(np.int64)
         by_share[self._rng.random(count) < behaviour.one_step_less] = 1
         below = floor - np.maximum(by_share, 1)
@@ -358,22 +396,36 @@ class SimulatedMarket:
         return _in_steps(np.where(at_floor, np.where(followed, low, alone), high))
 
     def _sell(self) -> None:
-        """Let the step's buyers take what they want, cheapest first."""
+        """Let the step's buyers take what they want: nearly all of them the cheapest first."""
         behaviour = self._behaviour
-        buyers = self._happen(self._purchases_an_hour, swing=behaviour.demand_swing)
+        buyers = self._happen(self._purchases_an_hour * self._demand(), swing=behaviour.demand_swing)
         size = purchase_sizes(
             self._mean_purchase[buyers],
             self._rng.integers(0, LEVELS, size=len(buyers)),
             spread=behaviour.purchase_spread,
         )
+        dearest = behaviour.dearest_bought * self._going_price()
+        by_taste = np.zeros(len(buyers), np.bool_)
+        if behaviour.not_cheapest:
+            by_taste = np.less(self._rng.random(len(buyers)), behaviour.not_cheapest)
         book = self._book
-        bought = book.bought(self._units(buyers, size), dearest=behaviour.dearest_bought * self._going_price())
+        bought = book.bought(self._units(buyers[~by_taste], size[~by_taste]), dearest=dearest)
+        if by_taste.any():
+            chosen = book.rows_of(buyers[by_taste], self._rng.random(int(by_taste.sum())))
+            taken = np.bincount(chosen[chosen >= 0], weights=size[by_taste][chosen >= 0], minlength=len(book))
+            taken[book.price > dearest[book.index]] = 0
+            bought = np.minimum(bought + taken.astype(np.int64), book.quantity)
         rows = np.flatnonzero(bought)
         index, units = book.index[rows], bought[rows]
         unseen = book.sequence[rows] >= self._seen_before
         self._truth.sold[:] += self._units(index, units)
         self._truth.unseen[:] += self._units(index[unseen], units[unseen])
         self._book = book.without(bought)
+
+    def _demand(self) -> NDArray[np.float64]:
+        """How much more buyers ask for than usually, since the lowest price is below the going one, or less."""
+        floor, going = self._book.floor(len(self._profiles)), self._going_price()
+        return np.clip(going / np.where(floor > 0, floor, going), 0.5, 2.0) ** self._behaviour.elasticity
 
 
 def _in_steps(price: NDArray[np.float64]) -> Int64:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
 Bool: TypeAlias = NDArray[np.bool_]
-_Integer = TypeVar("_Integer", np.int32, np.int64)
+_Value = TypeVar("_Value", np.int32, np.int64, np.bool_)
 
 COPPER_STEP = 100
 """Every recorded price is a multiple of this (BLIZZARD_API.md, section 3)."""
@@ -37,17 +37,29 @@ class LotBook:
     quantity: Int32
     expires: Int64
     """Seconds after the market's start."""
+    tended: Bool
+    """Whether a bot watches over it."""
 
     def __len__(self) -> int:
         """Return the number of lots."""
         return len(self.key)
 
     @classmethod
-    def of(cls, *, index: Int64, price: Int64, sequence: Int64, quantity: Int32, expires: Int64) -> LotBook:
-        """Sort lots in any order; `price` is in steps of 100 copper."""
+    def of(
+        cls,
+        *,
+        index: Int64,
+        price: Int64,
+        sequence: Int64,
+        quantity: Int32,
+        expires: Int64,
+        tended: Bool | None = None,
+    ) -> LotBook:
+        """Sort lots in any order; `price` is in steps of 100 copper, and no lot is `tended` where that is None."""
         key = (index << _ITEM_SHIFT) | price
         order = np.lexsort((-sequence, key))
-        return cls(key[order], sequence[order], quantity[order], expires[order])
+        watched = np.zeros(len(key), np.bool_) if tended is None else tended[order]
+        return cls(key[order], sequence[order], quantity[order], expires[order], watched)
 
     @property
     def index(self) -> Int64:
@@ -61,7 +73,7 @@ class LotBook:
 
     def keep(self, kept: Bool) -> LotBook:
         """Return the book without the lots that aren't kept."""
-        return LotBook(self.key[kept], self.sequence[kept], self.quantity[kept], self.expires[kept])
+        return LotBook(self.key[kept], self.sequence[kept], self.quantity[kept], self.expires[kept], self.tended[kept])
 
     def with_newer(self, lots: LotBook) -> LotBook:
         """Return the book with further lots, all of which are newer than its own."""
@@ -70,7 +82,7 @@ class LotBook:
         old = np.ones(len(self) + len(lots), dtype=np.bool_)
         old[at] = False
 
-        def merged(mine: NDArray[_Integer], theirs: NDArray[_Integer]) -> NDArray[_Integer]:
+        def merged(mine: NDArray[_Value], theirs: NDArray[_Value]) -> NDArray[_Value]:
             column = np.empty(len(old), dtype=mine.dtype)
             column[old] = mine
             column[at] = theirs
@@ -81,6 +93,7 @@ class LotBook:
             sequence=merged(self.sequence, lots.sequence),
             quantity=merged(self.quantity, lots.quantity),
             expires=merged(self.expires, lots.expires),
+            tended=merged(self.tended, lots.tended),
         )
 
     def floor(self, items: int) -> Int64:
@@ -108,7 +121,13 @@ class LotBook:
     def without(self, bought: Int64) -> LotBook:
         """Return the book after units of its lots were taken."""
         left = (self.quantity - bought).astype(np.int32)
-        return LotBook(self.key, self.sequence, left, self.expires).keep(left > 0)
+        return LotBook(self.key, self.sequence, left, self.expires, self.tended).keep(left > 0)
+
+    def rows_of(self, index: Int64, place: Float64) -> Int64:
+        """Return a row of each of some items, at a place from 0, its first, to 1, excluded; -1 where it has none."""
+        mine = self.index
+        first, end = np.searchsorted(mine, index, side="left"), np.searchsorted(mine, index, side="right")
+        return np.where(first < end, first + (place * (end - first)).astype(np.int64), -1)
 
     def _first_rows(self) -> Int64:
         index = self.index

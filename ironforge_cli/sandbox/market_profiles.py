@@ -95,6 +95,24 @@ class Behaviour:
     """Of the undercuts, by the smallest step; the others are by up to 3%."""
     silly: float = 0.04
     """Of the fresh lots above the floor, at 3 to 20 times the price."""
+    turnover_times: float = 1.0
+    """How much more of the listed units buyers ask for than the goods' own turnover says."""
+    lot_times: float = 1.0
+    """How much larger lots are than the goods' own typical lot."""
+    stacks: tuple[int, ...] = ()
+    """The only sizes of lots, equally frequent; where there are none, each item has sizes of its own."""
+    not_cheapest: float = 0.0
+    """Of the purchases, from any lot of the item instead of the cheapest."""
+    elasticity: float = 0.0
+    """By how many percent buyers ask for more where the lowest price is one percent below the going price."""
+    listing_minutes: tuple[int, int] = (0, 60)
+    """From which minute of each hour of the market's to which fresh lots are listed; multiples of 5."""
+    tended: float = 0.0
+    """Of the fresh lots, a bot's: cancelled once a cheaper one stands, listed again below that within minutes."""
+    tending_minutes: float = 15.0
+    """How long it takes such a bot on the average to see that it was undercut."""
+    wrong_buckets: float = 0.0
+    """Of the auctions, published under the time left before or after their own."""
 
     def rhythm(self, swing: float, moment: datetime) -> float:
         """How lively an activity with that swing is at an aware moment: 1 on a day's average."""
@@ -104,7 +122,7 @@ class Behaviour:
 
 
 MODERATE = Behaviour()
-"""Moderate cancelling, as ESTIMATOR.md defines it."""
+"""Moderate cancelling: 5% an hour above the floor and 2% at it."""
 
 
 def usual_items(auctions: int) -> int:
@@ -146,23 +164,27 @@ def default_profiles(
     )
 
 
-def lot_sizes(typical_lot: Float64, level: Int64) -> Int32:
+def lot_sizes(typical_lot: Float64, level: Int64, *, stacks: tuple[int, ...] = ()) -> Int32:
     """Units of a lot of an item with that median, at one of 256 equally likely levels; shapes broadcast.
 
-    People like round numbers: of lots above 20 units every other level is rounded to tens, hundreds or thousands.
+    With `stacks` there are no other sizes than these, whatever the item. Else people like round numbers: of lots above
+    20 units every other level is rounded to tens, hundreds or thousands.
     """
+    if stacks:
+        chosen = np.array(stacks, np.int32)[level * len(stacks) // LEVELS]
+        return np.broadcast_to(chosen, np.broadcast_shapes(typical_lot.shape, level.shape))
     raw = np.maximum(np.rint(typical_lot * np.exp(1.2 * _DEVIATES)[level]), 1).astype(np.int64)
     step = _ROUND_STEPS[np.searchsorted(_ROUND_FROM, raw, side="right")]
     step = np.where(level % 2 == 0, step, 1)
     return np.minimum((raw + step // 2) // step * step, LARGEST_LOT).astype(np.int32)
 
 
-def mean_lot_sizes(typical_lot: Float64) -> Float64:
+def mean_lot_sizes(typical_lot: Float64, *, stacks: tuple[int, ...] = ()) -> Float64:
     """Mean units of a lot for each item, exactly as `lot_sizes` draws them."""
     total = np.zeros(len(typical_lot), dtype=np.int64)
     # Few levels at a time, so that a whole region's items fit into memory beside them.
     for levels in np.split(np.arange(LEVELS)[:, None], LEVELS // _LEVELS_AT_ONCE):
-        total += lot_sizes(typical_lot, levels).sum(axis=0, dtype=np.int64)
+        total += lot_sizes(typical_lot, levels, stacks=stacks).sum(axis=0, dtype=np.int64)
     return total / LEVELS
 
 

@@ -43,7 +43,7 @@ def _spans(text: str) -> list[_Range]:
     """Read numbers, ranges and alternatives.
 
     >>> _spans("[3,5]"), _spans("(7,)"), _spans("1||9")
-    ([_Span(low=3, high=5)], [_Span(low=8, high=2147483648)], [_Span(low=1, high=1), _Span(low=9, high=9)])
+    ([_Range(low=3, high=5)], [_Range(low=8, high=2147483648)], [_Range(low=1, high=1), _Range(low=9, high=9)])
     """
     spans: list[_Range] = []
     for part in text.split("||"):

@@ -14,6 +14,7 @@ from ironforge_cli.sandbox.access import TOKEN_SECONDS, Limits, Quota, Tokens
 from ironforge_cli.sandbox.api import Api
 from ironforge_cli.sandbox.control import CONTROL_PATH, Control
 from ironforge_cli.sandbox.faults import Aim
+from ironforge_cli.sandbox.market_profiles import MODERATE
 from ironforge_cli.sandbox.server import Server, Service
 from ironforge_cli.sandbox.world import DEFAULT_START, World
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
     from ironforge_cli.sandbox.api import Answered, Asked
     from ironforge_cli.sandbox.catalogue import Catalogue
-    from ironforge_cli.sandbox.market import IdRange
+    from ironforge_cli.sandbox.market import Behaviour, IdRange
     from ironforge_cli.sandbox.world import Publication, PublishedTruth
 
 CLIENT_ID = "sandbox"
@@ -110,6 +111,7 @@ class Sandbox:
         token_answers_304: bool = True,
         ids: IdRange | None = None,
         regions: Sequence[Region] = DEFAULT_REGIONS,
+        behaviour: Behaviour = MODERATE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client_id, self.client_secret = client_id, client_secret
@@ -123,6 +125,7 @@ class Sandbox:
             speed=speed,
             ids=ids,
             regions=regions,
+            behaviour=behaviour,
             monotonic=monotonic,
         )
         self._tokens = Tokens(

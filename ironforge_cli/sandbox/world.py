@@ -14,14 +14,22 @@ import numpy as np
 
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.invention import invent
-from ironforge_cli.sandbox.market import IdRange, Listings, SimulatedMarket, TokenMarket, Truth, default_profiles
+from ironforge_cli.sandbox.market import (
+    MODERATE,
+    IdRange,
+    Listings,
+    SimulatedMarket,
+    TokenMarket,
+    Truth,
+    default_profiles,
+)
 from ironforge_cli.sandbox.wire import BUILD, Style, commodities_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ironforge_cli.sandbox.catalogue import Catalogue
-    from ironforge_cli.sandbox.market import Profiles
+    from ironforge_cli.sandbox.market import Behaviour, Profiles
 
 DEFAULT_START = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 """When a sandbox that is told nothing else begins, so that its answers are the same bytes every time."""
@@ -94,7 +102,15 @@ class RegionWorld:
     """One region: its market, its token, and what it has published."""
 
     def __init__(
-        self, region: Region, *, profiles: Profiles, auctions: int, seed: int, now: datetime, ids: IdRange
+        self,
+        region: Region,
+        *,
+        profiles: Profiles,
+        auctions: int,
+        seed: int,
+        now: datetime,
+        ids: IdRange,
+        behaviour: Behaviour,
     ) -> None:
         self.region = region
         which = list(Region).index(region)
@@ -103,7 +119,12 @@ class RegionWorld:
         published_at = at_hour if at_hour <= now else at_hour - timedelta(hours=1)
         self._steps = np.random.default_rng([seed, 3, which])
         self.market = SimulatedMarket(
-            profiles=profiles, auctions=auctions, seed=2 * seed + which, starts_at=published_at, ids=ids
+            profiles=profiles,
+            auctions=auctions,
+            seed=2 * seed + which,
+            starts_at=published_at,
+            ids=ids,
+            behaviour=behaviour,
         )
         self.token = TokenMarket(seed=2 * seed + which)
         self.truths: deque[PublishedTruth] = deque(maxlen=_TRUTHS_KEPT)
@@ -159,6 +180,7 @@ class World:
         speed: float = 0.0,
         ids: IdRange | None = None,
         regions: Sequence[Region] = DEFAULT_REGIONS,
+        behaviour: Behaviour = MODERATE,
     ) -> None:
         if starts_at.tzinfo is None:
             raise ValueError("the start must be an aware time")
@@ -188,6 +210,7 @@ class World:
                 seed=seed,
                 now=self._starts_at,
                 ids=IdRange(first=_FIRST_AUCTION_IDS.get(region, _FIRST_AUCTION_ID)) if ids is None else ids,
+                behaviour=behaviour,
             )
             for region in regions
         }

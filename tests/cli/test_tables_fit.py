@@ -19,7 +19,7 @@ from ironforge_cli.cli.show import output, status_table
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import Seeded, SeedOutcome
 from ironforge_cli.jobs.collecting.outcomes import Collected
-from ironforge_cli.jobs.days.archives import ArchivedDay, CheckedArchive, CheckedDay, Verdict
+from ironforge_cli.jobs.days.archives import ArchivedDay, CheckedArchive, CheckedDay, DayVerdict
 from ironforge_cli.jobs.days.export import Exported, ExportedTables
 from ironforge_cli.jobs.days.housekeeping import Maintained, StepOutcome
 from ironforge_cli.jobs.days.one_day import Changed, ChangedDays, HeldDay
@@ -92,7 +92,9 @@ ENDINGS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     ),
     "archive check": (
         "days.archives.check",
-        CheckedArchive((CheckedDay(Region.EU, DAY, Verdict.UNFINISHED, 123_456_789, 10**9, in_database=True),), of=9),
+        CheckedArchive(
+            (CheckedDay(Region.EU, DAY, DayVerdict.UNFINISHED, 123_456_789, 10**9, in_database=True),), of=9
+        ),
         ("archive", "check"),
     ),
     "spool": ("collecting.spool.listed", [BODY], ("spool", "list")),

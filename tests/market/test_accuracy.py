@@ -1,74 +1,76 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 
-from tests.benchmarks.estimator_accuracy import ESTIMATOR, LONG_ONLY, NAIVE, SEEDS, Accuracy, measure
+from ironforge_cli.market.statistics import summarise_snapshot
+from tests.benchmarks.estimator_accuracy import ESTIMATOR, LONG_ONLY, NAIVE, SEEDS, VERSION_1, Accuracy, measure
+from tests.benchmarks.version_1 import version_1
+from tests.market.made_up import later, whole_market
 
 
-# The benchmark's first seeds, and fewer hours, so that these tests stay short; the market is the same.
+# Of the benchmark's seeds, and with fewer hours, so that these tests stay short: the market is the same. One market for
+# two days has half a hundred items whose errors count, so the margins are wide.
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((SEEDS[:1], 48), id="one market for two days"),
-        pytest.param((SEEDS[:2], 96), id="two markets for four days", marks=pytest.mark.slow),
+        pytest.param((SEEDS[1:2], 48, 0.0), id="one market for two days"),
+        pytest.param((SEEDS[:2], 96, 0.0), id="two markets for four days", marks=pytest.mark.slow),
+        pytest.param((SEEDS[:2], 96, 0.25), id="with a quarter missed", marks=pytest.mark.slow),
     ],
 )
-def markets(request: pytest.FixtureRequest) -> tuple[tuple[int, ...], int]:
-    return request.param
+def accuracy(request: pytest.FixtureRequest) -> Accuracy:
+    seeds, hours, missed = request.param
+    return measure(seeds=seeds, hours=hours, missed=missed)
 
 
-@pytest.fixture(scope="module")
-def hourly(markets: tuple[tuple[int, ...], int]) -> Accuracy:
-    seeds, hours = markets
-    return measure(seeds=seeds, hours=hours)
+def test_half_of_the_items_are_near_the_truth(accuracy: Accuracy) -> None:
+    assert accuracy.rules[ESTIMATOR].median_error <= 0.14
 
 
-@pytest.fixture(scope="module")
-def with_gaps(markets: tuple[tuple[int, ...], int]) -> Accuracy:
-    seeds, hours = markets
-    return measure(seeds=seeds, hours=hours, missed=0.25)
+def test_the_estimate_leans_to_neither_side_much(accuracy: Accuracy) -> None:
+    assert abs(accuracy.rules[ESTIMATOR].median_bias) <= 0.10
 
 
-def test_half_of_the_items_are_within_30_percent_of_the_truth(hourly: Accuracy) -> None:
-    assert hourly.rules[ESTIMATOR].median_error <= 0.30
+def test_hardly_any_sales_are_reported_where_there_were_none(accuracy: Accuracy) -> None:
+    assert accuracy.rules[ESTIMATOR].false_sales <= 0.015
 
 
-def test_half_of_the_items_are_within_35_percent_with_a_quarter_of_the_snapshots_missed(with_gaps: Accuracy) -> None:
-    assert with_gaps.rules[ESTIMATOR].median_error <= 0.35
+def test_the_truth_is_within_the_bounds_of_most_days(accuracy: Accuracy) -> None:
+    assert accuracy.bounds.within >= 0.90
 
 
-def test_hardly_any_sales_are_reported_where_there_were_none(hourly: Accuracy, with_gaps: Accuracy) -> None:
-    assert hourly.rules[ESTIMATOR].false_sales <= 0.05
-    assert with_gaps.rules[ESTIMATOR].false_sales <= 0.05
+def test_what_was_seen_alone_errs_twice_as_much(accuracy: Accuracy) -> None:
+    assert accuracy.rules[VERSION_1].median_error > 1.7 * accuracy.rules[ESTIMATOR].median_error
+    assert accuracy.rules[VERSION_1].false_sales > 1.5 * accuracy.rules[ESTIMATOR].false_sales
 
 
-def test_the_rules_that_others_use_are_several_times_worse(hourly: Accuracy) -> None:
-    ours = hourly.rules[ESTIMATOR]
+def test_the_rules_that_others_use_are_many_times_worse(accuracy: Accuracy) -> None:
+    ours = accuracy.rules[ESTIMATOR]
     for rule in (NAIVE, LONG_ONLY):
-        assert hourly.rules[rule].median_error > 3 * ours.median_error
-        assert hourly.rules[rule].false_sales > 10 * ours.false_sales
-    # ESTIMATOR.md has these figures of other simulations: several hundred percent, and 45%.
-    assert 1.5 < hourly.rules[NAIVE].median_error < 4.5
-    assert hourly.rules[NAIVE].false_sales == pytest.approx(0.45, abs=0.1)
+        assert accuracy.rules[rule].median_error > 6 * ours.median_error
+        assert accuracy.rules[rule].false_sales > 20 * ours.false_sales
+    # Other simulations had these figures, too: several hundred percent, and 45%.
+    assert 1.5 < accuracy.rules[NAIVE].median_error < 4.5
+    assert accuracy.rules[NAIVE].false_sales == pytest.approx(0.45, abs=0.1)
 
 
-def test_what_was_sold_is_never_above_the_upper_bound_unless_unseen(hourly: Accuracy, with_gaps: Accuracy) -> None:
-    assert hourly.seen_days.item_days > 200
-    assert hourly.seen_days.not_above_high == 1
-    assert with_gaps.seen_days.not_above_high == 1
+def test_what_is_confirmed_was_sold(accuracy: Accuracy) -> None:
+    assert accuracy.bounds.above_confirmed == 1
 
 
-def test_what_is_confirmed_was_sold(hourly: Accuracy, with_gaps: Accuracy) -> None:
-    assert hourly.all_days.above_confirmed == 1
-    assert with_gaps.all_days.above_confirmed == 1
-
-
-def test_the_lower_bound_is_above_the_truth_only_by_cancelled_lots(hourly: Accuracy, with_gaps: Accuracy) -> None:
-    assert hourly.all_days.low_explained == 1
-    assert with_gaps.all_days.low_explained == 1
-
-
-def test_the_truth_is_within_the_bounds_on_most_days_with_nothing_unseen(hourly: Accuracy, with_gaps: Accuracy) -> None:
-    # Not on all: a lot in reach that is cancelled and not listed again looks sold (docs/decisions/0005).
-    assert hourly.seen_days.within >= 0.70
-    assert with_gaps.seen_days.within >= 0.70
+def test_version_1_as_it_is_compared_with_is_the_one_that_was_live() -> None:
+    random = np.random.default_rng(7)
+    before = whole_market(random, auctions=3_000, items=100)
+    now = later(random, before)
+    noon = datetime(2024, 1, 15, 12, tzinfo=UTC)
+    book = summarise_snapshot(None, before, at=noon).book
+    summary = summarise_snapshot(book, now, at=noon.replace(hour=13))
+    assert summary.comparison is not None
+    sold = summary.comparison.sales
+    kept = version_1(before, now, summary.comparison, item_id=sold.item_id)
+    assert kept.estimated.tolist() == sold.estimated_sales.tolist()
+    assert kept.low.tolist() == sold.sales_low.tolist()
+    assert kept.high.tolist() == sold.sales_high.tolist()

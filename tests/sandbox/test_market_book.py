@@ -46,6 +46,13 @@ def test_the_floor_is_the_lowest_price_of_each_item(lots: list[tuple[int, int, i
     assert floor == [min((price for item, price, _ in lots if item == index), default=0) for index in range(4)]
 
 
+@given(lots=_LOTS, index=st.integers(0, 3), place=st.floats(0, 1, exclude_max=True))
+def test_a_row_of_an_item_is_one_of_its_lots(lots: list[tuple[int, int, int]], index: int, place: float) -> None:
+    book = _book(lots)
+    (row,) = book.rows_of(_column([index]), np.array([place])).tolist()
+    assert book.index[row] == index if row >= 0 else index not in book.index
+
+
 @given(lots=_LOTS, wanted=st.lists(st.integers(0, 60), min_size=4, max_size=4), dearest=st.integers(0, 5))
 def test_buying_equals_taking_lot_after_lot(lots: list[tuple[int, int, int]], wanted: list[int], dearest: int) -> None:
     book = _book(lots)

@@ -17,6 +17,7 @@ from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
+from ironforge_cli.sandbox.market_kinds import MARKETS, ORDINARY
 from ironforge_cli.sandbox.remote import RemoteSandbox
 from ironforge_cli.sandbox.stand_in import Address, Sandbox
 from ironforge_cli.sandbox.stand_in import serve as serve_until
@@ -58,6 +59,10 @@ Speed = Annotated[
 ]
 Latency = Annotated[
     float, typer.Option("--latency", metavar="SECONDS", min=0, max=3_600, help="Seconds before each answer.")
+]
+Market = Annotated[
+    str,
+    typer.Option("--market", metavar="NAME", help="Habits of its buyers and sellers; docs/sandbox lists them."),
 ]
 Faults = Annotated[
     list[str] | None,
@@ -112,6 +117,7 @@ def serve(
     seed: Seed = 1,
     speed: Speed = 1.0,
     latency: Latency = 0.0,
+    market: Market = ORDINARY,
     fault: Faults = None,
     ago: Ago = "12h",  # pyright: ignore[reportArgumentType] - Typer parses defaults as it parses options
     region: Regions = None,
@@ -138,6 +144,8 @@ def serve(
         raise UsageError("--ago is ten years at most.")
     regions = run.regions(region)
     faults_on = [_fault(given, regions) for given in fault or ()]
+    if market not in MARKETS:
+        raise UsageError(f"--market {market}: there is no such market, only {', '.join(MARKETS)}.")
     try:
         sandbox = Sandbox(
             seed=seed,
@@ -150,6 +158,7 @@ def serve(
             latency=latency,
             starts_at=run.clock.now() - ago,
             regions=regions,
+            behaviour=MARKETS[market].behaviour,
         )
     except ValueError as error:
         raise UsageError(f"No market can be made of these sizes: {error}") from error

@@ -131,7 +131,7 @@ def listed(regions: Sequence[Region], *, archive: Archive) -> list[ArchivedDay]:
         return list(pool.map(told_of, there))
 
 
-class Verdict(StrEnum):
+class DayVerdict(StrEnum):
     """How a day of the archive was found."""
 
     WHOLE = "whole"
@@ -150,7 +150,7 @@ class CheckedDay:
 
     region: Region
     day: date
-    verdict: Verdict
+    verdict: DayVerdict
     rows: int | None = None
     bytes: int | None = None
     in_database: bool | None = None
@@ -208,7 +208,7 @@ def check(
             failure_told(
                 partial(_checked, day, archive, database, in_database=None if held is None else day in held),
                 failed=lambda error, day=day: CheckedDay(
-                    day.region, day.day, Verdict.DAMAGED, message=str(error), status=error.status
+                    day.region, day.day, DayVerdict.DAMAGED, message=str(error), status=error.status
                 ),
             )
         )
@@ -247,7 +247,7 @@ def _checked(
     whole = CheckedDay(
         partition.region,
         partition.day,
-        Verdict.WHOLE,
+        DayVerdict.WHOLE,
         rows=manifest.rows,
         bytes=manifest.bytes,
         in_database=None if in_database is None else bool(table),
@@ -259,7 +259,7 @@ def _checked(
     return CheckedDay(
         partition.region,
         partition.day,
-        Verdict.DIFFERS,
+        DayVerdict.DIFFERS,
         rows=manifest.rows,
         bytes=manifest.bytes,
         in_database=True,
@@ -277,7 +277,7 @@ def _unfinished(partition: DailyPartition, archive: Archive, *, in_database: boo
     return CheckedDay(
         partition.region,
         partition.day,
-        Verdict.UNFINISHED,
+        DayVerdict.UNFINISHED,
         in_database=in_database,
         message=f"{archive.days.store.name}/{folder_of(partition)} has no manifest. {advice}",
         status=ExitStatus.CONFIGURATION,

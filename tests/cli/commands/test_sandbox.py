@@ -10,6 +10,7 @@ import pytest
 
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
+from ironforge_cli.sandbox.market_kinds import MARKETS
 from tests.blizzard.stub_server import Said, stub_server
 
 if TYPE_CHECKING:
@@ -63,6 +64,13 @@ def test_a_fault_of_a_region_that_is_not_served_is_wrong_usage(run: Run) -> None
     refused = run("sandbox", "serve", *SMALL, "--fault", "us:html", IRONFORGE_REGIONS="eu")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "no region 'us', only eu" in refused.stderr
+
+
+def test_a_market_that_there_is_not_is_wrong_usage_and_the_others_are_named(run: Run) -> None:
+    refused = run("sandbox", "serve", *SMALL, "--market", "bears")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--market bears" in refused.stderr
+    assert all(name in refused.stderr for name in MARKETS)
 
 
 def test_a_signal_that_the_caller_switched_off_stays_off(start: Callable[..., subprocess.Popen[bytes]]) -> None:

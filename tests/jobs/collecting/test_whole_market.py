@@ -7,7 +7,7 @@ import pytest
 
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.regions import Region
-from ironforge_cli.sandbox.market import IdRange, default_profiles
+from ironforge_cli.sandbox.market import MODERATE, IdRange, default_profiles
 from ironforge_cli.sandbox.world import RegionWorld
 from tests.jobs import stored
 from tests.jobs.expected import expected_after
@@ -23,6 +23,7 @@ def test_two_hours_of_350_000_auctions_equal_the_plain_reference(collector: Coll
         profiles=default_profiles(seed=3, items=12_000),
         auctions=350_000,
         seed=3,
+        behaviour=MODERATE,
         now=datetime(2026, 1, 14, 12, tzinfo=UTC),
         ids=IdRange(),
     )

@@ -15,7 +15,7 @@ from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError, ExitStatus, UnreachableError
 from ironforge_cli.jobs.days import archives as job
-from ironforge_cli.jobs.days.archives import Verdict
+from ironforge_cli.jobs.days.archives import DayVerdict
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
@@ -59,7 +59,7 @@ def away() -> Database:
     return missing
 
 
-def verdicts(found: CheckedArchive) -> dict[DailyPartition, Verdict]:
+def verdicts(found: CheckedArchive) -> dict[DailyPartition, DayVerdict]:
     return {job.DailyPartition(day.region, day.day): day.verdict for day in found.days}
 
 
@@ -118,21 +118,21 @@ def test_the_list_says_what_each_manifest_does_and_why_one_can_not_be_read(
 def test_a_check_reads_every_day_back_and_finds_what_was_damaged_lost_or_cut_off(
     archive: Archive, store: FolderStore, clock: TickingClock
 ) -> None:
-    assert verdicts(checked(archive, away(), clock)) == {OLDER: Verdict.WHOLE, OLD: Verdict.WHOLE}
+    assert verdicts(checked(archive, away(), clock)) == {OLDER: DayVerdict.WHOLE, OLD: DayVerdict.WHOLE}
     data = store.root / folder_of(OLD) / DATA
     content = data.read_bytes()
     # Whole as Parquet, and another day's rows.
     data.write_bytes((store.root / folder_of(OLDER) / DATA).read_bytes())
     found = checked(archive, away(), clock)
-    assert verdicts(found) == {OLDER: Verdict.WHOLE, OLD: Verdict.DAMAGED}
+    assert verdicts(found) == {OLDER: DayVerdict.WHOLE, OLD: DayVerdict.DAMAGED}
     assert "other rows than its manifest says" in str(found.days[1].message)
     for damage in (content[:-9], b"", bytes([*content[:40], content[40] ^ 1, *content[41:]])):
         data.write_bytes(damage)
-        assert verdicts(checked(archive, away(), clock))[OLD] is Verdict.DAMAGED
+        assert verdicts(checked(archive, away(), clock))[OLD] is DayVerdict.DAMAGED
     data.unlink()
-    assert verdicts(checked(archive, away(), clock))[OLD] is Verdict.DAMAGED
+    assert verdicts(checked(archive, away(), clock))[OLD] is DayVerdict.DAMAGED
     (store.root / folder_of(OLDER) / MANIFEST).unlink()
-    assert verdicts(checked(archive, away(), clock))[OLDER] is Verdict.UNFINISHED
+    assert verdicts(checked(archive, away(), clock))[OLDER] is DayVerdict.UNFINISHED
 
 
 def test_a_check_without_a_database_says_so_and_compares_with_manifests_alone(
@@ -155,13 +155,13 @@ def test_a_check_compares_with_the_database_where_that_holds_the_day(
     found = checked(archive, database, clock)
     assert (found.status, found.away) == (ExitStatus.DONE, None)
     assert [(day.verdict, day.in_database) for day in found.days] == [
-        (Verdict.WHOLE, False),
-        (Verdict.WHOLE, True),
+        (DayVerdict.WHOLE, False),
+        (DayVerdict.WHOLE, True),
     ]
     with database.transaction() as connection:
         connection.execute(text(f"UPDATE {OLD.name} SET unit_price = unit_price + 1"))
     found = checked(archive, database, clock)
-    assert verdicts(found) == {OLDER: Verdict.WHOLE, OLD: Verdict.DIFFERS}
+    assert verdicts(found) == {OLDER: DayVerdict.WHOLE, OLD: DayVerdict.DIFFERS}
     assert "2 snapshots from that of" in str(found.days[1].message)
     assert found.status is ExitStatus.PARTIAL
     with database.transaction() as connection:
