@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.archive.days import folder_of
+from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
+from ironforge_cli.jobs.days.export import keep_month
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import total_of
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ironforge_cli.archive.days import ArchivedDays, Manifest
     from ironforge_cli.db.engine import Database
     from ironforge_cli.market.rows import Count
+    from ironforge_cli.market.statistics_months import StatisticsMonth
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,13 @@ class Archive:
 
     days: ArchivedDays
     now: Callable[[], datetime]
+
+    def keep_month(self, database: Database, month: StatisticsMonth) -> int:
+        """Have a month of statistics archived as `partitions export` does, and read back; how many rows.
+
+        Raises `ArchiveError`.
+        """
+        return keep_month(month, database=database, tables=ArchivedTables(self.days.store), now=self.now())
 
     def keep(self, database: Database, partition: DailyPartition) -> int:
         """Archive all of a day's table and read it back, unless the archive holds it; how many rows.
