@@ -205,6 +205,7 @@ class Settings(BaseModel):
     )
     pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")
     pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
+    stats_retention_months: WholeNumber = Field(default=0, ge=0, le=1_200, description="months of hours; 0 keeps all")
     log_retention_days: WholeNumber = Field(
         default=400, ge=1, le=36_500, description="older rows of scraper_logs and benchmarks go"
     )

@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "partitions_ahead": (("IRONFORGE_PARTITIONS_AHEAD",), 7),
     "pg_bindir": (("IRONFORGE_PG_BINDIR",), None),
     "pg_user": (("IRONFORGE_PG_USER",), None),
+    "stats_retention_months": (("IRONFORGE_STATS_RETENTION_MONTHS",), 0),
     "log_retention_days": (("IRONFORGE_LOG_RETENTION_DAYS",), 400),
     "ping_url": (("IRONFORGE_PING_URL",), None),
     "log_level": (("IRONFORGE_LOG_LEVEL",), "info"),
@@ -69,6 +70,7 @@ GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "partitions_ahead": ("3", "4", 3, 4, None),
     "pg_bindir": ("/usr/lib/a", '"/usr/lib/b"', Path("/usr/lib/a"), Path("/usr/lib/b"), None),
     "pg_user": ("postgres", '"nobody"', "postgres", "nobody", None),
+    "stats_retention_months": ("13", "0", 13, 0, None),
     "log_retention_days": ("10", "20", 10, 20, None),
     "ping_url": ("https://hc/a", '"https://hc/b"', "https://hc/a", "https://hc/b", None),
     "log_level": ("DEBUG", '"Error"', LogLevel.DEBUG, LogLevel.ERROR, None),
@@ -126,6 +128,7 @@ WHOLE_NUMBERS = [
     "spool_limit_mb",
     "quarantine_limit_mb",
     "partitions_ahead",
+    "stats_retention_months",
     "log_retention_days",
 ]
 

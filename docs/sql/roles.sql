@@ -28,16 +28,17 @@ GRANT USAGE, CREATE ON SCHEMA public TO ironforge;
 GRANT USAGE ON SCHEMA public TO ironforge_reader;
 
 -- Where somebody else made ironforge's tables, as a superuser's first `ironforge db upgrade` does, they become the
--- owner's: those that bear its names, and the partitions of its raw snapshots; their indexes and sequences come along. No
+-- owner's: those that bear its names, and its partitions; their indexes and sequences come along. No
 -- other table is touched.
 SELECT format('ALTER TABLE %s OWNER TO ironforge', tables.oid::regclass)
 FROM pg_class AS tables
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'ironforge'::regrole
   AND to_regclass('public.alembic_version') IS NOT NULL
   AND (relname IN ('alembic_version', 'benchmarks', 'items', 'not_shown', 'reagents', 'recipes', 'scraper_logs',
-                   'seeder_status', 'snapshots')
-    OR relname ~ '^(auction_snapshots_[a-z]{2}|[a-z]{2}_commodity_price_stats|[a-z]{2}_token_price)$'
-    OR (relname ~ '^auction_snapshots_[a-z]{2}_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+                   'seeder_status', 'snapshots', 'statistics_months')
+    OR relname ~ '^(auction_snapshots_[a-z]{2}|[a-z]{2}_commodity_price_(stats|days)|[a-z]{2}_token_price)$'
+    OR ((relname ~ '^auction_snapshots_[a-z]{2}_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+         OR relname ~ '^[a-z]{2}_commodity_price_stats_([0-9]{4}_[0-9]{2}|before)$')
         AND obj_description(oid, 'pg_class') LIKE 'ironforge:%'))
 \gexec
 SELECT 'ALTER TYPE public.time_left OWNER TO ironforge'

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Double,
     Enum,
     ForeignKeyConstraint,
@@ -97,12 +98,13 @@ def _raw_snapshots(region: Region) -> Table:
 
 
 def _price_stats(region: Region) -> Table:
-    """What one snapshot says about one item; kept for good."""
+    """What one snapshot says about one item. The widest columns first: so a row has no gaps."""
     return Table(
         f"{region}_commodity_price_stats",
         METADATA,
-        Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
         Column("timestamp", Time, primary_key=True, comment="the snapshot's time"),
+        Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
+        Column("num_auctions", Integer, nullable=False, comment="auctions for sale; 0 when sold out"),
         Column("min_price", BigInteger, comment="cheapest unit, copper; null: sold out"),
         Column("max_price", BigInteger, comment="dearest unit, copper"),
         Column("mean_price", _Real, comment="mean over units, copper"),
@@ -118,7 +120,6 @@ def _price_stats(region: Region) -> Table:
             comment="what a unit costs when the cheapest 15% are bought, copper, rounded up",
         ),
         Column("total_quantity", BigInteger, nullable=False, comment="units for sale; 0 when sold out"),
-        Column("num_auctions", Integer, nullable=False, comment="auctions for sale; 0 when sold out"),
         Column(
             "estimated_sales",
             BigInteger,
@@ -129,14 +130,57 @@ def _price_stats(region: Region) -> Table:
         ),
         Column("sales_high", BigInteger, comment="units that can have been sold at most"),
         Column("new_listings", BigInteger, comment="units in auctions that are new"),
+        Column("seen_sales", _Real, comment="units whose sale left a trace, a multiple of 1/64; null in version 1"),
+        Column(
+            "unseen_sales",
+            _Real,
+            comment="units listed and sold between two snapshots, a multiple of 1/64; null in version 1",
+        ),
+        Column("new_at_floor", BigInteger, comment="units of new auctions in reach of buyers; null in version 1"),
         Column("new_auctions", Integer, comment="auctions that are new"),
         Column("interval_seconds", Integer, comment="time since the previous snapshot"),
-        # One snapshot's rows are found among years of them by their place: they come in the order of time.
-        Index(f"ix_{region}_commodity_price_stats_timestamp", "timestamp", postgresql_using="brin"),
+        Column(
+            "evidence",
+            SmallInteger,
+            comment="that anything was sold: 0 none, 1 by pairs alone, 2 plain; null in version 1",
+        ),
         CheckConstraint(
             "0 <= sales_low AND sales_low <= estimated_sales AND estimated_sales <= sales_high", name="sales_bounds"
         ),
-        comment=f"Prices and sales of every item in every {region.label} snapshot",
+        comment=f"Prices and sales of every item in every {region.label} snapshot, one partition a UTC month",
+        postgresql_partition_by="RANGE (timestamp)",
+    )
+
+
+def _price_days(region: Region) -> Table:
+    """What one closed UTC day says about one item; kept for good."""
+    return Table(
+        f"{region}_commodity_price_days",
+        METADATA,
+        Column("day", Date, primary_key=True, comment="the UTC day"),
+        Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
+        Column("min_price", BigInteger, comment="lowest min_price, copper; null, as all prices: never for sale"),
+        Column("median_min_price", _Real, comment="median of min_price, copper"),
+        Column("market_value", _Real, comment="mean of market_value over the snapshots that price the item, copper"),
+        Column("lowest_market_value", _Real, comment="lowest market_value, copper"),
+        Column("highest_market_value", _Real, comment="highest market_value, copper"),
+        Column("mean_quantity", _Real, nullable=False, comment="mean units for sale, over all snapshots"),
+        Column(
+            "sales_low",
+            BigInteger,
+            comment="sum over the intervals that end on the day; null, as all sales: none of them is known",
+        ),
+        Column("estimated_sales", BigInteger, comment="sum of the best estimates"),
+        Column("sales_high", BigInteger, comment="sum of what can have been sold at most"),
+        Column(
+            "turnover",
+            _Real,
+            comment="sum of estimated_sales times market_value, or the previous snapshot's where sold out, copper",
+        ),
+        Column("covered_seconds", Integer, nullable=False, comment="length of the intervals whose sales are known"),
+        Column("snapshots", Integer, nullable=False, comment="the region's snapshots of the day"),
+        Column("priced_snapshots", Integer, nullable=False, comment="those that price the item"),
+        comment=f"Prices and sales of every item on every closed UTC day of {region.label}",
     )
 
 
@@ -154,6 +198,7 @@ def _token_prices(region: Region) -> Table:
 
 SNAPSHOTS = {region: _raw_snapshots(region) for region in Region}
 PRICE_STATS = {region: _price_stats(region) for region in Region}
+PRICE_DAYS = {region: _price_days(region) for region in Region}
 TOKEN_PRICES = {region: _token_prices(region) for region in Region}
 
 REGISTRY = Table(
@@ -207,11 +252,33 @@ REGISTRY = Table(
         comment="of these, the ones above an untouched cheaper one: how often buyers do not take the cheapest",
     ),
     Column("window_misfits", Integer, comment="auctions whose bucket contradicts what was known of their expiry"),
+    Column("withdrawn_auctions", Integer, comment="auctions that were gone while a cheaper one stayed"),
+    Column("highest_auction_id", BigInteger, comment="the highest id of its auctions: later ones lie above it"),
+    # Lots seen sold by when they were listed before their first snapshot, each by its units to the item's mean lot.
+    Column("sold_lots_quarter_1", _Real, comment="lots seen sold that were listed in the interval's first quarter"),
+    Column("sold_lots_quarter_2", _Real, comment="lots seen sold that were listed in its second quarter"),
+    Column("sold_lots_quarter_3", _Real, comment="lots seen sold that were listed in its third quarter"),
+    Column("sold_lots_quarter_4", _Real, comment="lots seen sold that were listed in its last quarter"),
     Column("estimator_version", SmallInteger, nullable=False, comment="of the rules of the sales columns"),
     CheckConstraint(_one_of("region", REGION_NAMES), name="region"),
     CheckConstraint(_one_of("source", SNAPSHOT_SOURCES), name="source"),
     CheckConstraint("skipped >= 0", name="skipped"),
     comment="One row a stored snapshot: what is held, its gaps and its self-check",
+)
+
+STATISTICS_MONTHS = Table(
+    "statistics_months",
+    METADATA,
+    Column("region", Text, primary_key=True, comment=" or ".join(REGION_NAMES)),
+    Column("month", Date, primary_key=True, comment="its first day, UTC"),
+    Column(
+        "changes",
+        BigInteger,
+        nullable=False,
+        comment="how often hours of it were written: whoever lays it by item sees whether anything changed meanwhile",
+    ),
+    CheckConstraint(_one_of("region", REGION_NAMES), name="region"),
+    comment="Months of statistics, and how often each was written to",
 )
 
 RECIPES = Table(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NEWER = "20990101_0000"
 INDEX = "ix_of_the_next_version"
 DAY = DailyPartition(Region.EU, date(2024, 1, 15))
-IN_USE = {"eu_commodity_price_stats": "(timestamp, item_id)", "auction_snapshots_eu": "(item_id)"}
+IN_USE = {"eu_token_price": "(price, timestamp)", "auction_snapshots_eu": "(item_id)"}
 
 
 def migration(table: str) -> str:
@@ -89,8 +89,8 @@ def insert(connection: Any) -> None:
     )
     connection.execute(
         text(
-            "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
-            " SELECT 1 + count(*), now(), 1, 1 FROM eu_commodity_price_stats"
+            "INSERT INTO eu_token_price (timestamp, price)"
+            " SELECT now() + count(*) * interval '1 s', 1 + count(*) FROM eu_token_price"
         )
     )
 
@@ -215,7 +215,7 @@ def test_a_day_that_others_use_keeps_the_short_patience(present: Database, next_
 def test_two_upgrades_at_once_don_t_wait_for_each_other_for_ever(
     present: Database, next_version: Callable[[str], Path]
 ) -> None:
-    folder = next_version("eu_commodity_price_stats")
+    folder = next_version("eu_token_price")
     program = (
         "import sys; from pathlib import Path; from ironforge_cli.db import schema;"
         " from ironforge_cli.db.engine import Database; schema.migrations_folder = lambda: Path(sys.argv[2]);"

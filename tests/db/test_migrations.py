@@ -59,7 +59,7 @@ def test_there_are_migrations_and_each_has_a_dated_name() -> None:
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.stem)
 def test_a_migration_runs_as_it_was_written_whatever_the_package_becomes(path: Path) -> None:
     source = path.read_text()
-    assert imported(source) <= {"__future__", "alembic", "sqlalchemy", "datetime"}
+    assert imported(source) <= {"__future__", "alembic", "sqlalchemy", "datetime", "typing"}
     assert f'revision = "{path.name[:13]}"' in source
     assert ast.get_docstring(ast.parse(source))
 

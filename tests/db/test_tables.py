@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from ironforge_cli.db.models import METADATA, PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.regions import Region
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
@@ -102,6 +104,13 @@ PUBLISHED = {
         "created_at": TIME,
     },
 }
+# Tables that are not published.
+OWN = {
+    "snapshots",
+    "statistics_months",
+    "not_shown",
+    *(f"{region}_commodity_price_days" for region in Region),
+}
 # What the project added: the estimator's columns and the registry of snapshots.
 ADDED = {
     "auction_snapshots": {"expires_after_min": "smallint", "expires_before_min": "smallint"},
@@ -112,6 +121,10 @@ ADDED = {
         "sales_high": "bigint?",
         "new_auctions": "integer?",
         "interval_seconds": "integer?",
+        "seen_sales": f"{PRICES}?",
+        "unseen_sales": f"{PRICES}?",
+        "new_at_floor": "bigint?",
+        "evidence": "smallint?",
     },
     "items": {"build": "text?", "locale": "text?"},
     "seeder_status": {"build": "text?", "locale": "text?", "seen_build": "text?"},
@@ -141,8 +154,8 @@ def test_the_tables_are_the_published_ones_and_those_of_the_project(shared: Data
     query = text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
     with shared.connect() as connection:
         found = set(connection.execute(query).scalars())
-    assert found == {*PUBLISHED, "snapshots", "not_shown", "alembic_version"}
-    assert set(METADATA.tables) == {*PUBLISHED, "snapshots", "not_shown"}
+    assert found == {*PUBLISHED, *OWN, "alembic_version"}
+    assert set(METADATA.tables) == {*PUBLISHED, *OWN}
 
 
 def definitions(shared: Database, table: str, kind: str) -> list[str]:
@@ -158,8 +171,8 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
     [
         ("auction_snapshots_eu", "snapshot_time, auction_id"),
         ("auction_snapshots_us", "snapshot_time, auction_id"),
-        ("eu_commodity_price_stats", 'item_id, "timestamp"'),
-        ("us_commodity_price_stats", 'item_id, "timestamp"'),
+        ("eu_commodity_price_stats", '"timestamp", item_id'),
+        ("us_commodity_price_stats", '"timestamp", item_id'),
         ("eu_token_price", '"timestamp"'),
         ("us_token_price", '"timestamp"'),
         ("recipes", "id, faction"),
@@ -170,6 +183,8 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
         ("scraper_logs", "id"),
         ("benchmarks", "id"),
         ("snapshots", "region, snapshot_time"),
+        ("statistics_months", "region, month"),
+        ("eu_commodity_price_days", "day, item_id"),
     ],
 )
 def test_a_primary_key_has_its_columns_in_this_order(shared: Database, table: str, key: str) -> None:
@@ -243,6 +258,7 @@ STATISTICS = (
 def test_what_can_not_be_true_is_refused(shared: Database, statement: str, constraint: str) -> None:
     def insert() -> None:
         with shared.transaction() as connection:
+            make_months(connection, datetime.now(tz=UTC))
             connection.exec_driver_sql(statement)
 
     with pytest.raises(DatabaseError, match=constraint):

@@ -28,6 +28,7 @@ from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.clocks import TickingClock
 from tests.jobs import stored
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +91,7 @@ class Chain:
         with self.database.transaction() as connection:
             for day in sorted({self.time(number).date() for number in numbers}):
                 partitions.create(connection, DailyPartition(region, day))
+            make_months(connection, *(self.time(number) for number in numbers), regions=(region,))
             with bulk.driver(connection) as driver, driver.cursor() as cursor:
                 for table, content in copies.items():
                     with cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)".encode()) as copy:

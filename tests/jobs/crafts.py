@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import text
 
 from ironforge_cli.sandbox.catalogue import INVENTORY_TYPES, ITEM_CLASSES, QUALITIES
 from tests.jobs import stored
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,6 +116,7 @@ def held(database: Database) -> Crafts:
 
 def seen_in_a_snapshot(connection: Connection, items: Iterable[int]) -> None:
     """Make it so that a snapshot had these items."""
+    make_months(connection, datetime(2026, 1, 14, tzinfo=UTC))
     for item in items:
         connection.execute(
             text(

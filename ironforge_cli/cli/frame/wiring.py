@@ -265,15 +265,17 @@ class Invocation:
         Without `regions` what is held of regions that the settings don't name (any more) leaves, too. An archive that
         is not looked at now refuses when it is used.
         """
-        from ironforge_cli.jobs.days.housekeeping import Housekeeping
+        from ironforge_cli.jobs.days.housekeeping import Housekeeping, MonthsKept
         from ironforge_cli.regions import Region
 
         settings = self.settings
+        kept = self.archive(archive) if is_archive_looked_at else self._named_archive(archive)
         return Housekeeping(
             ahead=settings.partitions_ahead if ahead is None else ahead,
             retention_days=settings.raw_retention_days if retain is None else retain,
             log_retention_days=settings.log_retention_days,
-            archive=self.archive(archive) if is_archive_looked_at else self._named_archive(archive),
+            archive=kept,
+            months=MonthsKept(settings.stats_retention_months, archive=kept),
             leaving=() if regions else tuple(region for region in Region if region not in settings.regions),
         )
 

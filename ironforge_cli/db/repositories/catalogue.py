@@ -14,8 +14,9 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import ITEMS, NOT_SHOWN, PRICE_STATS, REAGENTS, RECIPES
+from ironforge_cli.db.models import ITEMS, NOT_SHOWN, PRICE_DAYS, PRICE_STATS, REAGENTS, RECIPES
 from ironforge_cli.market.catalogue import Faction
+from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -129,19 +130,16 @@ def forget_read_items(connection: Connection) -> None:
     _execute(connection, delete(NOT_SHOWN).where(NOT_SHOWN.c.kind == "item"))
 
 
-# Distinct items of a table of statistics, by jumps in its primary key: an index look-up an item, however many years.
-_SEEN: Final = """
-    (WITH RECURSIVE seen (item_id) AS (
-        (SELECT item_id FROM {table} ORDER BY item_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT stats.item_id FROM {table} AS stats WHERE stats.item_id > seen.item_id
-                ORDER BY stats.item_id LIMIT 1)
-        FROM seen WHERE seen.item_id IS NOT NULL
-    ) SELECT item_id FROM seen WHERE item_id IS NOT NULL)"""
+# Items of a region's statistics: those of its days, and of the hours that are in no day yet.
+_SINCE: Final = "coalesce((SELECT max(day) + 1 FROM {days}), '-infinity')"
+_SEEN: Final = f"""
+    SELECT DISTINCT item_id FROM {{days}}
+    UNION SELECT item_id FROM {{hours}} WHERE timestamp >= CAST({_SINCE} AS timestamp) AT TIME ZONE 'UTC'"""  # noqa: S608 - made of constants
+_TABLES: Final = [{"days": PRICE_DAYS[region].name, "hours": PRICE_STATS[region].name} for region in Region]
 _OF_ANY: Final = (
     "SELECT item_id FROM reagents",
     "SELECT crafted_item_id FROM recipes WHERE crafted_item_id IS NOT NULL",
-    *(_SEEN.format(table=table.name) for table in PRICE_STATS.values()),
+    *(_SEEN.format(**names) for names in _TABLES),
 )
 _OF_A_PROFESSION: Final = (
     """SELECT item_id FROM reagents JOIN recipes ON recipes.id = recipe_id AND recipes.faction = reagents.faction
@@ -156,11 +154,14 @@ _UNREAD: Final = """
     AND NOT EXISTS (SELECT FROM not_shown WHERE kind = 'item' AND not_shown.id = wanted.item_id AND status = 404
                     AND not_shown.build IS NOT DISTINCT FROM :build AND NOT ({seen_since}))
     ORDER BY 1"""
-# The newest row of an item, by the end of its stretch of the primary key.
-_NEWEST_SEEN: Final = """
-    coalesce((SELECT timestamp FROM {table} AS stats WHERE stats.item_id = not_shown.id
-              ORDER BY timestamp DESC LIMIT 1) > not_shown.asked_at, false)"""
-_SEEN_SINCE: Final = " OR ".join(_NEWEST_SEEN.format(table=table.name) for table in PRICE_STATS.values())
+# Whether any snapshot had an item after it was asked for, by the days that follow and the hours that are in none.
+_SEEN_AFTER: Final = f"""
+    EXISTS (SELECT FROM {{days}} AS made WHERE made.item_id = not_shown.id
+            AND made.day > CAST(not_shown.asked_at AT TIME ZONE 'UTC' AS date))
+    OR EXISTS (SELECT FROM {{hours}} AS stats WHERE stats.item_id = not_shown.id
+               AND stats.timestamp > not_shown.asked_at
+               AND stats.timestamp >= CAST({_SINCE} AS timestamp) AT TIME ZONE 'UTC')"""  # noqa: S608 - made of constants
+_SEEN_SINCE: Final = " OR ".join(_SEEN_AFTER.format(**names) for names in _TABLES)
 
 
 def unread_items(connection: Connection, *, build: str | None, locale: str, profession: str | None = None) -> list[int]:

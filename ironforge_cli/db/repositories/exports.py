@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psycopg import sql
-from sqlalchemy import BigInteger, Double, Integer, func, select
+from sqlalchemy import BigInteger, Double, Integer, SmallInteger, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 # Where a column may be null, this stands for it on the way: no price, count or time is that.
-_NULLS: Final = {Kind.INT4: str(-(2**31)), Kind.INT8: str(-(2**63)), Kind.FLOAT8: "NaN"}
+_NULLS: Final = {Kind.INT2: str(-(2**15)), Kind.INT4: str(-(2**31)), Kind.INT8: str(-(2**63)), Kind.FLOAT8: "NaN"}
 _execute = executor("export")
 
 
@@ -27,6 +27,13 @@ def span(connection: Connection, table: Table) -> tuple[datetime, datetime] | No
     """The first and the last time of a table that has a column `timestamp`; None where it is empty."""
     first, last = _execute(connection, select(func.min(table.c.timestamp), func.max(table.c.timestamp))).one()
     return None if first is None else (first, last)
+
+
+def count(connection: Connection, table: Table, since: datetime, until: datetime) -> int:
+    """How many rows of a table that has a column `timestamp` are of [since, until)."""
+    time = table.c.timestamp
+    counted = select(func.count()).select_from(table).where(time >= since, time < until)
+    return int(_execute(connection, counted).scalar_one())
 
 
 def columns(
@@ -59,6 +66,8 @@ def _kind(of: object) -> Kind:
     match of:
         case BigInteger():
             return Kind.INT8
+        case SmallInteger():
+            return Kind.INT2
         case Integer():
             return Kind.INT4
         case Double():

@@ -13,6 +13,7 @@ from ironforge_cli.db.bulk import driver
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import (
     BENCHMARKS,
+    PRICE_DAYS,
     PRICE_STATS,
     REGION_NAMES,
     REGISTRY,
@@ -230,7 +231,7 @@ def sizes(connection: Connection, regions: tuple[Region, ...]) -> dict[str, int]
     )
     roots = {
         "raw snapshots": [SNAPSHOTS[region].name for region in regions],
-        "statistics": [PRICE_STATS[region].name for region in regions],
+        "statistics": [kind[region].name for kind in (PRICE_STATS, PRICE_DAYS) for region in regions],
         "token prices": [TOKEN_PRICES[region].name for region in regions],
         "logs and benchmarks": [SCRAPER_LOGS.name, BENCHMARKS.name],
     }

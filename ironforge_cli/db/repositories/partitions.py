@@ -20,6 +20,7 @@ from ironforge_cli.market.partitions import DailyPartition, Existing, Mark, Stat
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -39,11 +40,12 @@ COUNTED_BYTES: Final = 256_000_000
 _SUFFIXES: Final = {Mark.MADE: "", Mark.LEAVING: ", leaving", Mark.RESTORED: ", restored"}
 
 # A table's bounds as times: what lies before or after all times that Python knows counts as none.
-_EDGES: Final = (
-    "    CASE edges[1] WHEN 'MINVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[1]) AS timestamptz) END,"
-    "    CASE edges[2] WHEN 'MAXVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[2]) AS timestamptz) END"
-)
-_EDGES_OF: Final = "LATERAL regexp_match(bounds, 'FROM \\((.*)\\) TO \\((.*)\\)') AS edges"
+_LOWER: Final = "CASE edges[1] WHEN 'MINVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[1]) AS timestamptz) END"
+_UPPER: Final = "CASE edges[2] WHEN 'MAXVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[2]) AS timestamptz) END"
+_EDGES: Final = f"{_LOWER}, {_UPPER}"
+EDGES: Final = f"{_LOWER} AS starts_at, {_UPPER} AS ends_at"
+"""A partition's bounds as times, in SQL; null where it has none."""
+EDGES_OF: Final = "LATERAL regexp_match(bounds, 'FROM \\((.*)\\) TO \\((.*)\\)') AS edges"
 
 # Bounds are read from the catalog, never from names. A partition that is being detached takes no rows any more.
 _COVERAGE: Final = text(
@@ -52,7 +54,7 @@ _COVERAGE: Final = text(
     "  JOIN pg_class AS child ON child.oid = inhrelid"
     "  WHERE inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending),"
     " spans AS ("
-    f"  SELECT attached.oid, tstzrange({_EDGES}) AS span FROM attached, {_EDGES_OF} WHERE edges IS NOT NULL)"
+    f"  SELECT attached.oid, tstzrange({_EDGES}) AS span FROM attached, {EDGES_OF} WHERE edges IS NOT NULL)"
     " SELECT EXISTS (SELECT FROM attached WHERE bounds = 'DEFAULT'),"
     "  coalesce((SELECT range_agg(span) FROM spans) @> tstzrange(:starts_at, :ends_at), false),"
     "  ARRAY(SELECT CAST(CAST(oid AS regclass) AS text) FROM spans WHERE span && tstzrange(:starts_at, :ends_at)"
@@ -71,7 +73,7 @@ _EXISTING: Final = text(
     "  WHERE other.relnamespace = parent.relnamespace AND other.relname ~ :pattern"
     "  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = other.oid AND inhparent = parent.oid)),"
     " bounded AS ("
-    f"  SELECT oid, bounds, state, tstzrange({_EDGES}, '[)') AS span FROM tables LEFT JOIN {_EDGES_OF} ON true)"
+    f"  SELECT oid, bounds, state, tstzrange({_EDGES}, '[)') AS span FROM tables LEFT JOIN {EDGES_OF} ON true)"
     " SELECT CAST(CAST(oid AS regclass) AS text), state, coalesce(obj_description(oid, 'pg_class'), ''),"
     "  CASE WHEN lower(span) >= '0001-01-02' THEN least(lower(span), '9999-12-30') END,"
     "  CASE WHEN upper(span) <= '9999-12-30' THEN greatest(upper(span), '0001-01-02') END,"
@@ -358,11 +360,14 @@ def _marking(partition: DailyPartition, made: Mark) -> sql.Composed:
 
 def _coverage(connection: Connection, partition: DailyPartition) -> tuple[bool, bool, Sequence[str]]:
     """Whether there is a default partition, whether others cover a day, and the names of those that hold any of it."""
-    parameters = {
-        "parent": SNAPSHOTS[partition.region].name,
-        "starts_at": partition.starts_at,
-        "ends_at": partition.ends_at,
-    }
+    return coverage(connection, SNAPSHOTS[partition.region].name, partition.starts_at, partition.ends_at)
+
+
+def coverage(
+    connection: Connection, parent: str, starts_at: datetime, ends_at: datetime
+) -> tuple[bool, bool, Sequence[str]]:
+    """Whether a table has a default partition, whether others cover [starts_at, ends_at), and which hold any of it."""
+    parameters = {"parent": parent, "starts_at": starts_at, "ends_at": ends_at}
     has_default, covered, overlapping = _execute(connection, _COVERAGE, parameters).one()
     return has_default, covered, overlapping
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from ironforge_cli.db.bulk import CopyColumn, Kind, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY, TOKEN_PRICES
+from ironforge_cli.db.repositories import statistics_months
 from ironforge_cli.market.changes import (
     COUNT_COLUMNS,
     INTERVAL_COLUMN,
@@ -53,7 +54,8 @@ class ItemSales:
 
 
 def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
-    """Append a snapshot's statistics, in the caller's transaction."""
+    """Append a snapshot's statistics, in the caller's transaction; its month is made where it is not there."""
+    statistics_months.make_room(connection, region, at)
     rows = len(statistics)
     sold_out = ~statistics.priced
     sales = statistics.sales
@@ -113,6 +115,7 @@ def load(connection: Connection, region: Region, at: datetime) -> StatisticsRows
 def remove(connection: Connection, region: Region, at: datetime) -> None:
     """Take a snapshot's statistics out, to store them anew in the same transaction."""
     table = PRICE_STATS[region]
+    statistics_months.make_room(connection, region, at)
     _execute(connection, delete(table).where(table.c.timestamp == at))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import partitions, snapshots, stats
+from ironforge_cli.db.repositories import partitions, price_days, snapshots, stats
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
@@ -140,7 +140,8 @@ def store_snapshot(
             snapshots.store(connection, region, summary.book)
             stats.store(connection, region, summary.statistics, at=at)
             snapshots.register(connection, region, summary, body)
-        recompute_after(connection, region, summary.book, attempt=attempt)
+        followed = recompute_after(connection, region, summary.book, attempt=attempt)
+        price_days.remake(connection, region, [at, *followed])
         with attempt.step("commit"):
             connection.commit()
     return SnapshotCounts.of(summary)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.archive.days import folder_of
 from ironforge_cli.archive.marker import MadeStore
+from ironforge_cli.archive.tables import ArchivedTables
 from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
+from ironforge_cli.jobs.days.export import keep_month
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import total_of
 from ironforge_cli.wording import counted
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ironforge_cli.archive.days import ArchivedDays, Manifest
     from ironforge_cli.db.engine import Database
     from ironforge_cli.market.rows import Count
+    from ironforge_cli.market.statistics_months import StatisticsMonth
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,13 @@ class Archive:
         """Raise `ArchiveError` where there is no archive at its place; a store that doesn't ask is taken as it is."""
         if isinstance(self.days.store, MadeStore):
             self.days.store.require_made()
+
+    def keep_month(self, database: Database, month: StatisticsMonth) -> int:
+        """Have a month of statistics archived as `partitions export` does, and read back; how many rows.
+
+        Raises `ArchiveError`.
+        """
+        return keep_month(month, database=database, tables=ArchivedTables(self.days.store), now=self.now())
 
     def keep(self, database: Database, partition: DailyPartition) -> int:
         """Archive all of a day's table and read it back, unless the archive holds it; how many rows.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.evidence.runs import Attempt, Clock, Progress
     from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.market.statistics_months import StatisticsMonth
     from ironforge_cli.regions import Region
 
 COMMAND: Final = "partitions export"
@@ -137,6 +138,22 @@ def _written(
     if manifest is NotWritten.UNCHANGED:
         return Exported(region, span.folder, "unchanged")
     return Exported(region, span.folder, "written", rows=manifest.rows, bytes=manifest.bytes)
+
+
+def keep_month(month: StatisticsMonth, *, database: Database, tables: ArchivedTables, now: datetime) -> int:
+    """Have a month of statistics in the archive, read back, unless it is there; how many rows.
+
+    Raises `ArchiveError`.
+    """
+    table = PRICE_STATS[month.region]
+    folder = f"statistics/region={month.region}/month={month.first:%Y-%m}"
+    span = _OneFile(table, "statistics", folder, month.starts_at, month.ends_at)
+    with database.connect() as connection:
+        one_state(connection)
+        kept = tables.export(span.folder, span.name, lambda: _days(connection, span), now=now)
+        if isinstance(kept, NotWritten):
+            return 0 if kept is NotWritten.EMPTY else exports.count(connection, table, span.since, span.until)
+    return kept.rows
 
 
 def _failed(span: _OneFile, region: Region, error: IronforgeError) -> Exported:

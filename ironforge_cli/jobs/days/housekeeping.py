@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.market.partitions import DailyPartition
     from ironforge_cli.market.retention import Present
+    from ironforge_cli.market.statistics_months import StatisticsMonth
     from ironforge_cli.regions import Region
 
 
@@ -32,6 +33,24 @@ class DayArchive(Protocol):
         ...
 
 
+class MonthArchive(Protocol):
+    """Where months of statistics go before they are dropped."""
+
+    def keep_month(self, database: Database, month: StatisticsMonth) -> int:
+        """Have all of a month archived and read back, unless it is; how many rows. Raises where it can't be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MonthsKept:
+    """What the settings say of months of statistics."""
+
+    retention_months: int = 0
+    """How many are held before the present one; 0: all."""
+    archive: MonthArchive | None = None
+    """Where they go before they are dropped; None: nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Housekeeping:
     """What the settings say of partitions and log rows."""
@@ -43,6 +62,8 @@ class Housekeeping:
     log_retention_days: int
     archive: DayArchive | None = None
     """Where days go before they are dropped; None: nowhere."""
+    months: MonthsKept | None = None
+    """How months of statistics are kept; None: they are not looked after."""
     leaving: tuple[Region, ...] = ()
     """Regions that are collected no more: days that are held of them leave, and none is made."""
 
@@ -68,10 +89,11 @@ class Result:
     """One step, and what became of it."""
 
     action: str
-    """One of `Action`, `plan`, `prune` or `report`."""
+    """One of `Action`, `MonthAction`, `plan`, `prune` or `report`."""
     outcome: StepOutcome
     region: Region | None = None
     day: date | None = None
+    """The day; of a month its first one."""
     table: str | None = None
     rows: int | None = None
     bytes: int | None = None

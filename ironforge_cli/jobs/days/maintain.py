@@ -22,6 +22,7 @@ from ironforge_cli.errors import (
     InterruptedRunError,
     IronforgeError,
 )
+from ironforge_cli.jobs.days import closing, months
 from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
 from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.planning import Planning, present_of
@@ -81,7 +82,15 @@ def maintain(
             planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
             _warn(planning)
             every = with_leaving(connection, regions, storage, housekeeping)
-            planned = [result for region in every for result in _told(region, planning.plan(connection, region))]
+            planned = [
+                result
+                for region in every
+                for result in (
+                    *_told(region, planning.plan(connection, region)),
+                    *months.told(region, months.planned(connection, region, planning)),
+                    *closing.told(region, closing.due(connection, region, planning, quick=False)),
+                )
+            ]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(StepOutcome.PLANNED, rows=pruning.rows) for pruning in old]
         return Maintained(tuple(planned), present=planning.present, retention_days=housekeeping.retention_days)
@@ -94,6 +103,7 @@ def maintain(
         tries=_TRIES,
         adopt=adopt,
         count_rows=count_rows,
+        quick=False,
     )
 
 
@@ -125,7 +135,7 @@ def upkeep(
         if not is_due:
             return None
         maintained = _maintained(
-            regions, storage=storage, housekeeping=housekeeping, clock=clock, progress=Silent(), tries=1
+            regions, storage=storage, housekeeping=housekeeping, clock=clock, progress=Silent(), tries=1, quick=True
         )
     except InterruptedRunError as error:
         log.info("Partitions: %s The next run goes on.", error)
@@ -149,8 +159,15 @@ def _is_anything_due(regions: Sequence[Region], storage: Storage, housekeeping: 
     with storage.database.connect() as connection:
         planning = Planning(storage, housekeeping, present_of(connection, now=now))
         every = with_leaving(connection, regions, storage, housekeeping)
-        return any(planning.plan(connection, region).steps for region in every) or rows_are_due(
-            connection, retention_days=housekeeping.log_retention_days, now=planning.trusted
+        return (
+            any(planning.plan(connection, region).steps for region in every)
+            or any(
+                step.action in months.QUICK
+                for region in every
+                for step in months.planned(connection, region, planning).steps
+            )
+            or any(closing.due(connection, region, planning, quick=True) for region in every)
+            or rows_are_due(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
         )
 
 
@@ -168,6 +185,7 @@ def _maintained(
     clock: Clock,
     progress: Progress,
     tries: int,
+    quick: bool,
     adopt: bool = False,
     count_rows: bool = False,
 ) -> Maintained:
@@ -191,6 +209,9 @@ def _maintained(
                 found = _RegionMaintenance(region, planning, attempt=attempt, tries=tries).run()
                 if count_rows and region not in housekeeping.leaving:
                     found += _lost_rows(region, database, attempt=attempt)
+                # Days first: they are read by every question, and a month that leaves takes its hours along.
+                found += closing.made(region, planning, attempt=attempt, quick=quick)
+                found += months.maintained(region, planning, attempt=attempt, quick=quick)
                 _conclude(attempt, found)
             results += found
         with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):

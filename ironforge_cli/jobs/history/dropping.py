@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, schema
-from ironforge_cli.db.repositories import snapshots, stats
+from ironforge_cli.db.repositories import price_days, snapshots, stats
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
@@ -88,7 +88,9 @@ def drop(
         ):
             for row in rows:
                 with storage.database.transaction() as connection:
-                    dropped.append(_dropped(connection, row, attempt))
+                    times: list[datetime] = []
+                    dropped.append(_dropped(connection, row, attempt, times))
+                    price_days.remake(connection, region, times)
             attempt.ends(
                 Outcome.DONE, "Dropped " + ", ".join(one.snapshot.snapshot_time.isoformat() for one in dropped)
             )
@@ -97,8 +99,10 @@ def drop(
     return dropped
 
 
-def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt) -> DroppedSnapshot:
+def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt, times: list[datetime]) -> DroppedSnapshot:
+    """Drop one; `times` become those of all snapshots whose hours that changes."""
     region, moment = row.region, row.snapshot_time
+    times.append(moment)
     with attempt.step("remove"):
         snapshots.remove(connection, region, moment)
         stats.remove(connection, region, moment)
@@ -118,6 +122,7 @@ def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt) -> Drop
             return DroppedSnapshot(row, recomputed=recomputed, is_followed_by_old=recomputed == 0)
         again = recompute_snapshot(connection, region, previous, held, attempt=attempt, write=True)
         recomputed += 1
+        times.append(following.snapshot_time)
         previous, is_changed = again.book, again.windows > 0
         following = snapshots.after(connection, region, following.snapshot_time)
     return DroppedSnapshot(row, recomputed=recomputed, is_followed_by_old=False)

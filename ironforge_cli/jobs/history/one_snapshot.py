@@ -72,19 +72,22 @@ def recompute_snapshot(
     return recomputed
 
 
-def recompute_after(connection: Connection, region: Region, book: Book, *, attempt: Attempt) -> None:
-    """Compute the snapshots after a new one again, in the caller's transaction, as long as windows change.
+def recompute_after(connection: Connection, region: Region, book: Book, *, attempt: Attempt) -> list[datetime]:
+    """Compute the snapshots after a new one again, in the caller's transaction, as long as windows change; which ones.
 
     It ends earlier than 48 hours after the new one where windows are as they were: what follows rests on nothing else.
     """
     source, previous, changed = RawSnapshotsInTable(), book, True
+    times: list[datetime] = []
     while changed and (registered := snapshots.after(connection, region, previous.snapshot_time)) is not None:
         with attempt.step("recompute"):
             held = source.load(connection, region, registered)
         if held is None:
-            return
+            break
+        times.append(registered.snapshot_time)
         recomputed = recompute_snapshot(connection, region, previous, held, attempt=attempt, write=True)
         previous, changed = recomputed.book, recomputed.windows > 0
+    return times
 
 
 def starting_point(connection: Connection, region: Region, moment: datetime) -> datetime:

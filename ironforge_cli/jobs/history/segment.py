@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import snapshots
+from ironforge_cli.db.repositories import price_days, snapshots
 from ironforge_cli.jobs.history.one_snapshot import INSTANT, REACH, recompute_snapshot, starting_point
 from ironforge_cli.jobs.history.recompute_counts import RecomputeCounts
 
@@ -53,6 +53,7 @@ class Segment:
         self._cursor: datetime | None = None
         self._windows_changed = False
         self._entered = False
+        self._written: list[datetime] = []
         self.counts = RecomputeCounts()
         self.stepped = 0
         """How many snapshots were read, those before `since` among them."""
@@ -62,10 +63,11 @@ class Segment:
         """The newest snapshot that was read; None where its raw rows are not held."""
 
     def work(self, database: Database, *, seconds: float, snapshots_at_most: int) -> bool:
-        """Compute some snapshots again, each in a transaction of its own; False where none was left.
+        """Compute some snapshots again; False where none was left.
 
-        Who calls holds the region's lock, unless nothing is written. It ends with the first snapshot after so many
-        seconds.
+        Those of a day that nothing was written of are each a transaction; those that were written are one with their
+        day, which is made again from them. Who calls holds the region's lock, unless nothing is written. It ends with
+        the first snapshot after so many seconds.
         """
         clock = self._attempt.clock
         ends_at = clock.monotonic() + seconds
@@ -73,12 +75,24 @@ class Segment:
             self._begin(connection)
             for done in range(snapshots_at_most):
                 if not self._step(connection):
+                    self._commit(connection)
                     return done > 0
-                # Between two of them nothing is open: whoever wants to drop a partition gets at it.
-                connection.commit()
                 if clock.monotonic() >= ends_at:
                     break
+            self._commit(connection)
         return True
+
+    def _commit(self, connection: Connection) -> None:
+        """Make the day again whose hours were written, and commit it with them.
+
+        After it nothing is open: whoever wants to drop a partition gets at it.
+        """
+        if self._written:
+            with self._attempt.step("make day"):
+                price_days.remake(connection, self._region, self._written)
+            self._written = []
+        with self._attempt.step("commit"):
+            connection.commit()
 
     def carry_on(self) -> bool:
         """Go on after `until` for 48 hours, and further while windows change; False where it does so already."""
@@ -105,6 +119,8 @@ class Segment:
         if registered is None or self._is_past(registered.snapshot_time):
             return False
         at, previous = registered.snapshot_time, self.last
+        if not self._written or self._written[-1].astimezone(UTC).date() != at.astimezone(UTC).date():
+            self._commit(connection)
         is_in = at >= self._since
         if is_in and not self._entered:
             self._entered, self.entry = True, previous
@@ -123,8 +139,8 @@ class Segment:
             recomputed = recompute_snapshot(
                 connection, self._region, previous, held, attempt=self._attempt, write=self._write and is_in
             )
-            with self._attempt.step("commit"):
-                connection.commit()
+            if self._write and is_in and (recomputed.statistics.rows or recomputed.registry):
+                self._written.append(at)
             self.last = recomputed.book
             if is_in:
                 self._windows_changed = recomputed.windows > 0 and held.is_in_table

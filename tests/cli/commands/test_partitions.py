@@ -35,14 +35,24 @@ def test_a_dry_run_shows_the_plan_that_is_then_carried_out(run: Run) -> None:
     plans = [[[step[key] for key in keys] for step in json.loads(result.stdout)] for result in (shown, done)]
     assert plans[0] == plans[1]
     today = datetime.now(tz=UTC).date()
+    first = today.replace(day=1)
     assert plans[0] == [
-        ["create", "eu", f"{day}", f"auction_snapshots_eu_{day:%Y_%m_%d}"] for day in (today, today + timedelta(days=1))
+        *(
+            ["create", "eu", f"{day}", f"auction_snapshots_eu_{day:%Y_%m_%d}"]
+            for day in (today, today + timedelta(days=1))
+        ),
+        *(
+            ["create month", "eu", f"{month}", f"eu_commodity_price_stats_{month:%Y_%m}"]
+            for month in (first, (first + timedelta(days=31)).replace(day=1))
+        ),
     ]
 
 
 def test_as_a_table_the_plan_names_every_step(run: Run) -> None:
     result = run("partitions", "maintain", "--ahead", "0", "--dry-run")
-    assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [["create", "EU"], ["create", "US"]]
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:7]] == [
+        step for region in ("EU", "US") for step in (["create", region], ["create", "month"], ["create", "month"])
+    ]
     run("partitions", "maintain", "--ahead", "0")
     assert run("partitions", "maintain", "--ahead", "0").stdout.splitlines() == [
         "There is nothing to do.",

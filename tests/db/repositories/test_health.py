@@ -17,6 +17,7 @@ from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.jobs.health.rules import UPKEEP
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -258,6 +259,7 @@ def test_sizes_count_the_partitions_and_the_indexes(shared: Database) -> None:
 )
 def test_each_kind_of_data_has_its_own_size(shared: Database, kind: str, statement: str) -> None:
     with shared.connect() as connection:
+        make_months(connection, datetime.now(tz=UTC))
         before = health.sizes(connection, (Region.US,))
         others = health.sizes(connection, (Region.EU,))
         connection.execute(text(statement))

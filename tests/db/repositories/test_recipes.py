@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from ironforge_cli.db.repositories import catalogue
 from ironforge_cli.db.repositories.catalogue import Changes, PlacedRecipe
 from ironforge_cli.market.catalogue import Faction, Item, Reagent, Recipe
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
@@ -100,6 +102,7 @@ def test_items_are_wanted_until_they_were_read_of_the_build_and_locale(any_datab
     store(any_database, SOUP)
     take(any_database, {(1, Faction.NEUTRAL): (CRAB, SALT)})
     with any_database.transaction() as connection:
+        make_months(connection, datetime(2026, 1, 14, tzinfo=UTC))
         for region, items in (("eu", (7, 30, 31)), ("us", (40, 31))):
             for item in items:
                 for hour in range(3):

@@ -20,6 +20,7 @@ from ironforge_cli.market.statistics import Statistics, summarise_snapshot
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.market.made_up import as_columns, later, whole_market
 from tests.market.reference import Auction
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -154,7 +155,7 @@ def test_statistics_of_a_time_are_not_stored_twice(shared: Database) -> None:
             stats.store(connection, Region.EU, first, at=NOON)
             stats.store(connection, Region.EU, first, at=NOON)
 
-    with pytest.raises(DatabaseError, match="pk_eu_commodity_price_stats"):
+    with pytest.raises(DatabaseError, match="eu_commodity_price_stats_2024_01_pkey"):
         store_twice()
     with shared.connect() as connection:
         assert rows(connection) == []
@@ -192,6 +193,7 @@ Hour = dict[int, tuple[int | None, int]]
 
 
 def add_hours(connection: Connection, region: Region, hours: list[Hour]) -> None:
+    make_months(connection, NOON, NOON + len(hours) * HOUR, regions=(region,))
     for number, hour in enumerate(hours):
         moment = NOON + number * HOUR
         registered = {

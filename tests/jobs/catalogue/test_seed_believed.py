@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import SeedOutcome, Trial
 from tests.jobs.listed_source import BUILD, ListedSource, seeded
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,6 +266,7 @@ def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
 def want(database: Database, *numbers: int) -> None:
     """Let items have been in a snapshot."""
     with database.transaction() as connection:
+        make_months(connection, datetime(2026, 1, 14, tzinfo=UTC), datetime.now(tz=UTC))
         connection.execute(
             text(
                 "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -15,6 +15,7 @@ from ironforge_cli.db.repositories import exports
 from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError, LockedError
 from ironforge_cli.jobs.days.export import export
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ STATISTICS = [
 def stored(storage: Storage) -> None:
     """Statistics of two months, and two prices of a token."""
     with storage.database.transaction() as connection:
+        make_months(connection, *(datetime(2025, 12, 1, tzinfo=UTC) + n * timedelta(days=31) for n in range(4)))
         connection.exec_driver_sql(
             "INSERT INTO eu_commodity_price_stats (" + COLUMNS + ") VALUES (%s, %s, %s, %s, %s, %s, %s)", STATISTICS
         )
