@@ -1,0 +1,1 @@
+"""What each asking command says: reads, computes, and returns a frozen answer. It never writes."""

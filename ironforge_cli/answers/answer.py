@@ -1,0 +1,137 @@
+"""What every answer carries beside its rows: of which snapshot it is, how old that is, and what is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from ironforge_cli.db.repositories import asking
+from ironforge_cli.market.hours import GAP, left_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.regions import Region
+
+Row = TypeVar("Row")
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks: the database that is read, of which regions, when, and how old an answer may be."""
+
+    database: Database
+    regions: tuple[Region, ...]
+    now: datetime
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an answer rests on in one region."""
+
+    region: Region
+    snapshot_time: datetime | None
+    """Of the newest snapshot, or of the one that was asked for; None where nothing is stored."""
+    age_seconds: int | None
+    stale: bool
+    """Whether it is older than was allowed; so is a region that has none."""
+    since: datetime | None = None
+    """The span is (since, snapshot_time]; None where the answer is of one snapshot."""
+    snapshots: int = 1
+    """Those of the span that are stored."""
+    missing: tuple[datetime, ...] = ()
+    """Hours of the span of which nothing is stored, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Row]):
+    """Rows, whose fields are the published keys in their order, and what they rest on."""
+
+    rows: tuple[Row, ...]
+    bases: tuple[Basis, ...]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether any region's part of it is older than was allowed."""
+        return any(basis.stale for basis in self.bases)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries, for programs."""
+        return [asdict(row) for row in self.rows]  # pyright: ignore[reportArgumentType] - every row is a dataclass
+
+
+def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over: timedelta | None = None) -> Basis:
+    """What an answer about a region's newest snapshot rests on, and about a span that ends with it."""
+    newest = asking.newest_times(connection, [region]).get(region)
+    if newest is None:
+        return Basis(region=region, snapshot_time=None, age_seconds=None, stale=True, snapshots=0)
+    age = asking_for.now - newest
+    known = Basis(
+        region=region,
+        snapshot_time=newest,
+        age_seconds=int(age.total_seconds()),
+        stale=age > asking_for.max_age,
+    )
+    if over is None:
+        return known
+    since = newest - over
+    stored = asking.snapshots(connection, region, since, newest)
+    return Basis(
+        region=region,
+        snapshot_time=newest,
+        age_seconds=known.age_seconds,
+        stale=known.stale,
+        since=since,
+        snapshots=len(stored),
+        missing=missing_hours(since, stored),
+    )
+
+
+def missing_hours(since: datetime, stored: Sequence[asking.StoredSnapshot]) -> tuple[datetime, ...]:
+    """The hours between snapshots of which nothing is stored, from `since` on.
+
+    >>> from ironforge_cli.db.repositories.asking import StoredSnapshot
+    >>> noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    >>> stored = [StoredSnapshot(noon, None), StoredSnapshot(noon + 2 * HOUR, 7_200)]
+    >>> [hour.isoformat() for hour in missing_hours(noon - HOUR, stored)]
+    ['2026-01-14T13:00:00+00:00']
+    """
+    found: list[datetime] = []
+    for one in stored:
+        if one.interval_seconds is not None and timedelta(seconds=one.interval_seconds) > GAP:
+            before = one.time - timedelta(seconds=one.interval_seconds)
+            found += [hour for hour in left_out(before, one.time, None) if hour > since]
+    return tuple(found)
+
+
+def start_of_day(moment: datetime) -> datetime:
+    """The first instant of a time's UTC day."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def known(value: float | None) -> float | None:
+    """A number, or None where it is not known.
+
+    >>> known(float("nan")), known(1.5)
+    (None, 1.5)
+    """
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def copper(value: float | None) -> int | None:
+    """A price in whole copper, or None where it is not known."""
+    return None if value is None or math.isnan(value) else int(value)
+
+
+def first(rows: Iterable[Row], limit: int) -> tuple[Row, ...]:
+    """The first so many rows; 0 is all."""
+    return tuple(rows)[:limit] if limit else tuple(rows)

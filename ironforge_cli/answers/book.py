@@ -1,0 +1,80 @@
+"""An item's order book: what is for sale at which price, in any snapshot that is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ironforge_cli.answers import items as naming
+from ironforge_cli.answers.answer import Answer, basis_of
+from ironforge_cli.db.repositories import asking
+from ironforge_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One price of a book, cheapest first; copper and units."""
+
+    region: Region
+    item_id: int
+    snapshot_time: datetime
+    price: int
+    quantity: int
+    auctions: int
+    cumulative_quantity: int
+    cumulative_cost: int
+
+
+def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Answer[Level]:
+    """The book of an item in each region's newest snapshot, or in the newest one that is not newer than `at`.
+
+    Raises `UsageError` where the word names no item or several, or where that hour's raw auctions are not held.
+    """
+    rows: list[Level] = []
+    bases: list[Basis] = []
+    with asking.reading(asking_for.database) as connection:
+        item = naming.single(connection, asking_for.regions, word)
+        for region in asking_for.regions:
+            basis = _basis(connection, asking_for, region, at)
+            bases.append(basis)
+            if basis.snapshot_time is not None:
+                rows += _levels(connection, region, basis.snapshot_time, item.item_id)
+    return Answer(rows=tuple(rows), bases=tuple(bases))
+
+
+def _basis(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
+    basis = basis_of(connection, asking_for, region)
+    if at is None or basis.snapshot_time is None:
+        return basis
+    found = asking.snapshot_at(connection, region, at)
+    if found is None:
+        raise UsageError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
+    # A past hour was asked for: it is as old as it should be.
+    age = int((asking_for.now - found).total_seconds())
+    return replace(basis, snapshot_time=found, age_seconds=age, stale=False)
+
+
+def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:
+    levels = asking.levels(connection, region, at, [item_id])
+    if not len(levels.price) and not asking.is_raw_held(connection, region, at):
+        raise UsageError(
+            f"{region.label}: the auctions of {at:%Y-%m-%d %H:%M} UTC are not held any more. `ironforge partitions"
+            " restore` brings an archived day back."
+        )
+    rows: list[Level] = []
+    units = cost = 0
+    for price, quantity, auctions in zip(
+        levels.price.tolist(), levels.quantity.tolist(), levels.auctions.tolist(), strict=True
+    ):
+        units += quantity
+        cost += price * quantity
+        rows.append(Level(region, item_id, at, price, quantity, auctions, units, cost))
+    return rows

@@ -1,0 +1,122 @@
+"""Naming items: by number, by name, and what a text can mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ironforge_cli.answers.answer import WEEK, Answer, basis_of, first
+from ironforge_cli.db.repositories import asking, item_names
+from ironforge_cli.errors import UsageError
+from ironforge_cli.market.naming import holding, meant, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.answers.answer import Asking
+    from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item that a text can mean."""
+
+    item_id: int
+    name: str | None
+    rank: int | None
+    item_level: int | None
+    item_class: str | None
+    quality: str | None
+    total_quantity: int | None
+    """Units for sale in the newest snapshots of the regions asked for; None where none is stored."""
+
+
+def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
+    """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
+    named = item_names.all_named(connection)
+    found: dict[int, NamedItem] = {}
+    for word in words:
+        for item in _one(connection, regions, word.strip(), named):
+            found[item.item_id] = item
+    return list(found.values())
+
+
+def single(connection: Connection, regions: Iterable[Region], word: str) -> NamedItem:
+    """The one item that a word names. Raises `UsageError` where it names none or several."""
+    found = all_of(connection, regions, [word])
+    if len(found) > 1:
+        raise UsageError(f'"{word}" names {len(found)} items: {_listed(found)}. Say which one by its number.')
+    return found[0]
+
+
+def find(asking_for: Asking, text: str, *, limit: int) -> Answer[Found]:
+    """What a text can mean: the items whose names hold it, or the one of a number; what sold most in 7 days first."""
+    with asking.reading(asking_for.database) as connection:
+        named = item_names.all_named(connection)
+        bases = tuple(basis_of(connection, asking_for, region, over=WEEK) for region in asking_for.regions)
+        if _is_number(text):
+            chosen = [int(text)] if _is_known(connection, asking_for.regions, int(text), named) else []
+        else:
+            chosen = holding(text, {number: item.name for number, item in named.items() if item.name is not None})
+        sold = dict.fromkeys(chosen, 0.0)
+        quantity: dict[int, int | None] = dict.fromkeys(chosen)
+        for basis in bases:
+            if basis.snapshot_time is None or basis.since is None or not chosen:
+                continue
+            sales = asking.sales(connection, basis.region, basis.since, basis.snapshot_time, items=chosen)
+            for number, units in zip(sales.item_id.tolist(), sales.estimated.tolist(), strict=True):
+                sold[number] += units
+            newest = asking.newest_prices(connection, basis.region, basis.snapshot_time)
+            places = np.searchsorted(newest.item_id, chosen)
+            for number, place in zip(chosen, places.tolist(), strict=True):
+                is_there = place < len(newest.item_id) and newest.item_id[place] == number
+                quantity[number] = (quantity[number] or 0) + (int(newest.total_quantity[place]) if is_there else 0)
+    rows = [
+        Found(
+            item_id=number,
+            name=named[number].name if number in named else None,
+            rank=named[number].rank if number in named else None,
+            item_level=named[number].item_level if number in named else None,
+            item_class=named[number].item_class if number in named else None,
+            quality=named[number].quality if number in named else None,
+            total_quantity=quantity[number],
+        )
+        for number in sorted(chosen, key=lambda number: (-sold[number], number))
+    ]
+    return Answer(rows=first(rows, limit), bases=bases)
+
+
+def _one(
+    connection: Connection, regions: Iterable[Region], word: str, named: Mapping[int, NamedItem]
+) -> Sequence[NamedItem]:
+    names = {number: item.name for number, item in named.items() if item.name is not None}
+    if _is_number(word):
+        number = int(word)
+        if _is_known(connection, regions, number, named):
+            return [named.get(number) or item_names.NamedItem.without_name(number)]
+        raise UsageError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
+    numbers = meant(word, names)
+    if not numbers:
+        near = nearest(word, names)
+        if not names:
+            raise UsageError(f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.')
+        also = f" Near it: {', '.join(near)}." if near else ""
+        raise UsageError(f'"{word}" names no item, or several.{also}')
+    return [named[number] for number in numbers]
+
+
+def _listed(found: Sequence[NamedItem]) -> str:
+    return ", ".join(f"{item.item_id} (R{item.rank or '?'})" for item in found)
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit()
+
+
+def _is_known(connection: Connection, regions: Iterable[Region], number: int, named: Mapping[int, NamedItem]) -> bool:
+    return number in named or any(item_names.was_ever_for_sale(connection, region, number) for region in regions)

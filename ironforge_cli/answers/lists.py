@@ -1,0 +1,274 @@
+"""Lists over all items of a region: what sells, what moved, and what is cheap now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ironforge_cli.answers.answer import HOUR, WEEK, Answer, basis_of, copper, first, known
+from ironforge_cli.answers.price import daily_sales, worth_of
+from ironforge_cli.db.repositories import asking, item_names
+from ironforge_cli.market import worth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.regions import Region
+
+_MOVERS_WINDOW: Final = 3 * HOUR
+_FEWEST_AUCTIONS: Final = 5
+_ONE_A_DAY: Final = 1.0
+
+
+class TopBy(StrEnum):
+    """What sells most: by gold, or by units."""
+
+    TURNOVER = "turnover"
+    UNITS = "units"
+
+
+class Direction(StrEnum):
+    """Which changes are shown."""
+
+    BOTH = "both"
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """What sold of an item over a span."""
+
+    region: Region
+    item_id: int
+    name: str | None
+    rank: int | None
+    sold_low: int
+    sold: int
+    sold_high: int
+    turnover: float | None
+    """Copper; None where something was sold that nobody knows a price of."""
+    market_value: float | None
+    """Copper, in the newest snapshot; None when sold out."""
+    total_quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """An item whose price changed."""
+
+    region: Region
+    item_id: int
+    name: str | None
+    rank: int | None
+    price_then: float
+    price_now: float
+    change: float
+    """A fraction."""
+    turnover_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """An item of which units stand below its usual price; copper."""
+
+    region: Region
+    item_id: int
+    name: str | None
+    rank: int | None
+    usual_price: float
+    min_price: int
+    units: int
+    cost: int
+    gain: float
+    sold_per_day: float
+
+
+def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> Answer[Seller]:
+    """What sold most over a span, in each region."""
+    rows: list[Seller] = []
+    bases: list[Basis] = []
+    with asking.reading(asking_for.database) as connection:
+        named = item_names.all_named(connection)
+        for region in asking_for.regions:
+            basis = basis_of(connection, asking_for, region, over=over)
+            bases.append(basis)
+            if basis.snapshot_time is not None and basis.since is not None:
+                rows += first(_sellers(connection, basis, named, by), limit)
+    return Answer(rows=tuple(rows), bases=tuple(bases))
+
+
+def movers(
+    asking_for: Asking, *, over: timedelta, min_turnover: float, direction: Direction, limit: int
+) -> Answer[Mover]:
+    """Whose price changed most over a span, in each region; `min_turnover` is copper a day."""
+    rows: list[Mover] = []
+    bases: list[Basis] = []
+    with asking.reading(asking_for.database) as connection:
+        named = item_names.all_named(connection)
+        for region in asking_for.regions:
+            basis = basis_of(connection, asking_for, region, over=over)
+            bases.append(basis)
+            if basis.snapshot_time is not None:
+                found = _moved(connection, basis, named, over=over, min_turnover=min_turnover, direction=direction)
+                rows += first(found, limit)
+    return Answer(rows=tuple(rows), bases=tuple(bases))
+
+
+def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> Answer[Deal]:
+    """What stands below its usual price in each region's newest book, the largest gain first."""
+    rows: list[Deal] = []
+    bases: list[Basis] = []
+    with asking.reading(asking_for.database) as connection:
+        named = item_names.all_named(connection)
+        for region in asking_for.regions:
+            basis = basis_of(connection, asking_for, region, over=WEEK)
+            bases.append(basis)
+            if basis.snapshot_time is not None:
+                rows += first(_bargains(connection, basis, named, discount=discount, days=days), limit)
+    return Answer(rows=tuple(rows), bases=tuple(bases))
+
+
+def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], by: TopBy) -> list[Seller]:
+    at, since = basis.snapshot_time, basis.since
+    if at is None or since is None:
+        return []
+    sold = asking.sales(connection, basis.region, since, at, items=None)
+    newest = asking.newest_prices(connection, basis.region, at)
+    order_by = sold.estimated if by is TopBy.UNITS else np.nan_to_num(sold.turnover, nan=-1.0)
+    rows: list[Seller] = []
+    for place in np.lexsort((sold.item_id, -order_by)).tolist():
+        if sold.estimated[place] <= 0:
+            continue
+        item = int(sold.item_id[place])
+        there = _place(newest.item_id, item)
+        rows.append(
+            Seller(
+                basis.region,
+                item,
+                *_called(named, item),
+                int(sold.low[place]),
+                int(sold.estimated[place]),
+                int(sold.high[place]),
+                known(float(sold.turnover[place])),
+                None if there is None else known(float(newest.market_value[there])),
+                0 if there is None else int(newest.total_quantity[there]),
+            )
+        )
+    return rows
+
+
+def _moved(
+    connection: Connection,
+    basis: Basis,
+    named: Mapping[int, NamedItem],
+    *,
+    over: timedelta,
+    min_turnover: float,
+    direction: Direction,
+) -> list[Mover]:
+    at = basis.snapshot_time
+    if at is None:
+        return []
+    now = asking.prices_between(connection, basis.region, at - _MOVERS_WINDOW, at)
+    then = asking.prices_between(connection, basis.region, at - over - _MOVERS_WINDOW, at - over)
+    items = np.intersect1d(now.item_id, then.item_id)
+    if not len(items):
+        return []
+    price_now, auctions_now = _side(now, items)
+    price_then, auctions_then = _side(then, items)
+    change = worth.change(price_now, price_then)
+    turnover = daily_sales(connection, basis.region, at, items, is_all=True).turnover
+    shown = (auctions_now >= _FEWEST_AUCTIONS) & (auctions_then >= _FEWEST_AUCTIONS) & (turnover >= min_turnover)
+    shown &= ~np.isnan(change)
+    if direction is Direction.UP:
+        shown &= change > 0
+    elif direction is Direction.DOWN:
+        shown &= change < 0
+    order = np.lexsort((items, -np.abs(np.nan_to_num(change))))
+    return [
+        Mover(
+            basis.region,
+            int(items[place]),
+            *_called(named, int(items[place])),
+            float(price_then[place]),
+            float(price_now[place]),
+            float(change[place]),
+            float(turnover[place]),
+        )
+        for place in order.tolist()
+        if shown[place]
+    ]
+
+
+def _side(prices: asking.SnapshotPrices, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The price of items over some snapshots, and their auctions in the newest of these; 0 without a row there."""
+    ages, snapshot = np.unique(prices.age_seconds, return_inverse=True)
+    place = np.searchsorted(items, prices.item_id)
+    fits = place < len(items)
+    fits[fits] = items[place[fits]] == prices.item_id[fits]
+    values = np.full((len(ages), len(items)), np.nan)
+    values[snapshot[fits], place[fits]] = prices.market_value[fits]
+    auctions = np.zeros(len(items), np.int64)
+    newest = fits & (snapshot == 0)
+    auctions[place[newest]] = prices.num_auctions[newest]
+    return worth.median_of_snapshots(values), auctions
+
+
+def _bargains(
+    connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, discount: float, days: float
+) -> list[Deal]:
+    region, at = basis.region, basis.snapshot_time
+    if at is None:
+        return []
+    newest = asking.newest_prices(connection, region, at)
+    usual = worth_of(connection, region, at, newest.item_id, is_all=True).usual_price
+    sold = daily_sales(connection, region, at, newest.item_id, is_all=True).estimated
+    with np.errstate(invalid="ignore"):
+        wanted = (newest.min_price <= (1 - discount) * usual) & (sold >= _ONE_A_DAY)
+    levels = asking.levels(connection, region, at, newest.item_id[wanted].tolist())
+    found: list[Deal] = []
+    for place in np.flatnonzero(wanted).tolist():
+        item = int(newest.item_id[place])
+        begins, ends = np.searchsorted(levels.item_id, (item, item + 1))
+        units, cost, gain = worth.gain_of(
+            levels.price[begins:ends],
+            levels.quantity[begins:ends],
+            usual=float(usual[place]),
+            discount=discount,
+            most=int(np.floor(days * sold[place])),
+        )
+        if units:
+            lowest = copper(newest.min_price[place]) or 0
+            found.append(
+                Deal(
+                    region,
+                    item,
+                    *_called(named, item),
+                    float(usual[place]),
+                    lowest,
+                    units,
+                    cost,
+                    gain,
+                    float(sold[place]),
+                )
+            )
+    return sorted(found, key=lambda deal: (-deal.gain, deal.item_id))
+
+
+def _called(named: Mapping[int, NamedItem], item: int) -> tuple[str | None, int | None]:
+    found = named.get(item)
+    return (None, None) if found is None else (found.name, found.rank)
+
+
+def _place(items: np.ndarray, item: int) -> int | None:
+    place = int(np.searchsorted(items, item))
+    return place if place < len(items) and items[place] == item else None
