@@ -53,7 +53,7 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[Row]):
+class MarketAnswer(Generic[Row]):
     """Rows, whose fields are the published keys in their order, and what they rest on."""
 
     rows: tuple[Row, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import Answer, basis_of
+from ironforge_cli.answers.answer import MarketAnswer, basis_of
 from ironforge_cli.db.repositories import asking
 from ironforge_cli.errors import UsageError
 
@@ -33,7 +33,7 @@ class Level:
     cumulative_cost: int
 
 
-def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Answer[Level]:
+def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> MarketAnswer[Level]:
     """The book of an item in each region's newest snapshot, or in the newest one that is not newer than `at`.
 
     Raises `UsageError` where the word names no item or several, or where that hour's raw auctions are not held.
@@ -47,7 +47,7 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Answer
             bases.append(basis)
             if basis.snapshot_time is not None:
                 rows += _levels(connection, region, basis.snapshot_time, item.item_id)
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
 def _basis(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:

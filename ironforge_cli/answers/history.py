@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import DAY, HOUR, Answer, basis_of, missing_hours, start_of_day
+from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
 from ironforge_cli.db.repositories import asking
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def history(
     by: By,
     zone: ZoneInfo,
     over: timedelta,
-) -> Answer[Period]:
+) -> MarketAnswer[Period]:
     """Items over time, a row a bucket, gaps among them; the span goes to `until` or the region's newest snapshot.
 
     It begins at `since`, or `over` before its end. Raises `UsageError` where a word names no item.
@@ -202,7 +202,7 @@ def history(
                 for bucket in span.buckets():
                     found = gathered.get(bucket, _Gathered())
                     rows.append(found.period(region, item.item_id, bucket, is_mean=is_mean))
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
 def _gathered(connection: Connection, region: Region, item: int, span: _Span) -> dict[Bucket, _Gathered]:

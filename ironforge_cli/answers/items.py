@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.answers.answer import WEEK, Answer, basis_of, first
+from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.naming import holding, meant, nearest
@@ -54,7 +54,7 @@ def single(connection: Connection, regions: Iterable[Region], word: str) -> Name
     return found[0]
 
 
-def find(asking_for: Asking, text: str, *, limit: int) -> Answer[Found]:
+def find(asking_for: Asking, text: str, *, limit: int) -> MarketAnswer[Found]:
     """What a text can mean: the items whose names hold it, or the one of a number; what sold most in 7 days first."""
     with asking.reading(asking_for.database) as connection:
         named = item_names.all_named(connection)
@@ -88,7 +88,7 @@ def find(asking_for: Asking, text: str, *, limit: int) -> Answer[Found]:
         )
         for number in sorted(chosen, key=lambda number: (-sold[number], number))
     ]
-    return Answer(rows=first(rows, limit), bases=bases)
+    return MarketAnswer(rows=first(rows, limit), bases=bases)
 
 
 def _one(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ironforge_cli.answers.answer import HOUR, WEEK, Answer, basis_of, copper, first, known
+from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, basis_of, copper, first, known
 from ironforge_cli.answers.price import daily_sales, worth_of
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.market import worth
@@ -92,7 +92,7 @@ class Deal:
     sold_per_day: float
 
 
-def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> Answer[Seller]:
+def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> MarketAnswer[Seller]:
     """What sold most over a span, in each region."""
     rows: list[Seller] = []
     bases: list[Basis] = []
@@ -103,12 +103,12 @@ def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> Answer
             bases.append(basis)
             if basis.snapshot_time is not None and basis.since is not None:
                 rows += first(_sellers(connection, basis, named, by), limit)
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
 def movers(
     asking_for: Asking, *, over: timedelta, min_turnover: float, direction: Direction, limit: int
-) -> Answer[Mover]:
+) -> MarketAnswer[Mover]:
     """Whose price changed most over a span, in each region; `min_turnover` is copper a day."""
     rows: list[Mover] = []
     bases: list[Basis] = []
@@ -120,10 +120,10 @@ def movers(
             if basis.snapshot_time is not None:
                 found = _moved(connection, basis, named, over=over, min_turnover=min_turnover, direction=direction)
                 rows += first(found, limit)
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
-def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> Answer[Deal]:
+def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> MarketAnswer[Deal]:
     """What stands below its usual price in each region's newest book, the largest gain first."""
     rows: list[Deal] = []
     bases: list[Basis] = []
@@ -134,7 +134,7 @@ def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> An
             bases.append(basis)
             if basis.snapshot_time is not None:
                 rows += first(_bargains(connection, basis, named, discount=discount, days=days), limit)
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
 def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], by: TopBy) -> list[Seller]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import DAY, HOUR, WEEK, Answer, basis_of, known
+from ironforge_cli.answers.answer import DAY, HOUR, WEEK, MarketAnswer, basis_of, known
 from ironforge_cli.db.repositories import asking
 from ironforge_cli.market import worth
 
@@ -91,7 +91,7 @@ class DailySales:
     turnover: np.ndarray
 
 
-def price(asking_for: Asking, words: Sequence[str], *, quantity: int | None = None) -> Answer[Price]:
+def price(asking_for: Asking, words: Sequence[str], *, quantity: int | None = None) -> MarketAnswer[Price]:
     """What items are worth now in each region; with a quantity, also what so many units cost.
 
     Raises `UsageError` where a word names no item.
@@ -107,7 +107,7 @@ def price(asking_for: Asking, words: Sequence[str], *, quantity: int | None = No
         ]
     for place in range(len(chosen)):
         rows += [found[place] for _, found in by_region]
-    return Answer(rows=tuple(rows), bases=bases)
+    return MarketAnswer(rows=tuple(rows), bases=bases)
 
 
 def worth_of(

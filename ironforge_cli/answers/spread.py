@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.answers.answer import WEEK, Answer, basis_of, first
+from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.answers.price import daily_sales
 from ironforge_cli.db.repositories import asking, item_names
 
@@ -44,7 +44,7 @@ class _Side:
     token: int
 
 
-def spread(asking_for: Asking, *, min_turnover: float, limit: int) -> Answer[Spread]:
+def spread(asking_for: Asking, *, min_turnover: float, limit: int) -> MarketAnswer[Spread]:
     """Items that cost different shares of a token in two regions, the largest ratio either way first.
 
     `min_turnover`, copper, is for the smaller turnover a day of the two. Of more than two regions, each with the next.
@@ -82,7 +82,7 @@ def spread(asking_for: Asking, *, min_turnover: float, limit: int) -> Answer[Spr
                     float(ratio[place]),
                 )
             )
-    return Answer(rows=first(rows, limit), bases=bases)
+    return MarketAnswer(rows=first(rows, limit), bases=bases)
 
 
 def _side(connection: Connection, basis: Basis) -> _Side | None:

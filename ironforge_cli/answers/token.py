@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ironforge_cli.answers.answer import Answer, Basis
+from ironforge_cli.answers.answer import Basis, MarketAnswer
 from ironforge_cli.db.repositories import asking
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPrice:
+class TokenPriceAt:
     """A price of a token, in copper, from a time of Blizzard's on."""
 
     region: Region
@@ -24,9 +24,11 @@ class TokenPrice:
     price: int
 
 
-def token(asking_for: Asking, *, over: timedelta, since: datetime | None, until: datetime | None) -> Answer[TokenPrice]:
+def token(
+    asking_for: Asking, *, over: timedelta, since: datetime | None, until: datetime | None
+) -> MarketAnswer[TokenPriceAt]:
     """The prices of a token in each region, up to its newest one or `until`."""
-    rows: list[TokenPrice] = []
+    rows: list[TokenPriceAt] = []
     bases: list[Basis] = []
     with asking.reading(asking_for.database) as connection:
         for region in asking_for.regions:
@@ -48,5 +50,5 @@ def token(asking_for: Asking, *, over: timedelta, since: datetime | None, until:
                     snapshots=len(found),
                 )
             )
-            rows += [TokenPrice(region, *one) for one in found]
-    return Answer(rows=tuple(rows), bases=tuple(bases))
+            rows += [TokenPriceAt(region, *one) for one in found]
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))

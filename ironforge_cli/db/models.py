@@ -330,6 +330,17 @@ ITEMS = Table(
     comment="Names and kinds of items",
 )
 
+ITEM_RANKS = Table(
+    "item_ranks",
+    METADATA,
+    Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
+    Column("source", Text, primary_key=True, comment="who says so"),
+    Column("rank", SmallInteger, nullable=False, comment="1 to 5, of several items of one name"),
+    Column("noted_at", Time, nullable=False, server_default=func.now(), comment="when it was noted: the newest counts"),
+    CheckConstraint("rank BETWEEN 1 AND 5", name="rank"),
+    comment="Crafting ranks of items, by who says so",
+)
+
 NOT_SHOWN = Table(
     "not_shown",
     METADATA,

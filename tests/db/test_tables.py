@@ -109,6 +109,7 @@ OWN = {
     "snapshots",
     "statistics_months",
     "not_shown",
+    "item_ranks",
     *(f"{region}_commodity_price_days" for region in Region),
 }
 # What the project added: the estimator's columns and the registry of snapshots.
@@ -184,6 +185,7 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
         ("benchmarks", "id"),
         ("snapshots", "region, snapshot_time"),
         ("statistics_months", "region, month"),
+        ("item_ranks", "item_id, source"),
         ("eu_commodity_price_days", "day, item_id"),
     ],
 )
