@@ -33,6 +33,7 @@ from tests.benchmarks.estimator_accuracy import as_collected
 from tests.benchmarks.stage import ITEMS, home_folder, options, running_server
 from tests.market import reference
 from tests.market.made_up import as_snapshot
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +158,7 @@ def measure(*, auctions: int, rounds: int, server: str) -> list[tuple[Taken, Tak
         with database.transaction() as connection:
             for region in (OURS, PLAIN):
                 partitions.create(connection, DailyPartition.holding(region, _BEGINS))
+                make_months(connection, _BEGINS, regions=(region,))
         profiles = default_profiles(seed=1, items=ITEMS)
         market = SimulatedMarket(profiles=profiles, auctions=auctions, seed=1, starts_at=_BEGINS)
         first = as_collected(market.listings())

@@ -38,6 +38,7 @@ from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.benchmarks.stage import ITEMS, home_folder, line, options, running_server
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from ironforge_cli.market.auctions import Auctions
@@ -107,6 +108,7 @@ class Stored:
             oldest = day * HOURS + 1
             with self._database.transaction() as connection:
                 partitions.create(connection, DailyPartition.holding(region, at - oldest * _HOUR))
+                make_months(connection, at - oldest * _HOUR, at, regions=(region,))
                 span = {"at": at, "oldest": oldest, "newest": oldest - HOURS + 1}
                 connection.execute(
                     text(
@@ -136,7 +138,10 @@ class Stored:
         """The bytes a row of a table takes, counted."""
         with self._database.connect() as connection:
             rows, heap, index = connection.execute(
-                text(f"SELECT count(*), pg_relation_size('{table}'), pg_indexes_size('{table}') FROM {table}")
+                text(
+                    f"SELECT (SELECT count(*) FROM {table}), sum(pg_relation_size(relid))::bigint,"
+                    f" sum(pg_indexes_size(relid))::bigint FROM pg_partition_tree('{table}') WHERE isleaf"
+                )
             ).one()
         return Sizes(rows=rows, heap=heap / rows, index=index / rows)
 

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, select, text
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, Time
+from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS
 from ironforge_cli.db.repositories import statistics_months
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection, ScalarSelect, TextClause
 
     from ironforge_cli.market.statistics_months import HeldMonths
     from ironforge_cli.regions import Region
@@ -87,13 +86,22 @@ def hours_of_item(
     table = PRICE_STATS[region]
     chosen = select(*(table.c[name] for name in _HOUR)).where(table.c.item_id == item_id)
     for held, first, end in _stretches(connection, region, since, until):
-        if held.is_laid:
+        if held.is_laid and _may_be_read(connection, held.name):
             rows = _by_item(held.name).bindparams(item_id=item_id, since=first, until=end)
         else:
-            times = _stored_times(connection, region, first, end)
-            rows = chosen.where(table.c.timestamp == func.any(bindparam("times", times, ARRAY(Time))))
+            rows = chosen.where(
+                table.c.timestamp >= first,
+                table.c.timestamp < end,
+                table.c.timestamp == func.any(func.array(_stored_times(region, first, end))),
+            )
         found += [ItemHour(*row) for row in _execute(connection, rows)]
     return sorted(found, key=lambda hour: hour.timestamp)
+
+
+def _may_be_read(connection: Connection, month: str) -> bool:
+    # Who was granted the whole table alone reads months through it, a look-up a snapshot.
+    granted = text("SELECT has_table_privilege(quote_ident(:name), 'SELECT')")
+    return bool(_execute(connection, granted, {"name": month}).scalar_one())
 
 
 def _by_item(month: str) -> TextClause:
@@ -141,7 +149,6 @@ def _stretches(
             yield held, first, end
 
 
-def _stored_times(connection: Connection, region: Region, since: datetime, until: datetime) -> Sequence[datetime]:
+def _stored_times(region: Region, since: datetime, until: datetime) -> ScalarSelect[datetime]:
     time = REGISTRY.c.snapshot_time
-    statement = select(time).where(REGISTRY.c.region == region, time >= since, time < until).order_by(time)
-    return _execute(connection, statement).scalars().all()
+    return select(time).where(REGISTRY.c.region == region, time >= since, time < until).scalar_subquery()

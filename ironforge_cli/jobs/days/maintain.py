@@ -22,7 +22,7 @@ from ironforge_cli.errors import (
     InterruptedRunError,
     IronforgeError,
 )
-from ironforge_cli.jobs.days import closing, months
+from ironforge_cli.jobs.days import closing, months, vacuuming
 from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
 from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.planning import Planning, present_of
@@ -93,6 +93,7 @@ def maintain(
             ]
             old = prunings(connection, retention_days=housekeeping.log_retention_days, now=planning.trusted)
             planned += [pruning.result(StepOutcome.PLANNED, rows=pruning.rows) for pruning in old]
+            planned += vacuuming.told(connection) if housekeeping.months is not None else ()
         return Maintained(tuple(planned), present=planning.present, retention_days=housekeeping.retention_days)
     return _maintained(
         regions,
@@ -217,6 +218,9 @@ def _maintained(
         with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):
             retention = housekeeping.log_retention_days
             pruned = list(prune(database, retention_days=retention, clock=clock, now=planning.trusted))
+            if housekeeping.months is not None and not quick:
+                with attempt.step("vacuum"):
+                    pruned += vacuuming.vacuumed(database, clock=clock)
             _conclude(attempt, pruned)
         maintained = Maintained(
             results=(*results, *pruned), present=planning.present, retention_days=housekeeping.retention_days

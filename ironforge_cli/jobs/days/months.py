@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories import price_days, statistics_months
 from ironforge_cli.errors import (
     BusyError,
     ConfigurationError,
@@ -133,6 +133,11 @@ def _apply(step: MonthStep, planning: Planning, kept: MonthsKept, *, attempt: At
             return rows
         case MonthAction.DROP:
             with database.transaction() as connection:
+                unmade = [
+                    day for day in price_days.missing(connection, month.region) if day.replace(day=1) == month.first
+                ]
+                if unmade:
+                    raise BusyError(f"{len(unmade)} days of {month.first:%Y-%m} are not made yet.")
                 change = statistics_months.change_of(connection, month)
             rows = kept.archive.keep_month(database, month) if kept.archive else None
             with database.transaction() as connection:

@@ -74,6 +74,11 @@ def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> No
         with shared.connect() as connection:
             assert [one.is_laid for one in statistics_months.held(connection, EU)] == [True, False]
             assert hours(connection) == wanted(7)
+            # Somebody who was granted the whole table alone reads the same.
+            connection.execute(text("CREATE ROLE of_the_whole"))
+            connection.execute(text("GRANT SELECT ON eu_commodity_price_stats, snapshots TO of_the_whole"))
+            connection.execute(text("SET LOCAL ROLE of_the_whole"))
+            assert hours(connection) == wanted(7)
     finally:
         with shared.transaction() as connection:
             for table in ("eu_commodity_price_stats", "snapshots", "statistics_months"):

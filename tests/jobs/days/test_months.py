@@ -251,3 +251,39 @@ def test_what_was_stored_before_there_were_months_is_taken_over_and_split(
     assert found(database, query) == before
     assert [name for name, laid in held(database).items() if laid] == [f"{PARENT}_2025_09", LAID.name]
     assert table not in held(database)
+
+
+def test_a_month_stays_until_its_days_are_made(any_storage: Storage, closed: Database, clock: TickingClock) -> None:
+    for hour in range(1, 5):
+        execute(
+            closed,
+            "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
+            f" VALUES ('eu', '2025-11-10T0{hour}:00Z', 1, 1, 1, 'x', 'live', 1)",
+        )
+    register(closed, TODAY)
+    kept = replace(KEPT, months=MonthsKept(retention_months=1))
+    execute(closed, "ALTER TABLE eu_commodity_price_days ADD CONSTRAINT none CHECK (item_id < 0)")
+    maintained = maintain(any_storage, clock, kept)
+    assert ("make day", "failed") in [(result.action, result.outcome) for result in maintained.results]
+    assert of_months(maintained)[-1] == ("drop month", LAID.name, "postponed")
+    execute(closed, "ALTER TABLE eu_commodity_price_days DROP CONSTRAINT none")
+    assert of_months(maintain(any_storage, clock, kept))[-1] == ("drop month", LAID.name, "done")
+    assert found(closed, "SELECT DISTINCT day::text, snapshots FROM eu_commodity_price_days") == [("2025-11-10", 4)]
+
+
+def test_what_was_written_in_bulk_is_vacuumed_and_analyzed(storage: Storage, clock: TickingClock) -> None:
+    database = storage.database
+    with database.transaction() as connection:
+        make_months(connection, LAID.following.starts_at, regions=EU)
+    write(database, "2025-12", items=300, hours=5)
+    with database.connect(autocommit=True) as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        connection.execute(text("SELECT 1"))
+    shown = maintain(storage, clock, MONTHS, dry_run=True)
+    table = LAID.following.name
+    assert ("vacuum", table, "planned") in told(shown)
+    assert ("vacuum", table, "done") in told(maintain(storage, clock, MONTHS))
+    assert found(database, f"SELECT reltuples::int, relallvisible > 0 FROM pg_class WHERE relname = '{table}'") == [
+        (1500, True)
+    ]
+    assert [action for action, *_ in told(maintain(storage, clock, MONTHS))] == []

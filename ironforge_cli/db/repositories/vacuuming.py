@@ -1,0 +1,70 @@
+"""Vacuum and analyze, where no autovacuum will do it: a server that lives for seconds an hour never comes to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import text
+
+from ironforge_cli.db.bulk import driver
+from ironforge_cli.db.engine import executor, session_of
+from ironforge_cli.errors import BusyError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# What autovacuum goes by, but sooner for what was only appended: reads of whole snapshots want the visibility map.
+_NEEDED: Final = text("""
+    SELECT relname, n_live_tup, n_dead_tup FROM pg_stat_user_tables AS seen
+    JOIN (SELECT oid AS relid, relowner FROM pg_class) AS known USING (relid)
+    WHERE schemaname = current_schema() AND pg_has_role(relowner, 'USAGE')
+    AND (relname ~ '^[a-z]{2}_(commodity_price_(stats|days)|token_price)(_[0-9]{4}_[0-9]{2}|_before)?$'
+         OR relname IN ('snapshots', 'scraper_logs', 'benchmarks', 'items', 'recipes', 'reagents'))
+    AND (n_dead_tup > 1000 + 0.2 * n_live_tup OR n_ins_since_vacuum > 1000 + 0.2 * n_live_tup
+         OR n_mod_since_analyze > 1000 + 0.1 * n_live_tup)
+    ORDER BY n_dead_tup + n_ins_since_vacuum DESC, relname""")
+
+_execute = executor("vacuum")
+
+
+@dataclass(frozen=True, slots=True)
+class Untidy:
+    """A table that wants vacuuming."""
+
+    name: str
+    rows: int
+    dead: int
+    """Rows that nobody sees any more."""
+
+
+def needed(connection: Connection) -> list[Untidy]:
+    """The tables of ironforge's that want vacuuming, raw days left aside: they leave whole."""
+    return [Untidy(name, int(rows), int(dead)) for name, rows, dead in _execute(connection, _NEEDED)]
+
+
+def vacuum(connection: Connection, table: str, *, limit: timedelta) -> None:
+    """Vacuum and analyze a table, on a connection that commits by itself, for so long at most.
+
+    A table that somebody has locked is left. Raises `BusyError` where the time is over: what was done is not lost.
+    """
+    statement = sql.SQL("/* ironforge vacuum */ VACUUM (ANALYZE, SKIP_LOCKED) {}").format(sql.Identifier(table))
+    pooled = session_of(connection).is_pooled
+    if not pooled:
+        # Behind a pooler others would find the setting; there vacuuming takes the time that it takes.
+        _limit(connection, f"{max(1, limit // timedelta(milliseconds=1))}ms")
+    try:
+        with driver(connection) as speaking:
+            speaking.execute(statement)
+    except psycopg.errors.QueryCanceled as error:
+        raise BusyError(f"Vacuuming {table} took longer than there was time.") from error
+    finally:
+        if not pooled and not connection.invalidated:
+            _limit(connection, "0")
+
+
+def _limit(connection: Connection, value: str) -> None:
+    _execute(connection, text("SELECT set_config('statement_timeout', :value, false)"), {"value": value})
