@@ -89,9 +89,11 @@ def test_a_report_is_written_in_its_format(
 
 
 def test_what_reads_like_the_name_of_a_picture_is_written_as_it_is(stdout: Callable[..., Stream]) -> None:
+    def show(console: Console) -> None:
+        console.print("/srv/:fire:/:100:", markup=False)
+
     stream = stdout()
-    odd = replace(report(Format.TABLE), show=lambda console: console.print("/srv/:fire:/:100:", markup=False))
-    output.write(odd, Shared())
+    output.write(replace(report(Format.TABLE), show=show), Shared())
     assert stream.getvalue() == "/srv/:fire:/:100:\n"
 
 
