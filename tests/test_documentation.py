@@ -20,8 +20,9 @@ from ironforge_cli.cli.app import app
 from ironforge_cli.config import CONFIG_VARIABLE, Settings, load, variable_names
 from ironforge_cli.db.models import LOG_STATUSES, METADATA
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.market.auctions import Auctions, TimeLeft
+from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.sandbox.faults import FAULTS, Aim
 from tests import documentation
 from tests.documentation import PAGES, REPOSITORY

@@ -16,9 +16,10 @@ import numpy as np
 
 from ironforge_cli.archive.arrow import arrow, explained, row_groups
 from ironforge_cli.errors import ArchiveError
-from ironforge_cli.market.auctions import LeftOut, TimeLeft
+from ironforge_cli.market.auctions import LeftOut
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, RowTally, joined, microseconds_of, moment_of
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 from ironforge_cli.wording import counted
 

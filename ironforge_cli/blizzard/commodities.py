@@ -18,7 +18,8 @@ from msgspec import Meta, Struct, field
 
 from ironforge_cli.blizzard.malformed import NOT_JSON, elements, not_json, sentence, without_mark
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.auctions import Auctions, LeftOut, TimeLeft
+from ironforge_cli.market.auctions import Auctions, LeftOut
+from ironforge_cli.market.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

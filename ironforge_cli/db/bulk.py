@@ -7,7 +7,6 @@ a big-endian structured dtype.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,7 +16,7 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from ironforge_cli.db.engine import session_of
+from ironforge_cli.db.engine import driver
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from ironforge_cli.db.sessions import Session
     from ironforge_cli.market.auctions import Bool, Int64, UInt8
 
 BLOCK_ROWS: Final = 5_000
@@ -125,22 +123,6 @@ def fetch_columns(
         if result is None:
             raise psycopg.DataError("the server sent no result")
         return [_array(result.get_value(0, position), kind) for position, kind in enumerate(kinds)]
-
-
-@contextmanager
-def driver(connection: Connection) -> Generator[Session]:
-    """The psycopg connection under SQLAlchemy's, in the same transaction, which is begun where none is."""
-    speaking = session_of(connection)
-    if not connection.in_transaction():
-        # SQLAlchemy sees no statement of ours, and commits nothing that it did not see begin.
-        connection.begin()
-    try:
-        yield speaking
-    except psycopg.Error as error:
-        if speaking.closed:
-            # To roll back on a dead connection would fail as well, and hide what killed it.
-            connection.invalidate(error)
-        raise
 
 
 def packed(columns: Sequence[CopyColumn | LabelColumn], *, rows: int) -> Generator[bytes]:

@@ -132,6 +132,28 @@ def session_of(connection: Connection) -> Session:
     return session
 
 
+@contextmanager
+def driver(connection: Connection) -> Generator[Session]:
+    """The psycopg connection under SQLAlchemy's, in the same transaction, which is begun where none is."""
+    speaking = session_of(connection)
+    if not connection.in_transaction():
+        # SQLAlchemy sees no statement of ours, and commits nothing that it did not see begin.
+        connection.begin()
+    try:
+        yield speaking
+    except psycopg.Error as error:
+        if speaking.closed:
+            # To roll back on a dead connection would fail as well, and hide what killed it.
+            connection.invalidate(error)
+        raise
+
+
+def one_state(connection: Connection) -> None:
+    """See the database for the rest of the caller's transaction, which has just begun, as it is at this moment."""
+    with driver(connection) as speaking:
+        speaking.execute("/* ironforge engine */ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 def _pin(connection: Connection) -> None:
     """Begin a transaction, and pin what its statements mean.
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
-from ironforge_cli.market.auctions import TimeLeft
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
 METADATA = MetaData(

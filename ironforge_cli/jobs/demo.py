@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ironforge_cli.db.repositories import snapshots, stats
+from ironforge_cli.db.repositories import snapshots, stats, token_prices
 from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.jobs.catalogue.items import ItemSource, store_found_items, store_single_items
 from ironforge_cli.jobs.collecting.collect import Market, collect
@@ -107,7 +107,7 @@ def demonstrate(
 def _shown(region: Region, *, database: Database, limit: int) -> ShownRegion:
     with database.connect() as connection:
         span = snapshots.span(connection, region)
-        token = stats.newest_token_price(connection, region)
+        token = token_prices.newest(connection, region)
         if span is None:
             raise IronforgeError(f"Nothing was stored of {region.label}, though every cycle ended well.")
         return ShownRegion(

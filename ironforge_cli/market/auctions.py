@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -19,18 +18,6 @@ Bool: TypeAlias = NDArray[np.bool_]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_TABLE = 1 << 22
-
-
-class TimeLeft(IntEnum):
-    """Blizzard's four buckets of the time to an auction's expiry, soonest first.
-
-    The names are those of the API and of the database's enum `time_left`.
-    """
-
-    SHORT = 0
-    MEDIUM = 1
-    LONG = 2
-    VERY_LONG = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,6 @@ from ironforge_cli.market.front import Front
 if TYPE_CHECKING:
     from datetime import datetime
 
-ESTIMATOR_VERSION = 1
-"""Raised whenever a rule or a constant of the estimate changes; stored with every snapshot."""
-
 REACH = timedelta(hours=48)
 """How far what is known of an auction's expiry reaches: the longest that one lasts."""
 

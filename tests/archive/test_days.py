@@ -17,9 +17,9 @@ from ironforge_cli.archive.arrow import arrow
 from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
-from ironforge_cli.market.auctions import TimeLeft
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RawRows, RowTally, joined, moment_of
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 from tests.market.made_up_rows import day_of_rows
 

@@ -36,9 +36,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ironforge_cli.market.auctions import Auctions, Book, TimeLeft
+from ironforge_cli.market.auctions import Auctions, Book
 from ironforge_cli.market.past import Past
 from ironforge_cli.market.sales import compare, first_windows
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.sandbox.market import MODERATE, Behaviour, Listings, SimulatedMarket, Truth, default_profiles
 from ironforge_cli.sandbox.market_kinds import MARKETS
 from tests.benchmarks.version_1 import version_1

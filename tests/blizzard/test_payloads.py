@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.auctions import LeftOut, TimeLeft
+from ironforge_cli.market.auctions import LeftOut
 from ironforge_cli.market.catalogue import Named
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 from tests.blizzard.bodies import auction, body_of, written
 

@@ -10,8 +10,9 @@ import pytest
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.auctions import Auctions, TimeLeft
+from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.catalogue import Faction, Item, Named, Recipe, SkillTier
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.bulk import BLOCK_ROWS, CopyColumn, Kind, LabelColumn, copy_in, driver, fetch_columns, packed
-from ironforge_cli.db.engine import Database
+from ironforge_cli.db.bulk import BLOCK_ROWS, CopyColumn, Kind, LabelColumn, copy_in, fetch_columns, packed
+from ironforge_cli.db.engine import Database, driver
 from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:

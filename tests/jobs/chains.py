@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
-from ironforge_cli.db import bulk
+from ironforge_cli.db.engine import driver as driver_of
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.snapshots import Body
 from ironforge_cli.errors import InterruptedRunError
@@ -92,7 +92,7 @@ class Chain:
             for day in sorted({self.time(number).date() for number in numbers}):
                 partitions.create(connection, DailyPartition(region, day))
             make_months(connection, *(self.time(number) for number in numbers), regions=(region,))
-            with bulk.driver(connection) as driver, driver.cursor() as cursor:
+            with driver_of(connection) as driver, driver.cursor() as cursor:
                 for table, content in copies.items():
                     with cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)".encode()) as copy:
                         copy.write(content)
@@ -209,7 +209,7 @@ def _copied(database: Database, region: Region) -> dict[str, bytes]:
         f"{region}_commodity_price_stats": f"SELECT * FROM {region}_commodity_price_stats",
         "snapshots": f"SELECT * FROM snapshots WHERE region = '{region}'",
     }
-    with database.connect() as connection, bulk.driver(connection) as driver, driver.cursor() as cursor:
+    with database.connect() as connection, driver_of(connection) as driver, driver.cursor() as cursor:
         copies: dict[str, bytes] = {}
         for table, query in tables.items():
             with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)".encode()) as copy:

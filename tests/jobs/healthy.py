@@ -11,12 +11,12 @@ from sqlalchemy import delete, insert, text, update
 
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import BENCHMARKS, REGISTRY, SCRAPER_LOGS, SEEDER_STATUS, TOKEN_PRICES
-from ironforge_cli.db.repositories import partitions, stats
+from ironforge_cli.db.repositories import partitions, token_prices
 from ironforge_cli.db.repositories.runs import LogRow
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import TickingClock
 
@@ -85,7 +85,7 @@ def install(connection: Connection, *, hours: int = HELD_HOURS) -> None:
         connection.execute(insert(REGISTRY), [snapshot(region, moment) for moment in held])
         connection.execute(insert(SCRAPER_LOGS), [attempt(region, moment + 27 * MINUTE) for moment in held])
         make_days(connection, region, range(-2, AHEAD + 1))
-        stats.store_token_price(connection, region, at=NOW - 20 * MINUTE, price=300_000 * 10_000)
+        token_prices.store(connection, region, at=NOW - 20 * MINUTE, price=300_000 * 10_000)
     connection.execute(insert(BENCHMARKS), [ran("partitions maintain", NOW - 8 * HOUR), ran("collect", NOW - HOUR)])
     connection.execute(insert(SEEDER_STATUS), [{"seeder_type": "recipe", "completed": False}])
 

@@ -16,7 +16,7 @@ from ironforge_cli.jobs.health.status_findings import (
     StatusFindings,
     TokenFreshness,
 )
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ironforge_cli.market.auctions import Auctions, Int64, TimeLeft, Windows
+from ironforge_cli.market.auctions import Auctions, Int64, Windows
 from ironforge_cli.market.sales import first_windows
+from ironforge_cli.market.time_left import TimeLeft
 from tests.market.reference import Auction
 
 if TYPE_CHECKING:

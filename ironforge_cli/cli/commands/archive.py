@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Uri = Annotated[
     str | None,
-    typer.Argument(metavar="[URI]", help="A folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI."),
+    typer.Argument(metavar="URI", help="A folder or s3://bucket/prefix. Without it: IRONFORGE_ARCHIVE_URI."),
 ]
 ArchiveUri = Annotated[
     str | None,
@@ -36,7 +36,8 @@ ArchiveUri = Annotated[
     ),
 ]
 Sample = Annotated[
-    int | None, typer.Option("--sample", min=1, metavar="N", help="Look at so many days, chosen by chance.")
+    int | None,
+    typer.Option("--sample", min=1, max=100_000, metavar="N", help="Look at so many days, chosen by chance."),
 ]
 
 

@@ -16,6 +16,7 @@ from ironforge_cli.cli.show.render import Report, count, failures_of, gold, iso
 from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.collecting import collect as job
+from ironforge_cli.jobs.collecting.outcomes import NOTHING_NEW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -217,9 +218,13 @@ def show(collected: Collected, console: Console, *, polled: Mapping[Region, Poll
         ],
     )
     by_region([region.region.label for region in collected.regions], rows, console)
+    told: dict[str, list[str]] = {}
     for region in collected.regions:
-        if region.message and region.status is ExitStatus.DONE:
-            console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)
+        # A window without news is told below the table, with its times.
+        if region.message and region.status is ExitStatus.DONE and not (polled and region.message == NOTHING_NEW):
+            told.setdefault(region.message, []).append(region.region.label)
+    for message, labels in told.items():
+        console.print(f"{', '.join(labels)}: {message}", soft_wrap=True, markup=False)
 
 
 def show_steps(collected: Collected, console: Console) -> None:

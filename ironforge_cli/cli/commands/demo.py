@@ -202,7 +202,7 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
 
 def called() -> str:
     """How the program is called here: by its name where the shell finds it, else as it was called just now."""
-    return "ironforge" if shutil.which("ironforge", path=_path_without_environment()) else "uv run ironforge"
+    return "ironforge" if shutil.which("ironforge", path=_path_without_environment()) else "uv run --no-dev ironforge"
 
 
 def _path_without_environment() -> str:

@@ -90,10 +90,10 @@ def poll(
 
 def _report(polled: Polled, format_: Format) -> Report:
     times = f"{iso(polled.started_at.replace(microsecond=0))} to {iso(polled.ended_at.replace(microsecond=0))}"
+    without_news = ", ".join(region.label for region in polled.without_news)
     return replace(
         collect.report(polled.collected, format_, polled={one.collected.region: one for one in polled.regions}),
-        warnings=tuple(
-            f"{region.label}: Blizzard published nothing new from {times}. The next window goes on."
-            for region in polled.without_news
-        ),
+        warnings=(f"{without_news}: Blizzard published nothing new from {times}. The next window goes on.",)
+        if without_news
+        else (),
     )

@@ -114,4 +114,12 @@ class _Stdout(Console):
 def _console(shared: Shared) -> Console:
     """Where tables go: as wide as the terminal, or as a pipe can take."""
     piped = None if sys.stdout.isatty() else PIPED_WIDTH
-    return _Stdout(file=sys.stdout, width=piped, no_color=shared.no_color or None, highlight=False, soft_wrap=False)
+    return _Stdout(
+        file=sys.stdout,
+        width=piped,
+        no_color=shared.no_color or None,
+        highlight=False,
+        soft_wrap=False,
+        # A folder may be called ":fire:".
+        emoji=False,
+    )

@@ -30,7 +30,7 @@ class MovingLines:
     def __init__(self, *columns: ProgressColumn, no_color: bool) -> None:
         self._progress = Progress(
             *columns,
-            console=Console(file=cast("IO[str]", LastingStderr()), no_color=no_color or None),
+            console=Console(file=cast("IO[str]", LastingStderr()), no_color=no_color or None, emoji=False),
             transient=True,
             redirect_stdout=False,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.cli.show.render import count, gold, iso, size
 from ironforge_cli.cli.show.tables import Column, Table, Words, by_region
 from ironforge_cli.cli.show.verdict import ago, line, span
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.health.status_findings import RegionFindings, Shelved, StatusFindings
 
 _UNKNOWN: Final = "unknown"
-_SHOWN_HOURS: Final = 12
+_SHOWN_LINES: Final = 12
 """Of each region; --format json has all of them."""
 
 
@@ -145,11 +147,13 @@ def _shelf(shelved: Shelved | None, now: datetime) -> str:
 
 
 def _show_missing(state: RegionFindings, console: Console) -> None:
-    for hour in state.missing[:_SHOWN_HOURS]:
-        told = f"{state.region.label} lacks {iso(hour.expected_at.replace(microsecond=0))}: {hour.explanation}"
-        console.print(told, soft_wrap=True, markup=False)
-    more = len(state.missing) - _SHOWN_HOURS
-    if more > 0:
+    lines = [(why, list(hours)) for why, hours in groupby(state.missing, key=lambda hour: hour.explanation)]
+    for why, hours in lines[:_SHOWN_LINES]:
+        first, *more_hours = sorted(iso(hour.expected_at.replace(microsecond=0)) for hour in hours)
+        which = f"{counted(len(hours), 'hour')}, {first} to {more_hours[-1]}" if more_hours else first
+        console.print(f"{state.region.label} lacks {which}: {why}", soft_wrap=True, markup=False)
+    more = sum(len(hours) for _, hours in lines[_SHOWN_LINES:])
+    if more:
         console.print(
             f"{state.region.label} lacks {more:,} more: --format json lists them all", soft_wrap=True, markup=False
         )

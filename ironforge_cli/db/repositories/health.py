@@ -9,8 +9,7 @@ from psycopg import sql
 from sqlalchemy import func, or_, select, text
 
 from ironforge_cli.db import locks
-from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor
+from ironforge_cli.db.engine import driver, executor
 from ironforge_cli.db.models import (
     BENCHMARKS,
     PRICE_DAYS,

@@ -11,8 +11,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import exists, func, literal_column, select, text
 
-from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor, session_of
+from ironforge_cli.db.engine import driver, executor, session_of
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.errors import BusyError, DatabaseError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psycopg import sql
 
-from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, driver, fetch_columns
+from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
+from ironforge_cli.db.engine import driver
 from ironforge_cli.db.repositories.snapshots import LABELS, PACKED
 from ironforge_cli.market.rows import RawRows, RowTally, moment_of
 
@@ -23,11 +24,6 @@ ROWS_AT_ONCE: Final = 250_000
 _SAMPLED: Final = 20_000
 _KINDS: Final = (Kind.TIMESTAMPTZ, Kind.INT8, Kind.INT8, Kind.INT8, Kind.INT8)
 _SLICE: Final = "archive"
-
-
-def one_state(connection: Connection) -> None:
-    """See the database for the rest of the caller's transaction, which has just begun, as it is at this moment."""
-    _run(connection, sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 def snapshot_times(connection: Connection, partition: DailyPartition) -> list[int]:

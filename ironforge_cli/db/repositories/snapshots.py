@@ -12,9 +12,10 @@ from sqlalchemy import delete, func, insert, select, update
 from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
-from ironforge_cli.market.auctions import Auctions, Book, LeftOut, TimeLeft, Windows
+from ironforge_cli.market.auctions import Auctions, Book, LeftOut, Windows
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -93,12 +94,6 @@ class Body:
 def newest(connection: Connection, region: Region) -> Registered | None:
     """The newest stored snapshot of a region."""
     return _first(connection, region, descending=True)
-
-
-def newest_times(connection: Connection) -> dict[Region, datetime]:
-    """When the newest stored snapshot was published, of every region that has one."""
-    found = {region: newest(connection, region) for region in Region}
-    return {region: snapshot.snapshot_time for region, snapshot in found.items() if snapshot is not None}
 
 
 def at(connection: Connection, region: Region, moment: datetime) -> Registered | None:

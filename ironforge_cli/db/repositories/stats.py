@@ -1,4 +1,4 @@
-"""Statistics of items and prices of the token: storing, replacing and reading them."""
+"""Statistics of items: storing, replacing and reading them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 from sqlalchemy import delete, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.bulk import CopyColumn, Kind, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY, TOKEN_PRICES
+from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY
 from ironforge_cli.db.repositories import statistics_months
 from ironforge_cli.market.changes import (
     COUNT_COLUMNS,
@@ -117,22 +116,6 @@ def remove(connection: Connection, region: Region, at: datetime) -> None:
     table = PRICE_STATS[region]
     statistics_months.make_room(connection, region, at)
     _execute(connection, delete(table).where(table.c.timestamp == at))
-
-
-def store_token_price(connection: Connection, region: Region, *, at: datetime, price: int) -> bool:
-    """Keep a token price, in the caller's transaction; False where that time is there already."""
-    table = TOKEN_PRICES[region]
-    statement = insert(table).values(timestamp=at, price=price).on_conflict_do_nothing().returning(table.c.price)
-    return _execute(connection, statement).scalar_one_or_none() is not None
-
-
-def newest_token_price(connection: Connection, region: Region) -> tuple[datetime, int] | None:
-    """The newest token price that is held: its time, and copper."""
-    table = TOKEN_PRICES[region]
-    row = _execute(
-        connection, select(table.c.timestamp, table.c.price).order_by(table.c.timestamp.desc()).limit(1)
-    ).first()
-    return None if row is None else (row[0], row[1])
 
 
 def busiest(connection: Connection, region: Region, *, since: datetime, limit: int) -> list[ItemSales]:

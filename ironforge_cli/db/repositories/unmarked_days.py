@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor
+from ironforge_cli.db.engine import driver, executor
 from ironforge_cli.db.models import SNAPSHOTS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ConfigurationError

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import runs, snapshots
+from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.errors import STOPPED, DatabaseError, InterruptedRunError, IronforgeError, UnavailableError
 from ironforge_cli.jobs.collecting.intake import Known, Received, not_newer, take_in
-from ironforge_cli.jobs.collecting.outcomes import REPEATED, CollectedRegion, failed, unchanged
+from ironforge_cli.jobs.collecting.outcomes import NOTHING_NEW, REPEATED, CollectedRegion, failed, unchanged
 from ironforge_cli.jobs.collecting.replaying import replay
 from ironforge_cli.jobs.collecting.storing import make_day
 from ironforge_cli.jobs.collecting.telling import harmless
@@ -182,7 +183,7 @@ class RegionCycle:
             newest = snapshots.newest(connection, self.region)
             stored = None if newest is None else newest.snapshot_time
             question = question_by_spool(spooled, stored_time=stored)
-            known = (*question.known, *snapshots.newest_times(connection).values())
+            known = (*question.known, *newest_times(connection).values())
             if newest is None or (question.newest is not None and question.newest.snapshot_time > newest.snapshot_time):
                 # What waits was received: it is not asked for once more.
                 return replace(question, known=known)
@@ -290,7 +291,7 @@ def _given_back(done: Sequence[CollectedRegion]) -> Generator[None]:
 
 def nothing_published(region: Region, answer: Answer, question: Question) -> CollectedRegion:
     """What there is to say of an answer that came without a body."""
-    why = "Blizzard has published nothing since."
+    why = NOTHING_NEW
     if answer.is_stale:
         why = not_newer(payloads.published_at(answer.headers), known=question.newer_than)
     time = question.newest and question.newest.snapshot_time

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 
+NOTHING_NEW: Final = "Blizzard has published nothing since."
+"""What there is to say of an answer that nothing is newer."""
 REPEATED: Final = "The body of "
 """How the message begins of a body that is a stored one under a new time; log rows are found by it."""
 

@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ironforge_cli.db.repositories import stats
+from ironforge_cli.db.repositories import token_prices
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.collecting.outcomes import CollectedToken, explained
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -55,7 +55,7 @@ def _collected(region: Region, *, market: TokenSource, storage: Storage, clock: 
         updated_at, price = market.token_price(region)
         try:
             with storage.database.transaction() as connection:
-                new = stats.store_token_price(connection, region, at=updated_at, price=price)
+                new = token_prices.store(connection, region, at=updated_at, price=price)
         except (DatabaseError, ConfigurationError) as error:
             storage.pending.add(TokenRow(region, timestamp=updated_at, price=price))
             message = f"{error} The price waits on disk: the next run with a database stores it."

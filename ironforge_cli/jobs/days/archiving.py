@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ironforge_cli.archive.days import folder_of
 from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.tables import ArchivedTables
+from ironforge_cli.db.engine import one_state
 from ironforge_cli.db.repositories import raw_days, snapshots
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.jobs.days.export import keep_month
@@ -71,7 +72,7 @@ class Archive:
         else:
             self._require_no_other(partition, times)
         with database.connect() as connection:
-            raw_days.one_state(connection)
+            one_state(connection)
             pieces = raw_days.pieces_by_auction(connection, partition)
             # What the table was filled from may know of snapshots that the registry does not.
             left_out = {one.snapshot_time: one.left_out for one in manifest.snapshots} if manifest else {}

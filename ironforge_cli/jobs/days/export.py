@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.archive.tables import NotWritten
 from ironforge_cli.db import locks, schema
+from ironforge_cli.db.engine import one_state
 from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
-from ironforge_cli.db.repositories.raw_days import one_state
 from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
 from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
 from ironforge_cli.jobs.evidence.outcomes import Outcome

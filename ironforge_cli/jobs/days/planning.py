@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import partitions, snapshots, unmarked_days
+from ironforge_cli.db.repositories import partitions, unmarked_days
+from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.market.partitions import plan, wanted_days
 from ironforge_cli.market.retention import Present
 from ironforge_cli.market.unmarked_days import with_undecided
@@ -84,4 +85,4 @@ class Planning:
 
 def present_of(connection: Connection, *, now: datetime) -> Present:
     """What counts as now: this machine's clock, and the newest snapshot of every region, whichever are looked after."""
-    return Present(clock=now, newest=snapshots.newest_times(connection))
+    return Present(clock=now, newest=newest_times(connection))

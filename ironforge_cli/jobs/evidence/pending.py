@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from ironforge_cli.db.repositories import runs, stats
+from ironforge_cli.db.repositories import runs, token_prices
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.ownership import owners_rights
@@ -145,7 +145,7 @@ def _write(connection: Connection, row: Row) -> None:
         case LogRow():
             runs.add_log(connection, row)
         case TokenRow():
-            stats.store_token_price(connection, row.region, at=row.timestamp, price=row.price)
+            token_prices.store(connection, row.region, at=row.timestamp, price=row.price)
         case BenchmarkRow() if not runs.has_benchmark(connection, row):
             runs.add_benchmark(connection, row)
         case _:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.jobs.health.status_findings import Freshness, SelfCheck, TokenFreshness
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Seen
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

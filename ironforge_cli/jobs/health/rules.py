@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market import hours, lost_rows
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions, snapshots, stats
+from ironforge_cli.db.repositories import attempts, health, partitions, token_prices
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
+from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -229,13 +230,13 @@ class _Examination:
             days=held_days.held_days(
                 region,
                 partitions.existing(connection, region),
-                present=Present(now, snapshots.newest_times(connection)),
+                present=Present(now, newest_times(connection)),
                 ahead=self._ahead,
                 retention_days=self._storage.retention_days,
                 is_default_used=health.is_default_used(connection, region),
             ),
             streak=attempts.streak(connection, region, since=now - _ATTEMPTS_OF, until=now),
-            token=freshness.token_freshness(stats.newest_token_price(connection, region), now=now),
+            token=freshness.token_freshness(token_prices.newest(connection, region), now=now),
             gaps=tuple(gap for gap in gaps if gap.until > self._since),
             missing=looking.missing(
                 missing_hours.hour_spans(gaps, learned, silent=(stored[0].snapshot_time, silent) if stored else None),

@@ -94,3 +94,15 @@ def test_the_embedded_server_starts_stays_and_stops(run: Run, short_home: Path) 
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
     assert run("db", "stop").exit_code == 0
+
+
+def test_a_shell_is_psql_on_the_database_in_use_and_its_failure_is_told(
+    run: Run, database_url: str, tmp_path: Path
+) -> None:
+    written = tmp_path / "answer"
+    asked = ("-At", "-o", str(written), "-c", "SELECT count(*) FROM snapshots")
+    assert run("db", "shell", "--", *asked, IRONFORGE_DATABASE_URL=database_url).exit_code == 0
+    assert written.read_text() == "0\n"
+    failed = run("db", "shell", "--", "-c", "nonsense", IRONFORGE_DATABASE_URL=database_url)
+    assert failed.exit_code == 74
+    assert "psql ended with exit code 1" in failed.stderr

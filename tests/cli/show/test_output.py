@@ -88,6 +88,15 @@ def test_a_report_is_written_in_its_format(
     assert stream.getvalue() == written
 
 
+def test_what_reads_like_the_name_of_a_picture_is_written_as_it_is(stdout: Callable[..., Stream]) -> None:
+    def show(console: Console) -> None:
+        console.print("/srv/:fire:/:100:", markup=False)
+
+    stream = stdout()
+    output.write(replace(report(Format.TABLE), show=show), Shared())
+    assert stream.getvalue() == "/srv/:fire:/:100:\n"
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [(False, True), (True, False)])
 def test_a_table_is_as_wide_as_the_terminal_and_as_colourful_as_is_wanted(
     stdout: Callable[..., Stream], monkeypatch: pytest.MonkeyPatch, *, no_color: bool, coloured: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ironforge_cli.db.engine import one_state
 from ironforge_cli.db.repositories import partitions, raw_days, snapshots
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RowTally, joined, moment_of
@@ -47,7 +48,7 @@ def test_pieces_are_in_the_order_of_auctions_and_share_none(
 ) -> None:
     monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", at_once)
     with stored.connect() as connection:
-        raw_days.one_state(connection)
+        one_state(connection)
         pieces = list(raw_days.pieces_by_auction(connection, DAY))
     if at_once == 150:
         assert len(pieces) == 14
@@ -86,7 +87,7 @@ def test_pieces_are_of_one_moment_though_others_store_meanwhile(
 ) -> None:
     monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", 500)
     with stored.connect() as connection:
-        raw_days.one_state(connection)
+        one_state(connection)
         reading = raw_days.pieces_by_auction(connection, DAY)
         pieces = [next(reading)]
         with stored.transaction() as other:

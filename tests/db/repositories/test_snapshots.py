@@ -15,11 +15,12 @@ from ironforge_cli.db.models import REGISTRY
 from ironforge_cli.db.repositories import partitions, snapshots
 from ironforge_cli.db.repositories.snapshots import Registered
 from ironforge_cli.errors import DatabaseError
-from ironforge_cli.market.auctions import Auctions, Book, TimeLeft, Windows
+from ironforge_cli.market.auctions import Auctions, Book, Windows
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.market.made_up import later, narrowed, whole_market
 

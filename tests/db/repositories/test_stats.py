@@ -169,25 +169,6 @@ def test_an_empty_hour_after_a_full_one_stores_only_sold_out_items(connection: C
     assert (row["item_id"], row["min_price"], row["total_quantity"], row["sales_high"]) == (7, None, 0, 20)
 
 
-def test_a_token_price_is_kept_once_a_time_and_region(connection: Connection) -> None:
-    assert stats.newest_token_price(connection, Region.EU) is None
-    assert stats.store_token_price(connection, Region.EU, at=NOON, price=3_000_000_000)
-    assert not stats.store_token_price(connection, Region.EU, at=NOON, price=1)
-    assert stats.store_token_price(connection, Region.US, at=NOON, price=2_500_000_000)
-    assert stats.store_token_price(connection, Region.EU, at=NOON - HOUR, price=1)
-    assert stats.newest_token_price(connection, Region.EU) == (NOON, 3_000_000_000)
-    assert stats.newest_token_price(connection, Region.US) == (NOON, 2_500_000_000)
-
-
-def test_a_token_price_of_nothing_is_refused(shared: Database) -> None:
-    def store() -> None:
-        with shared.transaction() as connection:
-            stats.store_token_price(connection, Region.EU, at=NOON, price=0)
-
-    with pytest.raises(DatabaseError, match="ck_eu_token_price_price"):
-        store()
-
-
 # What one snapshot says of one item: market value (none: sold out), and sales (none: nothing was compared).
 Hour = dict[int, tuple[int | None, int]]
 

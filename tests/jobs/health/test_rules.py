@@ -12,7 +12,7 @@ from ironforge_cli.db.repositories.health import LoggedAttempt
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.health.rules import Problem, ProblemKind, problems
 from ironforge_cli.jobs.health.status_findings import Disk, MissingHour, RegionFindings, Shelved, Unresolved
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NOW
 from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, READY, WELL, found

@@ -13,8 +13,8 @@ from ironforge_cli.db.repositories.health import Gap, Stored
 from ironforge_cli.jobs.health import freshness, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.missing_hours import HourSpan
 from ironforge_cli.jobs.health.status_findings import Freshness, MissingHour, SelfCheck, Shelved, Unresolved
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Rhythm, Seen
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW
 

@@ -13,7 +13,7 @@ from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable
 from ironforge_cli.jobs.history.recomputed import RecomputeOutcome
 from ironforge_cli.jobs.history.segment import Segment
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs import stored
 from tests.jobs.chains import Chain, hourly

@@ -15,7 +15,8 @@ from ironforge_cli.jobs.history.one_snapshot import starting_point
 from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot
 from ironforge_cli.jobs.history.segment import Segment
 from ironforge_cli.market.auctions import Auctions, Book, Windows
-from ironforge_cli.market.sales import ESTIMATOR_VERSION, REACH
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
+from ironforge_cli.market.sales import REACH
 from ironforge_cli.regions import Region
 from tests.clocks import TickingClock
 
