@@ -72,7 +72,8 @@ def test_a_healthy_installation_passes_the_check(well: Storage) -> None:
 
 
 def test_every_kind_of_problem_is_tried() -> None:
-    assert set(ILLS) == set(ProblemKind)
+    # Lost rows are looked for by a deep look alone, whose tests are those of its counting.
+    assert set(ILLS) == set(ProblemKind) - {ProblemKind.LOST_ROWS}
 
 
 @pytest.mark.parametrize(("kind", "make_ill"), ILLS.items(), ids=[str(kind) for kind in ILLS])
