@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from ironforge_cli.db.addresses import conninfo, described
 from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, answers, ask
+from ironforge_cli.db.silence import Silence
 from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS, Purpose, TurnPool, is_full, wanted_for
 from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError, UnreachableError
 
@@ -100,16 +101,25 @@ class Dialect(PGDialect_psycopg):
 registry.register(_DIALECT, __name__, Dialect.__name__)
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, silence: Silence | None = None) -> Engine:
     """An engine for any URL that libpq or SQLAlchemy understand; it speaks psycopg 3, UTC and UTF-8.
 
-    Connecting raises as `Session.open`. Where the server gives no more connections, its users take turns.
+    Connecting raises as `Session.open`, and at once while the server's `silence` lasts. Where the server gives no more
+    connections, its users take turns.
     """
     options: dict[str, Any] = conninfo_to_dict(conninfo(url))
     name = described(url)
+    silence = silence or Silence()
 
     def connect() -> Session:
-        return Session.open(options, described=name)
+        silence.require_over()
+        try:
+            session = Session.open(options, described=name, silence=silence)
+        except psycopg.Error as error:
+            silence.began(error)
+            raise
+        silence.ended()
+        return session
 
     # No column is an hstore, for whose type each new engine would search the catalogue.
     engine = create_engine(
@@ -165,8 +175,10 @@ def _pin(connection: Connection) -> None:
     more: Mapping[str, str] = connection.get_execution_options().get(MORE_PINS, {})
     pins = "; ".join([session.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in more.items())])
     try:
-        ask(session, f"/* ironforge session */ BEGIN; {pins}", seconds=LONGEST_GREETING_SECONDS)
+        ask(session, f"/* ironforge session */ BEGIN; {pins}", seconds=session.patience)
     except psycopg.Error as error:
+        if session.silence is not None:
+            session.silence.began(error)
         connection.invalidate(error)
         raise
 
@@ -211,7 +223,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.description = described(url)
-        self._engine = open_engine(url)
+        self._silence = Silence()
+        self._engine = open_engine(url, silence=self._silence)
+
+    def end_by(self, left: Callable[[], float] | None) -> None:
+        """Let no attempt to connect outlast a window of which so many seconds are left; None: there is none."""
+        self._silence.left = left
 
     @contextmanager
     def connect(self, *, autocommit: bool = False) -> Generator[Connection]:
@@ -308,6 +325,10 @@ class MissingDatabase(Database):
         self._reason = reason
         self.url = ""
         self.description = "the embedded database"
+
+    def end_by(self, left: Callable[[], float] | None) -> None:
+        """Nothing is waited for."""
+        del left
 
     @contextmanager
     def connect(self, *, autocommit: bool = False) -> Generator[Connection]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import psycopg
 from psycopg.pq import ExecStatus
 
+from ironforge_cli.db.silence import KEPT_SECONDS, SHORTEST_SECONDS, Silence, UnansweredError
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,17 +86,27 @@ class Session(psycopg.Connection[Any]):
     """Whether something between us and the server gives sessions out: then each transaction may have another one."""
     local_pins: str
     """The statements that pin everything for the transaction in which they are the first."""
+    silence: Silence | None = None
+    """What is known of its server's silence."""
+
+    @property
+    def patience(self) -> float:
+        """How many seconds the first answer of a use is waited for."""
+        return LONGEST_GREETING_SECONDS if self.silence is None else self.silence.seconds(LONGEST_GREETING_SECONDS)
 
     @classmethod
-    def open(cls, options: dict[str, Any], *, described: str) -> Self:
-        """Connect, and find out what there is.
+    def open(cls, options: dict[str, Any], *, described: str, silence: Silence | None = None) -> Self:
+        """Connect, and find out what there is; `silence` says how long that may take.
 
         Raises `psycopg.Error`, and `ConfigurationError` where the server is too old, its encoding can't hold all
         names, or transactions can't be had.
         """
         # A statement that was prepared in one session is unknown, or another one's, in the next.
         asked: dict[str, Any] = {**_DEFAULTS, **options, "client_encoding": "utf8", "prepare_threshold": None}
+        if silence is not None:
+            asked["connect_timeout"] = _timeout(asked, silence)
         session = cls.connect(**asked)
+        session.silence = silence
         try:
             _require_encoding(session, described)
             require_supported(session.info.server_version)
@@ -108,8 +119,8 @@ class Session(psycopg.Connection[Any]):
     def _greet(self) -> None:
         try:
             # By itself: a pooler in statement mode lets a whole transaction in one message pass.
-            ask(self, "/* ironforge session */ BEGIN", seconds=LONGEST_GREETING_SECONDS)
-            (row,) = ask(self, _GREETING, seconds=LONGEST_GREETING_SECONDS)
+            ask(self, "/* ironforge session */ BEGIN", seconds=self.patience)
+            (row,) = ask(self, _GREETING, seconds=self.patience)
         except psycopg.Error as error:
             if "statement pooling" in str(error):
                 raise ConfigurationError(
@@ -139,7 +150,7 @@ class Session(psycopg.Connection[Any]):
         if not self.is_pooled:
             # Also for what comes between transactions: the session is ours alone, and nobody finds anything in it.
             lasting = "; ".join(f"SET {setting}" for setting in settings)
-            ask(self, f"/* ironforge session */ {lasting}", seconds=LONGEST_GREETING_SECONDS)
+            ask(self, f"/* ironforge session */ {lasting}", seconds=self.patience)
 
 
 def require_supported(server_version: int) -> None:
@@ -164,10 +175,24 @@ def _require_encoding(session: Session, described: str) -> None:
         )
 
 
-def answers(session: psycopg.Connection[Any]) -> bool:
-    """Whether a session that was opened before is there still, and answers in time; else it is of no use any more."""
+def _timeout(asked: dict[str, Any], silence: Silence) -> Any:
+    """The time-out of connecting: that of the URL, unless a window leaves less; hosts are tried one after the other."""
+    given = asked["connect_timeout"]
     try:
-        ask(session, "/* ironforge session */ SELECT 1", seconds=LONGEST_GREETING_SECONDS)
+        usual = float(given)
+    except ValueError:
+        # libpq says what is wrong with it.
+        return given
+    limit = silence.seconds(usual if usual > 0 else float("inf"))
+    hosts = str(asked.get("host") or "").count(",") + 1
+    return given if limit in {usual, float("inf")} else max(int(limit / hosts), int(SHORTEST_SECONDS))
+
+
+def answers(session: Session) -> bool:
+    """Whether a session that was opened before is there still, and answers in time; else it is of no use any more."""
+    is_silent = session.silence is not None and session.silence.lasts
+    try:
+        ask(session, "/* ironforge session */ SELECT 1", seconds=KEPT_SECONDS if is_silent else session.patience)
     except psycopg.Error:
         return False
     return True
@@ -186,9 +211,7 @@ def ask(session: psycopg.Connection[Any], statements: str, *, seconds: float) ->
         while pgconn.is_busy():
             ready, _, _ = select.select([pgconn.socket], [], [], max(0.0, ends - time.monotonic()))
             if not ready:
-                raise psycopg.errors.TooManyConnections(
-                    f"no session of the server was free to answer within {seconds:.0f} s"
-                )
+                raise UnansweredError(f"no session of the server was free to answer within {seconds:.0f} s")
             pgconn.consume_input()
         result = pgconn.get_result()
         if result is None:

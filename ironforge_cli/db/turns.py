@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from sqlalchemy.pool import Pool
 
+from ironforge_cli.db.silence import UnansweredError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -108,7 +110,8 @@ class TurnPool(Pool):
                     self._keep(self._create_connection())
                 record = self._create_connection()
             except psycopg.Error as error:
-                if not is_full(error) or not self._has_waited(purpose, since=started):
+                most = error.longest_turn if isinstance(error, UnansweredError) else LONGEST_TURN_SECONDS
+                if not is_full(error) or not self._has_waited(purpose, since=started, most=most):
                     raise
                 continue
             with self._changed:
@@ -134,7 +137,7 @@ class TurnPool(Pool):
             self._idle.append(record)
             self._changed.notify_all()
 
-    def _has_waited(self, purpose: Purpose, *, since: float) -> bool:
+    def _has_waited(self, purpose: Purpose, *, since: float, most: float) -> bool:
         """Wait a little for a connection to come free; False where that has gone on for too long."""
         with self._changed:
             if purpose is Purpose.WORK:
@@ -142,7 +145,7 @@ class TurnPool(Pool):
             else:
                 others = self._working > 1 or (purpose is Purpose.REGION and purpose in self._holding.values())
             patience = LONGEST_TURN_SECONDS if others else LONGEST_WAIT_SECONDS
-            left = since + patience - time.monotonic()
+            left = since + min(patience, most) - time.monotonic()
             if left <= 0:
                 return False
             # Also other programs make room, of which nobody tells.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db import schema
+from ironforge_cli.db.silence import asking_anew
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.runs import Evidence
 
@@ -52,7 +53,8 @@ class Workplace:
         """Find out whether the database can be worked with; where it can, write what earlier runs could not."""
         away: IronforgeError | None = None
         try:
-            with storage.database.connect() as connection:
+            # Whatever follows in this cycle needs no second look at a database that does not answer.
+            with asking_anew(), storage.database.connect() as connection:
                 schema.require_current(connection)
         except (DatabaseError, ConfigurationError) as error:
             away = error

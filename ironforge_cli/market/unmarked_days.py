@@ -132,6 +132,6 @@ def _why_it_stays(table: Existing, *, retention_days: int) -> str | None:
         return (
             f"{table.name} was detached by hand, so that it stays, past the retention of "
             f"{counted(retention_days, 'day')}. "
-            f"`ironforge partitions drop --date {own.day} --region {own.region}` drops it."
+            f"`ironforge partitions drop --date {own.day} --region {own.region} --force` drops it."
         )
     return None

@@ -9,6 +9,8 @@ import pytest
 
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.sessions import Session
+from ironforge_cli.db.silence import asking_anew
+from ironforge_cli.db.turns import Purpose
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 
 if TYPE_CHECKING:
@@ -128,3 +130,64 @@ def test_a_session_that_can_not_be_set_up_is_left_at_once(
     connected(connection)
     assert "SQLSTATE 57P01" in str(refused())
     assert connection.done == ["greeted", "closed"]
+
+
+# A server that accepts and never answers.
+
+
+@pytest.fixture
+def unanswered(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Let nobody answer, and note what libpq is asked for."""
+    asked: list[dict[str, Any]] = []
+
+    def connect(**options: Any) -> Connection:
+        asked.append(options)
+        raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+
+    monkeypatch.setattr(Session, "connect", connect)
+    return asked
+
+
+def connect_to(database: Database) -> str:
+    with pytest.raises(DatabaseError) as raised, database.connect():
+        raise AssertionError
+    return str(raised.value)
+
+
+def test_a_server_that_does_not_answer_is_tried_once_whoever_asks_and_by_which_way(
+    unanswered: list[dict[str, Any]],
+) -> None:
+    database = Database(URL)
+    told = {connect_to(database) for _ in range(3)}
+    for way in (database.transaction, lambda: database.locking(Purpose.REGION), lambda: database.locking(Purpose.RUN)):
+        with pytest.raises(DatabaseError) as raised, way():
+            raise AssertionError
+        told.add(str(raised.value))
+    assert len(told) == 1
+    assert len(unanswered) == 1
+    with asking_anew():
+        connect_to(database)
+    assert len(unanswered) == 2
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "left", "timeout"),
+    [
+        (URL, 1_800.0, 10),
+        (URL, 12.0, 6),
+        (URL, -5.0, 2),
+        (f"{URL}?connect_timeout=3", 1_800.0, "3"),
+        (f"{URL}?connect_timeout=0", 12.0, 6),
+        (f"{URL}?connect_timeout=60", 12.0, 6),
+        ("postgresql://me@one.example,two.example/prices", 12.0, 3),
+    ],
+)
+def test_connecting_is_limited_by_what_is_left_of_a_window(
+    unanswered: list[dict[str, Any]], url: str, left: float, timeout: object
+) -> None:
+    database = Database(url)
+    database.end_by(lambda: left)
+    connect_to(database)
+    assert [asked["connect_timeout"] for asked in unanswered] == [timeout]
+    database.close()

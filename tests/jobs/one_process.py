@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.db.engine import Database
 from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed
 from ironforge_cli.jobs.collecting.collect import collect
+from ironforge_cli.jobs.collecting.poll import Window, poll
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.jobs.days.maintain import maintain
@@ -69,6 +70,26 @@ def one_collection(*, url: str, api_url: str, oauth_url: str, credentials: tuple
     )
     database.close()
     sys.exit(int(collected.status))
+
+
+def one_window(*, url: str, api_url: str, oauth_url: str, credentials: tuple[str, str], home: str) -> None:
+    """Poll EU until the window waits for the first time, and end then as by kill -9."""
+    folder = Path(home)
+    poll(
+        (Region.EU,),
+        window=Window(length=timedelta(minutes=30), interval=timedelta(seconds=30)),
+        market=_client(folder, api_url, oauth_url, credentials, per_second=100, per_hour=36_000),
+        storage=lambda: storage_in(folder, Database(url)),
+        clock=_KilledAsleep(Stop()),
+    )
+
+
+class _KilledAsleep(SystemClock):
+    """A clock that kills whoever waits by it."""
+
+    def sleep(self, seconds: float) -> None:
+        del seconds
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def one_seeding(

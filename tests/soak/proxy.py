@@ -35,7 +35,10 @@ class DatabaseProxy:
         )
         self._changing = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._unanswered: list[socket.socket] = []
         self._hangs = False
+        self.accepted = 0
+        """How many have connected."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> DatabaseProxy:
@@ -50,12 +53,19 @@ class DatabaseProxy:
         self._thread.join()
         self._listening.close()
         self._cut()
+        # The others are closed by the threads that serve them.
+        for one in self._unanswered:
+            one.close()
 
-    def hang(self, *, hangs: bool) -> None:
-        """Cut off whoever is connected, and from now on answer nobody, or everybody again."""
+    def hang(self, *, hangs: bool, cuts: bool = True) -> None:
+        """Cut off whoever is connected, and from now on answer nobody, or everybody again.
+
+        Without `cuts`, who is connected stays so, and is answered as little as the others.
+        """
         with self._changing:
             self._hangs = hangs
-        self._cut()
+        if cuts:
+            self._cut()
 
     def _cut(self) -> None:
         with self._changing:
@@ -71,8 +81,11 @@ class DatabaseProxy:
                 return
             with self._changing:
                 self._open.add(client)
+                self.accepted += 1
                 hangs = self._hangs
-            if not hangs:
+            if hangs:
+                self._unanswered.append(client)
+            else:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -97,7 +110,8 @@ class DatabaseProxy:
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(_AT_ONCE):
-                target.sendall(piece)
+                if not self._hangs:
+                    target.sendall(piece)
         self._end(source)
         self._end(target)
 

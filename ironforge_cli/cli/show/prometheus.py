@@ -205,6 +205,11 @@ METRICS: Final = (
         "Runs of the last 7 days that crashed",
         lambda found: None if found.away else len(found.crashed),
     ),
+    _single(
+        "ironforge_killed_windows",
+        "Windows that were killed while they waited, of which no later one has left a row",
+        lambda found: None if found.killed_windows is None else len(found.killed_windows),
+    ),
     Metric(
         "ironforge_bytes", "Bytes in the database, by kind of data", "kind", lambda h: (h.found.sizes or {}).items()
     ),

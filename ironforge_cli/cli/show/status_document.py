@@ -33,6 +33,18 @@ def document(health: Health) -> dict[str, Any]:
         "disk_size": found.disk.total,
         "pending_log_rows": found.pending_rows,
         "crashed": [attempt.id for attempt in found.crashed] if is_known else None,
+        "killed_windows": None
+        if found.killed_windows is None
+        else [
+            {
+                "command": killed.window.command,
+                "regions": [region.value for region in killed.window.regions],
+                "started_at": killed.window.started_at,
+                "ends_at": killed.window.ends_at,
+                "seen_at": killed.seen_at,
+            }
+            for killed in found.killed_windows
+        ],
         "seeders": [
             {
                 "seeder": seeder.seeder,

@@ -15,11 +15,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor
+from ironforge_cli.db.engine import executor, one_state
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import PRICE_STATS, STATISTICS_MONTHS
 from ironforge_cli.db.repositories import partitions
-from ironforge_cli.db.repositories.raw_days import one_state
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.statistics_months import HeldMonths, StatisticsMonth
 

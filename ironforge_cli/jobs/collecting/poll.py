@@ -34,6 +34,7 @@ from ironforge_cli.jobs.collecting.upkeep import look_after
 from ironforge_cli.jobs.collecting.window import Beginning, PolledRegion, Standing, Window, after, waiting
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Shown
+from ironforge_cli.jobs.evidence.windows import OpenWindow, settle_killed, told_as_open
 from ironforge_cli.jobs.storage import Storage, Workplace, evidence_of
 from ironforge_cli.market import rhythm
 
@@ -101,8 +102,12 @@ def poll(
     """
     started_at = clock.now()
     ends = Deadline(at=clock.monotonic() + window.length.total_seconds(), monotonic=clock.monotonic)
-    market = market.until(ends)
-    with evidence_of(storage(), command=COMMAND, clock=clock).run() as run:
+    market, storage = market.until(ends), _within(storage, ends)
+    opened = OpenWindow(COMMAND, tuple(regions), started_at, started_at + window.length)
+    with (
+        told_as_open(storage().locks_folder, opened) as lives,
+        evidence_of(storage(), command=COMMAND, clock=clock).run() as run,
+    ):
         with ThreadPoolExecutor(max_workers=len(regions) + 1, thread_name_prefix=COMMAND) as pool:
             tokens = TokenPrices(regions, market=market, clock=clock, pool=pool)
             shared = _Shared(
@@ -114,8 +119,11 @@ def poll(
                 ends=ends,
                 tokens=tokens,
                 decoding=threading.Lock(),
+                lives=lives,
             )
             polling = [pool.submit(_RegionWindow(region, shared).run) for region in regions]
+            # Beside them: nothing stands before the hour.
+            _settle_killed(storage(), clock)
             polled = Polled(
                 started_at=started_at,
                 regions=tuple(work.result() for work in polling),
@@ -125,8 +133,32 @@ def poll(
         with harmless("Summing up"):
             summarise(run, polled.collected)
             run.extra["attempts"] = {one.collected.region.value: one.attempts for one in polled.regions}
-    look_after(polled.collected, storage=storage, upkeep=upkeep)
+    look_after(polled.collected, storage=_within(storage, None), upkeep=upkeep)
     return polled
+
+
+def _settle_killed(storage: Storage, clock: Clock) -> None:
+    """Leave a row of windows that were killed while they waited."""
+    with harmless("Telling of windows that were killed"):
+        settle_killed(
+            storage.locks_folder,
+            command=COMMAND,
+            database=storage.database,
+            evidence=evidence_of(storage, command=COMMAND, clock=clock),
+            now=clock.now(),
+        )
+
+
+def _within(storage: Callable[[], Storage], ends: Deadline | None) -> Callable[[], Storage]:
+    """The same storage, to whose database no attempt to connect outlasts a window."""
+    left = None if ends is None else lambda: ends.left
+
+    def found() -> Storage:
+        given = storage()
+        given.database.end_by(left)
+        return given
+
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +173,8 @@ class _Shared:
     tokens: TokenPrices
     decoding: threading.Lock
     ends: Deadline
+    lives: Callable[[datetime], None]
+    """Called when an attempt has ended: the window is alive then."""
 
 
 class _RegionWindow:
@@ -182,6 +216,7 @@ class _RegionWindow:
             while True:
                 standing = self._standing = self._attempt(self._standing, held)
                 now, left = clock.now(), timedelta(seconds=ends - clock.monotonic())
+                self._shared.lives(now)
                 if standing.is_over(now=now, left=left):
                     break
                 seconds = standing.pause(window, now=now, left=left)

@@ -17,10 +17,11 @@ from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from ironforge_cli.db.repositories.health import LoggedAttempt
+    from ironforge_cli.jobs.evidence.windows import KilledWindow
     from ironforge_cli.jobs.health.status_findings import RegionFindings, StatusFindings
     from ironforge_cli.regions import Region
 
@@ -104,7 +105,7 @@ class ProblemKind(StrEnum):
     )
     CRASHED = (
         "crashed",
-        "a run ended without finishing its log row, and no later one has made up for it",
+        "a run ended without finishing its log row, or a window was killed while it waited; none has made up for it",
         "run its command again; see the system's log for what killed it",
     )
     FAILED_RUN = (
@@ -332,7 +333,7 @@ def _of_days(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     if days.past_retention:
         what_to_do = (
             "They leave by the time of the newest snapshot, not by the clock: set the clock, if it is wrong, collect "
-            "again, or drop each by its date (ironforge partitions drop)."
+            "again, or drop each by its date (ironforge partitions drop --force)."
             if set(days.past_retention) <= set(days.held_back)
             else "Run `ironforge partitions maintain`."
         )
@@ -403,6 +404,10 @@ def _of_runs(found: StatusFindings) -> Iterator[Problem]:
                 "Run it again, and see the system's log for what killed it."
             )
             yield Problem(ProblemKind.CRASHED, None, told, f"crashed {attempt.id}")
+    for killed in found.killed_windows or ():
+        if not _has_row(killed, found) and not _is_collected_since(killed.seen_at, killed.window.regions, found):
+            told = f"{killed.told} See the system's log; the next `ironforge {killed.window.command}` goes on."
+            yield Problem(ProblemKind.CRASHED, None, told, f"crashed window {_iso(killed.window.started_at)}")
     for attempt in found.upkeep:
         if attempt.command in UPKEEP and attempt.status not in _GOOD:
             said = f": {attempt.error_message}" if attempt.error_message else "."
@@ -425,13 +430,19 @@ def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
             for later in found.upkeep
             if (later.command, later.region) == (crashed.command, crashed.region)
         )
-    states = [state for state in found.regions if crashed.region in {None, state.region.value}]
-    return all(
-        state.streak is not None
-        and state.streak.last_good_at is not None
-        and state.streak.last_good_at > crashed.timestamp
-        for state in states
-    )
+    return _is_collected_since(crashed.timestamp, crashed.region and [crashed.region], found)
+
+
+def _is_collected_since(moment: datetime, regions: Collection[str] | None, found: StatusFindings) -> bool:
+    """Whether every region, or all of some, had a good attempt after a moment."""
+    streaks = [state.streak for state in found.regions if regions is None or state.region.value in regions]
+    return all(streak and streak.last_good_at and streak.last_good_at > moment for streak in streaks)
+
+
+def _has_row(killed: KilledWindow, found: StatusFindings) -> bool:
+    """Whether an attempt was at work when its window was killed, so that its row tells of it."""
+    window = killed.window
+    return any(row.command == window.command and row.timestamp >= window.started_at for row in found.crashed)
 
 
 def _iso(moment: datetime | None) -> str:

@@ -16,6 +16,7 @@ from ironforge_cli.db.repositories.seeders import seeder_states
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
+from ironforge_cli.jobs.evidence.windows import killed_windows
 from ironforge_cli.jobs.health import freshness, held_days, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.acknowledging import acknowledge
 from ironforge_cli.jobs.health.rules import UPKEEP, problems, seen
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.db.repositories.health import Gap
     from ironforge_cli.jobs.evidence.runs import Clock
+    from ironforge_cli.jobs.evidence.windows import KilledWindow
     from ironforge_cli.jobs.health.missing_hours import HourSpan
     from ironforge_cli.jobs.health.rules import Problem
     from ironforge_cli.jobs.health.status_findings import MissingHour, Shelved
@@ -168,6 +170,7 @@ class _Examination:
             away=None,
             regions=tuple(_on_disk(region, found) for region, found in bodies.items()),
             disk=_disk(self._home),
+            killed_windows=self._killed_windows(),
             pending_rows=self._pending_rows,
             unreadable=self._unreadable,
             ahead=self._ahead,
@@ -197,6 +200,13 @@ class _Examination:
     def _waiting_rows(self) -> int | None:
         try:
             return self._storage.pending.waiting()
+        except ConfigurationError as error:
+            self._unreadable = error
+            return None
+
+    def _killed_windows(self) -> tuple[KilledWindow, ...] | None:
+        try:
+            return tuple(killed_windows(self._storage.locks_folder))
         except ConfigurationError as error:
             self._unreadable = error
             return None

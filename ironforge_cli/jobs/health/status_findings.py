@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.errors import IronforgeError
+    from ironforge_cli.jobs.evidence.windows import KilledWindow
     from ironforge_cli.market.lost_rows import CountedSnapshot
     from ironforge_cli.regions import Region
 
@@ -183,6 +184,8 @@ class StatusFindings:
     at_work: tuple[LoggedAttempt, ...] = ()
     """Attempts at something whose owner lives."""
     crashed: tuple[LoggedAttempt, ...] = ()
+    killed_windows: tuple[KilledWindow, ...] | None = ()
+    """Windows that were killed while they waited, and of which no later one has left a row; None: nobody knows."""
     upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
     seen: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -205,6 +208,6 @@ class StatusFindings:
     def is_unused(self) -> bool:
         """Whether nothing was ever begun here, as far as anybody knows."""
         logged = self.at_work or self.crashed or self.upkeep or self.pending_rows or self.unreadable or self.away
-        return not logged and not any(
+        return not (logged or self.killed_windows) and not any(
             state.freshness or state.last_attempts or (state.spool and state.spool.bodies) for state in self.regions
         )

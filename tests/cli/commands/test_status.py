@@ -35,6 +35,7 @@ KEYS = [
     "disk_size",
     "pending_log_rows",
     "crashed",
+    "killed_windows",
     "seeders",
     "last_runs",
     "regions",

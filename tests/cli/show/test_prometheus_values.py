@@ -11,6 +11,7 @@ from ironforge_cli.db.repositories.attempts import Streak
 from ironforge_cli.db.repositories.health import LastRun, LoggedAttempt
 from ironforge_cli.db.repositories.seeders import SeederState
 from ironforge_cli.errors import DatabaseError, ExitStatus
+from ironforge_cli.jobs.evidence.windows import KilledWindow, OpenWindow
 from ironforge_cli.jobs.health.rules import Problem, ProblemKind
 from ironforge_cli.jobs.health.status import Health
 from ironforge_cli.jobs.health.status_findings import (
@@ -58,6 +59,7 @@ US = RegionFindings(
     streak=Streak(None, {}, 0, None, None, None),
 )
 CRASHED = LoggedAttempt(1, "collect", "eu", at(0), "running", None)
+KILLED = KilledWindow(OpenWindow("poll", (Region.EU,), at(0), at(1)), at(1), Path("/locks/a.window"))
 FOUND = StatusFindings(
     now=at(30),
     max_age=timedelta(hours=2),
@@ -66,6 +68,7 @@ FOUND = StatusFindings(
     regions=(EU, US),
     disk=Disk(Path("/"), free=31, total=32),
     crashed=(CRASHED,) * 33,
+    killed_windows=(KILLED,) * 42,
     last_runs=(
         LastRun("collect", at(34), 3.5, "success", None, {}, None),
         LastRun("poll", at(36), 37.0, "partial", None, {}, None),
@@ -140,6 +143,7 @@ def test_each_metric_tells_its_own_figure() -> None:
         'last_run_success{command="collect"} 1',
         'last_run_success{command="poll"} 0',
         "crashed_runs 33",
+        "killed_windows 42",
         'bytes{kind="raw"} 39',
         'bytes{kind="statistics"} 40',
         "disk_free_bytes 31",
@@ -172,6 +176,7 @@ def test_what_nobody_could_ask_the_database_has_no_sample() -> None:
         'quarantine_bodies{region="eu"} 0',
         'quarantine_bytes{region="eu"} 0',
         "pending_log_rows 41",
+        "killed_windows 42",
         "disk_free_bytes 31",
         "disk_size_bytes 32",
     ]

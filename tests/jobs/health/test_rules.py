@@ -279,7 +279,7 @@ def test_a_day_without_its_partition_and_two_that_lack_ahead(
             (
                 "raw data older than 30 days is still held, from first on (1 partition). They leave by the time of "
                 "the newest snapshot, not by the clock: set the clock, if it is wrong, collect again, or drop each "
-                "by its date (ironforge partitions drop)."
+                "by its date (ironforge partitions drop --force)."
             ),
         ),
         (

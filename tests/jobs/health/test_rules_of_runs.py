@@ -10,7 +10,8 @@ import pytest
 from ironforge_cli.db.repositories.attempts import Streak
 from ironforge_cli.db.repositories.health import LoggedAttempt
 from ironforge_cli.db.repositories.seeders import SeederState
-from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.errors import ConfigurationError, UnreachableError
+from ironforge_cli.jobs.evidence.windows import KilledWindow, OpenWindow
 from ironforge_cli.jobs.health.rules import ProblemKind, problems
 from ironforge_cli.jobs.health.status_findings import Disk
 from ironforge_cli.regions import Region
@@ -78,6 +79,48 @@ def test_a_crash_of_collecting_a_region_that_nobody_asks_for_is_left_alone() -> 
 def test_a_crash_of_collecting_is_told_where_the_attempts_are_not_known() -> None:
     unknown = replace(WELL, streak=None)
     assert [kind for kind, _ in told(found(unknown, crashed=(attempt("collect"),)))] == [ProblemKind.CRASHED]
+
+
+# Windows that were killed while they waited
+
+KILLED = KilledWindow(
+    OpenWindow("poll", (Region.EU,), CRASHED_AT - MINUTE, CRASHED_AT + 29 * MINUTE), CRASHED_AT, Path("/locks/a.window")
+)
+KILLED_EVENT = "crashed window 2026-01-14T11:34:00Z"
+KILLED_TEXT = (
+    "The window that began at 2026-01-14T11:34:00Z was killed while it waited, after 2026-01-14T11:35:00Z: by kill -9, "
+    "for want of memory, or with the machine. See the system's log; the next `ironforge poll` goes on."
+)
+
+
+@pytest.mark.parametrize(
+    ("last_good_at", "is_made_up_for"),
+    # Its own good attempts, before it was killed, make up for nothing.
+    [(CRASHED_AT + SECOND, True), (CRASHED_AT - SECOND, False), (None, False)],
+)
+def test_a_window_that_was_killed_is_made_up_for_by_a_later_good_attempt_at_its_regions(
+    last_good_at: datetime | None, *, is_made_up_for: bool
+) -> None:
+    states = (collected(Region.EU, last_good_at), collected(Region.US, None))
+    expected = [] if is_made_up_for else [(ProblemKind.CRASHED, KILLED_TEXT)]
+    assert told(found(*states, killed_windows=(KILLED,))) == expected
+
+
+def test_a_window_that_was_killed_is_told_though_the_attempts_are_not_known() -> None:
+    unknown = replace(WELL, streak=None)
+    away = UnreachableError("The server is away.")
+    given = found(unknown, killed_windows=(KILLED,), away=away)
+    assert told(given) == [(ProblemKind.DATABASE, "The server is away."), (ProblemKind.CRASHED, KILLED_TEXT)]
+
+
+def test_a_window_that_was_killed_at_work_is_told_once_by_its_attempt() -> None:
+    given = found(collected(Region.EU, None), killed_windows=(KILLED,), crashed=(attempt("poll"),))
+    assert [text[:9] for _, text in told(given)] == ["The run 7"]
+
+
+def test_a_window_that_was_killed_counts_as_seen_when_a_person_has_seen_it() -> None:
+    given = found(collected(Region.EU, None), killed_windows=(KILLED,), seen={KILLED_EVENT: "me"})
+    assert told(given) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""The files of windows: one that was killed leaves its own, and what becomes of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.errors import ConfigurationError, DatabaseError
+from ironforge_cli.jobs.evidence.pending import PendingRows
+from ironforge_cli.jobs.evidence.runs import Evidence
+from ironforge_cli.jobs.evidence.windows import OpenWindow, killed_windows, settle_killed, told_as_open
+from ironforge_cli.regions import Region
+from tests.clocks import TickingClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STARTS = datetime(2026, 1, 14, 12, 30, 5, tzinfo=UTC)
+WINDOW = OpenWindow("poll", (Region.EU, Region.US), STARTS, STARTS + timedelta(minutes=30))
+SEEN = STARTS + timedelta(minutes=7)
+
+
+def kill(folder: Path, window: OpenWindow = WINDOW) -> Path:
+    """Leave what a window leaves that is killed: its file, which nobody holds any more."""
+    with told_as_open(folder, window) as lives:
+        lives(SEEN)
+        (path,) = folder.glob(f"{window.command}-*.window")
+        left = path.read_bytes()
+    path.write_bytes(left)
+    os.utime(path, (SEEN.timestamp(), SEEN.timestamp()))
+    return path
+
+
+def evidence(folder: Path) -> tuple[Evidence, MissingDatabase]:
+    database = MissingDatabase(DatabaseError("The server is away."))
+    pending = PendingRows(folder / "log-rows.jsonl")
+    return Evidence(database, pending=pending, command="poll", clock=TickingClock(SEEN)), database
+
+
+def test_an_open_window_is_told_by_a_private_file_that_it_holds_and_takes_along(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    with told_as_open(folder, WINDOW) as lives:
+        (path,) = folder.iterdir()
+        assert msgspec.json.decode(path.read_bytes(), type=OpenWindow) == WINDOW
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.stat().st_mtime == STARTS.timestamp()
+        lives(SEEN)
+        assert path.stat().st_mtime == SEEN.timestamp()
+        with path.open("rb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert killed_windows(folder) == []
+        writing, database = evidence(tmp_path)
+        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
+        assert list(folder.iterdir()) == [path]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_window_that_ends_by_an_error_takes_its_file_along(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), told_as_open(tmp_path, WINDOW):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_window_whose_file_can_t_be_made_goes_on_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "locks").write_text("no folder")
+    with told_as_open(tmp_path / "locks", WINDOW) as lives:
+        lives(SEEN)
+    assert "will leave no trace" in caplog.text
+
+
+def test_a_window_that_was_killed_is_found_with_all_that_it_said(tmp_path: Path) -> None:
+    path = kill(tmp_path)
+    (killed,) = killed_windows(tmp_path)
+    assert (killed.window, killed.seen_at, killed.path) == (WINDOW, SEEN, path)
+    assert killed.told.startswith("The window that began at 2026-01-14T12:30:05Z was killed while it waited, after ")
+    # Looking takes nothing away.
+    assert killed_windows(tmp_path) == [killed]
+
+
+def test_a_folder_that_is_not_there_holds_no_windows_and_is_not_made(tmp_path: Path) -> None:
+    assert killed_windows(tmp_path / "locks") == []
+    assert not (tmp_path / "locks").exists()
+
+
+def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    kill(folder)
+    other = kill(folder, msgspec.structs.replace(WINDOW, command="another"))
+    writing, database = evidence(tmp_path)
+    for _ in range(2):
+        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
+    rows = [msgspec.json.decode(line)["row"] for line in (tmp_path / "log-rows.jsonl").read_bytes().splitlines()]
+    assert [(row["command"], row["region"], row["status"]) for row in rows] == [
+        ("poll", "eu", "failed"),
+        ("poll", "us", "failed"),
+    ]
+    assert {datetime.fromisoformat(row["timestamp"]) for row in rows} == {SEEN}
+    assert {row["error_message"][:45] for row in rows} == {"The window that began at 2026-01-14T12:30:05Z"}
+    assert list(folder.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"command": 7}', b"\xff"])
+def test_a_file_that_no_window_left_is_named_and_hinders_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    folder = tmp_path / "locks"
+    path = kill(folder)
+    odd = folder / "a.window"
+    odd.write_bytes(content)
+    (folder / "b.window").symlink_to(path)
+    with pytest.raises(ConfigurationError, match=r"a\.window can't be read as windows leave it"):
+        killed_windows(folder)
+    writing, database = evidence(tmp_path)
+    settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
+    assert not path.exists()
+    assert odd.read_bytes() == content
+    assert "a.window can't be read" in caplog.text
+    assert "b.window can't be read" in caplog.text
+
+
+def test_a_pipe_among_them_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.window")
+    with pytest.raises(ConfigurationError, match="can't be read as windows leave it"):
+        killed_windows(tmp_path)
+
+
+def test_what_a_window_left_that_was_killed_while_it_made_its_file_goes_after_an_hour(tmp_path: Path) -> None:
+    old, young = tmp_path / "a.window-part", tmp_path / "b.window-part"
+    for part in (old, young):
+        part.write_bytes(b"{")
+    os.utime(old, (0, 0))
+    writing, database = evidence(tmp_path)
+    settle_killed(tmp_path, command="poll", database=database, evidence=writing, now=SEEN)
+    assert list(tmp_path.iterdir()) == [young]
