@@ -87,6 +87,8 @@ def _sold(record: Mapping[str, Any]) -> str:
 
 
 def _cost(record: Mapping[str, Any]) -> Cell:
+    if record["units"] == 0:
+        return Text("none for sale", style="yellow")
     if record["complete"] is False:
-        return Text.assemble(money(record["cost"]), (f" for {number(record['units'])}, all there are", "yellow"))
+        return Text.assemble(money(record["cost"]), (f" for {number(record['units'])} (all)", "yellow"))
     return cell("cost", record["cost"])

@@ -92,7 +92,8 @@ def test_people_see_gold_ranks_and_dashes(run: Run) -> None:
     both = run("price", "dracothyst", "15", "--quantity", "1000").stdout
     assert "R1, id 12" in both
     assert "R2, id 13" in both
-    assert "all there are" in both
+    assert "for 207 (all)" in both
+    assert "none for sale" in both
     assert "\N{EN DASH}" in both
     assert "None" not in both
     book = run("book", "14", "--region", "eu", "--quantity", "15").stdout
