@@ -166,6 +166,10 @@ class Settings(BaseModel):
         default=None, description="PostgreSQL to keep the data in; unset: the embedded server"
     )
     database_url_file: Folder | None = Field(default=None, description="file that holds the URL of the database")
+    read_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
+        default=None,
+        description="PostgreSQL that questions are asked of: a replica, or by a reader's role; unset: the database",
+    )
     home: Folder = Field(
         default_factory=default_home, description="embedded database, HTTP cache, spool, quarantine; created 0700"
     )
@@ -253,7 +257,8 @@ _VARIABLES: Final = {
 
 
 _URL_FILE: Final = "IRONFORGE_DATABASE_URL_FILE"
-_SECRETS: Final = {"database_url", "client_secret"}
+_SECRETS: Final = {"database_url", "read_url", "client_secret"}
+_URLS: Final = {"database_url", "read_url"}
 _NEVER_QUOTED: Final = _SECRETS | {"ping_url"}
 
 
@@ -271,7 +276,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
     value = getattr(settings, setting)
     match value:
         case SecretStr():
-            return masked(value.get_secret_value()) if setting == "database_url" else "****"
+            return masked(value.get_secret_value()) if setting in _URLS else "****"
         case str() if setting == "ping_url":
             # Whoever knows its path can say that all is well.
             parts = urlsplit(value)

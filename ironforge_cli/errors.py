@@ -16,7 +16,7 @@ class ExitStatus(IntEnum):
     BUG = 1, "a bug: an unexpected error (traceback with `-vv` or `--log-format json`)"
     USAGE = 2, "wrong usage"
     PARTIAL = 3, "partial: at least one region or part succeeded and at least one failed"
-    UNHEALTHY = 4, "`status --check`: stale or unhealthy"
+    UNHEALTHY = 4, "`status --check`: stale or unhealthy; `--fail-stale`: the answer is stale"
     REFUSED = 65, "Blizzard's answer was refused: malformed, truncated, empty or implausible"
     UNAVAILABLE = 69, "Blizzard is unavailable after all retries"
     UNWRITTEN = 73, "the work is done, and its result could not be written, as to a full disk"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "database_url": (("IRONFORGE_DATABASE_URL", "DATABASE_URL"), None),
     "database_url_file": (("IRONFORGE_DATABASE_URL_FILE",), None),
+    "read_url": (("IRONFORGE_READ_URL",), None),
     "home": (("IRONFORGE_HOME",), "the user's data folder"),
     "client_id": (("BLIZZARD_CLIENT_ID",), None),
     "client_secret": (("BLIZZARD_CLIENT_SECRET",), None),
@@ -52,6 +53,7 @@ URLS = Path(gettempdir()) / f"urls-of-{os.getpid()}"
 GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "database_url": ("postgresql://a@h/x", '"postgres://b@h/y"', "postgresql://a@h/x", "postgres://b@h/y", str),
     "database_url_file": (f"{URLS / 'one'}", f'"{URLS / "two"}"', URLS / "one", URLS / "two", None),
+    "read_url": ("postgresql://c@h/x", '"postgres://d@h/y"', "postgresql://c@h/x", "postgres://d@h/y", str),
     "home": ("/srv/one", '"/srv/two"', Path("/srv/one"), Path("/srv/two"), None),
     "client_id": ("one", '"two"', "one", "two", None),
     "client_secret": ("one", '"two"', "one", "two", str),

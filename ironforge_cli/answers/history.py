@@ -94,12 +94,18 @@ class _Span:
             return list(range(_DAYS_A_WEEK * _HOURS_A_DAY))
         found: dict[Bucket, None] = {}
         # A span begins after its first instant.
-        moment = self.start + timedelta(microseconds=1)
+        first = self.start + timedelta(microseconds=1)
+        moment = first
         while moment <= self.end:
             found[self.bucket(moment)] = None
             moment += HOUR
-        found[self.bucket(self.end)] = None
-        return list(found)
+        if first <= self.end:
+            found[self.bucket(self.end)] = None
+        buckets = list(found)
+        # The hour or day that a span begins within may have had its snapshot before: that is no gap.
+        held = {self.bucket(one.time) for one in self.stored}
+        begins_within = bool(buckets) and buckets[0] != self.start
+        return buckets[1:] if begins_within and buckets[0] not in held else buckets
 
 
 @dataclass(slots=True)

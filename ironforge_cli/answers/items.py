@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.errors import UsageError
-from ironforge_cli.market.naming import holding, meant, nearest
+from ironforge_cli.market.naming import folded, holding, meant, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.db.repositories.item_names import NamedItem
     from ironforge_cli.regions import Region
+
+
+# Python itself refuses to read numbers of thousands of digits.
+_MOST_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,17 @@ class Found:
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
     named = item_names.all_named(connection)
+    names = {number: item.name for number, item in named.items() if item.name is not None}
+    exact: dict[str, list[int]] = {}
+    for number, name in names.items():
+        exact.setdefault(folded(name), []).append(number)
     found: dict[int, NamedItem] = {}
-    for word in words:
-        for item in _one(connection, regions, word.strip(), named):
+    for given in words:
+        word = given.strip()
+        # Lists of thousands of names come by a pipe: whole names are looked up, and only others are searched for.
+        whole = sorted(exact.get(folded(word), ()))
+        chosen = [named[number] for number in whole] if whole else _one(connection, regions, word, named, names)
+        for item in chosen:
             found[item.item_id] = item
     return list(found.values())
 
@@ -54,15 +66,19 @@ def single(connection: Connection, regions: Iterable[Region], word: str) -> Name
     return found[0]
 
 
-def find(asking_for: Asking, text: str, *, limit: int) -> MarketAnswer[Found]:
-    """What a text can mean: the items whose names hold it, or the one of a number; what sold most in 7 days first."""
+def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswer[Found]:
+    """What texts can mean: the items whose names hold it, or the one of a number; what sold most in 7 days first."""
     with asking.reading(asking_for.database) as connection:
         named = item_names.all_named(connection)
         bases = tuple(basis_of(connection, asking_for, region, over=WEEK) for region in asking_for.regions)
-        if _is_number(text):
-            chosen = [int(text)] if _is_known(connection, asking_for.regions, int(text), named) else []
-        else:
-            chosen = holding(text, {number: item.name for number, item in named.items() if item.name is not None})
+        names = {number: item.name for number, item in named.items() if item.name is not None}
+        meant_by_any: set[int] = set()
+        for text in texts:
+            if _is_number(text):
+                meant_by_any |= {int(text)} if _is_known(connection, asking_for.regions, int(text), named) else set()
+            else:
+                meant_by_any |= set(holding(text, names))
+        chosen = sorted(meant_by_any)
         sold = dict.fromkeys(chosen, 0.0)
         quantity: dict[int, int | None] = dict.fromkeys(chosen)
         for basis in bases:
@@ -92,9 +108,12 @@ def find(asking_for: Asking, text: str, *, limit: int) -> MarketAnswer[Found]:
 
 
 def _one(
-    connection: Connection, regions: Iterable[Region], word: str, named: Mapping[int, NamedItem]
+    connection: Connection,
+    regions: Iterable[Region],
+    word: str,
+    named: Mapping[int, NamedItem],
+    names: Mapping[int, str],
 ) -> Sequence[NamedItem]:
-    names = {number: item.name for number, item in named.items() if item.name is not None}
     if _is_number(word):
         number = int(word)
         if _is_known(connection, regions, number, named):
@@ -115,7 +134,7 @@ def _listed(found: Sequence[NamedItem]) -> str:
 
 
 def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdigit()
+    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
 
 
 def _is_known(connection: Connection, regions: Iterable[Region], number: int, named: Mapping[int, NamedItem]) -> bool:

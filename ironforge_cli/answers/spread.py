@@ -62,7 +62,8 @@ def spread(asking_for: Asking, *, min_turnover: float, limit: int) -> MarketAnsw
         tokens_a, tokens_b = left.price[in_left] / left.token, right.price[in_right] / right.token
         ratio = tokens_a / tokens_b
         with np.errstate(invalid="ignore"):
-            shown = (turnover >= min_turnover) & ~np.isnan(ratio)
+            # A turnover that nobody knows is above no limit, and hides nothing where there is none.
+            shown = ~np.isnan(ratio) & ((turnover >= min_turnover) | (min_turnover <= 0))
         size = np.where(shown, np.abs(np.log(np.where(shown, ratio, 1))), -1)
         for place in np.lexsort((shared, -size)).tolist():
             if not shown[place]:

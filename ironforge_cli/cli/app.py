@@ -106,6 +106,18 @@ _command(
     "status:status",
     "Show how fresh every region is, which hours are missing and why, what waits, what failed, and sizes.",
 )
+for _name, _says in (
+    ("price", "Show what items are worth now, in each region, and what a number of units costs."),
+    ("book", "Show an item's order book: what is for sale at which price, now or in a past hour."),
+    ("history", "Show items over time: by hour, day, weekday or hour of the week."),
+    ("top", "List what sells most, by gold or by units."),
+    ("movers", "List whose prices changed most."),
+    ("deals", "List what stands below its usual price, the largest gain first."),
+    ("token", "Show what a token costs, over time."),
+    ("spread", "Compare items of two regions, in gold and in tokens."),
+    ("find", "List which items a text can mean."),
+):
+    _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
 _group(
     Heading.KEEP,
     "partitions",

@@ -138,6 +138,12 @@ class Invocation:
         return self.embedded_database() if given is None else self._opened(given.get_secret_value())
 
     @cached_property
+    def database_to_read(self) -> Database:
+        """Where questions are asked: the database that `read_url` names, else the same as `database`."""
+        given = self.settings.read_url
+        return self.database if given is None else self._opened(given.get_secret_value())
+
+    @cached_property
     def database_as_it_is(self) -> Database:
         """The same, with the schema that it has."""
         given = self.settings.database_url

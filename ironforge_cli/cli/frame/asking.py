@@ -1,0 +1,265 @@
+"""What all questions share: their options, where they read, and from an answer to what is written of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from ironforge_cli.answers.answer import Asking, MarketAnswer
+from ironforge_cli.cli.frame.command import command
+from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, utc_time
+from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show.asked import SNAPSHOT, ShownAnswer, show_answer
+from ironforge_cli.cli.show.render import Report
+from ironforge_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import Console
+
+IN_TABLES: Final = 20
+"""Rows of a table where nobody says how many."""
+_LARGEST_LIMIT: Final = 100_000_000
+_MOST_NAMES: Final = 100_000
+_COINS: Final = {"g": 10_000, "s": 100, "c": 1}
+_COIN: Final = re.compile(r"(\d+(?:\.\d+)?)([gsc])", re.ASCII)
+_MONEY: Final = re.compile(r"(?:\d+(?:\.\d+)?[gsc])+", re.ASCII)
+_PLAIN_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_MOST_COPPER: Final = 10**18
+
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        min=0,
+        max=_LARGEST_LIMIT,
+        help="So many rows of each region; 0 is all. Without it: 20 in a table, all in other formats.",
+    ),
+]
+MaxAge = Annotated[
+    timedelta,
+    typer.Option("--max-age", parser=duration, metavar="SPAN", help="An answer that is older is called stale."),
+]
+FailStale = Annotated[
+    bool, typer.Option("--fail-stale", help="End with 4 where the answer is stale; it is written all the same.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="KEYS", help="These columns alone, in this order: keys of the JSON, as a,b,c."),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="KEY", help="Order by this key, the smallest first; -KEY: the largest first."),
+]
+# The same, as a signature holds them, by name.
+_OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+    "region": (Regions, None),
+    "format_": (FormatOption, Format.TABLE),
+    "limit": (Limit, None),
+    "max_age": (MaxAge, "2h"),
+    "fail_stale": (FailStale, False),
+    "columns": (Columns, None),
+    "sort": (Sort, None),
+}
+Beginning: TypeAlias = datetime | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnswer:
+    """What a question found, and how a table shows it."""
+
+    answer: MarketAnswer[Any]
+    row: type
+    """The kind of its rows: its fields are the keys."""
+    columns: tuple[str, ...]
+    """Those of a table where nobody says which."""
+    empty: str = "There is nothing."
+    keeps_last: bool = False
+    """Whether a limit keeps the last rows, as the newest of a span; else the first."""
+    show: Callable[[Console, ShownAnswer], None] | None = None
+    """Another way to show it than a table of its columns, where nobody says which columns."""
+    below: tuple[str, ...] = ()
+    """Lines for people, below a table."""
+    things: str = SNAPSHOT
+    """What the answer rests on, where that is something else."""
+
+
+def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
+    """Make a Typer command of a function that takes where to ask and its own options, and returns what it found.
+
+    The options that all questions share are added to its own.
+    """
+
+    @functools.wraps(function)
+    def run(invocation: Invocation, **options: Any) -> Report:
+        shared = {name: options.pop(name) for name in _OPTIONS}
+        asking_for = Asking(
+            database=invocation.database_to_read,
+            regions=invocation.regions(shared["region"]),
+            now=invocation.clock.now(),
+            max_age=shared["max_age"],
+        )
+        return _report(function(asking_for, **options), asking_for, shared)
+
+    first, *own = inspect.signature(function, eval_str=True).parameters.values()
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature([first.replace(annotation=Invocation), *own, *more])  # type: ignore[attr-defined] - functions take any attribute
+    return command(run)
+
+
+def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> Report:
+    known = tuple(field.name for field in fields(asked.row))
+    columns = None if shared["columns"] is None else _keys(shared["columns"], known, option="--columns")
+    format_, limit = shared["format_"], shared["limit"]
+    if limit is None:
+        limit = IN_TABLES if format_ is Format.TABLE else 0
+    records = asked.answer.records()
+    if shared["sort"] is not None:
+        records = _sorted(records, shared["sort"], known)
+    kept = limited(records, limit, keeps_last=asked.keeps_last and shared["sort"] is None)
+    shown = ShownAnswer(
+        records=kept,
+        found=records,
+        columns=asked.columns if columns is None else columns,
+        bases=asked.answer.bases,
+        max_age=asking_for.max_age,
+        empty=asked.empty,
+        below=asked.below,
+        things=asked.things,
+    )
+    show = asked.show if columns is None else None
+
+    def table(console: Console) -> None:
+        show_answer(console, shown, show)
+
+    written = kept if columns is None else [{key: record[key] for key in columns} for record in kept]
+    is_refused = shared["fail_stale"] and asked.answer.is_stale
+    status = ExitStatus.UNHEALTHY if is_refused else ExitStatus.DONE
+    return Report(records=written, show=table, format=format_, status=status)
+
+
+def _keys(text: str, known: Sequence[str], *, option: str) -> tuple[str, ...]:
+    keys = tuple(dict.fromkeys(key.strip().lower() for key in text.split(",") if key.strip()))
+    unknown = [key for key in keys if key not in known]
+    if unknown or not keys:
+        raise UsageError(f"{option}: {(unknown or [text])[0]!r} is not one of {', '.join(known)}.")
+    return keys
+
+
+def _sorted(records: Sequence[dict[str, Any]], given: str, known: Sequence[str]) -> list[dict[str, Any]]:
+    """Records by a key, what is unknown last either way; ties stay as they are."""
+    falls = given.startswith("-")
+    (key,) = _keys(given.removeprefix("-").partition(",")[0], known, option="--sort")
+    there = sorted((one for one in records if one[key] is not None), key=lambda one: one[key], reverse=falls)
+    return [*there, *(one for one in records if one[key] is None)]
+
+
+def limited(records: Sequence[dict[str, Any]], limit: int, *, keeps_last: bool = False) -> list[dict[str, Any]]:
+    """The first or the last so many of each region, of one item where rows are of a span; 0 is all.
+
+    >>> rows = [{"region": "eu", "n": 1}, {"region": "us", "n": 2}, {"region": "eu", "n": 3}]
+    >>> limited(rows, 1), limited(rows, 1, keeps_last=True)[1:]
+    ([{'region': 'eu', 'n': 1}, {'region': 'us', 'n': 2}], [{'region': 'eu', 'n': 3}])
+    """
+    if not limit:
+        return list(records)
+    counted: dict[Any, int] = {}
+    kept: list[dict[str, Any]] = []
+    for record in reversed(records) if keeps_last else records:
+        group = (record.get("region"), record.get("item_id") if keeps_last else None)
+        counted[group] = counted.get(group, 0) + 1
+        if counted[group] <= limit:
+            kept.append(record)
+    return kept[::-1] if keeps_last else kept
+
+
+def words_of(given: Iterable[str]) -> list[str]:
+    """Ids and names of arguments, those of stdin in the place of `-`, a line each.
+
+    Raises `UsageError` where stdin has more than can be meant.
+    """
+    words: list[str] = []
+    for word in given:
+        if word != "-":
+            words.append(word)
+            continue
+        for line in sys.stdin:
+            if line.strip():
+                words.append(line.strip())
+            if len(words) > _MOST_NAMES:
+                raise UsageError(f"More than {_MOST_NAMES:,} ids and names came by stdin: give fewer at a time.")
+    return words
+
+
+def money(text: str) -> float:
+    """Copper of an option: in words such as 12g 50s, or a plain number of gold.
+
+    >>> money("12g 50s"), money("1,000"), money("75c")
+    (125000.0, 10000000.0, 75.0)
+    """
+    given = re.sub(r"[\s,_]", "", text).lower()
+    if _PLAIN_NUMBER.fullmatch(given):
+        copper = float(given) * _COINS["g"]
+    elif _MONEY.fullmatch(given):
+        copper = sum(float(much) * _COINS[coin] for much, coin in _COIN.findall(given))
+    else:
+        raise typer.BadParameter(f"{text!r} is no money such as 12g 50s, or 1000 for a thousand gold")
+    if copper > _MOST_COPPER:
+        raise typer.BadParameter(f"{text!r} is more gold than there is")
+    return copper
+
+
+def fraction(text: str) -> float:
+    """A share of an option: 20%, or 0.2.
+
+    >>> fraction("20%"), fraction("0.2")
+    (0.2, 0.2)
+    """
+    given = text.strip()
+    number = given.removesuffix("%").strip()
+    if not _PLAIN_NUMBER.fullmatch(number):
+        raise typer.BadParameter(f"{text!r} is no share such as 20% or 0.2")
+    share = float(number) / 100 if given.endswith("%") else float(number)
+    if share >= 1:
+        raise typer.BadParameter(f"{text!r} is not below the whole: write 20% or 0.2")
+    return share
+
+
+def beginning(text: str) -> Beginning:
+    """Where a span begins: so long before its end, or at a time.
+
+    >>> beginning("7d").days, beginning("2026-01-14").isoformat()
+    (7, '2026-01-14T00:00:00+00:00')
+    """
+    if re.fullmatch(r"\s*[\d.smhd]+\s*", text, re.ASCII):
+        return positive(text)
+    return utc_time(text)
+
+
+def positive(text: str) -> timedelta:
+    """A span of time that is longer than nothing."""
+    span = duration(text)
+    if not span:
+        raise typer.BadParameter(f"{text!r} is no time at all: give a span such as 24h or 7d")
+    return span
+
+
+def span_of(since: Beginning, until: datetime | None) -> tuple[timedelta, datetime | None]:
+    """How far back a span reaches, and its beginning where that is a time. Raises `UsageError` where it is none."""
+    if isinstance(since, timedelta):
+        return since, None
+    if until is not None and since >= until:
+        raise UsageError("--since is not before --until: nothing lies between them.")
+    return timedelta(), since

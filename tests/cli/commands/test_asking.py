@@ -1,0 +1,137 @@
+"""Questions at the command line: what is left out, what is refused, and what is said below a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ironforge_cli.cli.frame.asking import money
+from ironforge_cli.db.engine import conninfo
+from tests.answers import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.cli.conftest import Run
+    from tests.servers import TestServer
+
+AWAY = "postgresql://127.0.0.1:1/x"
+QUESTIONS = [["price", "-"], ["top"], ["movers"], ["deals"], ["token"], ["spread"], ["find", "ore"]]
+
+
+@pytest.fixture
+def market(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """A database that holds a market, where questions read."""
+    monkeypatch.setenv("IRONFORGE_DATABASE_URL", AWAY)
+    with server.prepared_database("asked", chain.install) as url:
+        monkeypatch.setenv("IRONFORGE_READ_URL", url)
+        yield url
+
+
+@pytest.mark.usefixtures("market")
+def test_rows_are_chosen_by_limit_columns_and_sort_in_every_format(run: Run) -> None:
+    everything = run("history", "14", "--since", "40h", "--region", "eu", "--format", "jsonl").stdout.splitlines()
+    assert len(everything) == 40
+    table = run("history", "14", "--since", "40h", "--region", "eu").stdout
+    assert "20 more rows: --limit 0 shows all." in table
+    assert "2026-01-14T12:00:00Z" in table
+    newest = run("history", "14", "--region", "eu", "--limit", "1", "--format", "jsonl").stdout
+    assert json.loads(newest)["bucket"] == "2026-01-14T12:00:00Z"
+    words = ("top", "--region", "eu", "--columns", "sold,item_id", "--limit", "2")
+    rising = run(*words, "--sort", "sold", "--format", "csv").stdout.splitlines()
+    falling = run(*words, "--sort", "-sold", "--format", "csv").stdout.splitlines()
+    assert rising[0] == falling[0] == "sold,item_id"
+    assert (len(rising), len(falling)) == (3, 3)
+    assert int(rising[1].split(",")[0]) < int(falling[1].split(",")[0])
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["price", "draconum ore"], "Draconium Ore"),
+        (["price", "999"], "There is no item 999"),
+        (["price", "9" * 5_000], "names no item"),
+        (["book", "dracothyst"], "12 (R1), 13 (R2)"),
+        (["book", "14", "--at", "2026-01-08"], "not held"),
+        (["top", "--columns", "gold"], "gold"),
+        (["top", "--sort", "gold"], "gold"),
+        (["movers", "--up", "--down"], "--up"),
+        (["movers", "--min-turnover", "much"], "much"),
+        (["deals", "--discount", "120%"], "120%"),
+        (["history", "14", "--tz", "Mars/Olympus"], "Mars/Olympus"),
+        (["history", "14", "--since", "0h"], "0h"),
+        (["history", "14", "--since", "2026-01-14", "--until", "2026-01-10"], "--since"),
+        (["spread", "--region", "eu"], "Two regions"),
+    ],
+)
+def test_what_can_not_be_answered_is_refused_with_what_to_do(run: Run, words: list[str], said: str) -> None:
+    ended = run(*words)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert said in ended.stderr
+
+
+@pytest.mark.usefixtures("market")
+def test_an_old_answer_is_written_and_fails_where_that_was_asked(run: Run) -> None:
+    fresh = run("top", "--fail-stale", "--max-age", "36000d", "--format", "json")
+    stale = run("top", "--fail-stale", "--format", "json")
+    assert (fresh.exit_code, stale.exit_code) == (0, 4)
+    assert fresh.stdout == stale.stdout
+    said = run("movers", "--over", "40h")
+    assert said.exit_code == 0
+    assert "stale: older than 2 h" in said.stdout
+    assert "missing: 2026-01-13 03:00 to 06:00 (4 hours)" in said.stdout.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("market")
+def test_people_see_gold_ranks_and_dashes(run: Run) -> None:
+    both = run("price", "dracothyst", "15", "--quantity", "1000").stdout
+    assert "R1, id 12" in both
+    assert "R2, id 13" in both
+    assert "for 207 (all)" in both
+    assert "none for sale" in both
+    assert "\N{EN DASH}" in both
+    assert "None" not in both
+    book = run("book", "14", "--region", "eu", "--quantity", "15").stdout
+    assert "\N{FULL BLOCK}" in book
+    assert "EU: 15 cost " in book
+    assert " to " in next(line for line in run("history", "14").stdout.splitlines() if line.startswith("EU 14"))
+
+
+def test_an_empty_database_answers_with_nothing(run: Run, database_url: str) -> None:
+    for words in QUESTIONS:
+        ended = run(*words, "--format", "json", stdin="", IRONFORGE_DATABASE_URL=database_url)
+        assert (ended.exit_code, json.loads(ended.stdout)) == (0, []), words
+    assert "nothing is stored yet" in run("top", IRONFORGE_DATABASE_URL=database_url).stdout
+    assert run("top", "--fail-stale", IRONFORGE_DATABASE_URL=database_url).exit_code == 4
+    assert run("price", "ore", IRONFORGE_DATABASE_URL=database_url).exit_code == 2
+
+
+def test_a_role_that_may_only_read_may_ask(run: Run, market: str) -> None:
+    role = sql.Identifier("only_asks")
+    with psycopg.connect(conninfo(market), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'only-for-tests'").format(role))
+        connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(role))
+        try:
+            head, _, tail = market.partition("://")
+            url = f"{head}://only_asks:only-for-tests@{tail.rpartition('@')[2]}"
+            for words in (*QUESTIONS, ["book", "14"], ["history", "14"], ["price", "14", "--quantity", "3"]):
+                ended = run(*words, stdin="", IRONFORGE_READ_URL=url)
+                assert (ended.exit_code, ended.stderr) == (0, ""), words
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_money_is_words_or_a_number_of_gold() -> None:
+    assert [money(text) for text in ("12g 50s", "1000", "3s 4c", "0.5")] == [125_000, 10_000_000, 304, 5_000]
+
+
+def test_where_questions_read_is_shown_without_its_password(run: Run) -> None:
+    shown = run("config", "show", IRONFORGE_READ_URL="postgresql://me:hidden@db.example/x").stdout
+    assert "db.example" in shown
+    assert "hidden" not in shown
