@@ -11,8 +11,8 @@ from sqlalchemy import insert, text
 
 from ironforge_cli.db.models import PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.repositories import partitions
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.sales import ESTIMATOR_VERSION
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.statistics_months import make_months
 
