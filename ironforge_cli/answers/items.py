@@ -11,6 +11,7 @@ from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.naming import folded, holding, meant, nearest
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +63,8 @@ def single(connection: Connection, regions: Iterable[Region], word: str) -> Name
     """The one item that a word names. Raises `UsageError` where it names none or several."""
     found = all_of(connection, regions, [word])
     if len(found) > 1:
-        raise UsageError(f'"{word}" names {len(found)} items: {_listed(found)}. Say which one by its number.')
+        several = counted(len(found), "item")
+        raise UsageError(f'"{word}" names {several}: {_listed(found)}. Say which one by its number.')
     return found[0]
 
 

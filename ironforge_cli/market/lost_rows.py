@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ironforge_cli.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -45,13 +47,13 @@ def told(region: Region, odd: Sequence[CountedSnapshot]) -> str:
     True
     """
     first = odd[0]
-    number = "1 snapshot" if len(odd) == 1 else f"{len(odd)} snapshots"
+    number = counted(len(odd), "snapshot")
     at = f"{first.snapshot_time:%H:%M:%S}Z"
     what = (
         f"of {at} the registry knows nothing"
-        if first.auctions is None
+        if first.auctions is None or first.items is None
         else f"of {at} {first.rows:,} of {first.auctions:,} raw rows are held, and {first.statistics:,} of "
-        f"{first.items:,} rows of statistics"
+        f"{counted(first.items, 'row')} of statistics"
     )
     return (
         f"{region.label}: the rows of {number} of {first.snapshot_time:%Y-%m-%d} are not those that were stored: "

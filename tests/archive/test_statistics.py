@@ -26,6 +26,7 @@ from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import microseconds_of, moment_of
 from ironforge_cli.market.sales import REACH
 from ironforge_cli.regions import Region
+from tests.archives import made as marked
 from tests.jobs import stored
 from tests.jobs.chains import Chain, every_three_hours
 from tests.market.made_up_rows import day_of_rows
@@ -167,7 +168,7 @@ def test_a_worker_gives_what_its_task_asks_for(chain: Chain, tmp_path: Path) -> 
         def to_pylist(self) -> list[dict[str, str]]:
             return [{"region": "eu", "first": task.first.isoformat(), "last": task.last.isoformat()}]
 
-    batches = list(spark._worked(iter([Tasks()]), archive=str(tmp_path)))  # pyright: ignore[reportPrivateUsage] - what Spark calls
+    batches = list(spark._worked(iter([Tasks()]), archive=marked(tmp_path)))  # pyright: ignore[reportPrivateUsage] - what Spark calls
     right = stored.statistics(chain.database, Region.EU)
     assert sum(batch.num_rows for batch in batches) == sum(row[1] > chain.time(0) for row in right)
 

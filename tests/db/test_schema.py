@@ -108,12 +108,14 @@ def test_upgrade_leaves_the_session_as_it_found_it(empty: Database) -> None:
 def test_migrations_take_their_turn_and_wait_ten_seconds_for_a_lock_that_others_wait_behind(
     server: TestServer,
 ) -> None:
-    said: list[str] = []
+    said: list[tuple[str, str]] = []
 
-    def listen(*arguments: Any) -> None:
-        statement = str(arguments[2])
-        words = ("SET LOCAL lock_timeout = '60s'", "SET LOCAL lock_timeout = '10s'", "pg_try_advisory_xact_lock")
-        said.extend(word for word in (*words, "CREATE TABLE items") if word in statement)
+    def listen(connection: Any, _: object, statement: str, *__: object) -> None:
+        for word in ("pg_try_advisory_xact_lock", "CREATE TABLE items"):
+            if word in statement:
+                with connection.connection.cursor() as cursor:
+                    cursor.execute("SHOW lock_timeout")
+                    said.append((word, str(cursor.fetchone()[0])))
 
     with server.empty_database() as url:
         database = Database(url)
@@ -123,12 +125,8 @@ def test_migrations_take_their_turn_and_wait_ten_seconds_for_a_lock_that_others_
         finally:
             event.remove(Engine, "before_cursor_execute", listen)
         database.close()
-    # Each transaction begins with a minute, which those that migrate cut down to ten seconds.
-    turn = said.index("pg_try_advisory_xact_lock")
-    made = said.index("CREATE TABLE items")
-    assert said[turn - 1] == "SET LOCAL lock_timeout = '60s'"
-    assert turn < made
-    assert said[made - 1] == "SET LOCAL lock_timeout = '10s'"
+    # A transaction waits a minute for a lock, and those that migrate ten seconds.
+    assert said == [("pg_try_advisory_xact_lock", "1min"), ("CREATE TABLE items", "10s")]
 
 
 def test_a_failed_upgrade_leaves_nothing_and_gives_the_turn_back(empty: Database) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 import typer
 
 from ironforge_cli.regions import Region
+from ironforge_cli.wording import counted
 
 
 class Format(StrEnum):
@@ -198,5 +199,5 @@ def duration(text: str) -> timedelta:
     except OverflowError:
         span = timedelta.max
     if span > LONGEST_SPAN:
-        raise typer.BadParameter(f"{text!r} is longer than {LONGEST_SPAN.days:,} days")
+        raise typer.BadParameter(f"{text!r} is longer than {counted(LONGEST_SPAN.days, 'day')}")
     return span

@@ -62,7 +62,7 @@ class PingAddress(NamedTuple):
     def of(cls, url: str, *, command: str) -> PingAddress:
         """The address of a command's check.
 
-        >>> Address.of("https://hc.example/key/{command}?create=1", command="seed all").path
+        >>> PingAddress.of("https://hc.example/key/{command}?create=1", command="seed all").path
         '/key/seed-all'
         """
         parts = urlsplit(url.replace(COMMAND_MARK, command.replace(" ", "-")))
@@ -74,7 +74,7 @@ class PingAddress(NamedTuple):
     def to(self, ending: str) -> str:
         """The URL that stands for an event: its word ends the path, the query stays.
 
-        >>> Address.of("https://me:secret@hc.example/ping/uuid?rid=7", command="poll").to("/start")
+        >>> PingAddress.of("https://me:secret@hc.example/ping/uuid?rid=7", command="poll").to("/start")
         'https://hc.example/ping/uuid/start?rid=7'
         """
         path, query = quote(self.path + ending, safe=_IN_PATH), quote(self.query, safe=f"{_IN_PATH}?")

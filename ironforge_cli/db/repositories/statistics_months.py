@@ -21,6 +21,7 @@ from ironforge_cli.db.models import PRICE_STATS, STATISTICS_MONTHS
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.statistics_months import HeldMonths, StatisticsMonth
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,8 +199,8 @@ def copy_by_item(connection: Connection, month: StatisticsMonth, *, out_of: str)
     written = _row(connection, sql.SQL(summed).format(**{**parts, "source": parts["copy"]}))
     if written != original:
         raise DatabaseError(
-            f"{copy} holds {written[0]:,} rows that are not the {original[0]:,} of {out_of}: the disk or the server "
-            "is at fault, and nothing was changed."
+            f"{copy} holds {counted(written[0], 'row')} that are not the {original[0]:,} of {out_of}: the disk or the "
+            "server is at fault, and nothing was changed."
         )
     return int(written[0])
 

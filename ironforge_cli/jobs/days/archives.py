@@ -19,6 +19,7 @@ from ironforge_cli.jobs.days.parts import failure_told
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import moment_of
 from ironforge_cli.regions import Region
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -293,4 +294,4 @@ def _told(times: Sequence[datetime]) -> str:
     first = times[0].isoformat().replace("+00:00", "Z")
     if len(times) == 1:
         return f"the snapshot of {first} has"
-    return f"{len(times)} snapshots from that of {first} on have"
+    return f"{counted(len(times), 'snapshot')} from that of {first} on have"

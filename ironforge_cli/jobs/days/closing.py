@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db.repositories import price_days, statistics_months
 from ironforge_cli.errors import BusyError, InterruptedRunError, IronforgeError
 from ironforge_cli.jobs.days.housekeeping import Result, StepOutcome
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def told(region: Region, days: Sequence[date]) -> Iterator[Result]:
     """What would be made, in a line: there may be years of days."""
     if days:
         minutes = max(1, round(len(days) * SECONDS_A_DAY / 60))
-        message = f"{len(days):,} days from {days[0]} to {days[-1]}, about {minutes} min"
+        message = f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}, about {minutes} min"
         yield Result(ACTION, StepOutcome.PLANNED, region, day=days[0], message=message)
 
 

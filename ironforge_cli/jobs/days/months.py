@@ -20,6 +20,7 @@ from ironforge_cli.errors import (
 )
 from ironforge_cli.jobs.days.housekeeping import Result, StepOutcome
 from ironforge_cli.market.statistics_months import MonthAction, plan_months, wanted_months
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +138,7 @@ def _apply(step: MonthStep, planning: Planning, kept: MonthsKept, *, attempt: At
                     day for day in price_days.missing(connection, month.region) if day.replace(day=1) == month.first
                 ]
                 if unmade:
-                    raise BusyError(f"{len(unmade)} days of {month.first:%Y-%m} are not made yet.")
+                    raise BusyError(f"{counted(len(unmade), 'day')} of {month.first:%Y-%m} still to be made.")
                 change = statistics_months.change_of(connection, month)
             rows = kept.archive.keep_month(database, month) if kept.archive else None
             with database.transaction() as connection:
@@ -157,7 +158,7 @@ def _estimate(step: MonthStep) -> str | None:
     if step.action not in {MonthAction.LAY, MonthAction.SPLIT}:
         return None
     minutes = max(1, round(step.rows / ROWS_PER_SECOND / 60))
-    return f"about {minutes} min for {step.rows:,} rows; needs {_room(step):,} MB free meanwhile"
+    return f"about {minutes} min for {counted(step.rows, 'row')}; needs {_room(step):,} MB free meanwhile"
 
 
 def _room(step: MonthStep) -> int:

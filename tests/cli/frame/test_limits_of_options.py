@@ -48,6 +48,8 @@ def of_kind(*kinds: type) -> list[Any]:
         if not getattr(option, "is_flag", False)
         and not getattr(option, "count", False)
         and set(kinds).intersection(kinds_of(option))
+        # A parser of its own says what it takes: gold in words, a share.
+        and not (float in kinds and option.type_descriptor.parameter_info.parser)
     ]
 
 
