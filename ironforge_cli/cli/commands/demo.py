@@ -42,6 +42,7 @@ _LEFT_OVER = ("http", "spool", "quarantine")
 _FEWEST_HOURS, _MOST_HOURS = 8, 24
 _SHORTEST_NAME, _LONGEST_NAME = 14, 28
 _INDENT, _GAP = "    ", 2
+_NARROW = 80
 
 Auctions = Annotated[
     int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
@@ -188,7 +189,7 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
         "",
         "All of it is kept until the next demo. To look into it:",
-        f"  IRONFORGE_HOME={place} {called()} db shell",
+        *_typed(f"IRONFORGE_HOME={place}", f"{called()} db shell"),
         *([f"  (with {hindrance} unset, which names a database of your own)"] if hindrance else []),
         "",
         "This market was simulated. For the real one, with an API client of your own",
@@ -198,6 +199,18 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+
+
+def _typed(variable: str, call: str) -> list[str]:
+    """A call with a variable before it, in two lines that can be typed where one would be too long.
+
+    >>> _typed("HOME=/tmp", "ironforge")
+    ['  HOME=/tmp ironforge']
+    >>> _typed("HOME=/" + 70 * "x", "ironforge db shell")[1]
+    '    ironforge db shell'
+    """
+    line = f"  {variable} {call}"
+    return [line] if cell_len(line) <= _NARROW else [f"  {variable} \\", f"    {call}"]
 
 
 def called() -> str:
