@@ -107,7 +107,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         f"FolderStore(Path({str(tmp_path)!r})).put({DEEP!r}, lambda stream: stream.write(bytes(100_000)))\n"
     )
     full = subprocess.run(
-        [sys.executable, "-c", program],
+        # Modules compiled meanwhile would be cut off at that length, and every later run would load them.
+        [sys.executable, "-B", "-c", program],
         check=False,
         capture_output=True,
         text=True,

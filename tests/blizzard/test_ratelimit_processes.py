@@ -143,7 +143,14 @@ def said_by(folder: Path, *program: str) -> list[str]:
     """
     # Both kinds of lines come as they are said, whatever the environment makes of a pipe.
     process = subprocess.run(
-        [sys.executable, "-u", "-c", "\n".join(map(textwrap.dedent, (beginning, *program))), str(folder / "slots")],
+        [
+            sys.executable,
+            "-B",
+            "-u",
+            "-c",
+            "\n".join(map(textwrap.dedent, (beginning, *program))),
+            str(folder / "slots"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -150,6 +151,8 @@ class DirectedClock:
             if isinstance(message, Room):
                 # By itself: not everybody may set the limits of another account's processes.
                 limit = resource.RLIM_INFINITY if message.bytes is None else message.bytes
+                # Modules compiled meanwhile would be cut off at that length, and every later run would load them.
+                sys.dont_write_bytecode = True
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
                 continue
             self._seconds, self._offset = message.seconds, message.offset

@@ -40,6 +40,8 @@ def _collect(collector: Collector, url: str, home: Path, *, room: int | None) ->
             **collector.sandbox.address.environment,
             "IRONFORGE_HOME": str(home),
             "IRONFORGE_DATABASE_URL": url,
+            # Modules compiled meanwhile would be cut off at that length, and every later run would load them.
+            "PYTHONDONTWRITEBYTECODE": "1",
         },
         preexec_fn=fill,
         timeout=120,
