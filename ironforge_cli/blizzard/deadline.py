@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE_SECONDS: Final = 5.0
-"""An exchange that was begun before the end may go on so much longer: no answer is broken off at its last byte."""
+"""An exchange may go on so much longer than the end: no answer is broken off at its last byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,14 @@ class Deadline:
         """Whether that long a wait ends in time."""
         return seconds <= self.left
 
+    def for_an_exchange(self) -> Deadline:
+        """Until when an exchange that begins now may go on: shortly past this, or past now where this is over.
 
-def seconds_for_an_exchange(deadline: Deadline | None, *, usual: float) -> float:
-    """How long an exchange with a server may take: as long as usual, and no longer than shortly past a deadline.
+        A machine that slept past the end asks once more when it wakes, and an answer needs its time then, too.
 
-    >>> seconds_for_an_exchange(None, usual=300.0)
-    300.0
-    >>> seconds_for_an_exchange(Deadline(at=12.0, monotonic=lambda: 10.0), usual=300.0)
-    7.0
-    """
-    return usual if deadline is None else min(usual, max(0.0, deadline.left + GRACE_SECONDS))
+        >>> Deadline(at=12.0, monotonic=lambda: 10.0).for_an_exchange().left
+        7.0
+        >>> Deadline(at=12.0, monotonic=lambda: 3_600.0).for_an_exchange().left
+        5.0
+        """
+        return replace(self, at=max(self.at, self.monotonic()) + GRACE_SECONDS)

@@ -23,7 +23,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
 
-from ironforge_cli.blizzard.deadline import seconds_for_an_exchange
 from ironforge_cli.errors import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Exchange:
 
     def __init__(self, patience: Patience, *, deadline: Deadline | None) -> None:
         self._patience = patience
-        self._deadline = deadline
+        self._latest = None if deadline is None else deadline.for_an_exchange()
         self._lock = threading.Lock()
         self._lines: list[socket.socket] = []
         self.broken: str | None = None
@@ -87,7 +86,8 @@ class Exchange:
 
     def begin(self, part: Part) -> None:
         """Wait for the next part from now on."""
-        self._seconds = seconds_for_an_exchange(self._deadline, usual=self._patience.for_part(part))
+        usual = self._patience.for_part(part)
+        self._seconds = usual if self._latest is None else min(usual, max(0.0, self._latest.left))
         self.part, self.ends = part, time.monotonic() + self._seconds
 
     def look(self, *, is_to_end: bool) -> None:

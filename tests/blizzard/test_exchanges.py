@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.blizzard.deadline import Deadline
+from ironforge_cli.blizzard.deadline import GRACE_SECONDS, Deadline
 from ironforge_cli.blizzard.exchanges import MOST_AT_ONCE, BoundedAdapter, Exchange, Part, Patience
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transient_faults import TransientFault
@@ -176,13 +176,27 @@ def test_a_request_to_end_breaks_off_what_is_on_its_way(
         ask(f"http://{place}/")
 
 
-def test_the_window_s_end_breaks_off_what_was_begun_before_it_a_little_later(ask: Ask, opened: ExitStack) -> None:
+def test_the_window_s_end_breaks_off_what_was_begun_before_it_a_little_later(
+    ask: Ask, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ironforge_cli.blizzard.deadline.GRACE_SECONDS", 0.2)
     ask.patience = Patience(connection=60, headers=60, body=60)
     place = opened.enter_context(server(says(start=OK + LENGTH, piece=b" ")))
-    # It ended just as long ago as an exchange may go on, less a fifth of a second.
-    deadline = Deadline(at=0.0, monotonic=lambda: 4.8)
+    deadline = Deadline(at=0.0, monotonic=lambda: 0.0)
     with pytest.raises(TransientFault, match=r"took longer than 0\.2 s, to the window's end"):
         ask(f"http://{place}/", deadline=deadline)
+
+
+def test_what_is_begun_long_after_the_window_s_end_has_the_time_of_an_answer_too() -> None:
+    now = 3_600.0
+    exchange = Exchange(Patience(connection=60, headers=60, body=60), deadline=Deadline(at=0.0, monotonic=lambda: now))
+    exchange.look(is_to_end=False)
+    assert exchange.broken is None
+    # All of its parts share that time.
+    now += GRACE_SECONDS
+    exchange.begin(Part.HEADERS)
+    exchange.look(is_to_end=False)
+    assert exchange.broken == "the headers took longer than 0 s, to the window's end"
 
 
 def test_a_whole_answer_is_left_alone_and_its_connection_is_used_again(ask: Ask, opened: ExitStack) -> None:
