@@ -11,7 +11,7 @@ from rich.text import Text
 from ironforge_cli.answers.answer import HOUR
 from ironforge_cli.cli.show.render import gold, iso
 from ironforge_cli.cli.show.tables import Column, listed
-from ironforge_cli.wording import counted
+from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +90,7 @@ def _basis_line(basis: Basis, shown: ShownAnswer) -> Text:
         return line
     line.append(f"{iso(basis.snapshot_time)}, {ago(basis.age_seconds)}")
     if basis.stale:
-        line.append(f", stale: older than {span(shown.max_age)}", style="bold red")
+        line.append(f", stale: older than {how_long(shown.max_age)}", style="bold red")
     if basis.since is not None:
         line.append(f"; {counted(basis.snapshots, shown.things)} since {iso(basis.since)}")
     if basis.since is not None and shown.things == SNAPSHOT:
@@ -124,30 +124,13 @@ def _end_of(first: datetime, last: datetime) -> str:
     return f"{last:%H}:00" if first.date() == last.date() else f"{last:%Y-%m-%d %H}:00"
 
 
-def span(length: timedelta) -> str:
-    """A span of time as people say it.
-
-    >>> [span(timedelta(minutes=minutes)) for minutes in (41, 120, 185, 9 * 24 * 60)]
-    ['41 min', '2 h', '3 h 5 min', '9 days']
-    """
-    minutes = int(length.total_seconds()) // 60
-    if minutes < 1:
-        return f"{int(length.total_seconds())} s"
-    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004 - two days, from when on hours say little
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return counted(hours // 24, "day")
-
-
 def ago(seconds: int) -> str:
     """How old something is.
 
     >>> ago(2_460), ago(20)
     ('41 min ago', 'just now')
     """
-    return f"{span(timedelta(seconds=seconds))} ago" if seconds >= 60 else "just now"  # noqa: PLR2004 - a minute
+    return f"{how_long(timedelta(seconds=seconds))} ago" if seconds >= 60 else "just now"  # noqa: PLR2004 - a minute
 
 
 def change(value: float | None) -> Text:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.cli.show.render import count, gold, iso, size
 from ironforge_cli.cli.show.tables import Column, Table, Words, by_region
-from ironforge_cli.cli.show.verdict import ago, line, span
-from ironforge_cli.wording import counted
+from ironforge_cli.cli.show.verdict import ago, line
+from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def _rhythm(state: RegionFindings) -> str:
     fresh = state.freshness
     if fresh is None or fresh.minute is None or fresh.delay_seconds is None:
         return "not learned yet"
-    return f":{fresh.minute:02}, stored within {span(fresh.delay_seconds)}"
+    return f":{fresh.minute:02}, stored within {how_long(timedelta(seconds=fresh.delay_seconds))}"
 
 
 def _next(state: RegionFindings, now: datetime) -> str:
@@ -112,8 +113,8 @@ def _next(state: RegionFindings, now: datetime) -> str:
     if fresh is None or fresh.due_at is None:
         return "-"
     if fresh.late_seconds:
-        return f"{span(fresh.late_seconds)} later than usual"
-    return f"due in {span((fresh.due_at - now).total_seconds())}" if fresh.due_at > now else "due now"
+        return f"{how_long(timedelta(seconds=fresh.late_seconds))} later than usual"
+    return f"due in {how_long(fresh.due_at - now)}" if fresh.due_at > now else "due now"
 
 
 def _days(state: RegionFindings) -> str:
@@ -143,7 +144,7 @@ def _shelf(shelved: Shelved | None, now: datetime) -> str:
         return _UNKNOWN
     if not shelved.bodies or shelved.oldest_at is None:
         return count(shelved.bodies)
-    return f"{count(shelved.bodies)}, {size(shelved.bytes)}, oldest {span((now - shelved.oldest_at).total_seconds())}"
+    return f"{count(shelved.bodies)}, {size(shelved.bytes)}, oldest {how_long(now - shelved.oldest_at)}"
 
 
 def _show_missing(state: RegionFindings, console: Console) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from ironforge_cli.wording import counted
+from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 4
 """Problems that the line names; each is told whole elsewhere."""
-_TWO_DAYS_OF_HOURS: Final = 48
 
 
 def word(health: Health) -> str:
@@ -38,7 +38,7 @@ def line(health: Health) -> Text:
             return Text("Nothing has been collected yet. Run `ironforge collect`.", "bold yellow")
         case "well":
             ages = ", ".join(
-                f"{state.region.label} {span(state.freshness.age_seconds)} old"
+                f"{state.region.label} {how_long(timedelta(seconds=state.freshness.age_seconds))} old"
                 for state in found.regions
                 if state.freshness is not None
             )
@@ -65,17 +65,4 @@ def ago(moment: datetime | None, now: datetime) -> str:
     """
     if moment is None:
         return "never"
-    seconds = (now - moment).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
-
-
-def span(seconds: float) -> str:
-    """A span of time as a person reads it.
-
-    >>> span(59), span(3_780), span(200_000)
-    ('0 min', '1 h 03 min', '2 d 7 h')
-    """
-    hours, minutes = divmod(max(0, int(seconds)) // 60, 60)
-    if hours >= _TWO_DAYS_OF_HOURS:
-        return f"{hours // 24} d {hours % 24} h"
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+    return f"{how_long(now - moment)} ago" if moment <= now else f"in {how_long(moment - now)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market import hours, lost_rows
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
-from ironforge_cli.wording import counted
+from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -248,7 +248,7 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
     due = f", and the next was due at {_iso(fresh.due_at)}" if fresh.due_at and fresh.due_at < found.now else ""
     age = timedelta(seconds=fresh.age_seconds)
     if age > found.max_age:
-        told = f"{label}: the newest snapshot is {age} old{due}. Does cron run `ironforge poll`?"
+        told = f"{label}: the newest snapshot is {how_long(age)} old{due}. Does cron run `ironforge poll`?"
         yield Problem(ProblemKind.STALE, region, told)
     elif age < -CLOCKS_DIFFER:
         yield Problem(
@@ -260,14 +260,14 @@ def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Prob
         )
     elif fresh.late_seconds is not None and fresh.late_seconds > hours.patience(found.max_age).total_seconds():
         late = timedelta(seconds=fresh.late_seconds)
-        told = f"{label}: the next snapshot is {late} later than usual{due}. Did the last runs fail?"
+        told = f"{label}: the next snapshot is {how_long(late)} later than usual{due}. Did the last runs fail?"
         yield Problem(ProblemKind.LATE, region, told)
     token_age = state.token and timedelta(seconds=state.token.age_seconds)
     if token_age is None or token_age > found.max_age:
         told = (
             "no price of the token is stored"
             if token_age is None
-            else f"the newest price of the token is {token_age} old"
+            else f"the newest price of the token is {how_long(token_age)} old"
         )
         yield Problem(
             ProblemKind.TOKEN_STALE, region, f"{label}: {told}. Run `ironforge collect`, and read what it says."

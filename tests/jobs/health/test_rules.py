@@ -125,10 +125,10 @@ def test_without_a_rhythm_nothing_is_late() -> None:
 )
 def test_what_is_stale_or_late_says_when_the_next_one_was_due(due_at: datetime | None, said: str) -> None:
     assert told(aged(150 * MINUTE, due_at=due_at)) == [
-        (ProblemKind.STALE, f"EU: the newest snapshot is 2:30:00 old{said}. Does cron run `ironforge poll`?"),
+        (ProblemKind.STALE, f"EU: the newest snapshot is 2 h 30 min old{said}. Does cron run `ironforge poll`?"),
     ]
     assert told(aged(HOUR, due_at=due_at, late_seconds=40 * 60)) == [
-        (ProblemKind.LATE, f"EU: the next snapshot is 0:40:00 later than usual{said}. Did the last runs fail?"),
+        (ProblemKind.LATE, f"EU: the next snapshot is 40 min later than usual{said}. Did the last runs fail?"),
     ]
 
 
