@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ironforge_cli.cli.frame.options import LogFormat
+from ironforge_cli.cli.show.wrapping import terminal_width, wrapped
 from ironforge_cli.errors import IronforgeError
 
 if TYPE_CHECKING:
@@ -57,16 +58,18 @@ class _TextFormatter(logging.Formatter):
 class _TerminalFormatter(_TextFormatter):
     """`error: EU: …` for who sits there and has a clock, in colour where that is wanted."""
 
-    def __init__(self, *, tracebacks: bool, color: bool) -> None:
+    def __init__(self, *, tracebacks: bool, color: bool, stream: TextIO) -> None:
         super().__init__(tracebacks=tracebacks)
         self._color = color
+        self._stream = stream
 
     def line(self, record: LogRecord) -> str:
         """The message after a word that says how bad it is."""
         color, word = _WORDS.get(record.levelno, ("", ""))
-        if not word:
-            return record.getMessage()
-        return f"{f'{color}{word}:{_PLAIN}' if self._color else f'{word}:'} {record.getMessage()}"
+        # Asked for each line: a window may be made wider meanwhile.
+        width = terminal_width(self._stream)
+        line = wrapped(f"{word}: {record.getMessage()}" if word else record.getMessage(), width)
+        return line.replace(f"{word}:", f"{color}{word}:{_PLAIN}", 1) if word and self._color else line
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -194,7 +197,9 @@ def adjust(shared: Shared, *, level: str, form: LogFormat) -> None:
         if (shared.log_format or form) is LogFormat.JSON:
             handler.setFormatter(_JsonFormatter())
         elif isinstance(handler, _Stderr) and is_terminal(handler.stream) and not shared.verbose:
-            handler.setFormatter(_TerminalFormatter(tracebacks=tracebacks, color=has_color(shared)))
+            handler.setFormatter(
+                _TerminalFormatter(tracebacks=tracebacks, color=has_color(shared), stream=handler.stream)
+            )
         else:
             handler.setFormatter(_TextFormatter(tracebacks=tracebacks))
 

@@ -7,13 +7,16 @@ import io
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.cli.show.encodings import can_write
 from ironforge_cli.cli.show.render import PIPED_WIDTH, written
+from ironforge_cli.cli.show.wrapping import terminal_width, wrapped
 from ironforge_cli.errors import ExitStatus, OutputError
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def say(line: str) -> None:
 def say_beside(line: str) -> None:
     """Print a line for a person, beside what a command writes: on stderr."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where printing happens
+        print(wrapped(line, terminal_width(sys.stderr)), file=sys.stderr, flush=True)  # noqa: T201 - this is where printing happens
 
 
 class LastingStderr(io.TextIOBase):
@@ -109,6 +112,22 @@ class _Stdout(Console):
     def on_broken_pipe(self) -> None:
         # Rich would end the program with the code of a bug.
         raise BrokenPipeError
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, no_wrap: bool | None = None, **how: Any) -> None:
+        """Print; at a terminal a text that wraps softly is broken between words."""
+        if soft_wrap and not no_wrap and self.is_terminal:
+            objects = tuple(self._broken(one) for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, no_wrap=no_wrap, **how)
+
+    def _broken(self, one: object) -> object:
+        if isinstance(one, str):
+            return wrapped(one, self.width)
+        if isinstance(one, Text) and cell_len(one.plain) > self.width:
+            parts = one.wrap(self, self.width, overflow="fold", no_wrap=False)
+            for part in parts:
+                part.rstrip()
+            return Text("\n").join(parts)
+        return one
 
 
 def _console(shared: Shared) -> Console:
