@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import select
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg.pq import ExecStatus
 
-from ironforge_cli.db.silence import KEPT_SECONDS, SHORTEST_SECONDS, Silence, UnansweredError
+from ironforge_cli.db.silence import KEPT_SECONDS, SHORTEST_SECONDS, Silence, UnansweredError, limited
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg.abc import PQGen
     from psycopg.pq.abc import PGresult
+
+_Result = TypeVar("_Result")
 
 OLDEST_SERVER: Final = 14
 LONGEST_GREETING_SECONDS: Final = 10
@@ -115,6 +118,17 @@ class Session(psycopg.Connection[Any]):
             session.close()
             raise
         return session
+
+    def wait(self, gen: PQGen[_Result], *args: Any, **options: Any) -> _Result:
+        """Wait as psycopg does, for no longer than `answered_within` allows: raises `ConnectionTimeout` then."""
+        try:
+            return super().wait(limited(gen), *args, **options)
+        except psycopg.errors.ConnectionTimeout as error:
+            # Its answer may still come, and would be taken for that of the next statement.
+            self.close()
+            if self.silence is not None:
+                self.silence.began(error)
+            raise
 
     def _greet(self) -> None:
         try:

@@ -11,12 +11,16 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from psycopg.abc import PQGen
+
+_Result = TypeVar("_Result")
 
 AWAY_SECONDS: Final = 60.0
 """How long a server that let an attempt time out counts as away for whoever does not ask anew."""
@@ -25,6 +29,10 @@ SHORTEST_SECONDS: Final = 2.0
 KEPT_SECONDS: Final = 1.0
 """How long a session that is open still is waited for, while its server counts as away."""
 
+LONGEST_ANSWER_SECONDS: Final = 600.0
+"""How long a statement of a cycle may take without a word of its server: no hour's statement takes nearly as long."""
+
+_longest_answer: ContextVar[float | None] = ContextVar("longest_answer", default=None)
 _is_asked_anew: ContextVar[bool] = ContextVar("is_asked_anew", default=False)
 
 
@@ -43,6 +51,38 @@ def asking_anew() -> Generator[None]:
         yield
     finally:
         _is_asked_anew.reset(token)
+
+
+@contextmanager
+def answered_within(seconds: float) -> Generator[None]:
+    """Wait for no answer in this block for longer than so many seconds without a word of the server."""
+    token = _longest_answer.set(seconds)
+    try:
+        yield
+    finally:
+        _longest_answer.reset(token)
+
+
+def limited(waiting: PQGen[_Result]) -> PQGen[_Result]:
+    """What psycopg waits with, with an end: raises `psycopg.errors.ConnectionTimeout`.
+
+    Where a machine or a proxy in between still confirms what is sent, and nobody answers, no limit of TCP's ends it.
+    """
+    seconds = _longest_answer.get()
+    if seconds is None:
+        return (yield from waiting)
+    try:
+        state = next(waiting)
+        ends = time.monotonic() + seconds
+        while True:
+            ready = yield state
+            if ready:
+                ends = time.monotonic() + seconds
+            elif time.monotonic() >= ends:
+                raise psycopg.errors.ConnectionTimeout(f"a statement was sent, and not answered within {seconds:.0f} s")
+            state = waiting.send(ready)
+    except StopIteration as done:
+        return done.value
 
 
 class Silence:

@@ -1,83 +1,75 @@
-"""A server that does not answer is waited for once: what is known of its silence, and who connects all the same."""
+"""A statement that was sent and is not answered."""
 
 from __future__ import annotations
 
-import psycopg
+import threading
+from typing import TYPE_CHECKING
+
 import pytest
+from sqlalchemy import text
 
-from ironforge_cli.db.silence import AWAY_SECONDS, Silence, UnansweredError, asking_anew
+from ironforge_cli.db.engine import driver
+from ironforge_cli.db.silence import answered_within
+from ironforge_cli.errors import DatabaseError
 
-TIMED_OUT = psycopg.errors.ConnectionTimeout("connection timeout expired")
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from sqlalchemy.engine import Connection
 
-class Watch:
-    """A clock that is moved by hand."""
+    from ironforge_cli.db.engine import Database
 
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def watch() -> Watch:
-    return Watch()
+SLEEP = "SELECT pg_sleep(60)"
 
 
-@pytest.fixture
-def silence(watch: Watch) -> Silence:
-    return Silence(monotonic=watch)
+def by_sqlalchemy(connection: Connection) -> None:
+    connection.execute(text(SLEEP))
 
 
-@pytest.mark.parametrize("error", [TIMED_OUT, UnansweredError("no session was free")])
-def test_whoever_comes_after_an_attempt_that_nobody_answered_is_told_the_same(
-    silence: Silence, error: psycopg.Error
+def by_the_driver(connection: Connection) -> None:
+    with driver(connection) as session:
+        session.execute(SLEEP)
+
+
+def by_copy(connection: Connection) -> None:
+    with driver(connection) as session, session.cursor() as cursor, cursor.copy(f"COPY ({SLEEP}) TO STDOUT") as rows:
+        list(rows)
+
+
+@pytest.mark.parametrize("way", [by_sqlalchemy, by_the_driver, by_copy])
+def test_a_statement_that_nobody_answers_is_given_up_and_its_session_with_it(
+    database: Database, way: Callable[[Connection], None]
 ) -> None:
-    silence.require_over()
-    silence.began(error)
-    with pytest.raises(type(error), match=str(error)) as told:
-        silence.require_over()
-    assert told.value is not error
+    with (
+        pytest.raises(DatabaseError, match=r"can't be reached: a statement was sent, and not answered within 0 s"),
+        answered_within(0.2),
+        database.transaction() as connection,
+    ):
+        way(connection)
+    # It counts as away for who does not ask anew, as one that never let anybody in.
+    with pytest.raises(DatabaseError, match="not answered"), database.connect():
+        raise AssertionError
 
 
-def test_an_answer_that_refuses_is_no_silence(silence: Silence) -> None:
-    silence.began(psycopg.OperationalError("connection refused"))
-    silence.require_over()
-    assert not silence.lasts
+def test_a_server_that_keeps_answering_may_take_longer(database: Database) -> None:
+    rows = "SELECT repeat('x', 8000) || pg_sleep(0.06)::text FROM generate_series(1, 12)"
+    with answered_within(0.4), database.connect() as connection, driver(connection) as session:
+        with session.cursor() as cursor, cursor.copy(f"COPY ({rows}) TO STDOUT") as copied:
+            assert len(list(copied)) == 12
+        session.execute("SELECT 1")
 
 
-def test_silence_ends_when_somebody_is_let_in_or_a_minute_later(silence: Silence, watch: Watch) -> None:
-    silence.began(TIMED_OUT)
-    assert silence.lasts
-    silence.ended()
-    assert not silence.lasts
-    silence.began(TIMED_OUT)
-    watch.seconds += AWAY_SECONDS - 1
-    assert silence.lasts
-    watch.seconds += 1
-    assert not silence.lasts
+def test_other_threads_and_later_statements_wait_as_long_as_it_takes(database: Database) -> None:
+    done: list[int] = []
 
+    def sleep() -> None:
+        with database.connect() as connection:
+            connection.execute(text("SELECT pg_sleep(0.3)"))
+            done.append(1)
 
-def test_who_asks_anew_is_let_through_and_nobody_else(silence: Silence) -> None:
-    silence.began(TIMED_OUT)
-    with asking_anew():
-        silence.require_over()
-    with pytest.raises(psycopg.errors.ConnectionTimeout):
-        silence.require_over()
-
-
-def test_no_attempt_takes_more_than_half_of_what_is_left_of_a_window(silence: Silence) -> None:
-    assert silence.seconds(10) == 10
-    for left, seconds in ((1_800.0, 10), (12.0, 6), (3.0, 2), (-60.0, 2)):
-        silence.left = lambda left=left: left
-        assert silence.seconds(10) == seconds
-
-
-def test_another_thread_s_connection_is_waited_for_within_the_window_alone(silence: Silence) -> None:
-    error = UnansweredError("no session was free")
-    assert error.longest_turn == float("inf")
-    silence.left = lambda: 8.0
-    silence.began(error)
-    with pytest.raises(UnansweredError) as told:
-        silence.require_over()
-    assert (error.longest_turn, told.value.longest_turn) == (4, 4)
+    with answered_within(0.1):
+        thread = threading.Thread(target=sleep)
+        thread.start()
+        thread.join()
+    sleep()
+    assert done == [1, 1]

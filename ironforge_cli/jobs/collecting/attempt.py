@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ironforge_cli.db.silence import LONGEST_ANSWER_SECONDS, answered_within
 from ironforge_cli.errors import IronforgeError
 from ironforge_cli.jobs.collecting.outcomes import failed
 from ironforge_cli.jobs.collecting.telling import harmless, rounded_steps
@@ -32,7 +33,10 @@ def attempted(
 ) -> CollectedRegion:
     """Run one region's cycle with its evidence; its failure is a result, so that it can't hinder another region."""
     started_at, started = clock.now(), clock.monotonic()
-    with workplace.evidence.attempt(region, progress=progress, number=number) as attempt:
+    with (
+        answered_within(LONGEST_ANSWER_SECONDS),
+        workplace.evidence.attempt(region, progress=progress, number=number) as attempt,
+    ):
         collected = replace(_ended(region, cycle, attempt), steps=attempt.steps)
         collected.tell(attempt)
     if collected.counts is not None:
