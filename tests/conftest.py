@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import HealthCheck, settings
 
 from ironforge_cli.blizzard.spool import Shelves
@@ -79,6 +80,13 @@ def pytest_configure() -> None:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for doctests only in those files of tests that hold any: the search is slow, and each worker does it."""
+    found = yield
+    return [one for one in found if not isinstance(one, DoctestModule) or ">>> " in file_path.read_text("utf-8")]
+
+
 @pytest.fixture(scope="session")
 def server() -> Generator[TestServer]:
     """The embedded server, one for all tests."""
@@ -116,9 +124,9 @@ def session_pooler(external: TestServer) -> Generator[str]:
         yield address
 
 
-@pytest.fixture(scope="session", params=["embedded", "external"])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("external", marks=pytest.mark.slow)])
 def any_server(request: pytest.FixtureRequest) -> TestServer:
-    """Both kinds of server in turn: for what has to work on an operator's own, too."""
+    """Both kinds of server in turn: for what has to work on an operator's own, too, which the slow tests try."""
     return request.getfixturevalue("server" if request.param == "embedded" else "external")
 
 

@@ -7,6 +7,7 @@ that can't run code, and holds no token (`docs/decisions/0017`).
 from __future__ import annotations
 
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,9 +35,14 @@ class Entries:
         # The library says of few of its values what they are.
         self._cache: Any = BaseCache(cache_name=str(file.path))
         self._cache.responses = _Storage(file)
+        # What is looked for is as a rule kept a moment later, and commodities are asked for twice a minute.
+        self._key = lru_cache(maxsize=256)(self._made_key)
 
     def key(self, url: str, params: Mapping[str, str]) -> str:
         """What the answer to a GET is found by; raises `requests.RequestException` for an address that is none."""
+        return self._key(url, tuple(params.items()))
+
+    def _made_key(self, url: str, params: tuple[tuple[str, str], ...]) -> str:
         return self._cache.create_key(requests.Request("GET", url, params=dict(params)).prepare())
 
     def find(self, key: str) -> requests.Response | None:

@@ -101,7 +101,7 @@ def owners(home: Path) -> set[str]:
     return {pwd.getpwuid(path.lstat().st_uid).pw_name for path in (home, *home.rglob("*"))}
 
 
-@pytest.mark.parametrize("order", ["root first", "the account first"])
+@pytest.mark.parametrize("order", ["root first", pytest.param("the account first", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("database", [pytest.param("embedded", marks=pytest.mark.slow), "away"])
 def test_root_and_an_account_take_turns_in_its_home(
     run: Run,

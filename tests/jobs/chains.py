@@ -229,6 +229,7 @@ def every_three_hours(*, lasting: int = 48) -> list[tuple[datetime, Auctions]]:
     return with_auctions_of(market_snapshots(48, hours=3), hours=lasting)
 
 
+@cache
 def market_snapshots(count: int, *, hours: int = 1, auctions: int = 120) -> list[tuple[datetime, Auctions]]:
     """A simulated market, every so many hours."""
     profiles = default_profiles(seed=1, items=auctions // 6)

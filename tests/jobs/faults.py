@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -115,6 +117,22 @@ OF_THE_API: Sequence[Case] = (
     Case("bom", "a byte order mark before the JSON", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
     Case("extra_keys", "keys that nobody has seen before", Outcome.STORED, ExitStatus.DONE, Kept.DATABASE, ""),
 )
+
+_AT_ONCE = 2
+"""So many faults of each end are tried by the quick tests."""
+
+
+def few_of_each_end(cases: Sequence[Case]) -> list[Any]:
+    """The cases as parameters, of which those that end like two others before them are slow tests.
+
+    What a fault is taken for is decided without a database, and tested there; here it is what follows from that.
+    """
+    ends = [(case.outcome, case.status, case.kept) for case in cases]
+    return [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (ends[:number].count(end) >= _AT_ONCE))
+        for number, (case, end) in enumerate(zip(cases, ends, strict=True))
+    ]
+
 
 SLOW = {"slow_drip", "hang"}
 """Faults that last as long as the client waits."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from ironforge_cli.regions import DEFAULT_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +18,12 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.transport import Answer
     from ironforge_cli.regions import Region
+
+ONE_AND_THE_OTHERS: Final = (
+    DEFAULT_REGIONS[0],
+    *(pytest.param(region, marks=pytest.mark.slow) for region in DEFAULT_REGIONS[1:]),
+)
+"""Regions as parameters of a claim that takes a whole window, or hours: the same of another region is a slow test."""
 
 
 @dataclass

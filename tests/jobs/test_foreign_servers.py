@@ -106,7 +106,7 @@ def test_everything_is_collected_and_maintained_behind_a_pooler(
     assert "drop" in maintained(collector, pooled)
 
 
-@pytest.mark.parametrize("limit", [5, 4, 3])
+@pytest.mark.parametrize("limit", [pytest.param(5, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow), 3])
 def test_few_connections_are_enough_for_both_regions(
     external: TestServer, make_collector: Callable[..., Collector], limit: int
 ) -> None:
@@ -116,7 +116,7 @@ def test_few_connections_are_enough_for_both_regions(
         assert "drop" in maintained(collector, database)
 
 
-@pytest.mark.parametrize("limit", [2, 1, 0])
+@pytest.mark.parametrize("limit", [2, pytest.param(1, marks=pytest.mark.slow), 0])
 def test_too_few_connections_are_refused_and_nothing_is_lost(
     external: TestServer, make_collector: Callable[..., Collector], monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:

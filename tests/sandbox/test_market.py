@@ -108,7 +108,7 @@ def test_a_market_opens_at_the_size_that_was_asked_for(auctions: int) -> None:
     assert len(market.listings()) == len(market) == pytest.approx(auctions, rel=0.1)
 
 
-@pytest.mark.parametrize("opens_at", [1, 13])
+@pytest.mark.parametrize("opens_at", [1, pytest.param(13, marks=pytest.mark.slow)])
 def test_the_size_stays_within_a_tenth_for_days(opens_at: int) -> None:
     market = _market(auctions=29_000, starts_at=_MIDNIGHT + timedelta(hours=opens_at))
     sizes: list[int] = []

@@ -390,7 +390,11 @@ def test_a_shelf_that_is_as_full_as_its_setting_allows_is_told_even_under_q(
 # Signals
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    ids=["SIGTERM", "SIGINT"],
+)
 def test_a_signal_during_a_slow_collection_ends_it_cleanly_and_stores_nothing_by_half(
     start: Callable[..., subprocess.Popen[bytes]],
     variables: dict[str, str],

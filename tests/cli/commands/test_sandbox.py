@@ -37,7 +37,11 @@ def printed_exports(process: subprocess.Popen[bytes]) -> dict[str, str]:
     raise AssertionError("the sandbox ended before it listened")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0), (signal.SIGHUP, 129)], ids=str)
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 0), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_a_served_sandbox_ends_cleanly_with_the_code_of_its_signal(
     start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals, code: int
 ) -> None:

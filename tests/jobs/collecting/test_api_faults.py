@@ -19,7 +19,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
 from tests.jobs import stored
-from tests.jobs.faults import OF_THE_API, SLOW, Case, Kept
+from tests.jobs.faults import OF_THE_API, SLOW, Case, Kept, few_of_each_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -97,7 +97,7 @@ def _address(case: Case, collector: Collector) -> str | None:
             return None
 
 
-@pytest.mark.parametrize("case", OF_THE_API, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few_of_each_end(OF_THE_API))
 def test_a_fault_costs_no_more_than_it_has_to(
     make_collector: Callable[..., Collector], make_client: Callable[..., BlizzardClient], database: Database, case: Case
 ) -> None:

@@ -12,7 +12,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.faults import FAULTS
 from tests.jobs import stored
-from tests.jobs.faults import OF_THE_API, SLOW
+from tests.jobs.faults import OF_THE_API, SLOW, Case, few_of_each_end
 from tests.jobs.markets import Between, with_auctions
 
 if TYPE_CHECKING:
@@ -22,36 +22,35 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import Collector
 
 # Those that the sandbox answers with at once; the others are tried in test_api_faults.py.
-ENDS = {
-    case.name: (case.outcome, case.status, case.told)
+ENDS = [
+    case
     for case in OF_THE_API
     if case.outcome in {Outcome.REJECTED, Outcome.FAILED} and case.name in set(FAULTS) - SLOW
-}
+]
 
 
-@pytest.mark.parametrize("fault", ENDS)
+@pytest.mark.parametrize("case", few_of_each_end(ENDS))
 def test_a_fault_of_one_region_costs_that_region_alone_its_hour(
-    make_collector: Callable[..., Collector], database: Database, fault: str
+    make_collector: Callable[..., Collector], database: Database, case: Case
 ) -> None:
-    outcome, status, told = ENDS[fault]
     collector = make_collector(database, auctions=200, items=40)
     collector.collect()
     collector.publish()
-    collector.sandbox.set_fault(fault, endpoint="commodities", region=Region.EU)
+    collector.sandbox.set_fault(case.name, endpoint="commodities", region=Region.EU)
     collected = collector.collect()
     eu, us = collected.regions
-    assert (eu.outcome, eu.status, us.outcome) == (outcome, status, Outcome.STORED)
+    assert (eu.outcome, eu.status, us.outcome) == (case.outcome, case.status, Outcome.STORED)
     assert collected.status is ExitStatus.PARTIAL
     assert [token.status for token in collected.tokens] == [ExitStatus.DONE, ExitStatus.DONE]
     assert len(stored.times(database, Region.EU)) == 1
     assert len({row[0] for row in stored.auctions(database, Region.EU)}) == 1
     row = stored.attempts(database, Region.EU)[-1]
-    assert (row[0], row[2]) == (outcome.value, eu.message)
+    assert (row[0], row[2]) == (case.outcome.value, eu.message)
     assert [attempt[0] for attempt in stored.attempts(database, Region.US)] == ["success", "success"]
     *_, run = stored.benchmarks(database, "command")
     assert (run[2], run[3], run[4]) == (us.counts.auctions if us.counts else None, "partial", f"EU: {eu.message}")
     assert len(stored.benchmarks(database, "snapshot")) == 3
-    assert re.search(told, eu.message or "")
+    assert re.search(case.told, eu.message or "")
 
     collector.sandbox.clear_faults()
     collector.publish()

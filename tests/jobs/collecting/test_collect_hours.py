@@ -57,7 +57,7 @@ def test_many_hours_with_gaps_equal_the_plain_reference(
     assert [name for (name,) in partitions] == [f"auction_snapshots_eu_{day:%Y_%m_%d}" for day in sorted(days)]
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6])
+@pytest.mark.parametrize("share", [0.3, pytest.param(0.6, marks=pytest.mark.slow)])
 def test_auctions_whose_ids_come_back_equal_the_plain_reference(
     database: Database, make_collector: Callable[..., Collector], share: float
 ) -> None:

@@ -48,7 +48,9 @@ def _collect(collector: Collector, url: str, home: Path, *, room: int | None) ->
     )
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["from the start", "later on"])
+@pytest.mark.parametrize(
+    "first", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["from the start", "later on"]
+)
 def test_a_full_home_costs_no_hour_while_the_database_has_room(
     make_collector: Callable[..., Collector], database: Database, tmp_path: Path, *, first: bool
 ) -> None:

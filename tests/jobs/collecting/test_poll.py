@@ -13,6 +13,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.clocks import EventfulClock
 from tests.jobs import stored
+from tests.jobs.markets import ONE_AND_THE_OTHERS
 from tests.jobs.polling import ATTEMPTS, STARTS, Poller, window
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from tests.jobs.conftest import Collector
 
-every_region = pytest.mark.parametrize("region", DEFAULT_REGIONS)
+every_region = pytest.mark.parametrize("region", ONE_AND_THE_OTHERS)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
+from tests.jobs.markets import ONE_AND_THE_OTHERS
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Collector
@@ -48,7 +49,7 @@ def test_the_same_body_under_a_new_time_is_told_and_its_time_is_asked_for_from_t
     assert stored.registry(collector.database, Region.EU) == expected.registry
 
 
-@pytest.mark.parametrize("region", DEFAULT_REGIONS)
+@pytest.mark.parametrize("region", ONE_AND_THE_OTHERS)
 def test_a_body_that_comes_later_under_the_time_of_the_one_before_is_had_when_the_hour_is_overdue(
     collector: Collector, region: Region
 ) -> None:

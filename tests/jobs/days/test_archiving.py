@@ -105,6 +105,7 @@ def drop(storage: Storage, archive: Archive | None, clock: TickingClock, day: da
 # Forty days
 
 
+@pytest.mark.slow
 def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
     storage: Storage, archive: Archive, clock: TickingClock
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,22 +15,27 @@ from ironforge_cli.regions import Region
 from tests.jobs.chains import Chain, every_three_hours
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.market.auctions import Auctions
     from tests.clocks import TickingClock
 
 EU = Region.EU
 DAYS = "eu_commodity_price_days"
 
 
-# One object for all tests, so that what the job stored once is copied.
-SNAPSHOTS = every_three_hours()[:26]
+@cache
+def first_snapshots() -> list[tuple[datetime, Auctions]]:
+    """One object for all tests, so that what the job stored once is copied."""
+    return every_three_hours()[:26]
 
 
 @pytest.fixture
 def chain(storage: Storage, clock: TickingClock) -> Chain:
     """More than three days, a snapshot every three hours."""
-    return Chain(storage, clock, SNAPSHOTS)
+    return Chain(storage, clock, first_snapshots())
 
 
 def days(database: Database) -> list[tuple[Any, ...]]:
