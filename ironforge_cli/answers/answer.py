@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ironforge_cli.db.repositories import asking
+from ironforge_cli.errors import UsageError
 from ironforge_cli.market.hours import GAP, left_out
 
 if TYPE_CHECKING:
@@ -94,6 +95,22 @@ def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over
         snapshots=len(stored),
         missing=missing_hours(since, stored),
     )
+
+
+def basis_at(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
+    """What an answer about one snapshot rests on: the newest, or the newest one that is not newer than `at`.
+
+    Raises `UsageError` where there is none so old.
+    """
+    basis = basis_of(connection, asking_for, region)
+    if at is None or basis.snapshot_time is None:
+        return basis
+    found = asking.snapshot_at(connection, region, at)
+    if found is None:
+        raise UsageError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
+    # A past hour was asked for: it is as old as it should be.
+    age = int((asking_for.now - found).total_seconds())
+    return replace(basis, snapshot_time=found, age_seconds=age, stale=False)
 
 
 def missing_hours(since: datetime, stored: Sequence[asking.StoredSnapshot]) -> tuple[datetime, ...]:

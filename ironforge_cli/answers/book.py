@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import MarketAnswer, basis_of
+from ironforge_cli.answers.answer import MarketAnswer, basis_at
 from ironforge_cli.db.repositories import asking
 from ironforge_cli.errors import UsageError
 
@@ -43,23 +43,11 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Market
     with asking.reading(asking_for.database) as connection:
         item = naming.single(connection, asking_for.regions, word)
         for region in asking_for.regions:
-            basis = _basis(connection, asking_for, region, at)
+            basis = basis_at(connection, asking_for, region, at)
             bases.append(basis)
             if basis.snapshot_time is not None:
                 rows += _levels(connection, region, basis.snapshot_time, item.item_id)
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
-
-
-def _basis(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
-    basis = basis_of(connection, asking_for, region)
-    if at is None or basis.snapshot_time is None:
-        return basis
-    found = asking.snapshot_at(connection, region, at)
-    if found is None:
-        raise UsageError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
-    # A past hour was asked for: it is as old as it should be.
-    age = int((asking_for.now - found).total_seconds())
-    return replace(basis, snapshot_time=found, age_seconds=age, stale=False)
 
 
 def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
 from ironforge_cli.db.repositories import asking
+from ironforge_cli.errors import UsageError
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _HOURS_A_DAY: Final = 24
 _DAYS_A_WEEK: Final = 7
+_MOST_HOURS: Final = 1_000_000
+_MOST_HOURS_SHOWN: Final = 100_000
+_MOST_ROWS: Final = 2_000_000
 
 
 class By(StrEnum):
@@ -198,6 +203,7 @@ def history(
                 continue
             end = basis.snapshot_time if until is None else min(until, basis.snapshot_time)
             start = end - over if since is None else since
+            _refuse_too_long(start, end, by=by, items=len(chosen))
             stored = asking.snapshots(connection, region, start, end)
             missing = missing_hours(start, stored)
             bases.append(replace(basis, since=start, snapshots=len(stored), missing=missing))
@@ -209,6 +215,16 @@ def history(
                     found = gathered.get(bucket, _Gathered())
                     rows.append(found.period(region, item.item_id, bucket, is_mean=is_mean))
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
+
+
+def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> None:
+    """Refuse a span of more rows than anybody reads, before it is read."""
+    hours = max((end - start) // HOUR, 0)
+    rows = items * (hours if by is By.HOUR else hours // _HOURS_A_DAY)
+    most = _MOST_HOURS_SHOWN if by is By.HOUR else _MOST_HOURS
+    if hours > most or rows > _MOST_ROWS:
+        advice = "give a later --since or fewer items" + (", or --by day" if by is By.HOUR else "")
+        raise UsageError(f"{hours:,} hours of {counted(items, 'item')} are too many to show: {advice}.")
 
 
 def _gathered(connection: Connection, region: Region, item: int, span: _Span) -> dict[Bucket, _Gathered]:

@@ -115,6 +115,7 @@ for _name, _says in (
     ("deals", "List what stands below its usual price, the largest gain first."),
     ("token", "Show what a token costs, over time."),
     ("spread", "Compare items of two regions, in gold and in tokens."),
+    ("explain", "Show the arithmetic of each figure of an item, step by step."),
     ("find", "List which items a text can mean."),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)

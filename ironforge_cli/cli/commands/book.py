@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
+from ironforge_cli import charts
 from ironforge_cli.answers import book as answers
 from ironforge_cli.answers.answer import Asking, MarketAnswer
 from ironforge_cli.cli.commands.price import Quantity
 from ironforge_cli.cli.frame.asking import FoundAnswer, question
 from ironforge_cli.cli.frame.options import utc_time
 from ironforge_cli.cli.show.asked import ShownAnswer, bar, cell, head, money, number
+from ironforge_cli.cli.show.pictures import Dark, HtmlFile, PngFile, SvgFile, draw
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.market.worth import cost_of
 
@@ -35,7 +37,17 @@ _NARROW: Final = 10
 
 
 @question
-def book(asking: Asking, *, item: Item, at: At = None, quantity: Quantity = None) -> FoundAnswer:
+def book(
+    asking: Asking,
+    *,
+    item: Item,
+    at: At = None,
+    quantity: Quantity = None,
+    png: PngFile = None,
+    svg: SvgFile = None,
+    html: HtmlFile = None,
+    dark: Dark = False,
+) -> FoundAnswer:
     """Show an item's order book: what is for sale at which price, now or in a past hour.
 
     Any hour whose raw auctions are held can be asked for.
@@ -45,7 +57,10 @@ def book(asking: Asking, *, item: Item, at: At = None, quantity: Quantity = None
     """
     answer = answers.book(asking, item, at=at)
     below = () if quantity is None else tuple(_cost(answer, region, quantity) for region in asking.regions)
-    return FoundAnswer(answer, answers.Level, _KEYS, empty="None is for sale.", show=_show, below=below)
+    warnings = draw(answer.rows, charts.book_chart, title=f"{item}, order book", files=(png, svg, html), dark=dark)
+    return FoundAnswer(
+        answer, answers.Level, _KEYS, empty="None is for sale.", show=_show, below=below, warnings=warnings
+    )
 
 
 def _cost(answer: MarketAnswer[answers.Level], region: Region, quantity: int) -> str:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from ironforge_cli import charts
 from ironforge_cli.answers import token as answers
 from ironforge_cli.answers.answer import Asking
 from ironforge_cli.cli.frame.asking import Beginning, FoundAnswer, beginning, question, span_of
 from ironforge_cli.cli.show.asked import ShownAnswer, change, curve_line, money, show_rows
+from ironforge_cli.cli.show.pictures import Dark, HtmlFile, PngFile, SvgFile, draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,15 +28,25 @@ Since = Annotated[
 
 
 @question
-def token(asking: Asking, *, since: Since = "30d") -> FoundAnswer:
+def token(
+    asking: Asking,
+    *,
+    since: Since = "30d",
+    png: PngFile = None,
+    svg: SvgFile = None,
+    html: HtmlFile = None,
+    dark: Dark = False,
+) -> FoundAnswer:
     """Show what a token costs, over time.
 
     Example: ironforge token
+    Example: ironforge token --html tokens.html --dark
     Example: ironforge token --since 7d --region us --format csv
     """
     begins: Beginning = since
     over, start = span_of(begins, None)
     answer = answers.token(asking, over=over, since=start, until=None)
+    warnings = draw(answer.rows, charts.token_chart, title="WoW token", files=(png, svg, html), dark=dark)
     return FoundAnswer(
         answer,
         answers.TokenPriceAt,
@@ -43,6 +55,7 @@ def token(asking: Asking, *, since: Since = "30d") -> FoundAnswer:
         show=_show,
         things="price",
         empty="The span holds no price of a token.",
+        warnings=warnings,
     )
 
 

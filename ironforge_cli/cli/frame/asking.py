@@ -89,6 +89,8 @@ class FoundAnswer:
     """Another way to show it than a table of its columns, where nobody says which columns."""
     below: tuple[str, ...] = ()
     """Lines for people, below a table."""
+    warnings: tuple[str, ...] = ()
+    """What a person has to hear beside the answer."""
     things: str = SNAPSHOT
     """What the answer rests on, where that is something else."""
 
@@ -147,7 +149,7 @@ def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> R
     written = kept if columns is None else [{key: record[key] for key in columns} for record in kept]
     is_refused = shared["fail_stale"] and asked.answer.is_stale
     status = ExitStatus.UNHEALTHY if is_refused else ExitStatus.DONE
-    return Report(records=written, show=table, format=format_, status=status)
+    return Report(records=written, show=table, format=format_, status=status, warnings=asked.warnings)
 
 
 def _keys(text: str, known: Sequence[str], *, option: str) -> tuple[str, ...]:

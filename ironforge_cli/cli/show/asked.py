@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SNAPSHOT: Final = "snapshot"
 UNKNOWN: Final = "\N{EN DASH}"
 _BARS: Final = "▁▂▃▄▅▆▇█"
+_HEAT: Final = ("blue", "cyan", "yellow", "red")
+_HEAT_WIDTH: Final = 2
 _MOST_STRETCHES: Final = 3
 _FEW: Final = 100
 
@@ -204,6 +206,33 @@ def curve_line(label: str, values: Sequence[float | None], console: Console) -> 
     scale = f"  {money(min(there))} to {money(max(there))}" if there else "  no price is known"
     room = max(10, console.width - len(label) - len(scale) - 2)
     return Text(f"{label}  {curve(values, width=min(room, 100))}{scale}")
+
+
+def heat_map(label: str, values: Sequence[float | None], *, is_money: bool) -> list[Text]:
+    """Values of the 168 hours of a week as a row a day, with the scale above: the higher the bar, the higher the value.
+
+    >>> heat_map("EU 7", [1.0] * 24 + [None] * 120 + [3.0] * 24, is_money=False)[2].plain[:8]
+    'Mon  ▁▁▁'
+    """
+    there = [one for one in values if one is not None]
+    if not there:
+        return [Text(f"{label}: nothing is known")]
+    low, high = min(there), max(there)
+    steps = len(_BARS) - 1
+    say = money if is_money else number
+    lines = [Text(f"{label}: {_BARS[0]} {say(low)} to {_BARS[-1]} {say(high)}, a blank is unknown")]
+    lines.append(
+        Text("     " + "".join(f"{hour:02}".ljust(_HEAT_WIDTH * 3) for hour in range(0, 24, 3)).rstrip(), style="dim")
+    )
+    for day, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")):
+        line = Text(f"{name}  ")
+        for one in values[24 * day : 24 * day + 24]:
+            place = None if one is None else int((one - low) / (high - low) * steps + 0.5) if high > low else 0
+            bars = " " if place is None else _BARS[place]
+            line.append(bars * _HEAT_WIDTH, style="" if place is None else _HEAT[place * len(_HEAT) // len(_BARS)])
+        line.rstrip()
+        lines.append(line)
+    return lines
 
 
 def cell(key: str, value: Any) -> Cell:

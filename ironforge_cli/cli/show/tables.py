@@ -179,9 +179,16 @@ def by_region(heads: Sequence[str], rows: Mapping[str, Sequence[Cell]], console:
         first = last
 
 
-def listed(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, empty: str) -> None:
+def listed(
+    console: Console,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    empty: str,
+    has_heads: bool = True,
+) -> None:
     """A table of rows, or one sentence where there are none."""
-    table = Table(columns)
+    table = Table(columns, has_heads=has_heads)
     for row in rows:
         table.add(*row)
     if table.rows:

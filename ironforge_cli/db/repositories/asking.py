@@ -331,6 +331,13 @@ def levels(connection: Connection, region: Region, at: datetime, items: Sequence
     return Levels(*fetch_columns(connection, query, [at, list(items)], kinds, slice_name=_SLICE))
 
 
+def auctions_of_item(connection: Connection, region: Region, at: datetime, item: int) -> list[tuple[int, int]]:
+    """An item's auctions in a snapshot that is held: price of a unit and units of each."""
+    table = SNAPSHOTS[region]
+    statement = select(table.c.unit_price, table.c.quantity).where(table.c.snapshot_time == at, table.c.item_id == item)
+    return [(row.unit_price, row.quantity) for row in _execute(connection, statement)]
+
+
 def is_raw_held(connection: Connection, region: Region, at: datetime) -> bool:
     """Whether the raw auctions of a snapshot are held."""
     statement = text(f"SELECT EXISTS (SELECT FROM {SNAPSHOTS[region].name} WHERE snapshot_time = :at)")  # noqa: S608 - ours

@@ -15,6 +15,7 @@ from tests.answers import chain
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from tests.cli.conftest import Run
     from tests.servers import TestServer
@@ -66,6 +67,8 @@ def test_rows_are_chosen_by_limit_columns_and_sort_in_every_format(run: Run) -> 
         (["history", "14", "--tz", "Mars/Olympus"], "Mars/Olympus"),
         (["history", "14", "--since", "0h"], "0h"),
         (["history", "14", "--since", "2026-01-14", "--until", "2026-01-10"], "--since"),
+        (["history", "14", "--since", "1971-01-01"], "--by day"),
+        (["history", "14", "--since", "40h", "--dark"], "--png"),
         (["spread", "--region", "eu"], "Two regions"),
     ],
 )
@@ -100,6 +103,30 @@ def test_people_see_gold_ranks_and_dashes(run: Run) -> None:
     assert "\N{FULL BLOCK}" in book
     assert "EU: 15 cost " in book
     assert " to " in next(line for line in run("history", "14").stdout.splitlines() if line.startswith("EU 14"))
+
+
+@pytest.mark.usefixtures("market")
+def test_history_is_plotted_and_mapped_in_the_terminal_with_its_scale(run: Run) -> None:
+    pytest.importorskip("plotext", reason="the extra plot is not installed")
+    plotted = run("history", "14", "--since", "40h", "--region", "eu", "--plot").stdout.splitlines()
+    assert "EU 14, price: market value; dotted: cheapest" in plotted
+    assert "EU 14, sales: sold; dotted: low, high" in plotted
+    assert max(map(len, plotted)) <= 120
+    mapped = run("history", "14", "--region", "eu", "--by", "hour-of-week").stdout.splitlines()
+    scale = next(place for place, line in enumerate(mapped) if line.startswith("EU 14, market value: "))
+    assert mapped[scale].endswith("a blank is unknown")
+    assert [line[:3] for line in mapped[scale + 2 : scale + 9]] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    assert max(map(len, mapped[scale : scale + 9])) <= 80
+
+
+@pytest.mark.usefixtures("market")
+def test_a_picture_is_written_beside_the_answer(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="the extra charts is not installed")
+    file = tmp_path / "prices.svg"
+    answered = run("history", "14", "--since", "40h", "--format", "csv", "--svg", str(file))
+    assert answered.exit_code == 0
+    assert answered.stdout.startswith("region,item_id,bucket")
+    assert "<svg" in file.read_text()
 
 
 def test_an_empty_database_answers_with_nothing(run: Run, database_url: str) -> None:

@@ -1,0 +1,124 @@
+"""Explanations end in the figures that are stored, to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from ironforge_cli.market import prices, sales
+from ironforge_cli.market.auctions import Auctions, Book, LeftOut
+from ironforge_cli.market.explained import explain_prices
+from ironforge_cli.market.explained_sales import MarketSums, OwnPast, explain_sales
+from ironforge_cli.market.past import Past
+from tests.market.made_up import later, narrowed, whole_market
+
+START: Final = datetime(2024, 1, 15, 20, tzinfo=UTC)
+HOUR: Final = timedelta(hours=1)
+ITEMS: Final = 700
+
+
+def books() -> list[Book]:
+    """Five hours of a market in which pairs, expiries and gaps occur."""
+    random = np.random.default_rng(17)
+    auctions = whole_market(random, auctions=3_000, items=ITEMS)
+    made = [Book(auctions=auctions, windows=narrowed(random, auctions), snapshot_time=START)]
+    for ends in (1, 2, 5, 6):
+        following = later(random, made[-1].auctions)
+        # The ids of one hour's new auctions are no other's.
+        is_new = following.auction_id >= 10**12
+        ids = np.where(is_new, following.auction_id - 10**12 + ends * 10**10, following.auction_id)
+        auctions = Auctions.from_columns(
+            auction_id=ids,
+            item_id=following.item_id,
+            unit_price=following.unit_price,
+            quantity=following.quantity,
+            time_left=following.time_left,
+        )
+        at = START + ends * HOUR
+        windows = sales.compare(made[-1], auctions, at=at).windows
+        made.append(Book(auctions=auctions, windows=windows, snapshot_time=at))
+    return made
+
+
+def of_item(auctions: Auctions, item: int) -> list[tuple[int, int]]:
+    mine = auctions.item_id == item
+    return list(zip(auctions.unit_price[mine].tolist(), auctions.quantity[mine].tolist(), strict=True))
+
+
+def test_prices_of_two_hundred_items_end_in_what_is_stored() -> None:
+    auctions = books()[0].auctions
+    stored = prices.summarise(auctions)
+    figures = [one.name for one in fields(stored)][1:]
+    assert len(stored) >= 200
+    for place, item in enumerate(stored.item_id.tolist()):
+        explained = explain_prices(of_item(auctions, item))
+        for figure in figures:
+            assert explained[figure][-1].value == getattr(stored, figure)[place].item(), (item, figure)
+            assert len({step.text for step in explained[figure]}) == len(explained[figure])
+
+
+def test_an_item_that_is_sold_out_has_no_price_and_none_for_sale() -> None:
+    explained = explain_prices([])
+    assert {figure for figure, steps in explained.items() if steps[-1].value == 0} == {"total_quantity", "num_auctions"}
+    assert explained["market_value"][-1].value is None
+
+
+def test_sales_of_two_hundred_items_end_in_what_is_estimated() -> None:
+    made = books()
+    past = Past()
+    for before, now in pairwise(made[:-1]):
+        seconds = int((now.snapshot_time - before.snapshot_time).total_seconds())
+        counts = sales.compare(before, now.auctions, at=now.snapshot_time).counts
+        past.estimated(counts, ended_at=now.snapshot_time, seconds=seconds)
+    before, now = made[-2:]
+    left_out = int(now.auctions.item_id[0])
+    current = replace(now.auctions, left_out=LeftOut(1, (left_out,)))
+    counts = sales.compare(before, current, at=now.snapshot_time).counts
+    # In a market without cancelling pairs are evidence, too.
+    counts = replace(counts, withdrawn=0)
+    sums = past.sums(now.snapshot_time)
+    stored = past.estimated(counts, ended_at=now.snapshot_time, seconds=3_600)
+    of_row = sums.of(stored.item_id)
+    known = stored.known
+    names = [one.name for one in fields(stored)]
+    evidence, seen, unseen, new_at_floor, estimated, low, high = (getattr(stored, name) for name in names[2:])
+    market = MarketSums(
+        auctions=int(counts.auctions.sum()),
+        withdrawn=counts.withdrawn,
+        plain=int((of_row.plain + (evidence == 2))[known].sum()),
+        evident=int((of_row.evident + (evidence > 0))[known].sum()),
+        supplied=int((of_row.supplied + (new_at_floor > 0))[known].sum()),
+    )
+    assert set(evidence.tolist()) == {0, 1, 2}
+    chosen = list(enumerate(stored.item_id.tolist()))[::3]
+    assert len(chosen) >= 200
+    assert left_out in [item for _, item in chosen]
+    for place, item in chosen:
+        own = OwnPast(
+            sums.intervals,
+            sums.seconds,
+            **{one.name: getattr(of_row, one.name)[place].item() for one in fields(OwnPast)[2:]},
+        )
+        explained = explain_sales(
+            before, current, item_id=item, at=now.snapshot_time, market=market, past=own, seconds=3_600
+        )
+        last = {figure: steps[-1].value for figure, steps in explained.items()}
+        if item == left_out:
+            assert set(last.values()) == {None}
+            continue
+        expected = {
+            "evidence": evidence,
+            "seen_sales": seen,
+            "unseen_sales": unseen,
+            "new_at_floor": new_at_floor,
+            "estimated_sales": estimated,
+            "sales_low": low,
+            "sales_high": high,
+        }
+        assert {figure: last[figure] for figure in expected} == {
+            figure: values[place].item() for figure, values in expected.items()
+        }, item
