@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from ironforge_cli.db.silence import AWAY_SECONDS, Silence, UnansweredError, asking_anew
+from ironforge_cli.db.silence import AWAY_SECONDS, KEPT_SECONDS, Silence, UnansweredError, asking_anew
 
 TIMED_OUT = psycopg.errors.ConnectionTimeout("connection timeout expired")
 
@@ -52,6 +52,8 @@ def test_silence_ends_when_somebody_is_let_in_or_a_minute_later(silence: Silence
     silence.ended()
     assert not silence.lasts
     silence.began(TIMED_OUT)
+    # A minute, and a second for a session that is open: a window counts on both.
+    assert (AWAY_SECONDS, KEPT_SECONDS) == (60, 1)
     watch.seconds += AWAY_SECONDS - 1
     assert silence.lasts
     watch.seconds += 1
