@@ -94,7 +94,8 @@ def test_sales_of_two_hundred_items_end_in_what_is_estimated() -> None:
         supplied=int((of_row.supplied + (new_at_floor > 0))[known].sum()),
     )
     assert set(evidence.tolist()) == {0, 1, 2}
-    chosen = list(enumerate(stored.item_id.tolist()))[::3]
+    ids: list[int] = stored.item_id.tolist()
+    chosen = list(enumerate(ids))[::3]
     assert len(chosen) >= 200
     assert left_out in [item for _, item in chosen]
     for place, item in chosen:

@@ -90,6 +90,16 @@ def mutants_of(source: str) -> list[Mutant]:
     2: comparison: age > most  ->  age >= most
     2: condition: age > most  ->  not (age > most)
     3: left out: drop(age)  ->  pass
+
+    Two steps that come to the same in either order are not swapped.
+
+    >>> for steps in ("self.a = a; self.b = made(b)", "self.a = a; self.go()", "n += len(b); b.append(a)"):
+    ...     one, two = steps.split("; ")
+    ...     found = mutants_of(f"def go(self, a, b):\\n    {one}\\n    {two}\\n")
+    ...     print([str(mutant) for mutant in found if mutant.kind == "swapped"])
+    []
+    ['2: swapped: self.a = a self.go()  ->  self.go() self.a = a']
+    ['2: swapped: n += len(b) b.append(a)  ->  b.append(a) n += len(b)']
     """
     found: list[Mutant] = []
     for kind, first, last, after in _planted(ast.parse(source)):
@@ -189,9 +199,41 @@ def _of_statements(body: list[ast.stmt]) -> Iterator[_Plant]:
             and _is_step(two)
             and not isinstance(one, ast.Return | ast.Raise)
             and not isinstance(two, ast.Return | ast.Raise)
+            and not _are_apart(one, two)
         ):
             between = "\n" + " " * one.col_offset
             yield "swapped", one, two, _Text(two, between, one)
+
+
+def _are_apart(one: ast.stmt, two: ast.stmt) -> bool:
+    """Whether two steps come to the same in either order: one calls nothing, and neither knows what the other does."""
+    for plain, other in ((one, two), (two, one)):
+        sets, reads = _set_and_read(plain)
+        others, read_by_other = _set_and_read(other)
+        calls = any(isinstance(node, ast.Call | ast.YieldFrom) for node in ast.walk(other))
+        if not sets or any(isinstance(node, ast.Call | ast.YieldFrom) for node in ast.walk(plain)):
+            continue
+        # A call can look at, and an expression of its own can change, all that hangs on what it is given.
+        known = {name.partition(".")[0] for name in sets} if calls else sets
+        changed = {name.partition(".")[0] for name in read_by_other} if isinstance(other, ast.Expr) else others
+        if not (known & read_by_other or changed & reads or sets & others):
+            return True
+    return False
+
+
+def _set_and_read(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """The names and attributes that a step sets, nothing where it sets other things, and those that it reads."""
+    match statement:
+        case ast.Assign(targets=[ast.Name() | ast.Attribute(value=ast.Name()) as target], value=value):
+            return {ast.unparse(target)}, _names(value)
+        case ast.AugAssign(target=ast.Name() | ast.Attribute(value=ast.Name()) as target, value=value):
+            return {ast.unparse(target)}, _names(value) | {ast.unparse(target)}
+        case _:
+            return set(), _names(statement)
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {ast.unparse(inner) for inner in ast.walk(node) if isinstance(inner, ast.Name | ast.Attribute)}
 
 
 def _is_step(statement: ast.stmt) -> bool:

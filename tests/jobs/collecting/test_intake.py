@@ -77,7 +77,12 @@ def storage(tmp_path: Path) -> Storage:
 
 
 def taken_in(
-    received: Received, storage: Storage, clock: TickingClock, *, progress: Progress | None = None
+    received: Received,
+    storage: Storage,
+    clock: TickingClock,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
 ) -> CollectedRegion:
     return take_in(
         received,
@@ -91,7 +96,7 @@ def taken_in(
             decoding=threading.Lock(),
         ),
         attempt=Attempt(clock=clock, region=received.region, progress=progress or Silent()),
-        force=False,
+        force=force,
         away=AWAY,
     )
 
@@ -124,6 +129,22 @@ def test_whatever_one_body_raises_is_its_result_and_the_body_is_on_disk(
     # Once: what lies on a shelf stays there.
     assert len(storage.shelves.spool.kept()) == (source != "quarantine")
     assert len(storage.shelves.quarantine.kept()) == (source == "quarantine")
+
+
+def test_an_error_without_words_is_the_reason_by_its_name(storage: Storage, clock: TickingClock) -> None:
+    taken_in(
+        received_from("live", body_of(3), storage), storage, clock, progress=Breaking("decode", raising(KeyError()))
+    )
+    (kept,) = storage.shelves.spool.kept()
+    assert kept.reason == "KeyError"
+
+
+@pytest.mark.parametrize(("force", "outcome"), [(False, Outcome.REJECTED), (True, Outcome.SPOOLED)])
+def test_what_force_takes_is_spooled_while_the_database_is_away(
+    storage: Storage, clock: TickingClock, *, force: bool, outcome: Outcome
+) -> None:
+    too_many_odd = body_of(3).replace(b"[", b"[0, 0, 0, ")
+    assert taken_in(received_from("live", too_many_odd, storage), storage, clock, force=force).outcome is outcome
 
 
 @every_source

@@ -102,9 +102,6 @@ def drop(storage: Storage, archive: Archive | None, clock: TickingClock, day: da
     return by_day.drop(EU, day, storage=storage, archive=archive, clock=clock)
 
 
-# Forty days
-
-
 @pytest.mark.slow
 def test_after_forty_days_every_day_is_in_exactly_one_of_table_and_archive(
     storage: Storage, archive: Archive, clock: TickingClock
