@@ -210,7 +210,7 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
     place = shlex.quote(str(folder))
     lines = [
         f"{counted(snapshots, 'snapshot')} with {counted(auctions, 'auction')} collected, compared and stored",
-        f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
+        f"in {collecting}; with a PostgreSQL for it and {names} it took {seconds:.1f} s.",
         "",
         "All of it is kept until the next demo. What you can ask now:",
         *(

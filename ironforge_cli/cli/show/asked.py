@@ -266,7 +266,12 @@ def head(key: str) -> str:
 def _column(key: str) -> Column:
     kind = _KINDS.get(key, _Kind(_plain))
     return Column(
-        head(key), right=kind.right, is_cut=key in {"name", "item_class"}, style="bold" if key == "name" else ""
+        head(key),
+        right=kind.right,
+        is_cut=key in {"name", "item_class"},
+        # Of a narrow table it is what the hours themselves tell.
+        goes=key == "snapshots",
+        style="bold" if key == "name" else "",
     )
 
 
