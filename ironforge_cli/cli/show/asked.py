@@ -269,8 +269,8 @@ def _column(key: str) -> Column:
         head(key),
         right=kind.right,
         is_cut=key in {"name", "item_class"},
-        # Of a narrow table it is what the hours themselves tell.
-        goes=key == "snapshots",
+        # What a narrow table can do without, where cut names are not enough.
+        goes=key in {"snapshots", "total_quantity"},
         style="bold" if key == "name" else "",
     )
 
