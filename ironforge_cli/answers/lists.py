@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, basis_of, copper, first, known
+from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, Row, basis_of, copper, first, known
 from ironforge_cli.answers.price import daily_sales, worth_of
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -94,23 +95,31 @@ class Deal:
 
 def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> MarketAnswer[Seller]:
     """What sold most over a span, in each region."""
-    rows: list[Seller] = []
-    bases: list[Basis] = []
-    with asking.reading(asking_for.database) as connection:
-        named = item_names.all_named(connection)
-        for region in asking_for.regions:
-            basis = basis_of(connection, asking_for, region, over=over)
-            bases.append(basis)
-            if basis.snapshot_time is not None and basis.since is not None:
-                rows += first(_sellers(connection, basis, named, by), limit)
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
+    return _in_each_region(asking_for, partial(_sellers, by=by), over=over, limit=limit)
 
 
 def movers(
     asking_for: Asking, *, over: timedelta, min_turnover: float, direction: Direction, limit: int
 ) -> MarketAnswer[Mover]:
     """Whose price changed most over a span, in each region; `min_turnover` is copper a day."""
-    rows: list[Mover] = []
+    moved = partial(_moved, over=over, min_turnover=min_turnover, direction=direction)
+    return _in_each_region(asking_for, moved, over=over, limit=limit)
+
+
+def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> MarketAnswer[Deal]:
+    """What stands below its usual price in each region's newest book, the largest gain first."""
+    return _in_each_region(asking_for, partial(_bargains, discount=discount, days=days), over=WEEK, limit=limit)
+
+
+def _in_each_region(
+    asking_for: Asking,
+    rows_of: Callable[[Connection, Basis, Mapping[int, NamedItem]], list[Row]],
+    *,
+    over: timedelta,
+    limit: int,
+) -> MarketAnswer[Row]:
+    """A list of each region that has a snapshot, each within the limit, and the span that it rests on."""
+    rows: list[Row] = []
     bases: list[Basis] = []
     with asking.reading(asking_for.database) as connection:
         named = item_names.all_named(connection)
@@ -118,26 +127,11 @@ def movers(
             basis = basis_of(connection, asking_for, region, over=over)
             bases.append(basis)
             if basis.snapshot_time is not None:
-                found = _moved(connection, basis, named, over=over, min_turnover=min_turnover, direction=direction)
-                rows += first(found, limit)
+                rows += first(rows_of(connection, basis, named), limit)
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
-def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> MarketAnswer[Deal]:
-    """What stands below its usual price in each region's newest book, the largest gain first."""
-    rows: list[Deal] = []
-    bases: list[Basis] = []
-    with asking.reading(asking_for.database) as connection:
-        named = item_names.all_named(connection)
-        for region in asking_for.regions:
-            basis = basis_of(connection, asking_for, region, over=WEEK)
-            bases.append(basis)
-            if basis.snapshot_time is not None:
-                rows += first(_bargains(connection, basis, named, discount=discount, days=days), limit)
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
-
-
-def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], by: TopBy) -> list[Seller]:
+def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, by: TopBy) -> list[Seller]:
     at, since = basis.snapshot_time, basis.since
     if at is None or since is None:
         return []

@@ -156,7 +156,12 @@ def test_a_dump_goes_from_server_to_server_and_back_whole(
     run: Run, external: TestServer, short_home: Path, tmp_path: Path
 ) -> None:
     """Beginning with a demo, whose schema was made anew: through three homes and a database of your own."""
-    assert run("demo", "--hours", "2", "--auctions", "500", "--home", str(short_home.parent / "first")).exit_code == 0
+    assert (
+        run(
+            "demo", "--hours", "2", "--days", "0", "--auctions", "500", "--home", str(short_home.parent / "first")
+        ).exit_code
+        == 0
+    )
     homes = [{**EMBEDDED, "IRONFORGE_HOME": str(short_home.parent / name)} for name in ("first", "second", "third")]
     with external.empty_database() as url:
         chain = [*homes[:2], {"IRONFORGE_DATABASE_URL": url}, homes[2]]

@@ -21,7 +21,7 @@ from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.embedded.cluster import answering_pid
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.demo import demonstrate
+from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.db.embedded_playground import sockets_of
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from tests.jobs.conftest import Collector
 
-HOURS, ITEMS = 12, 6
-FEW = ["--auctions", "400", "--hours", str(HOURS), "--items", str(ITEMS)]
+HOURS, ITEMS, DAYS = 12, 6, 3
+FEW = ["--auctions", "400", "--hours", str(HOURS), "--items", str(ITEMS), "--days"]
 
 
 def run(*arguments: str, environment: dict[str, str]) -> tuple[int, str, str]:
@@ -94,10 +94,10 @@ def seen(server: TestServer) -> Generator[Seen]:
         (own_home / "kept").write_text("mine")
         environment = {"IRONFORGE_HOME": str(own_home), "IRONFORGE_DATABASE_URL": own_url}
         threads = set(threading.enumerate())
-        first, output, _ = run("--home", str(home), *FEW, "--format", "json", environment=environment)
+        first, output, _ = run("--home", str(home), *FEW, "0", "--format", "json", environment=environment)
         left = {thread.name for thread in set(threading.enumerate()) - threads}
         named = [word for region in Region for word in ("--region", region)]
-        again = ("--home", str(home), *FEW, "--seed", "2", *named)
+        again = ("--home", str(home), *FEW, str(DAYS), "--seed", "2", *named)
         second, text, said = run_in_a_terminal(*again, columns=80, environment=environment)
         assert (first, second) == (ExitStatus.DONE, ExitStatus.DONE)
         yield Seen(
@@ -112,8 +112,8 @@ def seen(server: TestServer) -> Generator[Seen]:
 
 
 def test_the_demo_shows_what_sold_in_each_region(seen: Seen) -> None:
-    assert [(record["region"], record["rank"]) for record in seen.records] == [
-        (region, rank) for region in ("eu", "us") for rank in range(1, ITEMS + 1)
+    assert [(record["region"], record["place"]) for record in seen.records] == [
+        (region, place) for region in ("eu", "us") for place in range(1, ITEMS + 1)
     ]
     for record in seen.records:
         assert record["sales_low"] <= record["estimated_sales"] <= record["sales_high"]
@@ -127,8 +127,14 @@ def test_a_second_demo_in_the_same_folder_begins_anew(seen: Seen) -> None:
     with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
         database = Database(server.url)
         for region in Region:
-            assert len(stored.registry(database, region)) == HOURS
-            assert len(stored.token_prices(database, region)) == HOURS
+            times = [row[0] for row in stored.registry(database, region)]
+            assert (
+                len(times) == len(published_hours(hours=HOURS, days=DAYS)) == len(stored.token_prices(database, region))
+            )
+            assert len({time.date() for time in times}) == DAYS + 1
+        assert stored.rows(database, "SELECT count(*) > 0 FROM reagents") == [(True,)]
+        # Several items bear one name, as ranks do.
+        assert stored.rows(database, "SELECT count(*) > count(DISTINCT item_name) FROM items") == [(True,)]
         assert {row[0] for row in stored.attempts(database)} == {"success"}
         database.close()
 
@@ -147,7 +153,16 @@ def test_nothing_runs_after_the_demo(seen: Seen) -> None:
 
 
 def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen) -> None:
-    for expected in ("EU", "US", "a token costs", str(seen.home), "ironforge db shell", "ironforge collect"):
+    for expected in (
+        "EU",
+        "US",
+        "a token costs",
+        str(seen.home),
+        "ironforge db shell",
+        "ironforge collect",
+        "ironforge top --region eu,us,kr,tw",
+        "--figure market_value",
+    ):
         assert expected in seen.text
     assert "with IRONFORGE_DATABASE_URL unset" in seen.text
     assert seen.said == ""
@@ -156,11 +171,11 @@ def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone() -> None:
     with open_folder() as folder:
         (folder / "thesis.txt").write_text("years of work")
-        code, _, said = run("--home", str(folder), *FEW, environment={})
+        code, _, said = run("--home", str(folder), *FEW, "0", environment={})
         assert code == ExitStatus.USAGE
         assert "holds something that is no demo" in said
         assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
-        code, _, said = run("--home", str(folder / "thesis.txt"), *FEW, environment={})
+        code, _, said = run("--home", str(folder / "thesis.txt"), *FEW, "0", environment={})
         assert code == ExitStatus.USAGE
         assert "can't be used" in said
         assert (folder / "thesis.txt").read_text() == "years of work"
@@ -171,7 +186,7 @@ def test_a_second_demo_at_the_same_time_is_told_so() -> None:
         mark = folder / "this-is-a-demo"
         with mark.open("ab") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            code, _, said = run("--home", str(folder), *FEW, environment={})
+            code, _, said = run("--home", str(folder), *FEW, "0", environment={})
         assert code == ExitStatus.LOCKED
         assert "Another demo runs" in said
         assert [path.name for path in folder.iterdir()] == [mark.name]
@@ -189,7 +204,8 @@ def test_what_is_shown_is_what_was_stored(collector: Collector) -> None:
     demonstrated = demonstrate(
         DEFAULT_REGIONS,
         hours=4,
-        publish=collector.publish,
+        days=0,
+        publish=lambda passed: collector.publish(hours=passed),
         api=collector.client,
         storage=collector.storage,
         clock=collector.clock,
@@ -219,7 +235,8 @@ def test_a_cycle_that_fails_ends_the_demonstration_with_its_code(collector: Coll
     demonstrated = demonstrate(
         DEFAULT_REGIONS,
         hours=4,
-        publish=collector.publish,
+        days=0,
+        publish=lambda passed: collector.publish(hours=passed),
         api=collector.client,
         storage=collector.storage,
         clock=collector.clock,

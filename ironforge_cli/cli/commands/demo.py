@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shlex
 import shutil
@@ -24,8 +25,9 @@ from ironforge_cli.cli.show.tables import Column, Table
 from ironforge_cli.config import default_home
 from ironforge_cli.db import schema
 from ironforge_cli.errors import LockedError, UsageError
-from ironforge_cli.jobs.demo import demonstrate
+from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.ownership import owners_rights
+from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.sandbox.stand_in import Sandbox
 from ironforge_cli.wording import counted
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _MARK = "this-is-a-demo"
 _CATALOGUE = 1_500
+_RECIPES = 80
 _CLIENTS = "https://develop.battle.net/access/clients"
 # What an earlier demo left outside of its database, and what would be taken for this one's.
 _LEFT_OVER = ("http", "spool", "quarantine")
@@ -48,6 +51,10 @@ Auctions = Annotated[
     int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
 ]
 Hours = Annotated[int, typer.Option("--hours", metavar="N", min=2, max=168, help="Published hours to collect.")]
+Days = Annotated[
+    int,
+    typer.Option("--days", metavar="N", min=0, max=14, help="Days before these hours, of which a few hours are there."),
+]
 Items = Annotated[int, typer.Option("--items", metavar="N", min=1, max=100, help="Items to show of each region.")]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, max=MOST_SEEDS, help="The same seed makes the same market.")
@@ -63,8 +70,9 @@ def demo(
     run: Invocation,
     *,
     region: Regions = None,
-    auctions: Auctions = 30_000,
+    auctions: Auctions = 12_000,
     hours: Hours = 8,
+    days: Days = 3,
     items: Items = 8,
     seed: Seed = 1,
     home: Home = None,
@@ -82,9 +90,10 @@ def demo(
     regions = run.regions(region)
     own = default_home()
     folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
-    starts_at = run.clock.now() - timedelta(hours=hours)
+    before = published_hours(hours=hours, days=days)[0] + 1
+    starts_at = run.clock.now() - timedelta(hours=before)
     sandbox: Sandbox = run.close_with(
-        Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, starts_at=starts_at, regions=regions)
+        Sandbox(seed=seed, auctions=auctions, items=_CATALOGUE, recipes=_RECIPES, starts_at=starts_at, regions=regions)
     )
     database = run.embedded_database(home=folder)
     schema.start_anew(database)
@@ -101,10 +110,13 @@ def demo(
     )
     if not run.shared.verbose:
         run.close_with(logs.warnings_alone("ironforge_cli.jobs"))
+        # The hours left out of the days before are no gaps that anybody has to hear of; what fails is in the result.
+        run.close_with(logs.warnings_alone("ironforge_cli.jobs.collecting.cycle", least=logging.ERROR))
     demonstrated = demonstrate(
         regions,
         hours=hours,
-        publish=sandbox.advance,
+        days=days,
+        publish=lambda passed: sandbox.advance(hours=passed),
         api=BlizzardClient(transport, api_url=sandbox.api_url, locale=run.settings.locale),
         storage=run.storage(lambda: database, home=folder),
         clock=run.clock,
@@ -112,15 +124,20 @@ def demo(
         items_shown=items,
     )
     seconds = run.clock.monotonic() - began
-    hindrance = run.loaded.sources["database_url"] if run.settings.database_url else None
-    failed = demonstrated.failed
+    hindrance = _hindrance(run)
     return Report(
         records=_records(demonstrated),
         show=lambda console: _show(demonstrated, folder=folder, seconds=seconds, hindrance=hindrance, console=console),
         format=format_,
         status=demonstrated.status,
-        failures=tuple(piece.message for piece in (*failed.regions, *failed.tokens) if piece.message) if failed else (),
+        failures=_failures(demonstrated),
     )
+
+
+def _hindrance(run: Invocation) -> str | None:
+    """The settings that would lead questions to another database than the demo's."""
+    leading = {"database_url": run.settings.database_url, "read_url": run.settings.read_url}
+    return " and ".join(run.loaded.sources[name] for name, url in leading.items() if url) or None
 
 
 def _fresh(run: Invocation, folder: Path) -> Path:
@@ -151,11 +168,18 @@ def _fresh(run: Invocation, folder: Path) -> Path:
     return folder
 
 
+def _failures(demonstrated: Demonstrated) -> tuple[str, ...]:
+    failed, seeded = demonstrated.failed, demonstrated.seeded
+    if failed is not None:
+        return tuple(piece.message for piece in (*failed.regions, *failed.tokens) if piece.message)
+    return () if seeded is None else tuple(part.message for part in seeded.parts if part.message)
+
+
 def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
     return [
         {
             "region": shown.region,
-            "rank": rank,
+            "place": place,
             "item_id": busy.sales.item_id,
             "item_name": busy.sales.name,
             "min_price": busy.sales.min_price,
@@ -167,7 +191,7 @@ def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
             "hourly_sales": list(busy.by_hour),
         }
         for shown in demonstrated.regions
-        for rank, busy in enumerate(shown.busiest, start=1)
+        for place, busy in enumerate(shown.busiest, start=1)
     ]
 
 
@@ -186,11 +210,15 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
     place = shlex.quote(str(folder))
     lines = [
         f"{counted(snapshots, 'snapshot')} with {counted(auctions, 'auction')} collected, compared and stored",
-        f"in {collecting}; with a PostgreSQL made for it and {names} it took {seconds:.1f} s.",
+        f"in {collecting}; with a PostgreSQL for it and {names} it took {seconds:.1f} s.",
         "",
-        "All of it is kept until the next demo. To look into it:",
-        *_typed(f"IRONFORGE_HOME={place}", f"{called()} db shell"),
-        *([f"  (with {hindrance} unset, which names a database of your own)"] if hindrance else []),
+        "All of it is kept until the next demo. What you can ask now:",
+        *(
+            line
+            for question in _questions(demonstrated)
+            for line in _typed(f"IRONFORGE_HOME={place}", f"{called()} {question}")
+        ),
+        *([f"  (with {hindrance} unset: it names a database of your own)"] if hindrance else []),
         "",
         "This market was simulated. For the real one, with an API client of your own",
         f"from {_CLIENTS}:",
@@ -199,6 +227,24 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+
+
+def _questions(demonstrated: Demonstrated) -> list[str]:
+    """Questions that this market answers, as they are typed."""
+    busiest = next((shown.busiest[0].sales for shown in demonstrated.regions if shown.busiest), None)
+    regions = [shown.region for shown in demonstrated.regions]
+    # Other regions than the usual ones are asked for by name.
+    also = "" if tuple(regions) == DEFAULT_REGIONS else f" --region {','.join(regions)}"
+    asked = [f"{list_}{also}" for list_ in ("top", "movers", "deals")]
+    if busiest is not None:
+        name = shlex.quote(busiest.name or str(busiest.item_id))
+        item = busiest.item_id
+        theirs = f" --region {regions[0]}" if also else ""
+        # A name that is too long for a line is asked for by its number.
+        is_short = cell_len(f"    {called()} price {name}{theirs}") <= _NARROW
+        asked += [f"price {name if is_short else item}{theirs}", f"history {item} --by day{theirs}"]
+        asked.append(f"explain {item} --figure market_value{theirs}")
+    return [*asked, "db shell"]
 
 
 def _typed(variable: str, call: str) -> list[str]:

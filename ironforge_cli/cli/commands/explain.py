@@ -56,8 +56,8 @@ def _show(console: Console, shown: ShownAnswer) -> None:
         title.append(f"  {record['region'].label}, id {record['item_id']}", style="dim")
         console.print(title, soft_wrap=True)
         *earlier, last = record["steps"]
-        rows: list[tuple[str, Cell]] = [(f"  {step['text']}", exact(step["value"])) for step in earlier]
-        rows.append((f"  {last['text']}", Text(exact(last["value"]), style="bold")))
+        rows: list[tuple[str, Cell]] = [(step["text"], exact(step["value"])) for step in earlier]
+        rows.append((last["text"], Text(exact(last["value"]), style="bold")))
         listed(console, [Column("", is_text=True), Column("", right=True)], rows, empty="", has_heads=False)
 
 

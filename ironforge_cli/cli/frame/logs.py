@@ -231,11 +231,11 @@ def above(say: Callable[[str], None]) -> Generator[None]:
 
 
 @contextmanager
-def warnings_alone(part: str) -> Generator[None]:
-    """Leave out what a part of the program says below a warning: it is shown at the end, all at once."""
+def warnings_alone(part: str, *, least: int = logging.WARNING) -> Generator[None]:
+    """Leave out what a part of the program says below a warning, or `least`: it is shown at the end, all at once."""
     logger = logging.getLogger(part)
     before = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(least)
     try:
         yield
     finally:

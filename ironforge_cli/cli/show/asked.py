@@ -249,7 +249,12 @@ def head(key: str) -> str:
 def _column(key: str) -> Column:
     kind = _KINDS.get(key, _Kind(_plain))
     return Column(
-        head(key), right=kind.right, is_cut=key in {"name", "item_class"}, style="bold" if key == "name" else ""
+        head(key),
+        right=kind.right,
+        is_cut=key in {"name", "item_class"},
+        # What a narrow table can do without, where cut names are not enough.
+        goes=key in {"snapshots", "total_quantity"},
+        style="bold" if key == "name" else "",
     )
 
 
