@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market import hours, lost_rows
+from ironforge_cli.market.doubts import doubts
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.wording import counted
 
@@ -146,7 +147,7 @@ class ProblemKind(StrEnum):
     )
     SELF_CHECK = (
         "self_check",
-        "buyers seem to pass over cheaper auctions far more often than before, so that sales may be misjudged",
+        "the market does not behave as the estimate of sales supposes, so that these may be misjudged",
         "compare a few items by hand; Blizzard may have changed what it publishes",
     )
     ESTIMATOR = (
@@ -369,6 +370,10 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
             f"{label}: {check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched "
             f"cheaper one, {check.before:.1%} in the 14 days before. Estimated sales may be off."
         )
+        yield Problem(ProblemKind.SELF_CHECK, state.region, told)
+    thinned = check.thinned.ratio if check.thinned else None
+    for doubt in doubts(thinned=thinned, phase=check.phase, withdrawn_an_hour=check.withdrawn_an_hour, passed_by=None):
+        told = f"{label}: {doubt.value}. `ironforge stats check` has the figures; estimated sales may be off."
         yield Problem(ProblemKind.SELF_CHECK, state.region, told)
     if check.version != ESTIMATOR_VERSION:
         told = (
