@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market import hours, lost_rows
-from ironforge_cli.market.doubts import doubts
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.wording import counted
 
@@ -33,8 +32,7 @@ FEWEST_RUNS: Final = 3
 LONGEST_STREAK: Final = timedelta(hours=2)
 """So many runs in a row, or all for so long, without a good one: no longer chance."""
 SELF_CHECK_FACTOR: Final = 2
-SELF_CHECK_RISE: Final = 0.05
-"""The self-check is far above what it was when it is more than twice that, and more than 5 points above."""
+SELF_CHECK_RISE: Final = 0.05  # Far above what it was: more than twice that, and more than 5 points above.
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
 UPKEEP: Final = ("partitions maintain", "seed items", "seed reagents", "seed recipes", "stats recompute")
@@ -367,14 +365,12 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
         and check.day > check.before + SELF_CHECK_RISE
     ):
         told = (
-            f"{label}: {check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched "
-            f"cheaper one, {check.before:.1%} in the 14 days before. Estimated sales may be off."
+            f"{check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched cheaper one, "
+            f"{check.before:.1%} in the 14 days before. Estimated sales may be off."
         )
-        yield Problem(ProblemKind.SELF_CHECK, state.region, told)
-    thinned = check.thinned.ratio if check.thinned else None
-    for doubt in doubts(thinned=thinned, phase=check.phase, withdrawn_an_hour=check.withdrawn_an_hour, passed_by=None):
-        told = f"{label}: {doubt.value}. `ironforge stats check` has the figures; estimated sales may be off."
-        yield Problem(ProblemKind.SELF_CHECK, state.region, told)
+        yield Problem(ProblemKind.SELF_CHECK, state.region, f"{label}: {told}")
+    told_of = (f"{label}: {doubt.value}. See `ironforge stats check`." for doubt in check.doubts)
+    yield from (Problem(ProblemKind.SELF_CHECK, state.region, told) for told in told_of)
     if check.version != ESTIMATOR_VERSION:
         told = (
             f"{label}: the newest sales were estimated by version {check.version} of the rules, this program has "

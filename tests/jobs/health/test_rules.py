@@ -360,7 +360,7 @@ def test_the_self_check_is_told_with_both_shares() -> None:
 )
 def test_a_market_that_behaves_otherwise_is_a_problem(figures: dict[str, Any], doubt: Doubt | None) -> None:
     problems_found = told(replace(WELL, self_check=replace(CHECKED, **figures)))
-    words = f"EU: {doubt.value}. `ironforge stats check` has the figures; estimated sales may be off." if doubt else ""
+    words = f"EU: {doubt.value}. See `ironforge stats check`." if doubt else ""
     assert problems_found == ([(ProblemKind.SELF_CHECK, words)] if doubt else [])
 
 
