@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 import tomllib
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import requests
 from sqlalchemy import text
@@ -20,9 +19,7 @@ from ironforge_cli.cli.app import app
 from ironforge_cli.config import CONFIG_VARIABLE, Settings, load, variable_names
 from ironforge_cli.db.models import LOG_STATUSES, METADATA
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.market.auctions import Auctions
-from ironforge_cli.market.statistics import summarise_snapshot
-from ironforge_cli.market.time_left import TimeLeft
+from ironforge_cli.market.estimate import estimate
 from ironforge_cli.sandbox.faults import FAULTS, Aim
 from tests import documentation
 from tests.documentation import PAGES, REPOSITORY
@@ -326,27 +323,13 @@ def test_the_sandbox_can_be_told_what_its_page_says(sandbox: Sandbox) -> None:
 # Figures and decisions
 
 
-def test_the_worked_example_of_the_estimate_is_right() -> None:
-    def market(*lots: tuple[int, int, int]) -> Auctions:
-        auction_id, quantity, gold = (np.array(column) for column in zip(*lots, strict=True))
-        return Auctions.from_columns(
-            auction_id=auction_id,
-            item_id=np.ones(len(lots), np.int32),
-            unit_price=(gold * 100).astype(np.int64),
-            quantity=quantity.astype(np.int32),
-            time_left=np.full(len(lots), TimeLeft.VERY_LONG, np.uint8),
-        )
-
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    before = summarise_snapshot(None, market((1, 10, 500), (2, 20, 600), (3, 5, 900)), at=at).book
-
-    def sold(*lots: tuple[int, int, int]) -> tuple[int, int, int]:
-        sales = summarise_snapshot(before, market(*lots), at=at + timedelta(hours=1)).statistics.sales
-        assert sales is not None
-        return int(sales.sales_low[0]), int(sales.estimated_sales[0]), int(sales.sales_high[0])
-
-    assert sold((2, 12, 600)) == (18, 18, 18)
-    assert sold((2, 12, 600), (4, 10, 499)) == (8, 14, 18)
+def test_the_worked_example_of_the_method_is_that_of_the_doctest() -> None:
+    told = " ".join(read(PAGES / "method.md").split())
+    for figure in ("**seen 18**", "2.0575 → 2.0625", "= **20**, from **8** to", "**24**"):
+        assert figure in told, figure
+    (example,) = (one for one in doctest.DocTestFinder().find(estimate) if one.examples)
+    wanted = [one.want for one in example.examples if one.want]
+    assert wanted == ["[2, 18.0, 2.0625]\n", "[8, 20, 24]\n"]
 
 
 def test_the_readme_quotes_the_figures_of_the_estimators_page() -> None:

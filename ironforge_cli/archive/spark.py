@@ -32,7 +32,8 @@ _RESULT: Final = (
     "region string, date string, item_id int, timestamp timestamp, min_price bigint, max_price bigint,"
     " mean_price double, median_price double, market_value double, cheapest_15_percent_price bigint,"
     " total_quantity bigint, num_auctions int, estimated_sales bigint, sales_low bigint, sales_high bigint,"
-    " new_listings bigint, new_auctions int, interval_seconds int"
+    " new_listings bigint, new_auctions int, seen_sales double, unseen_sales double, new_at_floor bigint,"
+    " evidence smallint, interval_seconds int"
 )
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     parser.add_argument("archive", help="folder or s3://bucket/prefix, as IRONFORGE_ARCHIVE_URI")
     parser.add_argument("output", help="folder or address that Spark can write, which must not be there yet")
     parser.add_argument("--region", action="append", choices=list(Region), help="only this one; repeat for more")
-    parser.add_argument("--days", type=int, default=7, help="days a task computes; two more are read before them")
+    parser.add_argument("--days", type=int, default=7, help="days a task computes; four more are read before them")
     parser.add_argument("--master", default="local[*]", help="Spark's master, such as local-cluster[2,1,1024]")
     given = parser.parse_args(arguments)
     try:

@@ -1,8 +1,8 @@
 """Statistics computed from the archive alone: what a task of a cluster does, with no database near.
 
 A task takes a stretch of days. Its windows chain from snapshot to snapshot, so that it reads the archived days before
-the stretch first, back over the 48 hours that windows remember; the windows that are archived with the oldest of them
-seed the chain. Stretches therefore need nothing of each other.
+the stretch first, back over the 96 hours on which sales rest, by windows and by what was counted with them; the windows
+that are archived with the oldest of them seed the chain. Stretches therefore need nothing of each other.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from ironforge_cli.market.changes import (
     INTERVAL_COLUMN,
     NULL,
     PRICE_COLUMNS,
+    REAL_COLUMNS,
     SALES_COLUMNS,
     StatisticsRows,
 )
+from ironforge_cli.market.past import Past
 from ironforge_cli.market.sales import REACH
 from ironforge_cli.market.statistics import summarise_snapshot
 
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from ironforge_cli.market.partitions import DailyPartition
     from ironforge_cli.regions import Region
 
-_WHOLE: Final = {"num_auctions", "new_auctions", INTERVAL_COLUMN}
-_REAL: Final = {"mean_price", "median_price", "market_value"}
+_NARROW: Final = {"num_auctions": 32, "new_auctions": 32, INTERVAL_COLUMN: 32, "evidence": 16}
+_RUN_IN: Final = 2 * REACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +80,25 @@ def computed(archive: ArchivedDays, stretch: ArchivedStretch) -> Iterator[Snapsh
     `ArchivedDays` does. Raises `ArchiveError`.
     """
     previous: Book | None = None
+    past = Past()
     for partition in _days_of(archive, stretch):
         for book in archive.books(partition):
+            at, ids = book.snapshot_time, book.auctions.auction_id
             if previous is None:
                 previous = book
+                past.add_snapshot(at, int(ids[-1]) if len(ids) else None)
                 continue
-            summary = summarise_snapshot(previous, book.auctions, at=book.snapshot_time)
+            summary = summarise_snapshot(previous, book.auctions, at=at, earlier=past.earlier(at))
+            past.add_snapshot(at, int(ids[-1]) if len(ids) else None)
+            if summary.statistics.sales is not None and summary.interval_seconds is not None:
+                past.add(summary.statistics.sales, ended_at=at, seconds=summary.interval_seconds)
             previous = summary.book
             if partition.day >= stretch.first:
                 yield SnapshotStatistics(stretch.region, book.snapshot_time, StatisticsRows.of(summary.statistics))
 
 
 def _days_of(archive: ArchivedDays, stretch: ArchivedStretch) -> list[DailyPartition]:
-    """A stretch's days, and those before it that are read to know the windows of its first snapshot's predecessor."""
+    """A stretch's days, and those before it on which the sales of its first snapshot rest."""
     archived = archive.listed(stretch.region)
     wanted = [partition for partition in archived if stretch.first <= partition.day <= stretch.last]
     run_in: list[DailyPartition] = []
@@ -103,7 +111,7 @@ def _days_of(archive: ArchivedDays, stretch: ArchivedStretch) -> list[DailyParti
             continue
         times = [snapshot.snapshot_time for snapshot in manifest.snapshots]
         run_in.insert(0, partition)
-        reaches = reaches or max(times) - REACH
+        reaches = reaches or max(times) - _RUN_IN
         if min(times) <= reaches:
             break
     return [*run_in, *wanted]
@@ -112,10 +120,9 @@ def _days_of(archive: ArchivedDays, stretch: ArchivedStretch) -> list[DailyParti
 def schema() -> Any:
     """The Arrow schema of computed statistics: the columns of their table, and the region."""
     core = arrow().core
-    kinds = {
-        name: core.float64() if name in _REAL else core.int32() if name in _WHOLE else core.int64()
-        for name in (*PRICE_COLUMNS, *COUNT_COLUMNS, *SALES_COLUMNS, INTERVAL_COLUMN)
-    }
+    names = (*PRICE_COLUMNS, *COUNT_COLUMNS, *SALES_COLUMNS, INTERVAL_COLUMN)
+    whole: dict[int, Any] = {16: core.int16(), 32: core.int32(), 64: core.int64()}
+    kinds = {name: core.float64() if name in REAL_COLUMNS else whole[_NARROW.get(name, 64)] for name in names}
     return core.schema(
         [
             ("region", core.string()),

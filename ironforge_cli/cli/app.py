@@ -175,11 +175,16 @@ _group(
 _group(
     Heading.KEEP,
     "stats",
-    "Statistics computed anew from the raw snapshots.",
+    "Statistics computed anew from the raw snapshots, and checked.",
     (
         "recompute",
         "stats:recompute",
         "Compute statistics, sales and expiry windows again from the raw snapshots that are held or archived.",
+    ),
+    (
+        "check",
+        "stats:check",
+        "Hold the estimates of the last day against the market itself; it alarms, and changes no estimate.",
     ),
 )
 _group(

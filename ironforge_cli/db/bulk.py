@@ -19,7 +19,7 @@ from psycopg import sql
 from ironforge_cli.db.engine import driver
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
@@ -103,7 +103,12 @@ def copy_in(
 
 
 def fetch_columns(
-    connection: Connection, query: sql.Composable, parameters: Sequence[Any], kinds: Sequence[Kind], *, slice_name: str
+    connection: Connection,
+    query: sql.Composable,
+    parameters: Sequence[Any] | Mapping[str, Any],
+    kinds: Sequence[Kind],
+    *,
+    slice_name: str,
 ) -> list[NDArray[Any]]:
     """Read the rows of a query as one native array a column, in an order that all columns share.
 

@@ -126,7 +126,9 @@ def _price_stats(region: Region) -> Table:
             comment="units sold since the previous snapshot, best estimate; null in a region's first",
         ),
         Column(
-            "sales_low", BigInteger, comment="units seen or very likely to be sold; cancelled lots can be among them"
+            "sales_low",
+            BigInteger,
+            comment="units seen or very likely to be sold; cancelled lots can be among them",
         ),
         Column("sales_high", BigInteger, comment="units that can have been sold at most"),
         Column("new_listings", BigInteger, comment="units in auctions that are new"),
@@ -259,11 +261,26 @@ REGISTRY = Table(
     Column("sold_lots_quarter_2", _Real, comment="lots seen sold that were listed in its second quarter"),
     Column("sold_lots_quarter_3", _Real, comment="lots seen sold that were listed in its third quarter"),
     Column("sold_lots_quarter_4", _Real, comment="lots seen sold that were listed in its last quarter"),
+    Column("sold_lots_seen", _Real, comment="lots seen sold, whenever they were listed"),
+    Column("sold_lots_unseen", _Real, comment="lots listed and sold between two snapshots, as estimated"),
     Column("estimator_version", SmallInteger, nullable=False, comment="of the rules of the sales columns"),
     CheckConstraint(_one_of("region", REGION_NAMES), name="region"),
     CheckConstraint(_one_of("source", SNAPSHOT_SOURCES), name="source"),
     CheckConstraint("skipped >= 0", name="skipped"),
     comment="One row a stored snapshot: what is held, its gaps and its self-check",
+)
+
+THINNING_CHECKS = Table(
+    "thinning_checks",
+    METADATA,
+    Column("region", Text, primary_key=True, comment=" or ".join(REGION_NAMES)),
+    Column("until", Time, primary_key=True, comment="the newest snapshot that was looked at"),
+    Column("since", Time, nullable=False, comment="the oldest one"),
+    Column("items", Integer, nullable=False, comment="items with evidence of sales often enough to count"),
+    Column("ratio", _Real, comment="median item's sales in double steps to those in single ones; null: too few items"),
+    Column("checked_at", Time, nullable=False, server_default=func.now(), comment="when it was computed"),
+    CheckConstraint(_one_of("region", REGION_NAMES), name="region"),
+    comment="What a day's sales come to when its snapshots are looked at half as often: a check of the estimate",
 )
 
 STATISTICS_MONTHS = Table(

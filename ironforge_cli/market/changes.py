@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ironforge_cli.market.estimate import Estimates
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,7 +28,19 @@ PRICE_COLUMNS: Final = (
     "cheapest_15_percent_price",
 )
 COUNT_COLUMNS: Final = ("total_quantity", "num_auctions")
-SALES_COLUMNS: Final = ("estimated_sales", "sales_low", "sales_high", "new_listings", "new_auctions")
+LISTING_COLUMNS: Final = ("new_listings", "new_auctions")
+SALES_COLUMNS: Final = (
+    "estimated_sales",
+    "sales_low",
+    "sales_high",
+    *LISTING_COLUMNS,
+    "seen_sales",
+    "unseen_sales",
+    "new_at_floor",
+    "evidence",
+)
+REAL_COLUMNS: Final = frozenset({"mean_price", "median_price", "market_value", "seen_sales", "unseen_sales"})
+"""Columns of fractions; all others are whole numbers."""
 INTERVAL_COLUMN: Final = "interval_seconds"
 
 
@@ -36,7 +50,7 @@ class StatisticsRows:
 
     item_id: Int32
     columns: Mapping[str, NDArray[Any]]
-    """int32, int64 or float64; `NULL` or NaN where the table has null."""
+    """int16, int32, int64 or float64; `NULL` or NaN where the table has null."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -53,11 +67,12 @@ class StatisticsRows:
         for name in COUNT_COLUMNS:
             columns[name] = getattr(statistics, name)
         for name in SALES_COLUMNS:
-            columns[name] = (
-                np.full(len(statistics), NULL)
-                if sales is None
-                else np.where(sales.known, getattr(sales, name), NULL).astype(getattr(sales, name).dtype)
-            )
+            null = np.nan if name in REAL_COLUMNS else NULL
+            if sales is None:
+                columns[name] = np.full(len(statistics), null)
+            else:
+                values = getattr(statistics if name in LISTING_COLUMNS else sales, name)
+                columns[name] = np.where(sales.known, values, null).astype(values.dtype)
         interval = statistics.interval_seconds
         columns[INTERVAL_COLUMN] = np.full(len(statistics), NULL if interval is None else interval)
         return cls(item_id=statistics.item_id, columns=columns)
@@ -150,3 +165,23 @@ def _sizes(values: NDArray[Any]) -> Float64:
     if values.dtype.kind == "f":
         return np.nan_to_num(values, nan=0.0)
     return np.where(values == NULL, 0, values).astype(np.float64)
+
+
+def estimates_of(rows: StatisticsRows) -> Estimates:
+    """The estimates that stored rows hold, as they were computed; of rows of version 1 nothing is known."""
+    known = rows.columns["evidence"] != NULL
+
+    def column(name: str, kind: type[np.generic]) -> NDArray[Any]:
+        return np.where(known, rows.columns[name], 0).astype(kind)
+
+    return Estimates(
+        item_id=rows.item_id,
+        known=known,
+        evidence=column("evidence", np.int16),
+        seen_sales=column("seen_sales", np.float64),
+        unseen_sales=column("unseen_sales", np.float64),
+        new_at_floor=column("new_at_floor", np.int64),
+        estimated_sales=column("estimated_sales", np.int64),
+        sales_low=column("sales_low", np.int64),
+        sales_high=column("sales_high", np.int64),
+    )

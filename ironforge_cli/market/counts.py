@@ -66,6 +66,10 @@ class ItemCounts:
     """Units of all auctions that vanished in reach of buyers, expired ones too."""
     new_at_floor: Int64
     """Units of new auctions in reach of buyers."""
+    new_listings: Int64
+    """Units of all new auctions."""
+    new_auctions: Int32
+    """New auctions, however many units they have."""
     pairs: Pairs
     withdrawn: int
     """Auctions of the whole market that their sellers took back, out of reach of buyers."""

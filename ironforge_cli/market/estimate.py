@@ -121,9 +121,9 @@ class Estimates:
     """False where nothing is known: all else is 0 there, and means null."""
     evidence: Int16
     """2 where what vanished can't be explained without sales, 1 where only coincidences say so, else 0."""
-    seen: Float64
+    seen_sales: Float64
     """Sold, for all that the two snapshots show; in whole 64ths."""
-    unseen: Float64
+    unseen_sales: Float64
     """Listed and sold between the two, where nobody saw it; in whole 64ths."""
     new_at_floor: Int64
     """Of new auctions in reach of buyers."""
@@ -148,6 +148,7 @@ def estimate(counts: ItemCounts, past: PastSums, *, seconds: int) -> Estimates:
     >>> counts = ItemCounts(
     ...     item_id=both(7, 8), known=both(True, True), auctions=both(3, 997), confirmed=both(8, 0), plain=both(0, 0),
     ...     certain=both(0, 0), paired=both(10, 0), gone=both(10, 0), new_at_floor=both(16, 0),
+    ...     new_listings=both(16, 0), new_auctions=both(2, 0),
     ...     pairs=Pairs(row=both(0), units=both(640.0), chance=both(0.009975)), withdrawn=40,
     ... )
     >>> past = PastSums(
@@ -156,7 +157,7 @@ def estimate(counts: ItemCounts, past: PastSums, *, seconds: int) -> Estimates:
     ...     unknown_seconds=both(0, 0), today=both(20.25, 0.0),
     ... )
     >>> found = estimate(counts, past, seconds=3600)
-    >>> [column[0].item() for column in (found.evidence, found.seen, found.unseen)]
+    >>> [column[0].item() for column in (found.evidence, found.seen_sales, found.unseen_sales)]
     [2, 18.0, 2.0625]
     >>> [column[0].item() for column in (found.sales_low, found.estimated_sales, found.sales_high)]
     [8, 20, 24]
@@ -204,8 +205,8 @@ def estimate(counts: ItemCounts, past: PastSums, *, seconds: int) -> Estimates:
         item_id=counts.item_id,
         known=known,
         evidence=np.where(plain, 2, evident).astype(np.int16),
-        seen=seen,
-        unseen=unseen,
+        seen_sales=seen,
+        unseen_sales=unseen,
         new_at_floor=counts.new_at_floor,
         estimated_sales=_rounded(past.today + seen + unseen) - _rounded(past.today),
         sales_low=np.where(evident, counts.confirmed + sure, 0),

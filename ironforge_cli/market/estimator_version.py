@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-ESTIMATOR_VERSION: Final = 1
+ESTIMATOR_VERSION: Final = 2
 """Raised whenever a rule or a constant of the estimate changes; stored with every snapshot."""

@@ -6,7 +6,7 @@ cancelled or expired. Its expiry window, its place among the auctions of its ite
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 REACH = timedelta(hours=48)
 """How far what is known of an auction's expiry reaches: the longest that one lasts."""
 
-REPOST_SHARE = 0.4
-"""How often an auction that vanished beside a like new listing was reposted, not sold."""
-
 EXPIRY_TOLERANCE_MIN = 2
 """How much later than its window's end an auction may seem to expire: snapshots aren't taken in an instant."""
 
@@ -46,8 +43,6 @@ BUCKET_AFTER_MIN = np.array([0, 30, 120, 720], np.int16)
 BUCKET_BEFORE_MIN = np.array([30, 120, 720, 2880], np.int16)
 """For each `TimeLeft` the minutes that an auction has left at most."""
 
-# Sums of weights that should end in exactly a half can fall short of it by float64's rounding.
-_ROUNDING_SLACK = 1e-9
 _NO_FLOOR = np.iinfo(np.int64).max
 
 
@@ -67,58 +62,6 @@ class AuctionOutcome(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SalesColumns:
-    """What was sold and listed of every item between two snapshots: one row for each item of either, sorted by item.
-
-    An item has none of whose auctions the later snapshot holds but such as were left out of it.
-
-    All are units but `new_auctions`. A likely unit counts with its weight: the share of its auction's expiry window
-    that lies after the later snapshot.
-    """
-
-    item_id: Int32
-    known: Bool
-    """False where one of the item's auctions was left out of either snapshot: nothing is known then of what was sold
-    and listed, so null. All other columns are 0 there."""
-    confirmed: Int64
-    """Taken from auctions that are still there."""
-    likely: Float64
-    """Weighted units of the auctions likely sold."""
-    paired: Float64
-    """Those of `likely` whose auction pairs with a new listing, so that it may have been reposted."""
-    certain: Int64
-    """Those of `likely` with weight 1 and unpaired."""
-    gone_at_or_below_floor: Int64
-    """Unweighted units of all auctions that vanished at or below the floor, the expired ones among them."""
-    new_listings: Int64
-    new_auctions: Int32
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        return len(self.item_id)
-
-    def taken(self, chosen: Bool) -> SalesColumns:
-        """The rows where a mask is true."""
-        return SalesColumns(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
-
-    @property
-    def estimated_sales(self) -> Int64:
-        """The best guess at the units sold."""
-        exact = self.confirmed + self.likely - REPOST_SHARE * self.paired
-        return np.floor(exact + 0.5 + _ROUNDING_SLACK).astype(np.int64)
-
-    @property
-    def sales_low(self) -> Int64:
-        """Units that were sold for all that can be seen."""
-        return self.confirmed + self.certain
-
-    @property
-    def sales_high(self) -> Int64:
-        """Units that can have been sold at most, if buyers took the cheapest first."""
-        return self.confirmed + self.gone_at_or_below_floor
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """What happened in a whole market between two snapshots; items of which nothing is known are in none of it."""
 
@@ -127,9 +70,6 @@ class Totals:
     surviving_auctions: int
     new_units: int
     confirmed_units: int
-    estimated_sales: int
-    sales_low: int
-    sales_high: int
     expired_auctions: int
     expired_units: int
     withdrawn_auctions: int
@@ -155,12 +95,12 @@ class Comparison:
     weight: Float64
     """For each of the n the weight of its units, 0 unless it is likely sold."""
     paired: Bool
-    """For each of the n: it is likely sold, and pairs with a new listing."""
+    """For each of the n: it is likely sold, and a new auction of its quantity was listed in front."""
     in_reach: Bool
     """For each of the n: it is gone, and no surviving auction of its item would have been bought first."""
-    sales: SalesColumns
     counts: ItemCounts
-    """What the estimate of version 2 rests on, of the items of `sales`."""
+    """What the estimate rests on: one row for each item of either snapshot, but for those none of whose auctions the
+    later one holds but such as were left out of it."""
     totals: Totals
 
 
@@ -180,7 +120,7 @@ def first_windows(auctions: Auctions) -> Windows:
 
 
 def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
-    """Say what happened to each auction between two snapshots, and what was sold of each item.
+    """Say what happened to each auction between two snapshots, and count what that shows of each item.
 
     `at` is the time of the current snapshot; raises `ValueError` where it is not later than the previous one.
     """
@@ -210,36 +150,6 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
     likely = np.flatnonzero(outcome == AuctionOutcome.SOLD_LIKELY)
     weight = np.zeros(len(before))
     weight[likely] = np.clip(latest[likely] / width[likely], 0, 1)
-    paired = np.zeros(len(before), np.bool_)
-    paired[likely] = _pairs_with_new(
-        item=(item[likely], item_now[is_new]),
-        quantity=(before.quantity[likely], current.quantity[is_new]),
-        price=(before.unit_price[likely], current.unit_price[is_new]),
-    )
-
-    def summed(mask: Bool, values: Int64 | Int32 | Float64) -> Float64:
-        # Units of a whole market stay below 2**53, up to which these sums are exact.
-        sums = np.bincount(item[mask], weights=values[mask].astype(np.float64), minlength=len(item_id))
-        return np.where(known, sums, 0.0)
-
-    weighted = weight * before.quantity
-    listed_units = np.bincount(
-        item_now[is_new], weights=current.quantity[is_new].astype(np.float64), minlength=len(item_id)
-    )
-    listed_auctions = np.bincount(item_now[is_new], minlength=len(item_id))
-    sales = SalesColumns(
-        item_id=item_id,
-        known=known,
-        confirmed=summed(sold > 0, sold).astype(np.int64),
-        likely=summed(weight > 0, weighted),
-        paired=summed(paired, weighted),
-        certain=summed((weight == 1) & ~paired, before.quantity).astype(np.int64),
-        gone_at_or_below_floor=summed(in_reach, before.quantity).astype(np.int64),
-        new_listings=np.where(known, listed_units, 0).astype(np.int64),
-        new_auctions=np.where(known, listed_auctions, 0).astype(np.int32),
-    )
-    totals = _totals(before, item, outcome=outcome, sales=sales, window_misfits=misfits)
-
     rows, chance = pairs_by_quantity(
         item=(item, item_now),
         quantity=(before.quantity, current.quantity),
@@ -247,32 +157,46 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
         is_new=is_new,
         not_above=front.not_above(current, item_now),
     )
+    paired = np.zeros(len(before), np.bool_)
+    paired[rows] = True
     parts = np.zeros(len(before), np.int64)
     parts[likely] = weighted_units(before.quantity[likely].astype(np.int64), ahead=latest[likely], width=width[likely])
-    alone = np.ones(len(before), np.bool_)
-    alone[rows] = False
-    at_floor = is_new & front.in_reach(current, item_now)
-    arrived = np.bincount(item_now[at_floor], weights=current.quantity[at_floor], minlength=len(item_id))
+
+    def summed(mask: Bool, values: Int64 | Int32) -> Float64:
+        # Units of a whole market, and their 64ths, stay below 2**53, up to which these sums are exact.
+        sums = np.bincount(item[mask], weights=values[mask].astype(np.float64), minlength=len(item_id))
+        return np.where(known, sums, 0.0)
+
+    def listed(mask: Bool) -> Int64:
+        sums = np.bincount(item_now[mask], weights=current.quantity[mask].astype(np.float64), minlength=len(item_id))
+        return np.where(known, sums, 0).astype(np.int64)
+
+    def times(item_of: Int64) -> Int64:
+        return np.where(known, np.bincount(item_of, minlength=len(item_id)), 0)
+
     counted = rows[known[item[rows]]]
     counts = ItemCounts(
         item_id=item_id,
         known=known,
-        auctions=np.where(known, np.bincount(item, minlength=len(item_id)), 0),
-        confirmed=sales.confirmed,
-        plain=summed((parts > 0) & alone, parts) / PARTS,
-        certain=summed((weight == 1) & alone, before.quantity).astype(np.int64),
-        paired=summed(~alone, parts) / PARTS,
-        gone=sales.gone_at_or_below_floor,
-        new_at_floor=np.where(known, arrived, 0).astype(np.int64),
+        auctions=times(item),
+        confirmed=summed(sold > 0, sold).astype(np.int64),
+        plain=summed((parts > 0) & ~paired, parts) / PARTS,
+        certain=summed((weight == 1) & ~paired, before.quantity).astype(np.int64),
+        paired=summed(paired, parts) / PARTS,
+        gone=summed(in_reach, before.quantity).astype(np.int64),
+        new_at_floor=listed(is_new & front.in_reach(current, item_now)),
+        new_listings=listed(is_new),
+        new_auctions=times(item_now[is_new]).astype(np.int32),
         pairs=Pairs(row=item[counted], units=parts[counted].astype(np.float64), chance=chance[known[item[rows]]]),
-        withdrawn=totals.withdrawn_auctions,
+        withdrawn=int(np.count_nonzero((outcome == AuctionOutcome.WITHDRAWN) & known[item])),
     )
+    totals = _totals(before, item, outcome=outcome, counts=counts, window_misfits=misfits)
     if len(missing_now):
         # What is left of an item is nothing, and yet it is for sale: it can't be said to have sold out.
         left = np.zeros(len(item_id), np.bool_)
         left[item_now] = True
         has_row = left | ~np.isin(item_id, missing_now)
-        sales, counts = sales.taken(has_row), counts.taken(has_row)
+        counts = counts.taken(has_row)
     return Comparison(
         windows=windows,
         is_new=is_new,
@@ -280,7 +204,6 @@ def compare(previous: Book, current: Auctions, *, at: datetime) -> Comparison:
         weight=weight,
         paired=paired,
         in_reach=in_reach,
-        sales=sales,
         counts=counts,
         totals=totals,
     )
@@ -331,38 +254,10 @@ def _narrowed_windows(
     return windows, len(now) - int(np.count_nonzero(fits))
 
 
-def _pairs_with_new(*, item: tuple[Int64, Int64], quantity: tuple[Int32, Int32], price: tuple[Int64, Int64]) -> Bool:
-    """Return for each likely auction whether a new listing of its item and quantity is left for it.
-
-    Each argument holds the column of the likely auctions and that of the new listings, both in the order of their ids.
-    The rule: likely auctions by price, then id; each takes the dearest unused new listing not above its own price.
-    Sorted by price, new listings are brackets that open and likely auctions brackets that close, each the
-    innermost open one: the dearest unused. A likely auction finds none where closing takes the depth lower than
-    it ever was in its group of item and quantity.
-    """
-    likely, new = (len(column) for column in item)
-    # New listings stand first, and the sort is stable: at an equal price they open before any likely one closes.
-    items, quantities, prices = (np.concatenate(columns[::-1]) for columns in (item, quantity, price))
-    order = np.lexsort((prices, quantities, items))
-    closes = order >= new
-    starts = np.ones(likely + new, np.bool_)
-    starts[1:] = (np.diff(items[order]) != 0) | (np.diff(quantities[order]) != 0)
-    # Each group's depth starts below all that the groups before can reach, so that one running minimum serves them all.
-    group = np.cumsum(starts) - 1
-    steps = np.where(closes, -1, 1)
-    depth = np.cumsum(steps)
-    at_start = (depth - steps)[starts][group]
-    depth += -at_start - group * (2 * len(order) + 1)
-    lowest_before = np.minimum.accumulate(depth - steps)
-    paired = np.zeros(likely, np.bool_)
-    paired[order[closes] - new] = (depth >= lowest_before)[closes]
-    return paired
-
-
-def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumns, window_misfits: int) -> Totals:
+def _totals(before: Auctions, item: Int64, *, outcome: UInt8, counts: ItemCounts, window_misfits: int) -> Totals:
     """Add up the whole market, as far as it is known."""
-    if not sales.known.all():
-        counted = sales.known[item]
+    if not counts.known.all():
+        counted = counts.known[item]
         before, item, outcome = before.taken(counted), item[counted], outcome[counted]
     auctions = np.bincount(outcome, minlength=len(AuctionOutcome)).tolist()
     units = np.bincount(outcome, weights=before.quantity.astype(np.float64), minlength=len(AuctionOutcome)).tolist()
@@ -370,21 +265,18 @@ def _totals(before: Auctions, item: Int64, *, outcome: UInt8, sales: SalesColumn
 
     untouched = outcome == AuctionOutcome.STILL_THERE
     partly = outcome == AuctionOutcome.PARTLY_SOLD
-    cheapest_untouched = np.full(len(sales), _NO_FLOOR)
+    cheapest_untouched = np.full(len(counts), _NO_FLOOR)
     np.minimum.at(cheapest_untouched, item[untouched], before.unit_price[untouched])
     above_cheaper = before.unit_price[partly] > cheapest_untouched[item[partly]]
     return Totals(
-        new_auctions=int(sales.new_auctions.sum()),
+        new_auctions=int(counts.new_auctions.sum()),
         gone_auctions=len(before) - surviving,
         surviving_auctions=surviving,
-        new_units=int(sales.new_listings.sum()),
-        confirmed_units=int(sales.confirmed.sum()),
-        estimated_sales=int(sales.estimated_sales.sum()),
-        sales_low=int(sales.sales_low.sum()),
-        sales_high=int(sales.sales_high.sum()),
+        new_units=int(counts.new_listings.sum()),
+        confirmed_units=int(counts.confirmed.sum()),
         expired_auctions=auctions[AuctionOutcome.EXPIRED],
         expired_units=int(units[AuctionOutcome.EXPIRED]),
-        withdrawn_auctions=auctions[AuctionOutcome.WITHDRAWN],
+        withdrawn_auctions=counts.withdrawn,
         withdrawn_units=int(units[AuctionOutcome.WITHDRAWN]),
         likely_sold_auctions=auctions[AuctionOutcome.SOLD_LIKELY],
         window_misfits=window_misfits,

@@ -10,6 +10,10 @@ import numpy as np
 
 from ironforge_cli.market import prices, sales
 from ironforge_cli.market.auctions import Auctions, Book, Bool, Float64, Int32, Int64, Windows
+from ironforge_cli.market.checks import sold_lots
+from ironforge_cli.market.doubts import SoldLots
+from ironforge_cli.market.estimate import Estimates, estimate
+from ironforge_cli.market.past import Earlier
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +42,10 @@ class Statistics:
     cheapest_15_percent_price: Int64
     total_quantity: Int64
     num_auctions: Int32
-    sales: sales.SalesColumns | None
+    new_listings: Int64
+    """Units of new auctions; null, as `new_auctions`, where sales are."""
+    new_auctions: Int32
+    sales: Estimates | None
     """Its rows are those of the statistics, and null where they are not `known`; None, so null, in a region's first."""
     interval_seconds: int | None
     """From the previous snapshot to this one; None where there is none."""
@@ -62,6 +69,8 @@ class Summary:
     statistics: Statistics
     comparison: sales.Comparison | None
     """None for a region's first snapshot."""
+    lots: SoldLots | None = None
+    """The lots that were sold, by when they were listed; None where ids tell no times."""
 
     @property
     def windows(self) -> Windows:
@@ -74,13 +83,35 @@ class Summary:
         return self.comparison.totals if self.comparison else None
 
     @property
+    def estimated_sales(self) -> int | None:
+        """Units sold over all items, best estimate; None for a region's first."""
+        sold = self.statistics.sales
+        return None if sold is None else int(sold.estimated_sales.sum())
+
+    @property
+    def sales_low(self) -> int | None:
+        """The lower bounds of all items, added up."""
+        sold = self.statistics.sales
+        return None if sold is None else int(sold.sales_low.sum())
+
+    @property
+    def sales_high(self) -> int | None:
+        """The upper bounds of all items, added up."""
+        sold = self.statistics.sales
+        return None if sold is None else int(sold.sales_high.sum())
+
+    @property
     def interval_seconds(self) -> int | None:
         """The seconds since the previous snapshot; None for a region's first."""
         return self.statistics.interval_seconds
 
 
-def summarise_snapshot(previous: Book | None, current: Auctions, *, at: datetime) -> Summary:
+def summarise_snapshot(
+    previous: Book | None, current: Auctions, *, at: datetime, earlier: Earlier | None = None
+) -> Summary:
     """Compute windows, statistics and totals of a snapshot; `previous` is None for a region's first.
+
+    `earlier` is what the snapshots before say of the interval; without it, there was none before `previous`.
 
     Raises `ValueError` where `at`, the snapshot's time, has no zone or is not later than the previous one.
     """
@@ -88,23 +119,30 @@ def summarise_snapshot(previous: Book | None, current: Auctions, *, at: datetime
     if previous is None:
         return Summary(
             book=Book(auctions=current, windows=sales.first_windows(current), snapshot_time=at),
-            statistics=_statistics(priced, comparison=None, interval_seconds=None),
+            statistics=_statistics(priced, comparison=None, estimates=None, interval_seconds=None),
             comparison=None,
         )
     comparison = sales.compare(previous, current, at=at)
+    earlier = earlier or Earlier.nothing()
     interval = (at - previous.snapshot_time) // timedelta(seconds=1)
+    estimates = estimate(comparison.counts, earlier.sums, seconds=interval)
     return Summary(
         book=Book(auctions=current, windows=comparison.windows, snapshot_time=at),
-        statistics=_statistics(priced, comparison=comparison, interval_seconds=interval),
+        statistics=_statistics(priced, comparison=comparison, estimates=estimates, interval_seconds=interval),
         comparison=comparison,
+        lots=sold_lots(previous.auctions, current, comparison, estimates, highest_ids=earlier.highest_ids),
     )
 
 
 def _statistics(
-    priced: prices.PriceColumns, *, comparison: sales.Comparison | None, interval_seconds: int | None
+    priced: prices.PriceColumns,
+    *,
+    comparison: sales.Comparison | None,
+    estimates: Estimates | None,
+    interval_seconds: int | None,
 ) -> Statistics:
     """Give every item of either snapshot a row."""
-    item_id = comparison.sales.item_id if comparison else priced.item_id
+    item_id = comparison.counts.item_id if comparison else priced.item_id
     rows = np.searchsorted(item_id, priced.item_id)
     for_sale = np.zeros(len(item_id), np.bool_)
     for_sale[rows] = True
@@ -125,6 +163,8 @@ def _statistics(
         cheapest_15_percent_price=column(priced.cheapest_15_percent_price),
         total_quantity=column(priced.total_quantity),
         num_auctions=column(priced.num_auctions),
-        sales=comparison.sales if comparison else None,
+        new_listings=comparison.counts.new_listings if comparison else np.zeros(len(item_id), np.int64),
+        new_auctions=comparison.counts.new_auctions if comparison else np.zeros(len(item_id), np.int32),
+        sales=estimates,
         interval_seconds=interval_seconds,
     )

@@ -95,7 +95,7 @@ def test_the_run_in_reads_no_more_days_than_it_needs(
     monkeypatch.setattr(type(archive), "books", counted)
     last = stretches(archive.listed(Region.EU), days=1)[-1]
     list(computed(archive, last))
-    assert len(read) == 1 + REACH / timedelta(days=1) + 1
+    assert len(read) == 1 + 2 * REACH / timedelta(days=1) + 1
 
 
 def made(archive: ArchivedDays, hours: list[float]) -> None:
@@ -113,27 +113,27 @@ def made(archive: ArchivedDays, hours: list[float]) -> None:
 @pytest.mark.parametrize(
     ("hours", "days"),
     [
-        # The newest before the stretch is of 95:00; reading begins with the day that holds one of 47:00 or before.
-        ([23, 47, 71, 95, 96, 97, 120], [2, 3, 4, 5]),
-        ([23, 47.5, 71, 95, 96, 97, 120], [1, 2, 3, 4, 5]),
+        # The newest before the stretch is of 143:00; reading begins with the day that holds one of 47:00 or before.
+        ([23, 47, 71, 143, 144, 145, 168], [2, 3, 6, 7]),
+        ([23, 47.5, 71, 143, 144, 145, 168], [1, 2, 3, 6, 7]),
         # Where none is so old, with the first day there is.
-        ([48, 71, 95, 96, 97, 120], [3, 4, 5]),
-        ([96, 97, 120], [5]),
+        ([48, 71, 143, 144, 145, 168], [3, 6, 7]),
+        ([144, 145, 168], [7]),
         # Days may lack in between.
-        ([1, 30, 96, 97, 120], [1, 2, 5]),
+        ([1, 100, 144, 145, 168], [1, 5, 7]),
     ],
 )
-def test_the_run_in_reaches_48_hours_before_the_snapshot_that_the_first_is_compared_with(
+def test_the_run_in_reaches_96_hours_before_the_snapshot_that_the_first_is_compared_with(
     tmp_path: Path, hours: list[float], days: list[int]
 ) -> None:
     archive = ArchivedDays(FolderStore(tmp_path))
     made(archive, hours)
-    day = date(2024, 1, 5)
+    day = date(2024, 1, 7)
     read = _days_of(archive, ArchivedStretch(Region.EU, day, day))
     assert [partition.day.day for partition in read] == days
     computed_at = [found.snapshot_time for found in computed(archive, ArchivedStretch(Region.EU, day, day))]
     # Of the archive's very first snapshot it is not known what was before it.
-    begins = 1 if days == [5] else 0
+    begins = 1 if days == [7] else 0
     assert [moment.hour for moment in computed_at] == [0, 1][begins:]
 
 
@@ -149,6 +149,7 @@ def test_the_last_day_of_a_stretch_is_the_last_that_is_read(tmp_path: Path) -> N
 def test_spark_is_told_the_columns_that_come() -> None:
     words = [tuple(column.split()) for column in spark._RESULT.split(",")]  # pyright: ignore[reportPrivateUsage] - held against its twin
     kinds = {
+        "smallint": "int16",
         "int": "int32",
         "bigint": "int64",
         "double": "double",

@@ -108,6 +108,7 @@ PUBLISHED = {
 OWN = {
     "snapshots",
     "statistics_months",
+    "thinning_checks",
     "not_shown",
     "item_ranks",
     *(f"{region}_commodity_price_days" for region in Region),
@@ -185,6 +186,7 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
         ("benchmarks", "id"),
         ("snapshots", "region, snapshot_time"),
         ("statistics_months", "region, month"),
+        ("thinning_checks", "region, until"),
         ("item_ranks", "item_id, source"),
         ("eu_commodity_price_days", "day, item_id"),
     ],

@@ -9,12 +9,11 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.market import reference
+from tests.market import reference, reference_estimate
 from tests.market.reference import Auction, Hour, LeftOut, Snapshot
 
 if TYPE_CHECKING:
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Row: TypeAlias = "tuple[Any, ...]"
-NOT_COMPARED = (None,) * 6
+Estimates: TypeAlias = "dict[int, reference_estimate.Row | None]"
+NOT_COMPARED = (None,) * 10
 SMALL = 200_000
 """Bytes of a body whose rows are remembered: thousands of auctions at most."""
 
@@ -69,7 +69,6 @@ def item_of(auction: Any) -> Any:
     return keys_of(keys_of(auction).get("item")).get("id")
 
 
-@lru_cache(maxsize=1)
 def listed(body: bytes) -> list[Any]:
     return json.loads(body.decode("utf-8-sig"))["auctions"]
 
@@ -97,6 +96,7 @@ class Step:
     snapshot: Snapshot
     windows: reference.Windows
     left_out: LeftOut
+    past: tuple[reference_estimate.Interval, ...]
     auctions: list[Row]
     statistics: list[Row]
     registry: Row
@@ -118,7 +118,10 @@ def next_step(before: Step | None, at: datetime, body: bytes) -> Step:
     snapshot = snapshot_of(body)
     skipped, left_out = left_out_of(body)
     hour: Hour | None = None
+    interval: int | None = None
     windows = reference.first_windows(snapshot)
+    estimates: Estimates = {}
+    past: tuple[reference_estimate.Interval, ...] = ()
     if before is not None:
         hour = reference.compare(
             before.snapshot,
@@ -130,16 +133,26 @@ def next_step(before: Step | None, at: datetime, body: bytes) -> Step:
             new_left=left_out,
         )
         windows = hour.windows
+        interval = math.floor((at - before.at).total_seconds())
+        known = [key for key in before.snapshot if before.snapshot[key].item not in hour.unknown]
+        estimates = reference_estimate.estimate(
+            reference_estimate.count(before.snapshot, snapshot, hour),
+            before.past,
+            withdrawn=sum(hour.fate[key] == "WITHDRAWN" for key in known),
+            at=at,
+            seconds=interval,
+        ).rows
+        past = (*before.past, reference_estimate.Interval(at, interval, estimates))
     gone_from = before.snapshot if before is not None else {}
-    interval = math.floor((at - before.at).total_seconds()) if before is not None else None
-    *row, version = registry_row(body, snapshot, gone_from, hour, at=at, interval=interval)
+    *row, version = registry_row(body, snapshot, gone_from, hour, estimates, at=at, interval=interval)
     return Step(
-        at=at,
-        snapshot=snapshot,
-        windows=windows,
-        left_out=left_out,
+        at,
+        snapshot,
+        windows,
+        left_out,
+        past,
         auctions=auction_rows(snapshot, windows, at=at),
-        statistics=statistics_rows(snapshot, hour, at=at, interval=interval),
+        statistics=statistics_rows(snapshot, hour, estimates, at=at, interval=interval),
         registry=(*row, skipped, sorted(left_out.items), sorted(left_out.ids), version),
     )
 
@@ -155,19 +168,22 @@ def auction_rows(snapshot: Snapshot, windows: reference.Windows, *, at: datetime
     ]
 
 
-def statistics_rows(snapshot: Snapshot, hour: Hour | None, *, at: datetime, interval: int | None) -> list[Row]:
+def statistics_rows(
+    snapshot: Snapshot, hour: Hour | None, estimates: Estimates, *, at: datetime, interval: int | None
+) -> list[Row]:
     lots: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for auction in snapshot.values():
         lots[auction.item].append((auction.quantity, auction.price))
     rows: list[Row] = []
     for item in sorted({*lots, *(hour.items if hour else ())} - (hour.unpriced if hour else set())):
         compared: Row = NOT_COMPARED
-        if hour is not None and item in hour.unknown:
-            compared = (None,) * 5 + (interval,)
-        elif hour is not None:
-            sales = hour.items[item]
-            estimate = rounded_half_up(sales.exact)
-            compared = estimate, sales.low, sales.high, sales.new_listings, sales.new_auctions, interval
+        if hour is not None:
+            listed_now, sold = hour.items[item], estimates[item]
+            sales: Row = (None,) * 9
+            if sold is not None:
+                units = sold.estimate, sold.low, sold.high, listed_now.new_listings, listed_now.new_auctions
+                sales = *units, float(sold.seen), float(sold.unseen), sold.new_at_floor, sold.evidence
+            compared = *sales, interval
         rows.append((item, at, *prices(lots.get(item, [])), *compared))
     return rows
 
@@ -190,7 +206,14 @@ def prices(lots: list[tuple[int, int]]) -> Row:
 
 
 def registry_row(
-    body: bytes, snapshot: Snapshot, previous: Snapshot, hour: Hour | None, *, at: datetime, interval: int | None
+    body: bytes,
+    snapshot: Snapshot,
+    previous: Snapshot,
+    hour: Hour | None,
+    estimates: Estimates,
+    *,
+    at: datetime,
+    interval: int | None,
 ) -> Row:
     what = (
         at,
@@ -199,8 +222,9 @@ def registry_row(
         len(body),
         sha256(body).hexdigest(),
     )
+    highest_id = max(snapshot, default=None)
     if hour is None:
-        return (*what, *(None,) * 11, 1)
+        return (*what, *(None,) * 12, highest_id, 2)
 
     def auctions_that(fate: str) -> int:
         return sum(1 for key, found in hour.fate.items() if found == fate and is_known(key))
@@ -211,24 +235,23 @@ def registry_row(
     def is_known(key: int) -> bool:
         return previous[key].item not in hour.unknown
 
-    sales = [sold for item, sold in hour.items.items() if item not in hour.unknown]
+    listed_now = [found for item, found in hour.items.items() if item not in hour.unknown]
+    sold = [row for row in estimates.values() if row is not None]
     gone = sum(map(is_known, previous)) - auctions_that("STILL_THERE") - auctions_that("PARTLY_SOLD")
     return (
         *what,
         interval,
-        sum(item.new_auctions for item in sales),
+        sum(item.new_auctions for item in listed_now),
         gone,
-        sum(rounded_half_up(item.exact) for item in sales),
-        sum(item.low for item in sales),
-        sum(item.high for item in sales),
+        sum(row.estimate for row in sold),
+        sum(row.low for row in sold),
+        sum(row.high for row in sold),
         units_that("EXPIRED"),
         units_that("WITHDRAWN"),
         auctions_that("PARTLY_SOLD"),
         hour.sold_above_cheaper,
         hour.misfits,
-        1,
+        auctions_that("WITHDRAWN"),
+        highest_id,
+        2,
     )
-
-
-def rounded_half_up(exact: Fraction) -> int:
-    return math.floor(exact + Fraction(1, 2))

@@ -39,8 +39,8 @@ def statistics(database: Database, region: Region) -> list[Row]:
         database,
         "SELECT item_id, timestamp, min_price, max_price, mean_price, median_price, market_value,"
         " cheapest_15_percent_price, total_quantity, num_auctions, estimated_sales, sales_low, sales_high,"
-        f" new_listings, new_auctions, interval_seconds FROM {region}_commodity_price_stats"
-        " ORDER BY timestamp, item_id",
+        " new_listings, new_auctions, seen_sales, unseen_sales, new_at_floor, evidence, interval_seconds"
+        f" FROM {region}_commodity_price_stats ORDER BY timestamp, item_id",
     )
 
 
@@ -50,8 +50,20 @@ def registry(database: Database, region: Region) -> list[Row]:
         database,
         "SELECT snapshot_time, auctions, items, bytes, digest, interval_seconds, new_auctions, gone_auctions,"
         " estimated_sales, sales_low, sales_high, expired_units, withdrawn_units, partly_sold,"
-        " partly_sold_above_cheaper, window_misfits, skipped, skipped_items, skipped_auctions, estimator_version"
+        " partly_sold_above_cheaper, window_misfits, withdrawn_auctions, highest_auction_id, skipped, skipped_items,"
+        " skipped_auctions, estimator_version"
         " FROM snapshots WHERE region = :region ORDER BY snapshot_time",
+        region=region.value,
+    )
+
+
+def sold_lots(database: Database, region: Region) -> list[Row]:
+    """The lots sold in every interval, by when they were listed."""
+    quarters = ", ".join(f"sold_lots_quarter_{number}" for number in range(1, 5))
+    return rows(
+        database,
+        f"SELECT snapshot_time, {quarters}, sold_lots_seen, sold_lots_unseen FROM snapshots"
+        " WHERE region = :region ORDER BY snapshot_time",
         region=region.value,
     )
 
@@ -92,7 +104,7 @@ def everything(database: Database, region: Region) -> tuple[list[Row], ...]:
         auctions(database, region),
         statistics(database, region),
         registry(database, region),
-        token_prices(database, region),
+        token_prices(database, region) + sold_lots(database, region),
     )
 
 

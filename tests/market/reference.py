@@ -136,31 +136,15 @@ def is_same(old: Auction, new: Auction) -> bool:
 @dataclass
 class ItemSales:
     confirmed: int = 0
-    likely: Fraction = field(default_factory=Fraction)
-    paired: Fraction = field(default_factory=Fraction)
-    certain: int = 0
     reachable: int = 0
     new_listings: int = 0
     new_auctions: int = 0
-
-    @property
-    def exact(self) -> Fraction:
-        return self.confirmed + self.likely - Fraction(4, 10) * self.paired
-
-    @property
-    def low(self) -> int:
-        return self.confirmed + self.certain
-
-    @property
-    def high(self) -> int:
-        return self.confirmed + self.reachable
 
 
 @dataclass
 class Hour:
     windows: Windows
     fate: dict[int, str]
-    paired: set[int]
     weight: dict[int, Fraction]
     items: dict[int, ItemSales]
     misfits: int
@@ -188,13 +172,11 @@ def compare(
     shift = minute(new_time) - minute(old_time)
     shifted = {key: (after - shift, before - shift) for key, (after, before) in windows.items()}
     survivors = {key for key, auction in old.items() if key in new and is_same(auction, new[key])}
-    hour = Hour(windows={}, fate={}, paired=set(), weight={}, items={}, misfits=0, sold_above_cheaper=0)
+    hour = Hour(windows={}, fate={}, weight={}, items={}, misfits=0, sold_above_cheaper=0)
     for auction in (*old.values(), *new.values()):
         hour.items.setdefault(auction.item, ItemSales())
     look_at_new_ones(new, shifted, survivors=survivors, hour=hour)
     tell_fates(old, new, shifted, survivors=survivors, hour=hour)
-    pair(old, new, survivors=survivors, hour=hour)
-    add_up_likely_ones(old, hour=hour)
     forget_what_was_left_out(old, new, old_left=old_left, new_left=new_left, hour=hour)
     check_cheapest_first(old, hour=hour)
     return hour
@@ -238,31 +220,6 @@ def tell_fates(old: Snapshot, new: Snapshot, shifted: Windows, *, survivors: set
         else:
             hour.fate[key] = "SOLD_LIKELY"
             hour.weight[key] = Fraction(before - max(after, 0), before - after)
-
-
-def pair(old: Snapshot, new: Snapshot, *, survivors: set[int], hour: Hour) -> None:
-    unused: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for key, auction in new.items():
-        if key not in survivors:
-            unused[auction.item, auction.quantity].append(key)
-    for key in sorted(hour.weight, key=lambda key: (old[key].price, key)):
-        listings = unused[old[key].item, old[key].quantity]
-        fitting = [listing for listing in listings if new[listing].price <= old[key].price]
-        if fitting:
-            taken = min(fitting, key=lambda listing: (-new[listing].price, listing))
-            listings.remove(taken)
-            hour.paired.add(key)
-
-
-def add_up_likely_ones(old: Snapshot, *, hour: Hour) -> None:
-    for key, weight in hour.weight.items():
-        auction = old[key]
-        sales = hour.items[auction.item]
-        sales.likely += weight * auction.quantity
-        if key in hour.paired:
-            sales.paired += weight * auction.quantity
-        elif weight == 1:
-            sales.certain += auction.quantity
 
 
 def forget_what_was_left_out(old: Snapshot, new: Snapshot, *, old_left: LeftOut, new_left: LeftOut, hour: Hour) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -8,15 +9,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ironforge_cli.market.auctions import Windows
+from ironforge_cli.market.auctions import LeftOut, Windows
 from ironforge_cli.market.changes import (
     COUNT_COLUMNS,
     INTERVAL_COLUMN,
+    LISTING_COLUMNS,
     NULL,
     PRICE_COLUMNS,
+    REAL_COLUMNS,
     SALES_COLUMNS,
     ColumnChange,
     StatisticsRows,
+    estimates_of,
     statistics_change,
     windows_change,
 )
@@ -110,7 +114,8 @@ def test_the_rows_of_a_first_snapshot_have_prices_and_neither_sales_nor_an_inter
     for name in (*PRICE_COLUMNS, *COUNT_COLUMNS):
         assert rows.columns[name].tolist() == getattr(statistics, name).tolist()
     for name in (*SALES_COLUMNS, INTERVAL_COLUMN):
-        assert rows.columns[name].tolist() == [NULL, NULL]
+        null = "nan" if name in REAL_COLUMNS else str(NULL)
+        assert [str(int(value)) if null != "nan" else str(value) for value in rows.columns[name]] == [null, null]
 
 
 def test_the_rows_of_items_that_sold_out_have_counts_and_sales_and_no_prices() -> None:
@@ -124,7 +129,8 @@ def test_the_rows_of_items_that_sold_out_have_counts_and_sales_and_no_prices() -
         assert for_sale == 300
     assert [rows.columns[name].tolist() for name in COUNT_COLUMNS] == [[0, 2], [0, 1]]
     for name in SALES_COLUMNS:
-        assert rows.columns[name].tolist() == getattr(statistics.sales, name).tolist()
+        source = statistics if name in LISTING_COLUMNS else statistics.sales
+        assert rows.columns[name].tolist() == getattr(source, name).tolist()
     assert rows.columns["estimated_sales"].tolist() == [5, 0]
     assert rows.columns[INTERVAL_COLUMN].tolist() == [3_600, 3_600]
 
@@ -137,3 +143,15 @@ def test_windows_are_counted_by_auction() -> None:
     before = windows((0, 30), (30, 120), (120, 720))
     assert windows_change(before, before) == 0
     assert windows_change(before, windows((0, 30), (31, 120), (121, 719))) == 2
+
+
+def test_estimates_come_back_from_the_rows_that_hold_them() -> None:
+    first = summarise_snapshot(None, as_columns({1: HERB, 2: ORE}), at=NOON)
+    odd = replace(as_columns({2: ORE._replace(quantity=1), 3: HERB}), left_out=LeftOut(1, (1,)))
+    statistics = summarise_snapshot(first.book, odd, at=NOON + timedelta(hours=1)).statistics
+    assert statistics.sales is not None
+    assert statistics.sales.known.tolist() == [False, True]
+    found = estimates_of(StatisticsRows.of(statistics))
+    for one in fields(found):
+        column, expected = getattr(found, one.name), getattr(statistics.sales, one.name)
+        assert (column.dtype, column.tolist()) == (expected.dtype, expected.tolist())

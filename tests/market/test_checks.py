@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from ironforge_cli.market.auctions import Book
-from ironforge_cli.market.checks import (
-    THINNING_FITS,
-    Doubt,
-    SoldLots,
-    Thinning,
-    doubts,
-    latest_quarter,
-    sold_lots,
-    thinning,
-)
+from ironforge_cli.market.checks import Thinning, sold_lots, thinning
+from ironforge_cli.market.doubts import THINNING_FITS, Doubt, SoldLots, doubts, latest_quarter
 from ironforge_cli.market.estimate import PastSums, estimate
 from ironforge_cli.market.sales import compare, first_windows
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles

@@ -128,7 +128,7 @@ def test_hours_in_a_row_equal_the_plain_reference(hours: list[tuple[datetime, Sn
                 continue
             for part in (PARTS * row.exact_unseen + Fraction(1, 2), row.exact_uneventful):
                 assume(abs(part - round(part)) > 1e-9)
-            found = (rows.evidence[place], rows.seen[place], rows.unseen[place], rows.new_at_floor[place])
+            found = (rows.evidence[place], rows.seen_sales[place], rows.unseen_sales[place], rows.new_at_floor[place])
             assert found == (row.evidence, row.seen, row.unseen, row.new_at_floor)
             bounds = (rows.sales_low[place], rows.estimated_sales[place], rows.sales_high[place])
             assert bounds == (row.low, row.estimate, row.high)
@@ -144,16 +144,19 @@ def test_what_must_hold_holds(hours: list[tuple[datetime, Snapshot, tuple[int, .
         assert (rows.sales_low <= rows.estimated_sales).all()
         assert (rows.estimated_sales <= rows.sales_high).all()
         nothing = rows.evidence == 0
-        for column in (rows.estimated_sales, rows.seen, rows.unseen, rows.sales_low):
+        for column in (rows.estimated_sales, rows.seen_sales, rows.unseen_sales, rows.sales_low):
             assert not column[nothing].any()
-        assert np.isfinite(rows.unseen).all()
-        assert (rows.unseen >= 0).all()
-        for column in (rows.seen, rows.unseen):
+        assert np.isfinite(rows.unseen_sales).all()
+        assert (rows.unseen_sales >= 0).all()
+        for column in (rows.seen_sales, rows.unseen_sales):
             assert (np.floor(PARTS * column) == PARTS * column).all()
         for one in fields(rows)[2:]:
             assert not getattr(rows, one.name)[~rows.known].any()
         for item, exact, sold in zip(
-            rows.item_id.tolist(), (rows.seen + rows.unseen).tolist(), rows.estimated_sales.tolist(), strict=True
+            rows.item_id.tolist(),
+            (rows.seen_sales + rows.unseen_sales).tolist(),
+            rows.estimated_sales.tolist(),
+            strict=True,
         ):
             days.setdefault((at.date(), item), []).append((exact, sold))
     for found in days.values():
@@ -188,7 +191,7 @@ def worked_counts(after: Snapshot) -> ItemCounts:
     """The example's item, and all the rest of its market as if that were one item."""
     (comparison,) = counted([(START, WORKED_BEFORE, ()), (START + HOUR, after, ())])
     mine = comparison.counts
-    columns: dict[str, Any] = {one.name: np.append(getattr(mine, one.name), 0) for one in fields(mine)[2:9]}
+    columns: dict[str, Any] = {one.name: np.append(getattr(mine, one.name), 0) for one in fields(mine)[2:11]}
     columns |= {"item_id": np.array([7, 8], np.int32), "known": np.array([True, True]), "withdrawn": 40}
     return replace(mine, **{**columns, "auctions": np.append(mine.auctions, 997)})
 
@@ -225,7 +228,7 @@ def test_the_worked_example_of_the_page() -> None:
     # The market's 204 hours with plain evidence, 236 with any and 356 with something new are this and eleven others'.
     rows = estimate(counts, worked_past(plain=[3, 200], evident=[3, 232], supplied=[5, 350]), seconds=3600)
     assert rows.evidence.tolist()[0] == 2
-    assert (rows.seen[0], rows.unseen[0]) == (18, 2.0625)
+    assert (rows.seen_sales[0], rows.unseen_sales[0]) == (18, 2.0625)
     assert (rows.sales_low[0], rows.estimated_sales[0], rows.sales_high[0]) == (8, 20, 24)
 
 
@@ -259,7 +262,7 @@ def test_among_single_lots_the_pair_that_anyone_could_have_made_is_a_sale() -> N
     )
     rarely = replace(often, plain=np.array([0]))
     assert estimate(one, often, seconds=3600).evidence.tolist() == [1]
-    assert estimate(one, often, seconds=3600).seen.tolist() == [1]
+    assert estimate(one, often, seconds=3600).seen_sales.tolist() == [1]
     assert estimate(one, rarely, seconds=3600).evidence.tolist() == [0]
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ironforge_cli.market import prices, sales
+from ironforge_cli.market import prices
+from ironforge_cli.market.estimate import Estimates
 from ironforge_cli.market.statistics import Statistics, Summary, summarise_snapshot
 from tests.market import reference
 from tests.market.made_up import as_columns, as_snapshot, later, whole_market
@@ -58,7 +59,7 @@ def test_an_item_that_comes_back_has_prices_again() -> None:
     *_, back = chain({1: HERB, 2: ORE}, {2: ORE}, {2: ORE, 3: HERB})
     assert back.statistics.priced.all()
     assert back.statistics.sales is not None
-    assert back.statistics.sales.new_listings.tolist() == [5, 0]
+    assert back.statistics.new_listings.tolist() == [5, 0]
 
 
 def test_the_interval_is_what_passed_even_over_a_gap() -> None:
@@ -120,5 +121,5 @@ def test_every_price_and_every_sales_column_reaches_the_statistics() -> None:
     names = {column.name for column in dataclasses.fields(Statistics)}
     assert names >= {column.name for column in dataclasses.fields(prices.PriceColumns)}
     _, second = chain({1: HERB}, {2: ORE})
-    assert isinstance(second.statistics.sales, sales.SalesColumns)
+    assert isinstance(second.statistics.sales, Estimates)
     assert second.statistics.sales.item_id.tolist() == second.statistics.item_id.tolist() == [1, 2]

@@ -1,4 +1,4 @@
-"""`ironforge stats`: statistics computed anew."""
+"""`ironforge stats`: statistics computed anew, and held against the market."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, count, failures_of, iso
 from ironforge_cli.cli.show.tables import Column, Table, by_region
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.jobs.days import checking
 from ironforge_cli.jobs.history import recompute as job
 from ironforge_cli.jobs.history.recomputed import Extent
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ironforge_cli.jobs.days.checking import CheckedRegion
     from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics
 
 _MOST_WORKERS = 4
@@ -34,7 +36,7 @@ Until = Annotated[
         "--until",
         parser=utc_time,
         metavar="TIME",
-        help="The last one's at the latest; the 48 hours after it, which rest on it, are computed too.",
+        help="The last one's at the latest; the 96 hours after it, which rest on it, are computed too.",
     ),
 ]
 Outdated = Annotated[
@@ -172,3 +174,61 @@ def _show(recomputed: RecomputedStatistics, console: Console) -> None:
     for region in regions:
         if region.message and region.status is ExitStatus.DONE:
             console.print(f"{region.region.label}: {region.message}", soft_wrap=True, markup=False)
+
+
+@command
+def check(run: Invocation, *, region: Regions = None, format_: FormatOption = Format.TABLE) -> Report:
+    """Hold the estimates of the last day against the market itself; it alarms, and changes no estimate.
+
+    A day looked at half as often should come to nearly the same, and of the lots seen sold as many should have been
+    listed just before a snapshot as the estimate of what nobody sees supposes. Nothing that it finds fails the command:
+    `ironforge status --check` does, with what was found here.
+
+    Example: ironforge stats check
+    Example: ironforge stats check --region eu --format json
+    """
+    found = checking.check(run.regions(region), database=run.database, clock=run.clock)
+    return Report(
+        records=[_check_record(one) for one in found],
+        show=lambda console: _show_checks(found, console),
+        format=format_,
+    )
+
+
+def _check_record(found: CheckedRegion) -> dict[str, Any]:
+    thinned = found.thinning
+    return {
+        "region": found.region,
+        "since": thinned and thinned.since,
+        "until": thinned and thinned.until,
+        "items": thinned and thinned.items,
+        "thinning_ratio": thinned and thinned.ratio,
+        "sold_lots_phase": found.figures.phase,
+        "withdrawn_an_hour": found.figures.withdrawn_an_hour,
+        "passed_by": found.figures.passed_by,
+        "doubts": [doubt.name.lower() for doubt in found.doubts],
+    }
+
+
+def _show_checks(found: list[CheckedRegion], console: Console) -> None:
+    def share(value: float | None) -> str:
+        return "too little" if value is None else f"{value:.1%}"
+
+    def ratio(value: float | None) -> str:
+        return "too little" if value is None else f"{value:.2f}"
+
+    days = [one.thinning for one in found]
+    figures = [one.figures for one in found]
+    rows = {
+        "from": [iso(day.since) if day else "-" for day in days],
+        "to": [iso(day.until) if day else "-" for day in days],
+        "looked at half as often": [ratio(day.ratio if day else None) for day in days],
+        "phase of sold lots": [ratio(one.phase) for one in figures],
+        "withdrawn an hour": [share(one.withdrawn_an_hour) for one in figures],
+        "cheaper ones passed by": [share(one.passed_by) for one in figures],
+        "doubts": [count(len(one.doubts)) for one in found],
+    }
+    by_region([one.region.label for one in found], rows, console)
+    for one in found:
+        for doubt in one.doubts:
+            console.print(f"{one.region.label}: {doubt.value}.", soft_wrap=True, highlight=False)

@@ -166,6 +166,26 @@ METRICS: Final = (
         lambda s: s.self_check and s.self_check.before,
     ),
     _regional(
+        "ironforge_thinning_ratio",
+        "A day's sales looked at half as often, to those estimated; near 1 where the estimate holds",
+        lambda s: s.self_check and s.self_check.thinned and s.self_check.thinned.ratio,
+    ),
+    _regional(
+        "ironforge_sold_lots_phase_ratio",
+        "Sold lots listed just before a snapshot, to what the estimate supposes, last 24 hours",
+        lambda s: s.self_check and s.self_check.phase,
+    ),
+    _regional(
+        "ironforge_withdrawn_ratio",
+        "Auctions that sellers took back an hour, as a share of all, last 24 hours",
+        lambda s: s.self_check and s.self_check.withdrawn_an_hour,
+    ),
+    _regional(
+        "ironforge_computed_otherwise_snapshots",
+        "Snapshots of the newest whose sales another version of the rules judged",
+        lambda s: s.self_check and s.self_check.computed_otherwise,
+    ),
+    _regional(
         "ironforge_estimator_version",
         "Version of the rules of the newest snapshot's sales",
         lambda s: s.self_check and s.self_check.version,

@@ -134,9 +134,10 @@ def _self_check(state: RegionFindings) -> str:
     check = state.self_check
     if check is None or check.newest is None:
         return "-"
+    others = f"; {count(check.computed_otherwise)} of another version" if check.computed_otherwise else ""
     lately = f"; a day {check.day:.1%}" if check.day is not None else ""
     before = f", before {check.before:.1%}" if check.before is not None else ""
-    return f"{check.newest:.1%}{lately}{before}"
+    return f"{check.newest:.1%}{lately}{before}{others}"
 
 
 def _shelf(shelved: Shelved | None, now: datetime) -> str:

@@ -20,6 +20,7 @@ from ironforge_cli.db.models import (
     SNAPSHOTS,
     TOKEN_PRICES,
 )
+from ironforge_cli.market.doubts import SoldLots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,10 @@ class Stored:
     estimator_version: int
     skipped: int = 0
     """Auctions of its body that made no sense and were left out."""
+    interval_seconds: int | None = None
+    withdrawn_auctions: int | None = None
+    lots: SoldLots | None = None
+    """Sold in its interval, by when they were listed; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class LastRun:
     message: str | None
 
 
+# From the interval's last quarter to its first.
+_LOTS: Final = (*(f"sold_lots_quarter_{number}" for number in (4, 3, 2, 1)), "sold_lots_seen", "sold_lots_unseen")
 _ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(LoggedAttempt))
 # Says nothing, and lets years of rows be found by their index, which begins with the region.
 _OF_ANY_REGION: Final = or_(SCRAPER_LOGS.c.region.in_(REGION_NAMES), SCRAPER_LOGS.c.region.is_(None))
@@ -103,12 +110,23 @@ def stored(connection: Connection, region: Region, *, limit: int) -> list[Stored
             REGISTRY.c.partly_sold_above_cheaper,
             REGISTRY.c.estimator_version,
             REGISTRY.c.skipped,
+            REGISTRY.c.interval_seconds,
+            REGISTRY.c.withdrawn_auctions,
+            *(REGISTRY.c[name] for name in _LOTS),
         )
         .where(REGISTRY.c.region == region)
         .order_by(REGISTRY.c.snapshot_time.desc())
         .limit(limit)
     )
-    return [Stored(*row) for row in _execute(connection, statement)]
+    return [Stored(*row[: -len(_LOTS)], lots=_lots(row[-len(_LOTS) :])) for row in _execute(connection, statement)]
+
+
+def _lots(columns: Sequence[float | None]) -> SoldLots | None:
+    known = [column for column in columns if column is not None]
+    if len(known) < len(_LOTS):
+        return None
+    latest, third, second, first, seen, unseen = known
+    return SoldLots((latest, third, second, first), seen=seen, unseen=unseen)
 
 
 def gaps(

@@ -326,19 +326,26 @@ def agrees(connection: Connection, region: Region, summary: Summary) -> bool:
     return tuple(_execute(connection, statement).one()) == tuple(compared.values())
 
 
-def _compared(summary: Summary) -> dict[str, int | None]:
+def _compared(summary: Summary) -> dict[str, float | None]:
     totals: Totals | None = summary.totals
+    ids, lots = summary.book.auctions.auction_id, summary.lots
     return {
         "interval_seconds": summary.interval_seconds,
         "new_auctions": totals and totals.new_auctions,
         "gone_auctions": totals and totals.gone_auctions,
-        "estimated_sales": totals and totals.estimated_sales,
-        "sales_low": totals and totals.sales_low,
-        "sales_high": totals and totals.sales_high,
+        "estimated_sales": summary.estimated_sales,
+        "sales_low": summary.sales_low,
+        "sales_high": summary.sales_high,
         "expired_units": totals and totals.expired_units,
         "withdrawn_units": totals and totals.withdrawn_units,
+        "withdrawn_auctions": totals and totals.withdrawn_auctions,
         "partly_sold": totals and totals.partly_sold_auctions,
         "partly_sold_above_cheaper": totals and totals.partly_sold_above_cheaper,
         "window_misfits": totals and totals.window_misfits,
+        "highest_auction_id": int(ids[-1]) if len(ids) else None,
+        # The interval's last quarter is the one just before the snapshot that first shows the lot.
+        **{f"sold_lots_quarter_{4 - number}": lots and lots.quarters[number] for number in range(4)},
+        "sold_lots_seen": lots and lots.seen,
+        "sold_lots_unseen": lots and lots.unseen,
         "estimator_version": ESTIMATOR_VERSION,
     }

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from ironforge_cli.market.statistics import Statistics
     from ironforge_cli.regions import Region
 
-_KINDS: Final = {"INTEGER": Kind.INT4, "BIGINT": Kind.INT8, "DOUBLE": Kind.FLOAT8}
+_KINDS: Final = {"SMALLINT": Kind.INT2, "INTEGER": Kind.INT4, "BIGINT": Kind.INT8, "DOUBLE": Kind.FLOAT8}
+# A bare number would make a smallint an integer.
+_TYPES: Final = {
+    Kind.INT2: sql.SQL("smallint"),
+    Kind.INT4: sql.SQL("integer"),
+    Kind.INT8: sql.SQL("bigint"),
+    Kind.FLOAT8: sql.SQL("double precision"),
+}
 _execute = executor("stats")
 
 
@@ -65,8 +72,12 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
             CopyColumn("estimated_sales", Kind.INT8, sales.estimated_sales, unknown),
             CopyColumn("sales_low", Kind.INT8, sales.sales_low, unknown),
             CopyColumn("sales_high", Kind.INT8, sales.sales_high, unknown),
-            CopyColumn("new_listings", Kind.INT8, sales.new_listings, unknown),
-            CopyColumn("new_auctions", Kind.INT4, sales.new_auctions, unknown),
+            CopyColumn("new_listings", Kind.INT8, statistics.new_listings, unknown),
+            CopyColumn("new_auctions", Kind.INT4, statistics.new_auctions, unknown),
+            CopyColumn("seen_sales", Kind.FLOAT8, sales.seen_sales, unknown),
+            CopyColumn("unseen_sales", Kind.FLOAT8, sales.unseen_sales, unknown),
+            CopyColumn("new_at_floor", Kind.INT8, sales.new_at_floor, unknown),
+            CopyColumn("evidence", Kind.INT2, sales.evidence, unknown),
             CopyColumn("interval_seconds", Kind.INT4, statistics.interval_seconds),
         ]
     copy_in(
@@ -97,8 +108,10 @@ def load(connection: Connection, region: Region, at: datetime) -> StatisticsRows
     kinds = [_KINDS[str(table.c[name].type)] for name in names]
     # Arrays come without nulls: what stands for them is none of the columns' values.
     values = sql.SQL(", ").join(
-        sql.SQL("coalesce({}, {})").format(
-            sql.Identifier(name), sql.Literal("NaN") if kind is Kind.FLOAT8 else sql.Literal(NULL)
+        sql.SQL("coalesce({}, {}::{})").format(
+            sql.Identifier(name),
+            sql.Literal("NaN") if kind is Kind.FLOAT8 else sql.Literal(NULL),
+            _TYPES[kind],
         )
         for name, kind in zip(names, kinds, strict=True)
     )

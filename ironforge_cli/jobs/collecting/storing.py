@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import partitions, price_days, snapshots, stats
+from ironforge_cli.db.repositories import partitions, past_intervals, price_days, snapshots, stats
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.jobs.history.one_snapshot import recompute_after
 from ironforge_cli.market.partitions import DailyPartition
@@ -62,9 +62,9 @@ class SnapshotCounts:
             interval_seconds=summary.interval_seconds,
             new_auctions=totals and totals.new_auctions,
             gone_auctions=totals and totals.gone_auctions,
-            sales_low=totals and totals.sales_low,
-            estimated_sales=totals and totals.estimated_sales,
-            sales_high=totals and totals.sales_high,
+            sales_low=summary.sales_low,
+            estimated_sales=summary.estimated_sales,
+            sales_high=summary.sales_high,
             expired_units=totals and totals.expired_units,
             withdrawn_units=totals and totals.withdrawn_units,
             skipped=auctions.left_out.count,
@@ -134,8 +134,10 @@ def store_snapshot(
     with database.connect() as connection:
         with attempt.step("read previous"):
             before = read if previous else _load_before(connection, region, at)
+        with attempt.step("sum up the past"):
+            earlier = past_intervals.earlier(connection, region, at) if before is not None else None
         with attempt.step("compare"):
-            summary = summarise_snapshot(before, auctions, at=at)
+            summary = summarise_snapshot(before, auctions, at=at, earlier=earlier)
         with attempt.step("store"):
             snapshots.store(connection, region, summary.book)
             stats.store(connection, region, summary.statistics, at=at)

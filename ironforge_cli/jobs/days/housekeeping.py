@@ -89,7 +89,7 @@ class Result:
     """One step, and what became of it."""
 
     action: str
-    """One of `Action`, `MonthAction`, `make day`, `plan`, `prune`, `vacuum` or `report`."""
+    """One of `Action`, `MonthAction`, `make day`, `check`, `plan`, `prune`, `vacuum` or `report`."""
     outcome: StepOutcome
     region: Region | None = None
     day: date | None = None

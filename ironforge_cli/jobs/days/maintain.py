@@ -22,7 +22,7 @@ from ironforge_cli.errors import (
     InterruptedRunError,
     IronforgeError,
 )
-from ironforge_cli.jobs.days import closing, months, vacuuming
+from ironforge_cli.jobs.days import checking, closing, months, vacuuming
 from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
 from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.jobs.days.planning import Planning, present_of
@@ -213,6 +213,8 @@ def _maintained(
                 # Days first: they are read by every question, and a month that leaves takes its hours along.
                 found += closing.made(region, planning, attempt=attempt, quick=quick)
                 found += months.maintained(region, planning, attempt=attempt, quick=quick)
+                if not quick and region not in housekeeping.leaving:
+                    found += checking.maintained(region, database, attempt=attempt)
                 _conclude(attempt, found)
             results += found
         with evidence.attempt(None, progress=progress) as attempt, attempt.step("prune"):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.jobs.health.status_findings import Freshness, SelfCheck, TokenFreshness
+from ironforge_cli.market.daily_checks import day_figures
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Seen
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ironforge_cli.db.repositories.health import Stored
+    from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
     from ironforge_cli.market.rhythm import Rhythm
 
 SELF_CHECKED: Final = timedelta(hours=24)
 """The snapshots of so long are compared with those before them."""
+THINNED_LATELY: Final = timedelta(days=3)
+"""A day that was looked at half as often counts for so long; maintenance looks once a day."""
 COMPARED_WITH: Final = timedelta(days=14)
 FEWEST_PARTLY_SOLD: Final = 200
 """Auctions that have to be partly sold before a share of them says anything."""
@@ -56,11 +60,12 @@ def published_live(stored: Iterable[Stored]) -> list[Seen]:
     return [Seen(one.snapshot_time, one.stored_at) for one in stored if one.source == "live"]
 
 
-def self_check(stored: Sequence[Stored], *, now: datetime) -> SelfCheck | None:
+def self_check(stored: Sequence[Stored], *, now: datetime, thinned: ThinningCheck | None = None) -> SelfCheck | None:
     """The estimator's check on itself, now and before; None without a snapshot."""
     if not stored:
         return None
     newest, day = stored[0], now - SELF_CHECKED
+    figures = day_figures(stored, since=day)
     return SelfCheck(
         newest=_share([newest], fewest=1),
         day=_share([one for one in stored if one.snapshot_time > day], fewest=FEWEST_PARTLY_SOLD),
@@ -69,6 +74,10 @@ def self_check(stored: Sequence[Stored], *, now: datetime) -> SelfCheck | None:
         ),
         version=newest.estimator_version,
         computed_otherwise=sum(one.estimator_version != ESTIMATOR_VERSION for one in stored),
+        phase=figures.phase,
+        withdrawn_an_hour=figures.withdrawn_an_hour,
+        # What was found long ago says nothing of today.
+        thinned=thinned if thinned is not None and thinned.until > now - THINNED_LATELY else None,
     )
 
 

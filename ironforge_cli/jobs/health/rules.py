@@ -32,8 +32,7 @@ FEWEST_RUNS: Final = 3
 LONGEST_STREAK: Final = timedelta(hours=2)
 """So many runs in a row, or all for so long, without a good one: no longer chance."""
 SELF_CHECK_FACTOR: Final = 2
-SELF_CHECK_RISE: Final = 0.05
-"""The self-check is far above what it was when it is more than twice that, and more than 5 points above."""
+SELF_CHECK_RISE: Final = 0.05  # Far above what it was: more than twice that, and more than 5 points above.
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
 UPKEEP: Final = ("partitions maintain", "seed items", "seed reagents", "seed recipes", "stats recompute")
@@ -146,7 +145,7 @@ class ProblemKind(StrEnum):
     )
     SELF_CHECK = (
         "self_check",
-        "buyers seem to pass over cheaper auctions far more often than before, so that sales may be misjudged",
+        "the market does not behave as the estimate of sales supposes, so that these may be misjudged",
         "compare a few items by hand; Blizzard may have changed what it publishes",
     )
     ESTIMATOR = (
@@ -366,10 +365,12 @@ def _of_estimates(state: RegionFindings) -> Iterator[Problem]:
         and check.day > check.before + SELF_CHECK_RISE
     ):
         told = (
-            f"{label}: {check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched "
-            f"cheaper one, {check.before:.1%} in the 14 days before. Estimated sales may be off."
+            f"{check.day:.1%} of the partly sold auctions of the last 24 hours stood above an untouched cheaper one, "
+            f"{check.before:.1%} in the 14 days before. Estimated sales may be off."
         )
-        yield Problem(ProblemKind.SELF_CHECK, state.region, told)
+        yield Problem(ProblemKind.SELF_CHECK, state.region, f"{label}: {told}")
+    told_of = (f"{label}: {doubt.value}. See `ironforge stats check`." for doubt in check.doubts)
+    yield from (Problem(ProblemKind.SELF_CHECK, state.region, told) for told in told_of)
     if check.version != ESTIMATOR_VERSION:
         told = (
             f"{label}: the newest sales were estimated by version {check.version} of the rules, this program has "

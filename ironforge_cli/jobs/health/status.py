@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions, token_prices
+from ironforge_cli.db.repositories import attempts, health, partitions, thinning_checks, token_prices
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.db.repositories.seeders import seeder_states
@@ -236,7 +236,7 @@ class _Examination:
         return replace(
             state,
             freshness=freshness.freshness(stored, learned, delay=delay, now=now),
-            self_check=freshness.self_check(stored, now=now),
+            self_check=freshness.self_check(stored, now=now, thinned=thinning_checks.newest(connection, region)),
             days=held_days.held_days(
                 region,
                 partitions.existing(connection, region),

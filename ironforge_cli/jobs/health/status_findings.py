@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ironforge_cli.market.doubts import doubts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime, timedelta
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.attempts import Streak
     from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
+    from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.jobs.evidence.windows import KilledWindow
+    from ironforge_cli.market.doubts import Doubt
     from ironforge_cli.market.lost_rows import CountedSnapshot
     from ironforge_cli.regions import Region
 
@@ -125,6 +129,18 @@ class SelfCheck:
     """Of the estimator that computed the newest snapshot's sales."""
     computed_otherwise: int
     """How many of the snapshots looked at were computed by another version than this program's."""
+    phase: float | None = None
+    """Of the last 24 hours, as below: sold lots listed just before a snapshot, to what the estimate supposes."""
+    withdrawn_an_hour: float | None = None
+    """Auctions that sellers took back, as a share of all, an hour."""
+    thinned: ThinningCheck | None = None
+    """The newest day that was looked at half as often; None where none was."""
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What these figures say against the estimates; `day` is judged by what was before."""
+        thinned = self.thinned.ratio if self.thinned else None
+        return doubts(thinned=thinned, phase=self.phase, withdrawn_an_hour=self.withdrawn_an_hour, passed_by=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ironforge_cli.db.repositories import price_days, snapshots, stats
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
-from ironforge_cli.jobs.history.one_snapshot import recompute_snapshot
+from ironforge_cli.jobs.history.one_snapshot import Wake, recompute_snapshot
 from ironforge_cli.jobs.history.raw_snapshots import RawSnapshotsInTable
 
 if TYPE_CHECKING:
@@ -110,11 +110,17 @@ def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt, times: 
     table, recomputed = RawSnapshotsInTable(), 0
     before = snapshots.before(connection, region, moment)
     held_before = table.load(connection, region, before) if before is not None else None
+    previous = held_before.book if held_before is not None else None
     following = snapshots.after(connection, region, moment)
+    wake, is_followed_by_old = Wake(moment), False
     if following is not None and before is not None and held_before is None:
-        return DroppedSnapshot(row, recomputed=0, is_followed_by_old=True)
-    previous, is_changed = held_before.book if held_before is not None else None, True
-    while is_changed and following is not None:
+        # It stays compared with what is gone; those after it are compared with it, and count one interval fewer.
+        held = table.load(connection, region, following)
+        if held is None:
+            return DroppedSnapshot(row, recomputed=0, is_followed_by_old=True)
+        previous, is_followed_by_old = held.book, True
+        following = snapshots.after(connection, region, following.snapshot_time)
+    while following is not None and wake.reaches(following.snapshot_time):
         with attempt.step("recompute"):
             held = table.load(connection, region, following)
         if held is None:
@@ -123,6 +129,7 @@ def _dropped(connection: Connection, row: RegistryRow, attempt: Attempt, times: 
         again = recompute_snapshot(connection, region, previous, held, attempt=attempt, write=True)
         recomputed += 1
         times.append(following.snapshot_time)
-        previous, is_changed = again.book, again.windows > 0
+        previous = again.book
+        wake.add(again)
         following = snapshots.after(connection, region, following.snapshot_time)
-    return DroppedSnapshot(row, recomputed=recomputed, is_followed_by_old=False)
+    return DroppedSnapshot(row, recomputed=recomputed, is_followed_by_old=is_followed_by_old)

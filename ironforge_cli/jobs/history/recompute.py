@@ -5,7 +5,7 @@ How it goes, from top to bottom; regions are worked on side by side:
 1. The snapshots that are wanted are cut into segments (`segment_bounds`), which are worked on side by side.
 2. Under the region's lock, which keeps collecting out, each segment computes a batch of snapshots (`Segment.work`).
    The lock is given back after every batch, so that no collection waits for long.
-3. A segment reads the 48 hours before its first snapshot, so that its windows come out right, then computes one
+3. A segment reads the 96 hours before its first snapshot, so that windows and counts come out right, then computes one
    snapshot after the other, each from the one before it and in a transaction of its own (`recompute_snapshot`). What is
    right already is not written. Raw rows come from the partitions, or from the archive (`RawSnapshots`).
 4. When no segment has anything left, each has to join the next (`Segment.joins`); where one doesn't, it goes on past
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMAND: Final = "stats recompute"
-SHORTEST_SEGMENT: Final = timedelta(days=6)
-"""Each segment but the first reads two days that it does not write: shorter ones would cost more than they bring."""
+SHORTEST_SEGMENT: Final = timedelta(days=8)
+"""Each segment but the first reads four days that it does not write: shorter ones would cost more than they bring."""
 BATCH_SECONDS: Final = 3.0
 """How long a region's lock is held at a time; the snapshot that is at work then is finished."""
 BATCH_SNAPSHOTS: Final = 24
@@ -229,6 +229,7 @@ class _RegionRecomputation:
                     else RawSnapshotsInTableOrArchive(self._archive),
                     attempt=attempt,
                     write=self._write,
+                    closes=is_last and extent.outdated,
                 )
             )
 

@@ -6,9 +6,12 @@ from datetime import UTC, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import price_days, snapshots
-from ironforge_cli.jobs.history.one_snapshot import INSTANT, REACH, recompute_snapshot, starting_point
+from ironforge_cli.db.repositories import past_intervals, price_days, snapshots
+from ironforge_cli.jobs.history.one_snapshot import FARTHEST, INSTANT, recompute_snapshot, starting_point
 from ironforge_cli.jobs.history.recompute_counts import RecomputeCounts
+from ironforge_cli.market.past import Past
+from ironforge_cli.market.sales import REACH
+from ironforge_cli.market.statistics import summarise_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,17 +20,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.repositories.snapshots import Registered
     from ironforge_cli.jobs.evidence.runs import Attempt
-    from ironforge_cli.jobs.history.raw_snapshots import RawSnapshots
+    from ironforge_cli.jobs.history.one_snapshot import RecomputedSnapshot
+    from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot, RawSnapshots
     from ironforge_cli.market.auctions import Book
+    from ironforge_cli.market.statistics import Summary
     from ironforge_cli.regions import Region
 
 
 class Segment:
     """The snapshots from `since` to `until`, both included; without `until` to the newest, whenever it comes.
 
-    Reading begins 48 hours earlier, so that windows are right even where the stored ones are not. With `carries` it
-    ends with the 48 hours after `until`, which rest on it. With `write` false nothing is written.
+    Reading begins 96 hours earlier, so that windows and counts are right even where the stored ones are not. With
+    `carries` it ends with the 96 hours after `until`, which rest on it. With `write` false nothing is written. With
+    `closes` the registry says only at the very end that `until` was computed: whoever looks for what is outdated finds
+    it until all that rests on it was written, too.
     """
 
     def __init__(
@@ -40,6 +48,7 @@ class Segment:
         source: RawSnapshots,
         attempt: Attempt,
         write: bool,
+        closes: bool = False,
     ) -> None:
         self._region = region
         self._since = since
@@ -47,11 +56,16 @@ class Segment:
         self._source = source
         self._attempt = attempt
         self._write = write
-        self._reach = REACH if carries else timedelta(0)
+        self._closes = closes
+        self._unregistered: Summary | None = None
+        self._past = Past()
+        self._reach = FARTHEST if carries else timedelta(0)
+        self._settles_at: datetime | None = None
+        """Rows until then rest on a window that changed; None where none did."""
         self._follows = False
         self._start: datetime | None = None
         self._cursor: datetime | None = None
-        self._windows_changed = False
+        self._windows_changed = self._windows_changed_before = False
         self._entered = False
         self._written: list[datetime] = []
         self.counts = RecomputeCounts()
@@ -61,6 +75,8 @@ class Segment:
         """The snapshot before the first that is written, as the chain of this segment has it."""
         self.last: Book | None = None
         """The newest snapshot that was read; None where its raw rows are not held."""
+        self.entry_digest = b""
+        """Of what the snapshots up to `entry` say of those after it."""
 
     def work(self, database: Database, *, seconds: float, snapshots_at_most: int) -> bool:
         """Compute some snapshots again; False where none was left.
@@ -75,6 +91,9 @@ class Segment:
             self._begin(connection)
             for done in range(snapshots_at_most):
                 if not self._step(connection):
+                    if self._unregistered is not None:
+                        snapshots.reregister(connection, self._region, self._unregistered)
+                        self._unregistered = None
                     self._commit(connection)
                     return done > 0
                 if clock.monotonic() >= ends_at:
@@ -95,9 +114,9 @@ class Segment:
             connection.commit()
 
     def carry_on(self) -> bool:
-        """Go on after `until` for 48 hours, and further while windows change; False where it does so already."""
+        """Go on after `until` for 96 hours, and further while windows change; False where it does so already."""
         followed, self._follows = self._follows, True
-        self._reach = REACH
+        self._reach = FARTHEST
         return not followed
 
     def _begin(self, connection: Connection) -> None:
@@ -110,6 +129,7 @@ class Segment:
         self._cursor = self._start - INSTANT
         self.stepped = 0
         self.entry = self.last = None
+        self._past, self._unregistered, self._settles_at = Past(), None, None
         self._windows_changed = self._entered = False
 
     def _step(self, connection: Connection) -> bool:
@@ -123,47 +143,78 @@ class Segment:
             self._commit(connection)
         is_in = at >= self._since
         if is_in and not self._entered:
-            self._entered, self.entry = True, previous
+            self._entered, self.entry, self.entry_digest = True, previous, self._past.digest()
         with self._attempt.step("read"):
             held = self._source.load(connection, self._region, registered)
-        self._windows_changed = False
-        left: set[datetime] | None = None
-        if held is None:
-            self.last = None
-            left = self.counts.without_rows
-        elif previous is None and snapshots.before(connection, self._region, at) is not None:
-            # The stored windows say all that is known of what came before.
-            self.last = held.book
-            left = self.counts.without_previous
-        else:
-            recomputed = recompute_snapshot(
-                connection, self._region, previous, held, attempt=self._attempt, write=self._write and is_in
-            )
-            if self._write and is_in and (recomputed.statistics.rows or recomputed.registry):
-                self._written.append(at)
-            self.last = recomputed.book
+        self._windows_changed_before, self._windows_changed = self._windows_changed, False
+        if held is None or (previous is None and snapshots.before(connection, self._region, at) is not None):
+            self._leave(connection, registered, held)
             if is_in:
-                self._windows_changed = recomputed.windows > 0 and held.is_in_table
-                self.counts.add(recomputed)
-        if left is not None and is_in:
-            left.add(at)
+                (self.counts.without_rows if held is None else self.counts.without_previous).add(at)
+        elif not is_in:
+            summary = summarise_snapshot(previous, held.book.auctions, at=at, earlier=self._past.earlier(at))
+            self._remember(summary)
+        else:
+            self._recompute(connection, previous, held)
         self._cursor = at
         self.stepped += 1
         return True
+
+    def _recompute(self, connection: Connection, previous: Book | None, held: RawSnapshot) -> None:
+        at = held.book.snapshot_time
+        is_last = self._closes and at == self._until
+        recomputed: RecomputedSnapshot = recompute_snapshot(
+            connection,
+            self._region,
+            previous,
+            held,
+            attempt=self._attempt,
+            write=self._write,
+            earlier=self._past.earlier(at),
+            registers=not is_last,
+        )
+        if self._write and is_last and recomputed.registry:
+            self._unregistered = recomputed.summary
+        if self._write and (recomputed.statistics.rows or recomputed.registry):
+            self._written.append(at)
+        if self._windows_changed_before:
+            self._settles_at = at + REACH
+        self._windows_changed = recomputed.windows > 0 and held.is_in_table
+        self.counts.add(recomputed)
+        self._remember(recomputed.summary)
+
+    def _remember(self, summary: Summary) -> None:
+        at, sales = summary.book.snapshot_time, summary.statistics.sales
+        if sales is not None and summary.interval_seconds is not None:
+            self._past.add(sales, ended_at=at, seconds=summary.interval_seconds)
+        ids = summary.book.auctions.auction_id
+        self._past.add_snapshot(at, int(ids[-1]) if len(ids) else None)
+        self.last = summary.book
+
+    def _leave(self, connection: Connection, registered: Registered, held: RawSnapshot | None) -> None:
+        """Leave a snapshot as it is that can't be computed again; what is stored of it counts for those after it."""
+        at = registered.snapshot_time
+        interval = past_intervals.stored_interval(connection, self._region, at)
+        if interval is not None:
+            self._past.add(interval[0], ended_at=at, seconds=interval[1])
+        self._past.add_snapshot(at, past_intervals.highest_id(connection, self._region, at))
+        # The stored windows say all that is known of what came before.
+        self.last = None if held is None else held.book
 
     def _is_past(self, at: datetime) -> bool:
         if self._until is None or at <= self._until:
             return False
         if self._cursor is not None and self._cursor < self._until + self._reach:
             return False
-        return not (self._follows and self._windows_changed)
+        is_unsettled = self._windows_changed or (self._settles_at is not None and at <= self._settles_at)
+        return not (self._follows and is_unsettled)
 
     def joins(self, following: Segment) -> bool:
-        """Whether the next segment began with the windows with which this one ended.
+        """Whether the next segment began with the windows and the counts with which this one ended.
 
         They differ only where an auction seems to last longer than 48 hours.
         """
-        return _same_windows(self.last, following.entry)
+        return _same_windows(self.last, following.entry) and self._past.digest() == following.entry_digest
 
 
 def segment_bounds(times: Sequence[datetime], *, workers: int, shortest: timedelta) -> list[tuple[datetime, datetime]]:

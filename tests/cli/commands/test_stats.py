@@ -40,6 +40,17 @@ KEYS = [
     "message",
     "steps",
 ]
+CHECK_KEYS = [
+    "region",
+    "since",
+    "until",
+    "items",
+    "thinning_ratio",
+    "sold_lots_phase",
+    "withdrawn_an_hour",
+    "passed_by",
+    "doubts",
+]
 RECOMPUTE = ("stats", "recompute")
 
 
@@ -159,3 +170,15 @@ def test_what_has_left_its_table_is_computed_from_the_archive_that_is_named(
         (record,) = json.loads(found.stdout)
         assert (record["changed"], record["without_rows"]) == (changed, 3 - changed)
         assert record["columns"] == ({"min_price": {"rows": 3, "largest": 10_000, "total": 30_000}} if changed else {})
+
+
+def test_checks_of_the_estimate_are_told_in_every_format(run: Run, collected: dict[str, str]) -> None:
+    found = run("-q", "stats", "check", "--format", "json", **collected)
+    assert (found.exit_code, found.stderr) == (0, "")
+    eu, us = json.loads(found.stdout)
+    assert list(eu) == list(us) == CHECK_KEYS
+    assert eu["since"] < eu["until"]
+    assert (eu["thinning_ratio"], eu["doubts"]) == (None, [])
+    table = run("stats", "check", "--region", "eu", **collected)
+    assert "looked at half as often" in table.stdout
+    assert "too little" in table.stdout

@@ -10,6 +10,7 @@ from ironforge_cli.cli.show.prometheus import metrics
 from ironforge_cli.db.repositories.attempts import Streak
 from ironforge_cli.db.repositories.health import LastRun, LoggedAttempt
 from ironforge_cli.db.repositories.seeders import SeederState
+from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.evidence.windows import KilledWindow, OpenWindow
 from ironforge_cli.jobs.health.rules import Problem, ProblemKind
@@ -45,7 +46,16 @@ EU = RegionFindings(
         late_seconds=8,
         skipped=44,
     ),
-    self_check=SelfCheck(newest=0.9, day=0.125, before=0.25, version=11, computed_otherwise=900),
+    self_check=SelfCheck(
+        newest=0.9,
+        day=0.125,
+        before=0.25,
+        version=11,
+        computed_otherwise=45,
+        phase=0.5,
+        withdrawn_an_hour=0.0625,
+        thinned=ThinningCheck(at(900), at(900), 900, 0.75),
+    ),
     days=Days(12, date(2026, 1, 1), date(2026, 1, 2), 13, ("a", "b"), ("c",), None, is_default_used=False),
     streak=Streak(at(14), {"failed": 15, "locked": 16}, 900, at(13), at(17), None),
     missing=(MISSING,) * 18,
@@ -132,6 +142,10 @@ def test_each_metric_tells_its_own_figure() -> None:
         'partitions_past_retention{region="us"} 0',
         'self_check_ratio{region="eu"} 0.125',
         'self_check_before_ratio{region="eu"} 0.25',
+        'thinning_ratio{region="eu"} 0.75',
+        'sold_lots_phase_ratio{region="eu"} 0.5',
+        'withdrawn_ratio{region="eu"} 0.0625',
+        'computed_otherwise_snapshots{region="eu"} 45',
         'estimator_version{region="eu"} 11',
         'seeder_complete{seeder="recipe"} 1',
         'seeder_complete{seeder="item"} 0',

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from ironforge_cli.db.repositories import partitions, snapshots
 from ironforge_cli.db.repositories.snapshots import Registered
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.market.auctions import Auctions, Book, Windows
+from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
@@ -307,7 +309,10 @@ COMPARED = {
     "partly_sold": "partly_sold_auctions",
     "partly_sold_above_cheaper": "partly_sold_above_cheaper",
     "window_misfits": "window_misfits",
+    "withdrawn_auctions": "withdrawn_auctions",
 }
+OF_THE_SUMMARY = {"interval_seconds", "estimated_sales", "sales_low", "sales_high"}
+LOTS = (*(f"sold_lots_quarter_{number}" for number in range(1, 5)), "sold_lots_seen", "sold_lots_unseen")
 
 
 def test_a_regions_first_snapshot_is_registered_without_a_comparison(connection: Connection) -> None:
@@ -337,7 +342,7 @@ def test_a_comparison_is_registered_and_can_be_corrected(connection: Connection)
         row = registry(connection)
         assert compared.totals is not None
         for column, name in COMPARED.items():
-            figures = compared if column == "interval_seconds" else compared.totals
+            figures = compared if column in OF_THE_SUMMARY else compared.totals
             assert row[column] == getattr(figures, name), column
         assert {name: row[name] for name in row if name not in COMPARED} == {
             name: before[name] for name in row if name not in COMPARED
@@ -348,10 +353,15 @@ def test_a_comparison_is_registered_and_can_be_corrected(connection: Connection)
 def test_the_registry_agrees_with_the_summary_that_it_was_made_of_alone(connection: Connection) -> None:
     random = np.random.default_rng(3)
     first = market_book(1, at=NOON, auctions=2_000)
-    summary = summarise_snapshot(first, later(random, first.auctions), at=NOON + HOUR)
+    summary = replace(
+        summarise_snapshot(first, later(random, first.auctions), at=NOON + HOUR),
+        lots=SoldLots((4.0, 3.0, 2.0, 1.0), seen=11.0, unseen=5.0),
+    )
     snapshots.register(connection, Region.EU, summary, BODY)
+    # The interval's last quarter is the one just before the snapshot that first shows the lot.
+    assert [registry(connection)[name] for name in LOTS] == [1.0, 2.0, 3.0, 4.0, 11.0, 5.0]
     assert snapshots.agrees(connection, Region.EU, summary)
-    for column in (*COMPARED, "estimator_version"):
+    for column in (*COMPARED, *LOTS, "highest_auction_id", "estimator_version"):
         connection.execute(text(f"UPDATE snapshots SET {column} = {column} + 1"))
         assert not snapshots.agrees(connection, Region.EU, summary), column
         assert bool(snapshots.outdated_times(connection, Region.EU)) is (column == "estimator_version")

@@ -39,7 +39,8 @@ PRICES = (
     "cheapest_15_percent_price",
 )
 COUNTS = ("total_quantity", "num_auctions")
-SALES = ("estimated_sales", "sales_low", "sales_high", "new_listings", "new_auctions")
+LISTINGS = ("new_listings", "new_auctions")
+SALES = ("estimated_sales", "sales_low", "sales_high", "seen_sales", "unseen_sales", "new_at_floor", "evidence")
 
 
 @pytest.fixture
@@ -73,8 +74,9 @@ def assert_stored(found: list[dict[str, Any]], statistics: Statistics, *, at: da
         ], name
     for name in COUNTS:
         assert [row[name] for row in found] == getattr(statistics, name).tolist(), name
-    for name in SALES:
-        values = [None] * len(found) if statistics.sales is None else getattr(statistics.sales, name).tolist()
+    for name in (*SALES, *LISTINGS):
+        source = statistics if name in LISTINGS else statistics.sales
+        values = [None] * len(found) if statistics.sales is None else getattr(source, name).tolist()
         assert [row[name] for row in found] == values, name
     assert {row["interval_seconds"] for row in found} == {statistics.interval_seconds}
 

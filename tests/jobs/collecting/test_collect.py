@@ -134,7 +134,7 @@ def test_a_run_and_each_stored_snapshot_leave_a_benchmark_with_their_steps(colle
     *_, last = snapshots
     assert last[:4] == ("collect", "eu", again, "success")
     assert len(snapshots) == 3
-    steps = ["prepare", "download", "decode", "read previous", "compare", "store", "commit"]
+    steps = ["prepare", "download", "decode", "read previous", "sum up the past", "compare", "store", "commit"]
     assert sorted(last[5]["steps"]) == sorted(steps) == sorted(runs[-1][5]["regions"]["eu"]["steps"])
     assert list(found.steps) == steps
 

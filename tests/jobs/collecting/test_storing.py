@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from ironforge_cli.blizzard.payloads import commodities
@@ -80,11 +81,22 @@ def test_each_count_is_that_of_its_own_name() -> None:
     assert second.comparison is not None
     # Every total another number, so that none can pass for its neighbour.
     totals = Totals(**{field.name: number for number, field in enumerate(fields(Totals), start=100)})
-    counts = SnapshotCounts.of(replace(second, comparison=replace(second.comparison, totals=totals)))
-    own = {"auctions", "items", "interval_seconds", "skipped"}
+    sales = second.statistics.sales
+    assert sales is not None
+    units = {"sales_low": 11, "estimated_sales": 12, "sales_high": 13}
+    told = replace(sales, **{name: np.array([number]) for name, number in units.items()})
+    counts = SnapshotCounts.of(
+        replace(
+            second,
+            comparison=replace(second.comparison, totals=totals),
+            statistics=replace(second.statistics, sales=told),
+        )
+    )
+    own = {"auctions", "items", "interval_seconds", "skipped", *units}
     for field in fields(SnapshotCounts):
         if field.name not in own:
             assert getattr(counts, field.name) == getattr(totals, field.name)
+    assert {name: getattr(counts, name) for name in units} == units
     assert (counts.auctions, counts.items, counts.interval_seconds) == (5, 1, 3_600)
     nulls: dict[str, Any] = {field.name: None for field in fields(SnapshotCounts)}
     assert SnapshotCounts.of(first) == SnapshotCounts(**{**nulls, "auctions": 3, "items": 1, "skipped": 0})

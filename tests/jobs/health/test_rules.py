@@ -9,9 +9,11 @@ import pytest
 
 from ironforge_cli.db.repositories.attempts import Streak
 from ironforge_cli.db.repositories.health import LoggedAttempt
+from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.health.rules import Problem, ProblemKind, problems
 from ironforge_cli.jobs.health.status_findings import Disk, MissingHour, RegionFindings, Shelved, Unresolved
+from ironforge_cli.market.doubts import Doubt
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NOW
@@ -344,6 +346,22 @@ def test_the_self_check_is_told_with_both_shares() -> None:
             ),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "doubt"),
+    [
+        ({"phase": 0.5}, Doubt.LISTED_EARLY),
+        ({"phase": 1.2}, Doubt.LISTED_LATE),
+        ({"withdrawn_an_hour": 0.09}, Doubt.CANCELLING),
+        ({"thinned": ThinningCheck(NOW, NOW, items=50, ratio=0.6)}, Doubt.THINNING),
+        ({"phase": 1.0, "withdrawn_an_hour": 0.03, "thinned": ThinningCheck(NOW, NOW, items=2, ratio=None)}, None),
+    ],
+)
+def test_a_market_that_behaves_otherwise_is_a_problem(figures: dict[str, Any], doubt: Doubt | None) -> None:
+    problems_found = told(replace(WELL, self_check=replace(CHECKED, **figures)))
+    words = f"EU: {doubt.value}. See `ironforge stats check`." if doubt else ""
+    assert problems_found == ([(ProblemKind.SELF_CHECK, words)] if doubt else [])
 
 
 @pytest.mark.parametrize("version", [ESTIMATOR_VERSION - 1, ESTIMATOR_VERSION + 1])

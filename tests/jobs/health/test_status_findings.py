@@ -10,9 +10,11 @@ import pytest
 from ironforge_cli.blizzard.spool import Kept
 from ironforge_cli.db.repositories.attempts import CRASHED, AttemptTally
 from ironforge_cli.db.repositories.health import Gap, Stored
+from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
 from ironforge_cli.jobs.health import freshness, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.missing_hours import HourSpan
 from ironforge_cli.jobs.health.status_findings import Freshness, MissingHour, SelfCheck, Shelved, Unresolved
+from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Rhythm, Seen
 from ironforge_cli.regions import Region
@@ -270,6 +272,23 @@ def test_the_self_check_compares_the_last_day_with_the_fourteen_before_it() -> N
     assert freshness.self_check(held, now=NOW) == SelfCheck(
         newest=0.1, day=0.25, before=0.01, version=ESTIMATOR_VERSION - 1, computed_otherwise=2
     )
+
+
+def test_what_snapshots_keep_of_the_last_day_and_what_thinning_found_lately_are_told() -> None:
+    lots = SoldLots((150.0, 100.0, 100.0, 50.0), seen=400.0, unseen=100.0)
+    found = {"interval_seconds": 3600, "auctions": 1_000, "withdrawn_auctions": 150, "lots": lots}
+    held = [stored(NOW - age * HOUR, **found) for age in (1, 2)]
+    day_ago = stored(NOW - 25 * HOUR, **found | {"withdrawn_auctions": 999, "lots": None})
+    thinned = ThinningCheck(since=NOW - 27 * HOUR, until=NOW - 3 * HOUR, items=50, ratio=0.9)
+    check = freshness.self_check([*held, day_ago], now=NOW, thinned=thinned)
+    assert check is not None
+    assert check.withdrawn_an_hour == pytest.approx(0.15)
+    assert check.phase == (lots + lots).phase
+    assert check.thinned == thinned
+    old = replace(thinned, until=NOW - timedelta(days=3))
+    few = freshness.self_check([*held[:1], day_ago], now=NOW, thinned=old)
+    assert few is not None
+    assert (few.withdrawn_an_hour, few.thinned) == (None, None)
 
 
 def test_too_few_auctions_say_nothing_but_of_the_newest_snapshot_alone() -> None:

@@ -22,6 +22,8 @@ from tests.jobs.chains import (
     every_three_hours,
     figures_of,
     hourly,
+    market_snapshots,
+    with_auctions_of,
 )
 from tests.jobs.one_process import one_recomputation, started
 
@@ -100,9 +102,9 @@ def test_a_range_is_right_though_everything_around_it_is_wrong(long_chain: Chain
     auctions, statistics, registry, _ = long_chain.everything(Region.EU)
     long_chain.spoil(Region.EU)
     spoilt_auctions, spoilt_statistics, _, _ = long_chain.everything(Region.EU)
-    (eu,) = long_chain.recompute(Region.EU, since=22, until=26).regions
-    # The 48 hours after it rest on it, and what was compared with the last of these.
-    first, last = long_chain.time(22), long_chain.time(26 + 16)
+    (eu,) = long_chain.recompute(Region.EU, since=6, until=10).regions
+    # The 96 hours after it rest on it, and what was compared with the last of these.
+    first, last = long_chain.time(6), long_chain.time(10 + 32)
     begin, end = long_chain.time(0), long_chain.time(-1)
     second = timedelta(seconds=1)
     found_auctions, found_statistics, found_registry, _ = long_chain.everything(Region.EU)
@@ -113,33 +115,33 @@ def test_a_range_is_right_though_everything_around_it_is_wrong(long_chain: Chain
         assert between(found, first, last, column=column) == between(right, first, last, column=column)
         for outside in ((begin, first - second), (last + second, end)):
             assert between(found, *outside, column=column) == between(spoilt, *outside, column=column)
-    assert found_registry[22:43] == registry[22:43]
-    assert (eu.since, eu.until, eu.snapshots, eu.outdated) == (first, last, 21, 5)
+    assert found_registry[6:43] == registry[6:43]
+    assert (eu.since, eu.until, eu.snapshots, eu.outdated) == (first, last, 37, 5)
 
 
 def test_a_run_after_one_that_was_ended_behind_its_range_finishes_what_rests_on_it(long_chain: Chain) -> None:
     long_chain.store(Region.EU)
     right = long_chain.everything(Region.EU)
     # As left by a run that was ended between the range and the end of what rests on it.
-    long_chain.spoil(Region.EU, since=31, until=42)
-    long_chain.recompute(Region.EU, since=22, until=26)
+    long_chain.spoil(Region.EU, since=15, until=42)
+    long_chain.recompute(Region.EU, since=6, until=10)
     assert long_chain.everything(Region.EU) == right
 
 
 def test_of_another_estimator_only_those_and_what_rests_on_them_are_computed(long_chain: Chain) -> None:
     long_chain.store()
     right = everything_of(long_chain)
-    long_chain.spoil(Region.US, since=10, until=20, windows=False, figures=False)
+    long_chain.spoil(Region.US, since=4, until=10, windows=False, figures=False)
     planned = long_chain.recompute(outdated=True, dry_run=True)
-    assert [(region.outdated, region.still_outdated) for region in planned.regions] == [(0, 0), (11, 0)]
-    assert [region.registry for region in planned.regions] == [0, 11]
+    assert [(region.outdated, region.still_outdated) for region in planned.regions] == [(0, 0), (7, 0)]
+    assert [region.registry for region in planned.regions] == [0, 7]
     eu, us = long_chain.recompute(outdated=True).regions
     assert (eu.outcome, eu.snapshots) == (RecomputeOutcome.NO_CHANGE, 0)
     assert (us.outcome, us.since, us.snapshots, us.registry) == (
         RecomputeOutcome.RECOMPUTED,
-        long_chain.time(10),
-        27,
-        11,
+        long_chain.time(4),
+        39,
+        7,
     )
     assert everything_of(long_chain) == right
     again = long_chain.recompute(outdated=True)
@@ -159,7 +161,7 @@ def test_stretches_side_by_side_end_as_one_after_the_other(long_chain: Chain, wo
 def test_stretches_agree_even_on_auctions_that_last_longer_than_any_can(
     storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = Chain(storage, clock, every_three_hours(lasting=120))
+    chain = Chain(storage, clock, with_auctions_of(market_snapshots(48, hours=4), hours=120))
     chain.store(Region.EU)
     right = chain.everything(Region.EU)
     chain.spoil(Region.EU)
@@ -186,11 +188,12 @@ def test_what_has_no_raw_rows_stays_and_the_oldest_held_snapshot_seeds_the_chain
     chain.take_raw_rows(Region.EU, *range(gone))
     held = stored.auctions(chain.database, Region.EU)
     chain.spoil(Region.EU, since=seed + 1)
-    chain.spoil(Region.EU, until=seed, windows=False)
+    # What is stored of these counts for the intervals that follow them.
+    chain.execute("UPDATE eu_commodity_price_stats SET min_price = 1 WHERE timestamp <= :at", at=chain.time(seed))
     spoilt = stored.statistics(chain.database, Region.EU)
     (eu,) = chain.recompute(Region.EU).regions
     assert (eu.without_rows, eu.without_previous, eu.snapshots) == (gone, 1, 24 - gone - 1)
-    assert (eu.outdated, eu.still_outdated) == (24, gone + 1)
+    assert (eu.outdated, eu.still_outdated) == (24 - gone - 1, 0)
     auctions, recomputed, recomputed_registry, _ = chain.everything(Region.EU)
     assert auctions == held
     seeded = chain.time(seed)
@@ -322,6 +325,8 @@ def test_a_collection_meanwhile_waits_for_a_batch_only_and_is_reckoned_with(
     long_chain: Chain, monkeypatch: pytest.MonkeyPatch, late: int, workers: int
 ) -> None:
     monkeypatch.setattr(job, "BATCH_SNAPSHOTS", 3)
+    # The clock of tests goes faster than whoever is waited for.
+    monkeypatch.setattr(job, "PATIENCE_SECONDS", 10**9)
     long_chain.store(Region.EU)
     right = long_chain.everything(Region.EU)
     chain_without(long_chain, late)

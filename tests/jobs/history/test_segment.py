@@ -11,14 +11,17 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
-from ironforge_cli.jobs.history.one_snapshot import starting_point
+from ironforge_cli.jobs.history.one_snapshot import RecomputedSnapshot, Wake, starting_point
 from ironforge_cli.jobs.history.raw_snapshots import RawSnapshot
 from ironforge_cli.jobs.history.segment import Segment
 from ironforge_cli.market.auctions import Auctions, Book, Windows
+from ironforge_cli.market.changes import StatisticsChange
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.sales import REACH
+from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
 from tests.clocks import TickingClock
+from tests.market.made_up import as_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,37 +117,59 @@ def through(segment: Segment, database: Database, **options: Any) -> None:
         pass
 
 
-def test_reading_begins_with_the_newest_snapshot_48_hours_before_the_one_before(database: Database) -> None:
-    register(database, 0, 1, 50, 51, 99, 100)
+def test_reading_begins_with_the_newest_snapshot_96_hours_before_the_one_before(database: Database) -> None:
+    register(database, 0, 1, 98, 99, 195, 196)
 
     def begins(moment: float) -> list[int]:
         with database.connect() as connection:
             return hours([starting_point(connection, Region.EU, at(moment))])
 
     assert REACH == 48 * HOUR
-    assert begins(100) == [51]
-    # Exactly 48 hours are enough, and an instant less is not.
-    assert begins(51) == [1]
-    register(database, 49)
-    assert begins(50) == [1]
-    assert begins(51) == [1]
+    assert begins(196) == [99]
+    # Exactly 96 hours are enough, and an instant less is not.
+    assert begins(99) == [1]
+    register(database, 97)
+    assert begins(98) == [1]
+    assert begins(99) == [1]
     # Where none is so old the oldest, and without any before it the moment itself.
-    assert begins(49) == [0]
+    assert begins(97) == [0]
     assert begins(0) == [0]
     with database.connect() as connection:
         assert starting_point(connection, Region.US, at(3)) == at(3)
 
 
+def test_what_follows_a_change_ends_with_windows_counts_of_twelve_hours_and_the_day() -> None:
+    def again(hour: float, *, windows: int = 0, changed: int = 0) -> RecomputedSnapshot:
+        nothing = as_columns({})
+        summary = summarise_snapshot(None, nothing, at=at(hour))
+        return RecomputedSnapshot(summary, windows, StatisticsChange(changed=changed), registry=False)
+
+    # The snapshot's highest id dates lots for 48 hours.
+    wake = Wake(at(1))
+    wake.add(again(2))
+    assert wake.reaches(at(49))
+    assert not wake.reaches(at(50))
+    wake.add(again(49, windows=1))
+    assert wake.reaches(at(60))
+    wake.add(again(60, changed=1))
+    # The day that ends 72 hours after the beginning, and 12 hours where these end later.
+    assert wake.reaches(at(72))
+    assert not wake.reaches(at(72.1))
+    wake.add(again(71, changed=1))
+    assert wake.reaches(at(83))
+    assert not wake.reaches(at(84))
+
+
 def test_both_ends_count_and_what_is_read_before_does_not(database: Database, shown: Shown) -> None:
-    register(database, *range(70))
-    one = segment(shown, since=60, until=62)
+    register(database, *range(120))
+    one = segment(shown, since=110, until=112)
     through(one, database)
-    assert shown.read == list(range(11, 63))
-    assert hours(one.counts.computed) == [60, 61, 62]
+    assert shown.read == list(range(13, 113))
+    assert hours(one.counts.computed) == [110, 111, 112]
     assert one.entry is not None
     assert one.last is not None
-    assert hours([one.entry.snapshot_time, one.last.snapshot_time]) == [59, 62]
-    assert one.stepped == 52
+    assert hours([one.entry.snapshot_time, one.last.snapshot_time]) == [109, 112]
+    assert one.stepped == 100
     assert one.counts.auctions == 3
     assert not work(one, database)
 
@@ -152,13 +177,13 @@ def test_both_ends_count_and_what_is_read_before_does_not(database: Database, sh
 @pytest.mark.parametrize(
     ("stored", "ends"),
     [
-        (range(120), 110),
-        # The first that is compared with one of the 48 hours is among them.
-        ([*range(101), 115, 116], 115),
-        (range(111), 110),
+        (range(170), 158),
+        # The first that is compared with one of the 96 hours is among them.
+        ([*range(101), 163, 164], 163),
+        (range(159), 158),
     ],
 )
-def test_what_rests_on_the_end_is_carried_for_48_hours(
+def test_what_rests_on_the_end_is_carried_for_96_hours(
     database: Database, shown: Shown, stored: list[int], ends: int
 ) -> None:
     register(database, *stored)
@@ -179,45 +204,45 @@ def test_without_an_end_it_goes_on_with_what_is_stored_meanwhile(database: Datab
 
 
 # Between them, where reading would begin now, and before all that is read.
-@pytest.mark.parametrize(("late", "goes_on_at"), [(2.5, 2), (3, 3), (1, 53)])
+@pytest.mark.parametrize(("late", "goes_on_at"), [(2.5, 2), (3, 3), (1, 101)])
 def test_it_begins_anew_where_a_snapshot_was_stored_between_those_that_were_read(
     database: Database, shown: Shown, late: float, goes_on_at: int
 ) -> None:
-    register(database, *[number for number in range(60) if number not in {1, 3}])
-    one = segment(shown, since=52)
-    assert work(one, database, most=50)
+    register(database, *[number for number in range(108) if number not in {1, 3}])
+    one = segment(shown, since=100)
+    assert work(one, database, most=98)
     assert shown.read[0] == 2
     before = hours(one.counts.computed)
     shown.read.clear()
     register(database, late)
     through(one, database)
     assert shown.read[0] == goes_on_at
-    assert hours(one.counts.computed) == list(range(52, 60))
+    assert hours(one.counts.computed) == list(range(100, 108))
     assert set(before) <= set(hours(one.counts.computed))
     assert one.entry is not None
-    assert hours([one.entry.snapshot_time]) == [51]
+    assert hours([one.entry.snapshot_time]) == [99]
 
 
 def test_after_its_end_it_goes_on_while_windows_change_where_another_rests_on_it(
     database: Database, shown: Shown
 ) -> None:
-    register(database, *range(120))
+    register(database, *range(200))
     one = segment(shown, since=60, until=62)
     through(one, database)
     assert one.carry_on()
     assert not one.carry_on()
     through(one, database)
     # What is shown always has other windows than those that are computed.
-    assert hours(one.counts.computed) == list(range(60, 120))
+    assert hours(one.counts.computed) == list(range(60, 200))
 
 
 def test_what_is_archived_keeps_its_windows_so_that_nothing_changes_by_it(database: Database, shown: Shown) -> None:
-    register(database, *range(120))
+    register(database, *range(170))
     shown.in_archive = True
     one = segment(shown, since=60, until=62)
     assert one.carry_on()
     through(one, database)
-    assert hours(one.counts.computed) == list(range(60, 111))
+    assert hours(one.counts.computed) == list(range(60, 159))
 
 
 def test_what_is_not_held_is_left_and_the_next_seeds_the_chain(database: Database, shown: Shown) -> None:

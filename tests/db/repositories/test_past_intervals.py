@@ -1,0 +1,108 @@
+"""What stored intervals add up to is what the memory of them does, to the bit; and only their hours are read."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.db.repositories import past_intervals, snapshots, stats
+from ironforge_cli.market.estimate import PastSums
+from ironforge_cli.market.past import Past
+from ironforge_cli.market.statistics import Summary, summarise_snapshot
+from ironforge_cli.regions import Region
+from tests.jobs.chains import market_snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sqlalchemy import Connection
+
+    from ironforge_cli.db.engine import Database
+
+BODY = snapshots.Body(bytes=1, digest="0" * 64, source="live")
+HOUR = timedelta(hours=1)
+# The window and the day lie across two months.
+BEGINS = datetime(2024, 1, 31, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection(shared: Database) -> Generator[Connection]:
+    """A connection whose work is rolled back after the test."""
+    with shared.connect() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stored(connection: Connection) -> tuple[Past, list[Summary]]:
+    """Twenty hours of a market, of which one is the region's first, and what is remembered of them."""
+    past, summaries = Past(), list[Summary]()
+    for number, (_, auctions) in enumerate(market_snapshots(20)):
+        at = BEGINS + number * HOUR
+        previous = summaries[-1].book if summaries else None
+        summary = summarise_snapshot(previous, auctions, at=at, earlier=past.earlier(at))
+        stats.store(connection, Region.EU, summary.statistics, at=at)
+        snapshots.register(connection, Region.EU, summary, BODY)
+        if summary.statistics.sales is not None:
+            past.add(summary.statistics.sales, ended_at=at, seconds=3600)
+        past.add_snapshot(at, int(auctions.auction_id[-1]))
+        summaries.append(summary)
+    return past, summaries
+
+
+def assert_equal(found: PastSums, expected: PastSums) -> None:
+    assert (found.intervals, found.seconds) == (expected.intervals, expected.seconds)
+    item_id = np.union1d(found.item_id, expected.item_id)
+    one, other = found.of(item_id), expected.of(item_id)
+    for column in fields(PastSums)[2:]:
+        assert getattr(one, column.name).tolist() == getattr(other, column.name).tolist(), column.name
+
+
+@pytest.mark.parametrize("hour", [20, 15.5])
+def test_sums_over_the_month_before_equal_those_of_the_memory(
+    connection: Connection, stored: tuple[Past, list[Summary]], hour: float
+) -> None:
+    past, summaries = stored
+    at = BEGINS + hour * HOUR
+    found = past_intervals.earlier(connection, Region.EU, at)
+    if hour < 20:
+        past = Past()
+        for number, summary in enumerate(summaries[:16]):
+            if summary.statistics.sales is not None:
+                past.add(summary.statistics.sales, ended_at=BEGINS + number * HOUR, seconds=3600)
+            past.add_snapshot(BEGINS + number * HOUR, int(summary.book.auctions.auction_id[-1]))
+    expected = past.earlier(at)
+    assert found.sums.seen.any()
+    # What ends at midnight belongs to the day that begins.
+    assert found.sums.today.any() == (hour == 20)
+    assert_equal(found.sums, expected.sums)
+    assert found.highest_ids == expected.highest_ids
+
+
+def test_hours_of_another_version_count_as_none_and_date_no_lots(
+    connection: Connection, stored: tuple[Past, list[Summary]]
+) -> None:
+    _, summaries = stored
+    at = BEGINS + 20 * HOUR
+    connection.execute(
+        text("UPDATE snapshots SET estimator_version = 1, highest_auction_id = NULL WHERE snapshot_time <= :at"),
+        {"at": BEGINS + 17 * HOUR},
+    )
+    found = past_intervals.earlier(connection, Region.EU, at)
+    past = Past()
+    for number in (18, 19):
+        sales = summaries[number].statistics.sales
+        assert sales is not None
+        past.add(sales, ended_at=BEGINS + number * HOUR, seconds=3600)
+    assert_equal(found.sums, past.sums(at))
+    assert len(found.highest_ids) == 2
+    first = past_intervals.earlier(connection, Region.US, at)
+    assert (first.sums.intervals, len(first.sums.item_id), first.highest_ids) == (0, 0, ())
+    assert past_intervals.stored_interval(connection, Region.EU, BEGINS) is None
+    interval = past_intervals.stored_interval(connection, Region.EU, BEGINS + 19 * HOUR)
+    assert interval is not None
+    assert interval[0].seen_sales.tolist() == sales.seen_sales.tolist()
