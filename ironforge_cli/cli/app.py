@@ -90,7 +90,7 @@ _command(
 _group(
     Heading.COLLECT,
     "seed",
-    "Recipes, reagents and items: complete, and resumable.",
+    "Recipes, reagents, items and what recipes make: complete, and resumable.",
     ("recipes", "seed:recipes", "Store every recipe of every profession and skill tier, profession by profession."),
     ("reagents", "seed:reagents", "Store what every stored recipe takes, without asking for anything."),
     (
@@ -98,7 +98,12 @@ _group(
         "seed:items",
         "Store the name and kind of every item that a recipe takes or makes, or that was ever in a snapshot.",
     ),
-    ("all", "seed:all_", "Seed recipes, reagents and items, in this order: what is not complete."),
+    (
+        "outputs",
+        "seed:outputs",
+        "Store what every stored recipe makes, by Blizzard's word or by its name, without asking for anything.",
+    ),
+    ("all", "seed:all_", "Seed recipes, reagents, items and outputs, in this order: what is not complete."),
 )
 _command(
     Heading.ASK,
