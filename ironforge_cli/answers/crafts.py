@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.market.crafting import Craft, Crafter, Made
-    from ironforge_cli.market.crafting_costs import Plan
+    from ironforge_cli.market.crafting_costs import CraftingPlan
     from ironforge_cli.regions import Region
 
 THIN_MARKET: Final = "thin_market"
@@ -71,7 +71,7 @@ class Figured:
 
     row: Crafted
     craft: Craft
-    plan: Plan
+    plan: CraftingPlan
     made: Made | None
     price: float | None
     """The newest `cheapest_15_percent_price` of what is made, copper."""
@@ -144,9 +144,7 @@ def _of_region(connection: Connection, basis: Basis, recipes: Recipes, wanted: W
         if (wanted.recipes is None or one.recipe_id in wanted.recipes)
         and (wanted.items is None or any(made.item_id in wanted.items for made in one.outputs))
     ]
-    taken = {
-        option.item_id for one in recipes.crafts for slot in one.slots for option in slot.options
-    }
+    taken = {option.item_id for one in recipes.crafts for slot in one.slots for option in slot.options}
     levels = asking.levels(connection, region, at, sorted(taken))
     books = Books(levels.item_id, levels.price, levels.quantity, vendors=recipes.vendors)
     selling = _selling(connection, basis, {made.item_id for one in chosen for made in one.outputs})
@@ -160,8 +158,9 @@ def _of_region(connection: Connection, basis: Basis, recipes: Recipes, wanted: W
             workshop = workshops[craft.faction] = Workshop(own, books, wanted.crafter)
         plan = workshop.plan(craft, wanted.batch)
         outputs = [made for made in craft.outputs if wanted.items is None or made.item_id in wanted.items]
-        for made in outputs or [None]:
-            figured.append(_figured(basis, recipes, wanted, craft, plan, made, selling))
+        figured += [
+            _figured(basis, recipes, wanted, craft, plan, made=made, selling=selling) for made in outputs or [None]
+        ]
     return sorted(figured, key=_place)
 
 
@@ -200,7 +199,8 @@ def _figured(
     recipes: Recipes,
     wanted: Wanted,
     craft: Craft,
-    plan: Plan,
+    plan: CraftingPlan,
+    *,
     made: Made | None,
     selling: _Selling,
 ) -> Figured:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ironforge_cli.db.repositories import crafting, item_names
 from ironforge_cli.market.crafting import Craft, Made, Option, Slot
@@ -12,13 +12,14 @@ from ironforge_cli.market.naming import folded
 from ironforge_cli.market.outputs import is_modern
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from ironforge_cli.db.repositories.crafting import OutputRow, ReagentRow, RecipeRow, SlotRow
     from ironforge_cli.db.repositories.item_names import NamedItem
 
+_Row = TypeVar("_Row", "OutputRow", "SlotRow", "ReagentRow")
 _BEST_FIRST: Final = ("api", "file", "name")
 
 
@@ -52,7 +53,7 @@ def all_recipes(connection: Connection) -> Recipes:
     )
 
 
-def _grouped(rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - typed below
+def _grouped(rows: Iterable[_Row]) -> dict[tuple[int, str], list[_Row]]:
     return {key: list(some) for key, some in groupby(rows, key=lambda row: (row.recipe_id, row.faction))}
 
 

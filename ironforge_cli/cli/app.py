@@ -121,6 +121,11 @@ for _name, _says in (
     ("token", "Show what a token costs, over time."),
     ("spread", "Compare items of two regions, in gold and in tokens."),
     ("find", "List which items a text can mean."),
+    ("crafts", "List what is worth crafting: cost, revenue and profit of each craft, the most profit a day first."),
+    (
+        "craft",
+        "Show one craft in full: where each copper comes from, what is made and bought, and what is unknown.",
+    ),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
 _group(

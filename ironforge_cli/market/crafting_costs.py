@@ -45,7 +45,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CraftingPlan:
     """How a batch is crafted, and what that costs; copper."""
 
     lines: tuple[Line, ...]
@@ -69,15 +69,13 @@ class Workshop:
         self._makers = _makers(crafts)
         self._loop_of = loops_of(
             {
-                item: {
-                    option.item_id for craft, _ in makers for slot in craft.slots for option in slot.options
-                }
+                item: {option.item_id for craft, _ in makers for slot in craft.slots for option in slot.options}
                 for item, makers in self._makers.items()
             }
         )
         self._made: dict[tuple[int, int, frozenset[int]], tuple[float, Craft, int] | None] = {}
 
-    def plan(self, craft: Craft, batch: int) -> Plan:
+    def plan(self, craft: Craft, batch: int) -> CraftingPlan:
         """How a batch of a recipe is made at the least, and what is not known of it."""
         reasons: list[str] = [] if craft.are_slots_known else ["slots_unknown"]
         slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
@@ -95,7 +93,7 @@ class Workshop:
             required = purchases([line for line in lines if line.required], self._books)
             saved = saved_share(self._crafter.resourcefulness) * sum(one.cost for one in required)
             floor -= saved
-        return Plan(
+        return CraftingPlan(
             lines=tuple(lines),
             purchases=tuple(bought),
             cost=None if reasons else floor,

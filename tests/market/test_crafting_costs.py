@@ -16,6 +16,7 @@ from ironforge_cli.market.crafting_costs import Workshop
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+PLAIN = Crafter()
 Levels: TypeAlias = "dict[int, list[tuple[int, int]]]"
 
 
@@ -33,8 +34,8 @@ def craft(number: int, makes: int, *slots: Slot, quantity: float | None = 1, fac
     return Craft(number, faction, slots, (Made(makes, None, "api", quantity),), are_slots_known=True)
 
 
-def cost(crafts: Sequence[Craft], levels: Levels, batch: int = 1, **crafter: int) -> float | None:
-    return Workshop(crafts, books(levels), Crafter(**crafter)).plan(crafts[0], batch).cost
+def cost(crafts: Sequence[Craft], levels: Levels, batch: int = 1, crafter: Crafter = PLAIN) -> float | None:
+    return Workshop(crafts, books(levels), crafter).plan(crafts[0], batch).cost
 
 
 def units_of(levels: Levels, item: int, wanted: int) -> float:
@@ -150,7 +151,7 @@ def test_a_rank_that_is_asked_for_holds_for_ranked_reagents_alone() -> None:
     levels = {21: [(1, 9)], 22: [(9, 9)], 30: [(5, 9)]}
     one = [craft(1, 10, ranked, slot(30))]
     assert cost(one, levels) == 6
-    assert cost(one, levels, rank=2) == 14
+    assert cost(one, levels, crafter=Crafter(rank=2)) == 14
     plan = Workshop(one, books(levels), Crafter(rank=3)).plan(one[0], 1)
     assert (plan.cost, plan.cost_floor, plan.reasons) == (None, 5, ("rank_unknown",))
 
@@ -174,4 +175,4 @@ def test_optional_reagents_are_left_out_unless_asked_for_and_nothing_is_saved_of
     one = [craft(1, 10, slot(20), slot(30, required=False))]
     levels = {20: [(1_000, 5)], 30: [(500, 5)]}
     assert cost(one, levels) == 1_000
-    assert cost(one, levels, fills_optional=True, resourcefulness=180) == 1_440
+    assert cost(one, levels, crafter=Crafter(fills_optional=True, resourcefulness=180)) == 1_440

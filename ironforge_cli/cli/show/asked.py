@@ -237,7 +237,10 @@ def head(key: str) -> str:
 def _column(key: str) -> Column:
     kind = _KINDS.get(key, _Kind(_plain))
     return Column(
-        head(key), right=kind.right, is_cut=key in {"name", "item_class"}, style="bold" if key == "name" else ""
+        head(key),
+        right=kind.right,
+        is_cut=key in {"name", "item_name", "item_class", "reasons"},
+        style="bold" if key == "name" else "",
     )
 
 
@@ -261,6 +264,10 @@ def _plain(value: Any) -> str:
             return iso(value)
         case _:
             return str(value)
+
+
+def _listed(value: Sequence[str]) -> str:
+    return ", ".join(value)
 
 
 def _region(value: Any) -> str:
@@ -299,6 +306,14 @@ _MONEY: Final = {
     "price_then": "then",
     "price_now": "now",
     "gain": "",
+    "revenue": "",
+    "cost_floor": "cost floor",
+    "revenue_floor": "revenue floor",
+    "profit": "",
+    "profit_per_day": "profit/day",
+    "profit_per_day_low": "profit/day low",
+    "profit_per_day_high": "profit/day high",
+    "dearest": "",
     "price_a": "price a",
     "price_b": "price b",
 }
@@ -328,6 +343,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     **{key: _Kind(_tokens, called, right=True) for key, called in (("tokens_a", "tokens a"), ("tokens_b", "tokens b"))},
     "ratio": _Kind(_ratio, right=True),
     "rank": _Kind(rank),
+    "reasons": _Kind(_listed),
     "item_id": _Kind(_plain, "id", right=True),
     "item_level": _Kind(_plain, "level", right=True),
     "item_class": _Kind(_plain, "class"),
