@@ -103,6 +103,11 @@ _group(
         "seed:outputs",
         "Store what every stored recipe makes, by Blizzard's word or by its name, without asking for anything.",
     ),
+    (
+        "import",
+        "seed_import:import_",
+        "Import what recipes make and take, ranks and vendors' prices from files: each source replaces itself.",
+    ),
     ("all", "seed:all_", "Seed recipes, reagents, items and outputs, in this order: what is not complete."),
 )
 _command(

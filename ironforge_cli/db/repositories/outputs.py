@@ -131,3 +131,50 @@ def replace_outputs(
 def count_outputs(connection: Connection) -> int:
     """How many rows say what recipes make."""
     return int(_execute(connection, text("SELECT count(*) FROM recipe_outputs")).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOption:
+    """That an item fits into a slot of a recipe, and who says so."""
+
+    recipe_id: int
+    faction: str
+    slot: int
+    item_id: int
+    source: str
+    """`api` or `file`."""
+    detail: str
+    rank: int | None
+    quantity: int | None
+    required: bool | None
+
+
+_STORE_SLOTS: Final = text(
+    "INSERT INTO recipe_slots (recipe_id, faction, slot, item_id, source, detail, rank, quantity, required)"
+    " SELECT new.* FROM unnest(CAST(:recipes AS int[]), CAST(:factions AS text[]), CAST(:slots AS int[]),"
+    "  CAST(:items AS int[]), CAST(:sources AS text[]), CAST(:details AS text[]), CAST(:ranks AS smallint[]),"
+    "  CAST(:quantities AS int[]), CAST(:required AS boolean[]))"
+    "  AS new (recipe_id, faction, slot, item_id, source, detail, rank, quantity, required)"
+    " JOIN recipes ON recipes.id = new.recipe_id AND recipes.faction = new.faction"
+)
+
+
+def replace_slots(connection: Connection, options: Sequence[SlotOption], *, source: str, detail: str) -> None:
+    """Write what somebody says that recipes take in place of what they said, in the caller's transaction."""
+    statement = text("DELETE FROM recipe_slots WHERE source = :source AND detail = :detail")
+    _execute(connection, statement, {"source": source, "detail": detail})
+    _execute(
+        connection,
+        _STORE_SLOTS,
+        {
+            "recipes": [one.recipe_id for one in options],
+            "factions": [one.faction for one in options],
+            "slots": [one.slot for one in options],
+            "items": [one.item_id for one in options],
+            "sources": [one.source for one in options],
+            "details": [one.detail for one in options],
+            "ranks": [one.rank for one in options],
+            "quantities": [one.quantity for one in options],
+            "required": [one.required for one in options],
+        },
+    )
