@@ -74,6 +74,12 @@ class Books:
             found = self._bought[key] = self._buy(item_id, units)
         return found
 
+    def floor(self, item_id: int) -> int | None:
+        """The price of the cheapest unit; None where there is none."""
+        start, end = self._places.get(item_id, (0, 0))
+        there = [int(self._price[start])] if end > start else []
+        return min([*there, self._vendors[item_id]] if item_id in self._vendors else there, default=None)
+
     def _buy(self, item_id: int, wanted: int) -> Purchase:
         shelf = self._shelf(item_id)
         vendor = self._vendors.get(item_id)

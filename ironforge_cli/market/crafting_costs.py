@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 40
 """Crafts within crafts: deeper ones are bought."""
 _SMALL_LOOP: Final = 8
-_LARGE_LOOP_DEPTH: Final = 3
+_LARGE_LOOP_DEPTH: Final = 2
 """Of loops of more items than a small one's only so many crafts in a row are tried: their paths are too many."""
 
 
@@ -73,7 +73,10 @@ class Workshop:
                 for item, makers in self._makers.items()
             }
         )
-        self._made: dict[tuple[int, int, frozenset[int]], tuple[float, Craft, int] | None] = {}
+        self._least_crafts: dict[int, float] = {}
+        self._least_units: dict[int, float] = {}
+        self._places: dict[int, list[tuple[int, list[int]]]] = {}
+        self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
 
     def plan(self, craft: Craft, batch: int) -> CraftingPlan:
         """How a batch of a recipe is made at the least, and what is not known of it."""
@@ -171,43 +174,107 @@ class Workshop:
 
     def _least(self, item: int, units: int, path: frozenset[int]) -> float | None:
         """What units of an item cost by themselves, bought or made; None where neither is known."""
+        making = self._making(item, units, path) if item in self._makers else None
+        if making is not None:
+            return making[0]
         buying = self._books.buy(item, units)
-        making = self._making(item, units, path)
-        if buying.is_whole:
-            return buying.cost if making is None else min(buying.cost, making[0])
-        return None if making is None else making[0]
+        return buying.cost if buying.units >= units else None
 
     def _making(self, item: int, units: int, path: frozenset[int]) -> tuple[float, Craft, int] | None:
-        """What making units of an item costs at the least, by which recipe, and how many crafts that are."""
+        """What making units of an item costs, by which recipe, and in how many crafts; where buying costs more."""
         makers = self._makers.get(item)
         if not makers or item in path or len(path) > _DEEPEST:
+            return None
+        if not self._least_units:
+            self._least_units = self._found_least_units()
+        buying = self._books.buy(item, units)
+        least = buying.cost if buying.is_whole else math.inf
+        if least <= self._least_units.get(item, 0) * units or all(
+            self._least_of_craft(craft) * math.ceil(units / quantity) >= least for craft, quantity in makers
+        ):
             return None
         loop = self._loop_of.get(item, frozenset())
         entered = path & loop
         if len(loop) > _SMALL_LOOP and len(entered) >= _LARGE_LOOP_DEPTH:
             return None
-        key = item, units, entered
+        # On the last crafts of a large loop all else is bought: then it is all one what was on the way.
+        key = item, units, len(entered) if len(loop) > _SMALL_LOOP else entered
         if key not in self._made:
             found: tuple[float, Craft, int] | None = None
             for craft, quantity in makers:
                 times = math.ceil(units / quantity)
-                cost = self._cost(craft, times, path | {item})
-                if cost is not None and (found is None or cost < found[0]):
-                    found = cost, craft, times
+                if self._least_of_craft(craft) * times >= least:
+                    continue
+                cost = self._cost(craft, times, path | {item}, least)
+                if cost is not None:
+                    found, least = (cost, craft, times), cost
             self._made[key] = found
         return self._made[key]
 
-    def _cost(self, craft: Craft, crafts: int, path: frozenset[int]) -> float | None:
-        """What so many crafts cost, each reagent by itself; None where anything of it is not known."""
-        if any(self._reason_against(slot) for slot in craft.slots if slot.required or self._crafter.fills_optional):
-            return None
+    def _cost(self, craft: Craft, crafts: int, path: frozenset[int], most: float) -> float | None:
+        """What so many crafts cost, each reagent by itself; None where that is not known, or not below `most`."""
+        known = self._places[id(craft)]
         total = 0.0
-        for (item, _), units in self._taken(craft, crafts, path).items():
-            cost = self._least(item, units, path)
+        taken: dict[int, int] = {}
+        # Slots each by itself first: together they cost no less, since one book serves all of an item.
+        for quantity, options in known:
+            units = quantity * crafts
+            item, cost = options[0], self._least(options[0], units, path)
+            for other in options[1:]:
+                another = self._least(other, units, path)
+                if another is not None and (cost is None or (another, other) < (cost, item)):
+                    item, cost = other, another
             if cost is None:
                 return None
             total += cost
-        return total
+            if total >= most:
+                return None
+            taken[item] = taken.get(item, 0) + units
+        if len(taken) < len(known):
+            costs = [self._least(item, units, path) for item, units in taken.items()]
+            total = math.inf if None in costs else sum(cost for cost in costs if cost is not None)
+        return total if known and total < most else None
+
+    def _least_of_craft(self, craft: Craft) -> float:
+        """What one craft costs at the very least, at the first unit's price of everything."""
+        found = self._least_crafts.get(id(craft))
+        if found is None:
+            unit, known = self._least_units, self._places.setdefault(id(craft), self._known_places(craft))
+            found = sum(quantity * min(unit.get(item, math.inf) for item in items) for quantity, items in known)
+            self._least_crafts[id(craft)] = found
+        return found
+
+    def _found_least_units(self) -> dict[int, float]:
+        """What a unit of each item costs at the very least, bought or made in any depth.
+
+        It only tells what need not be looked at: no purchase and no craft can cost less.
+        """
+        makers = [
+            (item, quantity, known)
+            for item, some in self._makers.items()
+            for craft, quantity in some
+            if (known := self._places.setdefault(id(craft), self._known_places(craft)))
+        ]
+        items = {item for _, _, known in makers for _, options in known for item in options} | self._makers.keys()
+        unit = {item: math.inf if (price := self._books.floor(item)) is None else float(price) for item in items}
+        is_lower = False
+        for _ in range(_DEEPEST + 1):
+            is_lower = False
+            for item, quantity, known in makers:
+                cost = sum(units * min(unit[option] for option in options) for units, options in known) / quantity
+                if cost < unit[item]:
+                    unit[item], is_lower = cost, True
+            if not is_lower:
+                break
+        # What still falls after so many crafts falls in a loop: of these nothing is known.
+        return dict.fromkeys(unit, 0.0) if is_lower else unit
+
+    def _known_places(self, craft: Craft) -> list[tuple[int, list[int]]]:
+        """Units and options of each slot that is filled; none where anything of them is not known."""
+        slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
+        if any(self._reason_against(slot) for slot in slots):
+            return []
+        return [(slot.quantity or 0, self._options(slot)) for slot in slots]
 
 
 def purchases(lines: Iterable[Line], books: Books) -> list[Purchase]:
