@@ -5,7 +5,7 @@ Multicraft and resourcefulness are an approximation that the addon CraftSim publ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ironforge_cli.market.worth import AFTER_THE_CUT
@@ -39,6 +39,12 @@ class Slot:
     required: bool
     is_ranked: bool = False
     """Whether the options are ranks of one thing."""
+    item_ids: tuple[int, ...] = field(init=False)
+    """Those of the options."""
+
+    def __post_init__(self) -> None:
+        """Note the options' items once: over all recipes they are asked for by the hundred thousand."""
+        object.__setattr__(self, "item_ids", tuple(one.item_id for one in self.options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Workshop:
         )
         self._least_crafts: dict[int, float] = {}
         self._least_units: dict[int, float] = {}
-        self._places: dict[int, list[tuple[int, list[int]]]] = {}
+        self._places: dict[int, list[tuple[int, Sequence[int]]]] = {}
         self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
 
     def plan(self, craft: Craft, batch: int) -> CraftingPlan:
@@ -111,9 +111,11 @@ class Workshop:
             return "slots_unknown"
         return None if self._options(slot) else "rank_unknown"
 
-    def _options(self, slot: Slot) -> list[int]:
+    def _options(self, slot: Slot) -> Sequence[int]:
         rank = self._crafter.rank
-        return [one.item_id for one in slot.options if rank is None or not slot.is_ranked or one.rank == rank]
+        if rank is None:
+            return slot.item_ids
+        return [one.item_id for one in slot.options if not slot.is_ranked or one.rank == rank]
 
     def _settled(self, craft: Craft, batch: int, path: frozenset[int]) -> list[Line]:
         """What a batch takes, each decided upon by itself; made things are bought where that costs less in all."""
@@ -269,7 +271,7 @@ class Workshop:
         # What still falls after so many crafts falls in a loop: of these nothing is known.
         return dict.fromkeys(unit, 0.0) if is_lower else unit
 
-    def _known_places(self, craft: Craft) -> list[tuple[int, list[int]]]:
+    def _known_places(self, craft: Craft) -> list[tuple[int, Sequence[int]]]:
         """Units and options of each slot that is filled; none where anything of them is not known."""
         slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
         if any(self._reason_against(slot) for slot in slots):

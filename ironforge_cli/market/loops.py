@@ -44,9 +44,10 @@ def loops_of(edges: Mapping[int, Collection[int]]) -> dict[int, frozenset[int]]:
                 if walk:
                     low[walk[-1][0]] = min(low[walk[-1][0]], low[node])
                 if low[node] == number[node]:
-                    place = stack.index(node)
-                    members = frozenset(stack[place:])
-                    del stack[place:]
+                    popped = [stack.pop()]
+                    while popped[-1] != node:
+                        popped.append(stack.pop())
+                    members = frozenset(popped)
                     on_stack -= members
                     if len(members) > 1:
                         found.update(dict.fromkeys(members, members))

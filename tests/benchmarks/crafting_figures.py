@@ -1,7 +1,7 @@
 """What `ironforge crafts` takes over a whole market: 9,700 recipes, 12,000 items, a book of 350,000 auctions.
 
 Run it with `uv run python -m tests.benchmarks.crafting_figures`. All is made in SQL: half of the recipes take six
-reagents by Blizzard's word, half five slots of three ranks by a file's. Most of what they take can be crafted itself, in
+reagents by Blizzard's word, half five slots of three ranks by a file's. Most of what they take can be crafted too, in
 one large loop.
 """
 
