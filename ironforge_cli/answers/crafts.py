@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ironforge_cli.market.crafting_costs import CraftingPlan
     from ironforge_cli.regions import Region
 
+_MANY: Final = 500
 THIN_MARKET: Final = "thin_market"
 """A mark alone: such a row stays in the ranking."""
 
@@ -189,8 +190,10 @@ def _selling(connection: Connection, basis: Basis, items: Iterable[int]) -> _Sel
     fits[fits] = numbers[place[fits]] == newest.item_id[fits]
     price[place[fits]] = newest.cheapest_15_percent_price[fits]
     auctions[place[fits]] = newest.num_auctions[fits]
-    usual = worth_of(connection, region, at, numbers).usual_price
-    sold = daily_sales(connection, region, at, numbers)
+    # Of thousands of items all are read at once: the server looks each of a long list up by itself.
+    is_all = len(numbers) > _MANY
+    usual = worth_of(connection, region, at, numbers, is_all=is_all).usual_price
+    sold = daily_sales(connection, region, at, numbers, is_all=is_all)
     return _Selling(numbers, price, auctions, usual, sold.low, sold.estimated, sold.high)
 
 
