@@ -90,7 +90,7 @@ _command(
 _group(
     Heading.COLLECT,
     "seed",
-    "Recipes, reagents and items: complete, and resumable.",
+    "Recipes, reagents, items and what recipes make: complete, and resumable.",
     ("recipes", "seed:recipes", "Store every recipe of every profession and skill tier, profession by profession."),
     ("reagents", "seed:reagents", "Store what every stored recipe takes, without asking for anything."),
     (
@@ -98,7 +98,17 @@ _group(
         "seed:items",
         "Store the name and kind of every item that a recipe takes or makes, or that was ever in a snapshot.",
     ),
-    ("all", "seed:all_", "Seed recipes, reagents and items, in this order: what is not complete."),
+    (
+        "outputs",
+        "seed:outputs",
+        "Store what every stored recipe makes, by Blizzard's word or by its name, without asking for anything.",
+    ),
+    (
+        "import",
+        "seed_import:import_",
+        "Import what recipes make and take, ranks and vendors' prices from files: each source replaces itself.",
+    ),
+    ("all", "seed:all_", "Seed recipes, reagents, items and outputs, in this order: what is not complete."),
 )
 _command(
     Heading.ASK,
@@ -117,6 +127,11 @@ for _name, _says in (
     ("spread", "Compare items of two regions, in gold and in tokens."),
     ("explain", "Show the arithmetic of each figure of an item, step by step."),
     ("find", "List which items a text can mean."),
+    ("crafts", "List what is worth crafting: cost, revenue and profit of each craft, the most profit a day first."),
+    (
+        "craft",
+        "Show one craft in full: where each copper comes from, what is made and bought, and what is unknown.",
+    ),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
 _group(

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
+from ironforge_cli.db import crafting_tables
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
@@ -46,7 +47,7 @@ _Real: Double[float] = Double()
 REGION_NAMES = tuple(region.value for region in Region)
 FACTIONS = ("Neutral", "Alliance", "Horde")
 SNAPSHOT_SOURCES = ("live", "file", "spool", "quarantine")
-SEEDER_TYPES = ("recipe", "reagent", "item")
+SEEDER_TYPES = ("recipe", "reagent", "item", "output")
 NOT_SHOWN_KINDS = ("recipe", "item")
 LOG_STATUSES = ("running", "success", "no_change", "rejected", "failed", "locked", "spooled", "cancelled")
 BENCHMARK_STATUSES = ("success", "partial", "failed", "locked", "cancelled")
@@ -306,6 +307,7 @@ RECIPES = Table(
     Column("name", Text, comment="in the configured locale"),
     Column("profession", Text, comment="such as Alchemy"),
     Column("skill_tier", Text, comment="such as Dragon Isles Alchemy"),
+    Column("skill_tier_id", Integer, comment="Blizzard's number of the tier, which rises with the game's eras"),
     Column(
         "crafted_item_id", Integer, comment="null where Blizzard names none, as for every recipe since Dragonflight"
     ),
@@ -344,6 +346,7 @@ ITEMS = Table(
     Column("quality", Text, comment="such as Rare"),
     Column("build", Text, comment="the game's build that it was read of; null where it is to be read again"),
     Column("locale", Text, comment="of the name"),
+    Column("crafting_category_id", Integer, comment="which slots of recipes it fits into; null where nothing says so"),
     comment="Names and kinds of items",
 )
 
@@ -357,6 +360,12 @@ ITEM_RANKS = Table(
     CheckConstraint("rank BETWEEN 1 AND 5", name="rank"),
     comment="Crafting ranks of items, by who says so",
 )
+
+RECIPE_OUTPUTS = crafting_tables.recipe_outputs(METADATA)
+RECIPE_SLOTS = crafting_tables.recipe_slots(METADATA)
+SLOT_CATEGORIES = crafting_tables.slot_categories(METADATA)
+VENDOR_PRICES = crafting_tables.vendor_prices(METADATA)
+IMPORTS = crafting_tables.imports(METADATA)
 
 NOT_SHOWN = Table(
     "not_shown",
@@ -373,7 +382,7 @@ NOT_SHOWN = Table(
 SEEDER_STATUS = Table(
     "seeder_status",
     METADATA,
-    Column("seeder_type", Text, primary_key=True, comment="recipe, reagent or item"),
+    Column("seeder_type", Text, primary_key=True, comment="recipe, reagent, item or output"),
     Column("completed", Boolean, nullable=False, server_default=false(), comment="whether all of it is there"),
     Column("completed_at", Time, comment="when it was last complete"),
     Column("build", Text, comment="the game's build that it was complete for"),

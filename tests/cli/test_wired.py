@@ -217,7 +217,8 @@ SEEDERS = {
     "recipes": ["recipes"],
     "reagents": ["reagents"],
     "items": ["items"],
-    "all": ["recipes", "reagents", "items"],
+    "outputs": ["outputs"],
+    "all": ["recipes", "reagents", "items", "outputs"],
 }
 
 
@@ -240,8 +241,8 @@ def test_only_what_asks_for_nothing_is_seeded_without_credentials(
     found = asked_of("catalogue.seed.seed")
     ended = run("seed", seeder)
     assert ended.exit_code == 78
-    assert len(found) == int(seeder == "reagents")
-    assert ("BLIZZARD_CLIENT_ID" in ended.stderr) is (seeder != "reagents")
+    assert len(found) == int(seeder in {"reagents", "outputs"})
+    assert ("BLIZZARD_CLIENT_ID" in ended.stderr) is (seeder not in {"reagents", "outputs"})
 
 
 def test_partitions_maintain(run: Run, asked_of: Callable[[str], Asked], tmp_path: Path) -> None:

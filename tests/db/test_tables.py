@@ -111,6 +111,11 @@ OWN = {
     "thinning_checks",
     "not_shown",
     "item_ranks",
+    "recipe_outputs",
+    "recipe_slots",
+    "slot_categories",
+    "vendor_prices",
+    "imports",
     *(f"{region}_commodity_price_days" for region in Region),
 }
 # What the project added: the estimator's columns and the registry of snapshots.
@@ -128,7 +133,8 @@ ADDED = {
         "new_at_floor": "bigint?",
         "evidence": "smallint?",
     },
-    "items": {"build": "text?", "locale": "text?"},
+    "items": {"build": "text?", "locale": "text?", "crafting_category_id": "integer?"},
+    "recipes": {"skill_tier_id": "integer?"},
     "seeder_status": {"build": "text?", "locale": "text?", "seen_build": "text?"},
 }
 
@@ -188,6 +194,11 @@ def definitions(shared: Database, table: str, kind: str) -> list[str]:
         ("statistics_months", "region, month"),
         ("thinning_checks", "region, until"),
         ("item_ranks", "item_id, source"),
+        ("recipe_outputs", "recipe_id, faction, item_id, source, detail"),
+        ("recipe_slots", "recipe_id, faction, slot, item_id, source, detail"),
+        ("slot_categories", "slot_type, category_id"),
+        ("vendor_prices", "item_id, source"),
+        ("imports", "source"),
         ("eu_commodity_price_days", "day, item_id"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
-from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed
+from ironforge_cli.jobs.catalogue.seed import seed
 from ironforge_cli.jobs.catalogue.work import Trial
 from ironforge_cli.jobs.evidence.pending import PendingRows
 from ironforge_cli.regions import Region
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.catalogue.work import CatalogueSource, Seeded, SeedProgress
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.clocks import TickingClock
+
+
+FROM_BLIZZARD = ("recipes", "reagents", "items")
+"""What holds Blizzard's own word; what recipes make is computed of it."""
 
 
 @contextmanager
@@ -76,10 +80,10 @@ class Seeder:
         progress: SeedProgress | None = None,
         source: CatalogueSource | None = None,
     ) -> Seeded:
-        """Run some seeders, or all of them."""
+        """Run some seeders, or all of what is Blizzard's word."""
         with self.client() as client:
             return seed(
-                wanted or SEEDERS,
+                wanted or FROM_BLIZZARD,
                 source=source or client,
                 database=self.database,
                 pending=PendingRows(self.home / "spool" / "log-rows.jsonl"),

@@ -1,4 +1,4 @@
-"""`ironforge seed`: recipes, reagents and items."""
+"""`ironforge seed`: recipes, reagents, items, and what recipes make."""
 
 from __future__ import annotations
 
@@ -85,9 +85,18 @@ items = _seeder(
     Example: ironforge seed items
     """,
 )
+outputs = _seeder(
+    ["outputs"],
+    """Store what every stored recipe makes, by Blizzard's word or by its name, without asking for anything.
+
+    Run `ironforge seed items` before it, and it again when there are new items: names tell by items that are traded.
+
+    Example: ironforge seed outputs
+    """,
+)
 all_ = _seeder(
     SEEDERS,
-    """Seed recipes, reagents and items, in this order: what is not complete.
+    """Seed recipes, reagents, items and outputs, in this order: what is not complete.
 
     When all is complete it asks for one thing, which tells whether the game has a new build.
 
@@ -99,7 +108,7 @@ all_ = _seeder(
 
 def _seeded(run: Invocation, wanted: Sequence[str], *, trial: Trial, format_: Format) -> Report:
     # Settings that are missing are told before a server is started.
-    if list(wanted) != ["reagents"]:
+    if list(wanted) not in (["reagents"], ["outputs"]):
         run.settings.credentials()
     home = run.home
     seeded = job.seed(

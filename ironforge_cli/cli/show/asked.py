@@ -251,7 +251,7 @@ def _column(key: str) -> Column:
     return Column(
         head(key),
         right=kind.right,
-        is_cut=key in {"name", "item_class"},
+        is_cut=key in {"name", "item_name", "item_class", "reasons"},
         # What a narrow table can do without, where cut names are not enough.
         goes=key in {"snapshots", "total_quantity"},
         style="bold" if key == "name" else "",
@@ -278,6 +278,10 @@ def _plain(value: Any) -> str:
             return iso(value)
         case _:
             return str(value)
+
+
+def _listed(value: Sequence[str]) -> str:
+    return ", ".join(value)
 
 
 def _region(value: Any) -> str:
@@ -316,6 +320,14 @@ _MONEY: Final = {
     "price_then": "then",
     "price_now": "now",
     "gain": "",
+    "revenue": "",
+    "cost_floor": "cost floor",
+    "revenue_floor": "revenue floor",
+    "profit": "",
+    "profit_per_day": "profit/day",
+    "profit_per_day_low": "profit/day low",
+    "profit_per_day_high": "profit/day high",
+    "dearest": "",
     "price_a": "price a",
     "price_b": "price b",
 }
@@ -345,6 +357,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     **{key: _Kind(_tokens, called, right=True) for key, called in (("tokens_a", "tokens a"), ("tokens_b", "tokens b"))},
     "ratio": _Kind(_ratio, right=True),
     "rank": _Kind(rank),
+    "reasons": _Kind(_listed),
     "item_id": _Kind(_plain, "id", right=True),
     "item_level": _Kind(_plain, "level", right=True),
     "item_class": _Kind(_plain, "class"),

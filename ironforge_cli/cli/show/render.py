@@ -107,6 +107,8 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
         match value:
             case dict():
                 row |= {f"{key}_{name}": one for name, one in flat(value).items()}  # pyright: ignore[reportUnknownArgumentType] - any dictionary
+            case list() if key == "reasons":
+                row[key] = ";".join(value)  # pyright: ignore[reportUnknownArgumentType] - strings alone
             case list() if all(isinstance(one, str) and " " not in one for one in value):  # pyright: ignore[reportUnknownVariableType] - any list
                 row[key] = " ".join(value)  # pyright: ignore[reportUnknownArgumentType] - strings alone
             case list():
@@ -173,12 +175,14 @@ def plain(text: object) -> Text:
 def gold(copper: float | None) -> str:
     """Copper as a person reads it: gold, with silver and copper where the price is small.
 
-    >>> gold(285_123_0000), gold(12_3456), gold(99), gold(None)
-    ('285,123g', '12g 34s 56c', '99c', '-')
+    >>> gold(285_123_0000), gold(12_3456), gold(99), gold(None), gold(-1_50_00)
+    ('285,123g', '12g 34s 56c', '99c', '-', '-1g 50s')
     """
     if copper is None:
         return "-"
     whole = round(copper)
+    if whole < 0:
+        return f"-{gold(-whole)}"
     if whole >= 100 * _COPPER_IN_GOLD:
         return f"{whole / _COPPER_IN_GOLD:,.0f}g"
     coins = ((whole // _COPPER_IN_GOLD, "g"), (whole // 100 % 100, "s"), (whole % 100, "c"))

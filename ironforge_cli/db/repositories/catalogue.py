@@ -63,6 +63,7 @@ class PlacedRecipe:
     skill_tier: str | None
     listed_name: str | None
     """Its name in the list, for where it has none of its own."""
+    skill_tier_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,18 +210,19 @@ def forget_not_shown(connection: Connection, kind: str, ids: Collection[int] | N
 
 
 _STORE_RECIPES: Final = text(
-    "INSERT INTO recipes AS old (id, faction, name, profession, skill_tier, crafted_item_id, data)"
-    " SELECT id, faction, name, profession, skill_tier, crafted_item_id, CAST(data AS jsonb)"
+    "INSERT INTO recipes AS old (id, faction, name, profession, skill_tier, skill_tier_id, crafted_item_id, data)"
+    " SELECT id, faction, name, profession, skill_tier, skill_tier_id, crafted_item_id, CAST(data AS jsonb)"
     " FROM unnest(CAST(:ids AS int[]), CAST(:factions AS text[]), CAST(:names AS text[]),"
-    "  CAST(:professions AS text[]), CAST(:skill_tiers AS text[]), CAST(:crafted AS int[]), CAST(:data AS text[]))"
-    "  AS new (id, faction, name, profession, skill_tier, crafted_item_id, data)"
+    "  CAST(:professions AS text[]), CAST(:skill_tiers AS text[]), CAST(:skill_tier_ids AS int[]),"
+    "  CAST(:crafted AS int[]), CAST(:data AS text[]))"
+    "  AS new (id, faction, name, profession, skill_tier, skill_tier_id, crafted_item_id, data)"
     " ORDER BY id, faction"
     " ON CONFLICT (id, faction) DO UPDATE SET name = excluded.name, profession = excluded.profession,"
-    "  skill_tier = excluded.skill_tier, crafted_item_id = excluded.crafted_item_id, data = excluded.data,"
-    "  updated_at = now()"
-    " WHERE (old.name, old.profession, old.skill_tier, old.crafted_item_id, old.data)"
-    "  IS DISTINCT FROM (excluded.name, excluded.profession, excluded.skill_tier, excluded.crafted_item_id,"
-    "  excluded.data)"
+    "  skill_tier = excluded.skill_tier, skill_tier_id = excluded.skill_tier_id,"
+    "  crafted_item_id = excluded.crafted_item_id, data = excluded.data, updated_at = now()"
+    " WHERE (old.name, old.profession, old.skill_tier, old.skill_tier_id, old.crafted_item_id, old.data)"
+    "  IS DISTINCT FROM (excluded.name, excluded.profession, excluded.skill_tier, excluded.skill_tier_id,"
+    "  excluded.crafted_item_id, excluded.data)"
     # A row that was there before was locked by this transaction for its update.
     " RETURNING (xmax = 0) AS is_new"
 )
@@ -253,6 +255,7 @@ def store_recipes(connection: Connection, recipes: Sequence[PlacedRecipe]) -> Ch
                 "names": [placed.recipe.name or placed.listed_name for placed in recipes],
                 "professions": [placed.profession for placed in recipes],
                 "skill_tiers": [placed.skill_tier for placed in recipes],
+                "skill_tier_ids": [placed.skill_tier_id for placed in recipes],
                 "crafted": [placed.recipe.crafted_item_id for placed in recipes],
                 "data": [msgspec.json.encode(placed.recipe.answer).decode() for placed in recipes],
             },

@@ -27,7 +27,7 @@ class SeederState:
     """How one seeder stands."""
 
     seeder: str
-    """recipe, reagent or item."""
+    """recipe, reagent, item or output."""
     completed: bool
     """Whether all of it is there, for the newest build that was seen."""
     completed_at: datetime | None

@@ -59,6 +59,7 @@ class _Listed:
     id: int
     name: str | None
     skill_tier: str | None
+    skill_tier_id: int
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ def _listings(work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecu
         found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build).value
         if not found.recipes and not work.trial.is_partial:
             found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build, anew=True).value
-        return [_Listed(entry.id, entry.name, found.name or tier.name) for entry in found.recipes]
+        return [_Listed(entry.id, entry.name, found.name or tier.name, tier.id) for entry in found.recipes]
 
     asked = [pool.submit(tiers_of, listing.profession) for listing in listings]
     tiers: list[tuple[_Listing, Future[list[_Listed]]]] = []
@@ -292,6 +293,7 @@ def _store(work: Work, listing: _Listing, answers: Sequence[_AskedRecipe], *, ta
             profession=listing.profession.name,
             skill_tier=entry.skill_tier,
             listed_name=entry.name,
+            skill_tier_id=entry.skill_tier_id,
         )
         for entry, answer in zip(listing.entries, answers, strict=True)
         for recipe in answer.recipes
@@ -310,6 +312,7 @@ def _store(work: Work, listing: _Listing, answers: Sequence[_AskedRecipe], *, ta
         if changes.any:
             # What they take, and which items there are, may have changed with them.
             seeders.reopen(connection, "reagent")
+            seeders.reopen(connection, "output")
     tallies.changes += changes
     skipped = Counts()
     for entry, answer in zip(listing.entries, answers, strict=True):

@@ -1,4 +1,4 @@
-"""The crafting tables from Blizzard's static data: recipes, reagents and items, complete and resumable.
+"""The crafting tables from Blizzard's static data: recipes, reagents, items and outputs, complete and resumable.
 
 Each seeder leaves rows of evidence of its own, and holds one lock that all share. What was stored is committed piece by
 piece, and what was answered is in the HTTP cache, so that a run that was ended anyhow is continued by the next.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.db import locks, schema
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, LockedError, UsageError
 from ironforge_cli.jobs.catalogue.items import seed_items
+from ironforge_cli.jobs.catalogue.outputs import seed_outputs
 from ironforge_cli.jobs.catalogue.reagents import seed_reagents
 from ironforge_cli.jobs.catalogue.recipes import seed_recipes
 from ironforge_cli.jobs.catalogue.work import Seeded, SeededPart, SeedOutcome, Trial, Unseen, Work, extra_data
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Clock
     from ironforge_cli.regions import Region
 
-SEEDERS: Final = ("recipes", "reagents", "items")
+SEEDERS: Final = ("recipes", "reagents", "items", "outputs")
 """In the order in which each needs the ones before it."""
 
 _RUNS: Final[Mapping[str, Callable[[Work], SeededPart]]] = {
     "recipes": seed_recipes,
     "reagents": seed_reagents,
     "items": seed_items,
+    "outputs": seed_outputs,
 }
 # What ends one seeder would end the next as well.
 _ENDS: Final = {

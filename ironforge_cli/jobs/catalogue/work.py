@@ -110,7 +110,7 @@ class SeededPart:
     """How one seeder's run ended."""
 
     seeder: str
-    """recipes, reagents or items."""
+    """recipes, reagents, items or outputs."""
     outcome: SeedOutcome
     status: ExitStatus
     build: str | None = None

@@ -35,7 +35,8 @@ SELF_CHECK_FACTOR: Final = 2
 SELF_CHECK_RISE: Final = 0.05  # Far above what it was: more than twice that, and more than 5 points above.
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
-UPKEEP: Final = ("partitions maintain", "seed items", "seed reagents", "seed recipes", "stats recompute")
+_SEEDING: Final = ("seed items", "seed outputs", "seed reagents", "seed recipes")
+UPKEEP: Final = ("partitions maintain", *_SEEDING, "stats recompute")
 """What else cron runs. Whatever a person runs once is that person's business: no check fails for it."""
 _GOOD: Final = frozenset({"success", "no_change"})
 

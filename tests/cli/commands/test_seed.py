@@ -35,8 +35,13 @@ def test_seed_all_tells_what_each_seeder_did(
     result = run("seed", "all", "--format", "json", **variables)
     assert result.exit_code == ExitStatus.DONE, result.stderr
     assert crafts.held(database) == crafts.expected(sandbox.catalogue)
-    recipes, reagents, items = json.loads(result.stdout)
-    assert [part["seeder"] for part in (recipes, reagents, items)] == ["recipes", "reagents", "items"]
+    recipes, reagents, items, outputs = json.loads(result.stdout)
+    assert [part["seeder"] for part in (recipes, reagents, items, outputs)] == [
+        "recipes",
+        "reagents",
+        "items",
+        "outputs",
+    ]
     assert list(recipes) == [
         *("seeder", "outcome", "build", "rows", "inserted", "updated", "deleted", "skipped", "counted"),
         *("requests", "cache_hits", "seconds", "message"),
@@ -51,7 +56,7 @@ def test_seed_all_tells_what_each_seeder_did(
     again = run("-q", "seed", "all", **variables)
     assert again.exit_code == ExitStatus.DONE
     assert (again.stdout, again.stderr) == ("", "")
-    assert run("seed", "all", **variables).stdout.split().count("current") == 3
+    assert run("seed", "all", **variables).stdout.split().count("current") == 4
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])

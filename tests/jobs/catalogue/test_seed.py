@@ -25,7 +25,8 @@ CURRENT = [SeedOutcome.CURRENT] * 3
 
 def states(seeder: Seeder) -> dict[str, SeederState]:
     with seeder.database.connect() as connection:
-        return seeders.seeder_states(connection)
+        found = seeders.seeder_states(connection)
+    return {name: state for name, state in found.items() if name != "output"}
 
 
 def changed(catalogue: Catalogue, **recipes: InventedRecipe | None) -> Catalogue:

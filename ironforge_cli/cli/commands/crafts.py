@@ -1,0 +1,132 @@
+"""`ironforge crafts`: what is worth crafting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from ironforge_cli.answers import crafts as answers
+from ironforge_cli.answers.answer import Asking, MarketAnswer
+from ironforge_cli.cli.frame.asking import FoundAnswer, money, question
+from ironforge_cli.errors import UsageError
+from ironforge_cli.market.crafting import Crafter
+from ironforge_cli.market.naming import folded
+from ironforge_cli.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ironforge_cli.answers.recipes import Recipes
+
+_MOST_CRAFTS: Final = 1_000_000
+_HIGHEST_RATING: Final = 100_000
+_MOST_NAMED: Final = 8
+
+Batch = Annotated[
+    int, typer.Option("--batch", metavar="N", min=1, max=_MOST_CRAFTS, help="So many crafts, all bought for at once.")
+]
+Rank = Annotated[
+    int | None,
+    typer.Option("--rank", metavar="RANK", min=1, max=5, help="Reagents of this rank; without it the cheapest."),
+]
+Multicraft = Annotated[
+    int, typer.Option("--multicraft", metavar="RATING", min=0, max=_HIGHEST_RATING, help="The crafter's rating.")
+]
+Resourcefulness = Annotated[
+    int, typer.Option("--resourcefulness", metavar="RATING", min=0, max=_HIGHEST_RATING, help="The crafter's rating.")
+]
+Optional = Annotated[
+    bool, typer.Option("--optional", help="Put in optional and finishing reagents too, the cheapest that fit.")
+]
+Profession = Annotated[str | None, typer.Option("--profession", metavar="NAME", help="One profession alone.")]
+Tier = Annotated[
+    str | None, typer.Option("--tier", metavar="NAME", help="Skill tiers whose name holds this, or one by its number.")
+]
+MinProfit = Annotated[
+    Any, typer.Option("--min-profit", parser=money, metavar="GOLD", help="Batches that earn at least this.")
+]
+MinSold = Annotated[
+    float | None,
+    typer.Option("--min-sold", metavar="UNITS", min=0, max=10**12, help="Items of which so many sell a day."),
+]
+All = Annotated[bool, typer.Option("--all", help="Also crafts of which anything is unknown, below the others.")]
+
+COLUMNS: Final = (
+    *("region", "name", "item_id", "rank", "quantity", "cost", "revenue", "profit"),
+    *("profit_per_day_low", "profit_per_day", "profit_per_day_high", "sold_per_day", "reasons"),
+)
+
+
+@question
+def crafts(
+    asking: Asking,
+    *,
+    profession: Profession = None,
+    tier: Tier = None,
+    batch: Batch = 1,
+    min_profit: MinProfit = None,
+    min_sold: MinSold = None,
+    rank: Rank = None,
+    multicraft: Multicraft = 0,
+    resourcefulness: Resourcefulness = 0,
+    optional: Optional = False,
+    all_: All = False,
+) -> FoundAnswer:
+    """List what is worth crafting: cost, revenue and profit of each craft, the most profit a day first.
+
+    A craft of which a price, a slot, a yield or the output is unknown is not listed without --all.
+
+    Example: ironforge crafts --profession Alchemy --region eu
+    Example: ironforge crafts --batch 20 --min-profit 500 --min-sold 10
+    Example: ironforge crafts --all --columns name,profit,reasons
+    """
+    crafter = Crafter(multicraft=multicraft, resourcefulness=resourcefulness, rank=rank, fills_optional=optional)
+    found = answers.crafts(asking, answers.Wanted(crafter=crafter, batch=batch))
+    chosen = _chosen(found.recipes, profession=profession, tier=tier)
+    figured = [one for one in found.figured if (one.row.recipe_id, one.row.faction) in chosen]
+    kept = answers.without(figured, min_profit=min_profit, min_sold=min_sold)
+    rows = tuple(one.row for one in kept if all_ or one.row.is_ranked)
+    return FoundAnswer(
+        MarketAnswer(rows=rows, bases=found.bases),
+        answers.Crafted,
+        COLUMNS,
+        empty="Nothing that is known whole earns that.",
+        below=(*found.notes, *(() if all_ else _left_out(figured))),
+    )
+
+
+def _left_out(figured: Iterable[answers.Figured]) -> list[str]:
+    rows = [one for one in figured if not one.row.is_ranked]
+    if not rows:
+        return []
+    why = ", ".join(f"{reason} {number:,}" for reason, number in answers.counted_reasons(rows).items())
+    return [f"{counted(len(rows), 'row')} left out (--all shows them), by reason: {why}."]
+
+
+def _chosen(recipes: Recipes, *, profession: str | None, tier: str | None) -> set[tuple[int, str]]:
+    """The recipes of a profession and of tiers. Raises `UsageError` where there are none such."""
+    rows = recipes.rows
+    chosen = set(rows)
+    if profession is not None:
+        chosen = {key for key in chosen if folded(rows[key].profession or "") == folded(profession)}
+        _require(chosen, "--profession", profession, {row.profession for row in rows.values()})
+    if tier is not None:
+        of_tier = {
+            key
+            for key in chosen
+            if str(rows[key].skill_tier_id) == tier.strip() or folded(tier) in folded(rows[key].skill_tier or "")
+        }
+        _require(of_tier, "--tier", tier, {rows[key].skill_tier for key in chosen})
+        chosen = of_tier
+    return chosen
+
+
+def _require(found: set[tuple[int, str]], option: str, given: str, known: set[str | None]) -> None:
+    if found:
+        return
+    names = sorted(name for name in known if name)
+    if not names:
+        raise UsageError(f"{option}: no recipe is stored yet; `ironforge seed all` fetches them.")
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    raise UsageError(f"{option} {given!r} has no recipe: there are {', '.join(names[:_MOST_NAMED])}{more}.")

@@ -1,0 +1,329 @@
+"""What crafts cost: each reagent bought or made, whichever is cheaper, and all that is bought costed once.
+
+A reagent is decided upon by itself: all its units are bought from the book's start, or made by whole crafts of one
+recipe. What the whole tree buys of an item is then costed together, since one book serves it; where that makes
+something that is made dearer than buying it, it is bought after all. Nothing is made of itself, so that loops of
+transmutations end; and a craft of which anything is unknown is never used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.market.crafting import saved_share
+from ironforge_cli.market.loops import loops_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ironforge_cli.market.books import Books, Purchase
+    from ironforge_cli.market.crafting import Craft, Crafter, Slot
+
+_DEEPEST: Final = 40
+"""Crafts within crafts: deeper ones are bought."""
+_SMALL_LOOP: Final = 8
+_LARGE_LOOP_DEPTH: Final = 2
+"""Of loops of more items than a small one's only so many crafts in a row are tried: their paths are too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Units of an item that a craft takes, and how they are had."""
+
+    item_id: int
+    units: int
+    required: bool
+    bought: Purchase
+    """What buying them by themselves costs."""
+    maker: Craft | None = None
+    """The recipe that makes them, where that is cheaper."""
+    crafts: int = 0
+    parts: tuple[Line, ...] = ()
+    """What these crafts take."""
+
+
+@dataclass(frozen=True, slots=True)
+class CraftingPlan:
+    """How a batch is crafted, and what that costs; copper."""
+
+    lines: tuple[Line, ...]
+    purchases: tuple[Purchase, ...]
+    """What is bought, an item once, by rising id."""
+    cost: float | None
+    """None where anything of it is not known."""
+    cost_floor: float | None
+    """What is known of the cost: all of it where the cost is known, None where nothing is."""
+    saved: float
+    """What resourcefulness saves of it on the average."""
+    reasons: tuple[str, ...]
+
+
+class Workshop:
+    """Everything that one faction can make, with the books that reagents are bought from."""
+
+    def __init__(self, crafts: Iterable[Craft], books: Books, crafter: Crafter) -> None:
+        self._books = books
+        self._crafter = crafter
+        self._makers = _makers(crafts)
+        self._loop_of = loops_of(
+            {
+                item: {option.item_id for craft, _ in makers for slot in craft.slots for option in slot.options}
+                for item, makers in self._makers.items()
+            }
+        )
+        self._least_crafts: dict[int, float] = {}
+        self._least_units: dict[int, float] = {}
+        self._places: dict[int, list[tuple[int, Sequence[int]]]] = {}
+        self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
+
+    def plan(self, craft: Craft, batch: int) -> CraftingPlan:
+        """How a batch of a recipe is made at the least, and what is not known of it."""
+        reasons: list[str] = [] if craft.are_slots_known else ["slots_unknown"]
+        slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
+        reasons += [reason for slot in slots if (reason := self._reason_against(slot))]
+        path = frozenset(one.item_id for one in craft.outputs)
+        lines = self._settled(craft, batch, path)
+        bought = purchases(lines, self._books)
+        for one in bought:
+            if not one.is_whole:
+                reasons.append(f"{'short_book' if one.units else 'reagent_unpriced'}:{one.item_id}")
+        known = [one for one in bought if one.units]
+        floor = sum(one.cost for one in known) if known else None
+        saved = 0.0
+        if floor is not None and self._crafter.resourcefulness:
+            required = purchases([line for line in lines if line.required], self._books)
+            saved = saved_share(self._crafter.resourcefulness) * sum(one.cost for one in required)
+            floor -= saved
+        return CraftingPlan(
+            lines=tuple(lines),
+            purchases=tuple(bought),
+            cost=None if reasons else floor,
+            cost_floor=floor,
+            saved=saved,
+            reasons=tuple(dict.fromkeys(reasons)),
+        )
+
+    def _reason_against(self, slot: Slot) -> str | None:
+        """Why it is not known what a slot takes."""
+        if not slot.quantity or not slot.options:
+            return "slots_unknown"
+        return None if self._options(slot) else "rank_unknown"
+
+    def _options(self, slot: Slot) -> Sequence[int]:
+        rank = self._crafter.rank
+        if rank is None:
+            return slot.item_ids
+        return [one.item_id for one in slot.options if not slot.is_ranked or one.rank == rank]
+
+    def _settled(self, craft: Craft, batch: int, path: frozenset[int]) -> list[Line]:
+        """What a batch takes, each decided upon by itself; made things are bought where that costs less in all."""
+        bought: frozenset[int] = frozenset()
+        lines = self._lines(craft, batch, path, bought)
+        if not _is_shared(lines):
+            return lines
+        least = self._total(lines)
+        while True:
+            tries = [
+                (self._total(other), item, other)
+                for item in sorted(_made_in(lines))
+                if (other := self._lines(craft, batch, path, bought | {item}))
+            ]
+            best = min(tries, key=lambda one: one[:2], default=None)
+            if best is None or best[0] >= least:
+                return lines
+            least, item, lines = best
+            bought |= {item}
+
+    def _total(self, lines: Sequence[Line]) -> float:
+        every = purchases(lines, self._books)
+        return sum(one.cost for one in every) if all(one.is_whole for one in every) else math.inf
+
+    def _lines(self, craft: Craft, crafts: int, path: frozenset[int], bought: frozenset[int]) -> list[Line]:
+        lines: list[Line] = []
+        for (item, required), units in self._taken(craft, crafts, path).items():
+            buying = self._books.buy(item, units)
+            making = None if item in bought else self._making(item, units, path)
+            if making is None or (buying.is_whole and buying.cost <= making[0]):
+                lines.append(Line(item, units, required, buying))
+                continue
+            _, maker, times = making
+            parts = self._lines(maker, times, path | {item}, bought)
+            lines.append(Line(item, units, required, buying, maker, times, tuple(parts)))
+        return lines
+
+    def _taken(self, craft: Craft, crafts: int, path: frozenset[int]) -> dict[tuple[int, bool], int]:
+        """Units of each item that so many crafts take, and whether they are required: of each slot the best option."""
+        taken: dict[tuple[int, bool], int] = {}
+        for slot in craft.slots:
+            if slot.quantity and (slot.required or self._crafter.fills_optional):
+                options = self._options(slot)
+                units = slot.quantity * crafts
+                if len(options) > 1:
+                    options = [min(options, key=lambda item: self._rating(item, units, path))]
+                for item in options:
+                    taken[item, slot.required] = taken.get((item, slot.required), 0) + units
+        return taken
+
+    def _rating(self, item: int, units: int, path: frozenset[int]) -> tuple[bool, float, int]:
+        """An option's place: what can be had whole first, then the cheapest."""
+        cost = self._least(item, units, path)
+        if cost is not None:
+            return False, cost, item
+        there = self._books.buy(item, units)
+        return True, there.cost if there.units else math.inf, item
+
+    def _least(self, item: int, units: int, path: frozenset[int]) -> float | None:
+        """What units of an item cost by themselves, bought or made; None where neither is known."""
+        making = self._making(item, units, path) if item in self._makers else None
+        if making is not None:
+            return making[0]
+        buying = self._books.buy(item, units)
+        return buying.cost if buying.units >= units else None
+
+    def _making(self, item: int, units: int, path: frozenset[int]) -> tuple[float, Craft, int] | None:
+        """What making units of an item costs, by which recipe, and in how many crafts; where buying costs more."""
+        makers = self._makers.get(item)
+        if not makers or item in path or len(path) > _DEEPEST:
+            return None
+        if not self._least_units:
+            self._least_units = self._found_least_units()
+        buying = self._books.buy(item, units)
+        least = buying.cost if buying.is_whole else math.inf
+        if least <= self._least_units.get(item, 0) * units or all(
+            self._least_of_craft(craft) * math.ceil(units / quantity) >= least for craft, quantity in makers
+        ):
+            return None
+        loop = self._loop_of.get(item, frozenset())
+        entered = path & loop
+        if len(loop) > _SMALL_LOOP and len(entered) >= _LARGE_LOOP_DEPTH:
+            return None
+        # On the last crafts of a large loop all else is bought: then it is all one what was on the way.
+        key = item, units, len(entered) if len(loop) > _SMALL_LOOP else entered
+        if key not in self._made:
+            found: tuple[float, Craft, int] | None = None
+            for craft, quantity in makers:
+                times = math.ceil(units / quantity)
+                if self._least_of_craft(craft) * times >= least:
+                    continue
+                cost = self._cost(craft, times, path | {item}, least)
+                if cost is not None:
+                    found, least = (cost, craft, times), cost
+            self._made[key] = found
+        return self._made[key]
+
+    def _cost(self, craft: Craft, crafts: int, path: frozenset[int], most: float) -> float | None:
+        """What so many crafts cost, each reagent by itself; None where that is not known, or not below `most`."""
+        known = self._places[id(craft)]
+        total = 0.0
+        taken: dict[int, int] = {}
+        # Slots each by itself first: together they cost no less, since one book serves all of an item.
+        for quantity, options in known:
+            units = quantity * crafts
+            item, cost = options[0], self._least(options[0], units, path)
+            for other in options[1:]:
+                another = self._least(other, units, path)
+                if another is not None and (cost is None or (another, other) < (cost, item)):
+                    item, cost = other, another
+            if cost is None:
+                return None
+            total += cost
+            if total >= most:
+                return None
+            taken[item] = taken.get(item, 0) + units
+        if len(taken) < len(known):
+            costs = [self._least(item, units, path) for item, units in taken.items()]
+            total = math.inf if None in costs else sum(cost for cost in costs if cost is not None)
+        return total if known and total < most else None
+
+    def _least_of_craft(self, craft: Craft) -> float:
+        """What one craft costs at the very least, at the first unit's price of everything."""
+        found = self._least_crafts.get(id(craft))
+        if found is None:
+            unit, known = self._least_units, self._places.setdefault(id(craft), self._known_places(craft))
+            found = sum(quantity * min(unit.get(item, math.inf) for item in items) for quantity, items in known)
+            self._least_crafts[id(craft)] = found
+        return found
+
+    def _found_least_units(self) -> dict[int, float]:
+        """What a unit of each item costs at the very least, bought or made in any depth.
+
+        It only tells what need not be looked at: no purchase and no craft can cost less.
+        """
+        makers = [
+            (item, quantity, known)
+            for item, some in self._makers.items()
+            for craft, quantity in some
+            if (known := self._places.setdefault(id(craft), self._known_places(craft)))
+        ]
+        items = {item for _, _, known in makers for _, options in known for item in options} | self._makers.keys()
+        unit = {item: math.inf if (price := self._books.floor(item)) is None else float(price) for item in items}
+        is_lower = False
+        for _ in range(_DEEPEST + 1):
+            is_lower = False
+            for item, quantity, known in makers:
+                cost = sum(units * min(unit[option] for option in options) for units, options in known) / quantity
+                if cost < unit[item]:
+                    unit[item], is_lower = cost, True
+            if not is_lower:
+                break
+        # What still falls after so many crafts falls in a loop: of these nothing is known.
+        return dict.fromkeys(unit, 0.0) if is_lower else unit
+
+    def _known_places(self, craft: Craft) -> list[tuple[int, Sequence[int]]]:
+        """Units and options of each slot that is filled; none where anything of them is not known."""
+        slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
+        if any(self._reason_against(slot) for slot in slots):
+            return []
+        return [(slot.quantity or 0, self._options(slot)) for slot in slots]
+
+
+def purchases(lines: Iterable[Line], books: Books) -> list[Purchase]:
+    """What is bought for some lines, and for what they are made of: each item once, by rising id."""
+    units: dict[int, int] = {}
+    left = list(lines)
+    while left:
+        line = left.pop()
+        if line.maker is None:
+            units[line.item_id] = units.get(line.item_id, 0) + line.units
+        left += line.parts
+    return [books.buy(item, units[item]) for item in sorted(units)]
+
+
+def _is_shared(lines: Iterable[Line]) -> bool:
+    """Whether anything is made, and of some item more than one craft takes units."""
+    seen: set[int] = set()
+    is_made = is_twice = False
+    left = list(lines)
+    while left:
+        line = left.pop()
+        is_made |= line.maker is not None
+        if line.maker is None:
+            is_twice |= line.item_id in seen
+            seen.add(line.item_id)
+        left += line.parts
+    return is_made and is_twice
+
+
+def _made_in(lines: Iterable[Line]) -> set[int]:
+    found: set[int] = set()
+    left = list(lines)
+    while left:
+        line = left.pop()
+        if line.maker is not None:
+            found.add(line.item_id)
+        left += line.parts
+    return found
+
+
+def _makers(crafts: Iterable[Craft]) -> Mapping[int, Sequence[tuple[Craft, float]]]:
+    """The recipes that make an item and of which all is known, with their yield."""
+    found: dict[int, list[tuple[Craft, float]]] = {}
+    for craft in crafts:
+        if not craft.are_slots_known or not any(slot.required for slot in craft.slots):
+            continue
+        for made in craft.outputs:
+            if made.quantity and not made.is_rank_unknown:
+                found.setdefault(made.item_id, []).append((craft, made.quantity))
+    return found

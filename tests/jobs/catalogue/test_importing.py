@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.errors import UsageError
+from ironforge_cli.jobs.catalogue.importing import ImportPlan, import_files, read_files, remove_import
+from tests.jobs.stored import rows
+from tests.market.test_crafting_files import LUA, recipe
+
+if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
+    from tests.clocks import TickingClock
+
+RECIPES = """
+INSERT INTO recipes (id, faction, name, profession, skill_tier, skill_tier_id, data) VALUES
+    (1, 'Neutral', 'Soup', 'Cooking', 'Midnight Cooking', 2907, '{}'),
+    (2, 'Neutral', 'Soup', 'Cooking', 'Old Cooking', 2541, '{}'),
+    (3, 'Alliance', 'Banner', 'Cooking', 'Old Cooking', 2541, '{}'),
+    (3, 'Horde', 'Banner', 'Cooking', 'Old Cooking', 2541, '{}')
+"""
+OWN = b"recipe_id,slot,item_id,rank,quantity,required\n3,1,7,,3,true\n99,1,7,,3,true\n"
+SPELLS = b"ID,SkillLine,Spell\n2,185,9\n"
+
+
+@pytest.fixture
+def recipes(database: Database) -> Database:
+    with database.transaction() as connection:
+        connection.execute(text(RECIPES))
+        connection.execute(text("INSERT INTO items (id, item_name) VALUES (5, 'Soup')"))
+    return database
+
+
+def taken_in(database: Database, clock: TickingClock, *, dry_run: bool = False, **files: bytes) -> list[ImportPlan]:
+    given = read_files((name.replace("_", "."), body) for name, body in files.items())
+    return import_files(given, source=None, dry_run=dry_run, database=database, pending=None, clock=clock)
+
+
+def held(database: Database) -> list[tuple[object, ...]]:
+    return rows(
+        database,
+        "SELECT 'made', recipe_id, faction, item_id, detail FROM recipe_outputs UNION ALL"
+        " SELECT 'takes', recipe_id, faction, item_id, detail FROM recipe_slots UNION ALL"
+        " SELECT 'asks', 0, '', item_id, source FROM vendor_prices UNION ALL"
+        " SELECT 'rank', rank, '', item_id, source FROM item_ranks ORDER BY 1, 2, 3, 4",
+    )
+
+
+def test_a_dry_run_plans_and_writes_nothing(recipes: Database, clock: TickingClock) -> None:
+    (plan,) = taken_in(recipes, clock, dry_run=True, own_csv=OWN)
+    assert (plan.joined, plan.unknown, plan.ambiguous) == (1, ("recipe 99",), ())
+    assert [one.faction for one in plan.slots] == ["Alliance", "Horde"]
+    assert held(recipes) == []
+
+
+def test_an_import_replaces_itself_alone_and_is_taken_out_again(recipes: Database, clock: TickingClock) -> None:
+    taken_in(recipes, clock, a_json=recipe(), b_csv=OWN, c_csv=b"item_id,copper\n7,25\n")
+    first = held(recipes)
+    assert ("made", 1, "Neutral", 5, "koodattu-recipes") in first
+    assert ("asks", 0, "", 7, "vendor-prices") in first
+    taken_in(recipes, clock, a_json=recipe(), b_csv=OWN, c_csv=b"item_id,copper\n7,25\n")
+    assert held(recipes) == first
+    taken_in(recipes, clock, a_json=recipe(outputItemID=6))
+    assert ("made", 1, "Neutral", 6, "koodattu-recipes") in held(recipes)
+    assert ("made", 1, "Neutral", 5, "koodattu-recipes") not in held(recipes)
+    remove_import("koodattu-recipes", database=recipes)
+    assert held(recipes) == [row for row in first if row[4] != "koodattu-recipes"]
+    with pytest.raises(UsageError, match="own-slots, vendor-prices"):
+        remove_import("koodattu-recipes", database=recipes)
+
+
+def test_a_spell_is_found_exactly_by_the_games_table_and_else_by_names(recipes: Database, clock: TickingClock) -> None:
+    (by_name,) = taken_in(recipes, clock, dry_run=True, a_lua=LUA.encode())
+    assert by_name.ambiguous == ("spell 9",)
+    (exact,) = taken_in(recipes, clock, dry_run=True, a_lua=LUA.encode(), b_csv=SPELLS)
+    assert {one.recipe_id for one in exact.outputs} == {2}
+    with pytest.raises(UsageError, match="by itself"):
+        taken_in(recipes, clock, b_csv=SPELLS)
+
+
+def test_a_file_that_is_refused_keeps_all_others_out(recipes: Database, clock: TickingClock) -> None:
+    with pytest.raises(UsageError, match=r"b\.csv.*line 2"):
+        taken_in(recipes, clock, a_json=recipe(), b_csv=b"item_id,copper\nx,1\n")
+    assert held(recipes) == []

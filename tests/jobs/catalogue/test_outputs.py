@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from ironforge_cli.jobs.catalogue.work import SeedOutcome
+from tests.jobs import crafts
+from tests.jobs.seeders import Seeder
+from tests.jobs.stored import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ironforge_cli.db.engine import Database
+    from ironforge_cli.sandbox.stand_in import Sandbox
+    from tests.clocks import TickingClock
+
+RECIPES = """
+INSERT INTO recipes (id, faction, name, profession, skill_tier, skill_tier_id, crafted_item_id, data) VALUES
+    (1, 'Neutral', 'Quiet Draught', 'Alchemy', 'Midnight Alchemy', 2906, NULL, '{"id": 1, "reagents": [{}]}'),
+    (2, 'Neutral', 'Grinding', 'Alchemy', 'Midnight Alchemy', 2906, NULL, '{"id": 2}'),
+    (3, 'Alliance', 'Banner', 'Tailoring', 'Tailoring', 2540, 501, '{"id": 3, "crafted_quantity": {"value": 2}}'),
+    (3, 'Horde', 'Banner', 'Tailoring', 'Tailoring', 2540, 502, '{"id": 3, "crafted_quantity": {"value": 2}}'),
+    (4, 'Neutral', 'Shot', 'Engineering', 'Engineering', 2501, 503,
+     '{"id": 4, "crafted_quantity": {"minimum": 1, "maximum": 4}}')
+"""
+ITEMS = """
+INSERT INTO items (id, item_name, is_equippable) VALUES
+    (240001, 'Quiet Draught', false), (240000, 'quiet  draught', false), (77, 'Quiet Draught', true),
+    (240010, 'Grinding', false)
+"""
+
+
+@pytest.fixture
+def seeder(make_sandbox: Callable[..., Sandbox], database: Database, clock: TickingClock, tmp_path: Path) -> Seeder:
+    with database.transaction() as connection:
+        connection.execute(text(RECIPES))
+        connection.execute(text(ITEMS))
+    return Seeder(make_sandbox(), database, clock, tmp_path)
+
+
+def outputs(database: Database) -> list[tuple[object, ...]]:
+    return rows(database, "SELECT recipe_id, faction, item_id, source, quantity FROM recipe_outputs ORDER BY 1, 2, 3")
+
+
+def test_outputs_are_blizzards_word_or_what_names_tell_and_change_with_the_items(seeder: Seeder) -> None:
+    (part,) = seeder("outputs").parts
+    expected = [
+        (1, "Neutral", 240_000, "name", None),
+        (1, "Neutral", 240_001, "name", None),
+        (3, "Alliance", 501, "api", 2.0),
+        (3, "Horde", 502, "api", 2.0),
+        (4, "Neutral", 503, "api", 2.5),
+    ]
+    assert outputs(seeder.database) == expected
+    assert part.outcome is SeedOutcome.LIMITED, "recipes and items were never complete"
+    assert part.counted["recipes without a known output"] == 1
+    (again,) = seeder("outputs").parts
+    assert not again.changes.any
+    with seeder.database.transaction() as connection:
+        crafts.seen_in_a_snapshot(connection, [240_001])
+    (changed,) = seeder("outputs").parts
+    assert changed.changes.deleted == 1
+    assert [row for row in outputs(seeder.database) if row[0] == 1] == [expected[1]]

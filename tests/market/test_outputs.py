@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.market.outputs import NamedRecipe, key_of, outputs_by_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIDNIGHT, WAR_WITHIN = 2_906, 2_871
+
+
+def of(recipes: list[NamedRecipe], **items: list[int]) -> dict[int, tuple[int, ...]]:
+    return outputs_by_name(recipes, {name.replace("_", " "): ids for name, ids in items.items()})
+
+
+def tier(tier_id: int = MIDNIGHT) -> list[NamedRecipe]:
+    """Two recipes that say of which era their tier is."""
+    return [NamedRecipe(1, "Anchor", tier_id), NamedRecipe(2, "Buoy", tier_id)]
+
+
+ERA = {"anchor": [240_000, 240_001], "buoy": [241_000]}
+
+
+def test_a_homonym_of_another_era_is_left_out() -> None:
+    assert of([*tier(), NamedRecipe(3, "Soup", MIDNIGHT)], **ERA, soup=[700, 240_500])[3] == (240_500,)
+
+
+def test_a_set_within_a_wide_cluster_is_cut_where_ranks_do_not_fit() -> None:
+    found = of([*tier(), NamedRecipe(3, "Soup", MIDNIGHT)], **ERA, soup=[237_000, 240_500, 240_501])
+    assert found[3] == (240_500, 240_501)
+
+
+def test_as_many_as_the_era_has_ranks_stay_together() -> None:
+    found = of([*tier(WAR_WITHIN), NamedRecipe(3, "Soup", WAR_WITHIN)], **ERA, soup=[237_000, 240_500, 240_501])
+    assert found[3] == (237_000, 240_500, 240_501)
+
+
+def test_what_is_too_far_from_its_tier_is_refused() -> None:
+    found = of([*tier(), NamedRecipe(3, "Near", MIDNIGHT), NamedRecipe(4, "Far", MIDNIGHT)], **ERA,
+               near=[200_001, 100], far=[199_000, 100])  # fmt: skip
+    assert 3 in found
+    assert 4 not in found
+
+
+def test_of_a_tier_that_is_not_known_nothing_is_said() -> None:
+    assert of([NamedRecipe(1, "Anchor", None)], **ERA) == {}
+
+
+@pytest.mark.parametrize("name", ["Transmute: Anchor", "Transmutieren: Anchor", "Transmutation : Anchor", "ANCHOR"])
+def test_a_transmutation_is_called_as_what_it_makes_in_every_language(name: str) -> None:
+    assert key_of(name) == "anchor"
+
+
+def test_recorded_recipes_make_what_their_names_say(recorded: Path) -> None:
+    """At least 99% of what can be traded exactly, and nothing that is wrong of what can't."""
+    recipes: list[dict[str, Any]] = json.loads((recorded / "crafting/koodattu_midnight_recipes.json").read_bytes())
+    tradable: dict[str, str] = json.loads((recorded / "names/tradable_items.json").read_bytes())
+    items: dict[str, list[int]] = defaultdict(list)
+    for number, name in tradable.items():
+        items[key_of(name)].append(int(number))
+    crafted = [one for one in recipes if not one["salvageTargets"]]
+    found = outputs_by_name(
+        [NamedRecipe(one["recipeID"], one["recipeName"], one["professionSkillLineID"]) for one in crafted], items
+    )
+    right = traded = 0
+    for one in crafted:
+        ids = {made["itemID"] for made in one["outputQualities"]} or {one["outputItemID"]}
+        wanted = tuple(sorted(number for number in ids if str(number) in tradable))
+        if wanted:
+            traded += 1
+            right += found.get(one["recipeID"]) == wanted
+        else:
+            assert one["recipeID"] not in found, one["recipeName"]
+    assert traded > 500
+    assert right / traded >= 0.99
