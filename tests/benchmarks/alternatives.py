@@ -31,7 +31,7 @@ from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.benchmarks.stage import ITEMS, home_folder, options, running_server
-from tests.market import reference
+from tests.market import reference, reference_estimate
 from tests.market.made_up import as_snapshot
 from tests.statistics_months import make_months
 
@@ -86,7 +86,7 @@ def plainly(
     """Compute by loops, and store by batches of insert()."""
     began = time.perf_counter()
     hour = reference.compare(before.plain, before.windows, auctions, old_time=before.book.snapshot_time, new_time=at)
-    rows_of_statistics = list(_statistics(auctions, hour, at=at, interval=at - before.book.snapshot_time))
+    rows_of_statistics = list(_statistics(before.plain, auctions, hour, at=at, interval=at - before.book.snapshot_time))
     computed = time.perf_counter()
     rows = [
         {
@@ -109,12 +109,18 @@ def plainly(
 
 
 def _statistics(
-    auctions: reference.Snapshot, hour: reference.Hour, *, at: datetime, interval: timedelta
+    before: reference.Snapshot, auctions: reference.Snapshot, hour: reference.Hour, *, at: datetime, interval: timedelta
 ) -> Iterator[dict[str, Any]]:
     lots: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for auction in auctions.values():
         lots[auction.item].append((auction.quantity, auction.price))
-    for item, sales in hour.items.items():
+    seconds = int(interval.total_seconds())
+    withdrawn = sum(fate == "WITHDRAWN" for fate in hour.fate.values())
+    counted = reference_estimate.count(before, auctions, hour)
+    # As on our side: nothing is known of earlier hours.
+    rows = reference_estimate.estimate(counted, (), withdrawn=withdrawn, at=at, seconds=seconds).rows
+    for item, listed in hour.items.items():
+        sold = rows[item]
         book = reference.runs(lots[item])
         yield {
             "item_id": item,
@@ -127,12 +133,16 @@ def _statistics(
             "cheapest_15_percent_price": reference.cheapest_15_percent_of_runs(book) if book else None,
             "total_quantity": sum(count for _, count in book),
             "num_auctions": len(book),
-            "estimated_sales": max(sales.low, min(sales.high, round(sales.exact))),
-            "sales_low": sales.low,
-            "sales_high": sales.high,
-            "new_listings": sales.new_listings,
-            "new_auctions": sales.new_auctions,
-            "interval_seconds": int(interval.total_seconds()),
+            "estimated_sales": sold and sold.estimate,
+            "sales_low": sold and sold.low,
+            "sales_high": sold and sold.high,
+            "new_listings": listed.new_listings,
+            "new_auctions": listed.new_auctions,
+            "seen_sales": sold and float(sold.seen),
+            "unseen_sales": sold and float(sold.unseen),
+            "new_at_floor": sold and sold.new_at_floor,
+            "evidence": sold and sold.evidence,
+            "interval_seconds": seconds,
         }
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from tests.market.reference import Auction, Hour, Snapshot
@@ -109,7 +109,7 @@ def count_item(item: int, old: Snapshot, new: Snapshot, hour: Hour) -> Counts:
 
 
 def estimate(
-    counted: dict[int, Counts | None], past: list[Interval], *, withdrawn: int, at: datetime, seconds: int
+    counted: dict[int, Counts | None], past: Sequence[Interval], *, withdrawn: int, at: datetime, seconds: int
 ) -> Estimated:
     window = [one for one in past if one.ended_at > at - timedelta(hours=12)]
     n = len(window) + 1

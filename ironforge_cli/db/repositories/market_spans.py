@@ -134,5 +134,5 @@ def _filled(names: dict[str, Kind]) -> sql.Composed:
 def _fetched(
     connection: Connection, query: sql.Composed, parameters: Sequence[Any] | dict[str, Any], names: dict[str, Kind]
 ) -> dict[str, NDArray[Any]]:
-    columns = fetch_columns(connection, query, parameters, list(names.values()), slice_name="market")  # pyright: ignore[reportArgumentType] - psycopg takes named parameters, too
+    columns = fetch_columns(connection, query, parameters, list(names.values()), slice_name="market")
     return dict(zip(names, columns, strict=True))

@@ -31,8 +31,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=5)
 FEWEST_RUNS: Final = 3
 LONGEST_STREAK: Final = timedelta(hours=2)
 """So many runs in a row, or all for so long, without a good one: no longer chance."""
-SELF_CHECK_FACTOR: Final = 2
-SELF_CHECK_RISE: Final = 0.05  # Far above what it was: more than twice that, and more than 5 points above.
+SELF_CHECK_FACTOR, SELF_CHECK_RISE = 2, 0.05  # Far above what it was: over twice that, and over 5 points above.
 _LACKING_AHEAD: Final = 2
 _COLLECTING: Final = frozenset({"collect", "poll"})
 _SEEDING: Final = ("seed items", "seed outputs", "seed reagents", "seed recipes")
