@@ -99,7 +99,7 @@ def _slots() -> None:
     op.create_table(
         "slot_categories",
         sa.Column(
-            "slot_type", sa.Integer(), autoincrement=False, nullable=False, comment="Blizzard's number of the type"
+            "slot_type", sa.Integer(), autoincrement=False, nullable=False, comment="Blizzard's number of the slot type"
         ),
         sa.Column(
             "category_id", sa.Integer(), autoincrement=False, nullable=False, comment="a category of items that fit"

@@ -224,7 +224,7 @@ def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> N
     most = _MOST_HOURS_SHOWN if by is By.HOUR else _MOST_HOURS
     if hours > most or rows > _MOST_ROWS:
         advice = "give a later --since or fewer items" + (", or --by day" if by is By.HOUR else "")
-        raise UsageError(f"{hours:,} hours of {counted(items, 'item')} are too many to show: {advice}.")
+        raise UsageError(f"{counted(hours, 'hour')} of {counted(items, 'item')} are too many to show: {advice}.")
 
 
 def _gathered(connection: Connection, region: Region, item: int, span: _Span) -> dict[Bucket, _Gathered]:

@@ -86,6 +86,9 @@ def is_full(error: BaseException) -> bool:
 class TurnPool(Pool):
     """As many connections as are wanted and the server gives. Raises as connecting does, after the waiting."""
 
+    # SQLAlchemy would log what its pools do by this module's name, and ironforge's messages are for people.
+    _sqla_logger_namespace = "sqlalchemy.pool.TurnPool"
+
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, **options)
         self._options = {name: value for name, value in options.items() if name != "_dispatch"}

@@ -210,9 +210,7 @@ def _reckoned(counted: _Counted, *, market: MarketSums, past: OwnPast, seconds: 
     sales_share, notes = notes, []
     by_chance = sum(units for units, chance in counted.pairs if plain_share * chance >= rules.COINCIDENCES * cancelled)
     is_evident = sold + by_chance / PARTS >= rules.ENOUGH
-    cancelling = ArithmeticStep(
-        f"Withdrawn of the market's {market.auctions:,} auctions: their share (rule 8)", cancelled
-    )
+    cancelling = ArithmeticStep(f"Withdrawn of all auctions ({market.auctions:,}): their share (rule 8)", cancelled)
     evidence = [
         *counted.lines,
         ArithmeticStep("Confirmed and likely sold, unpaired", sold),

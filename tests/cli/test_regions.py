@@ -57,7 +57,7 @@ def test_other_regions_are_collected_kept_and_told_when_they_are_named(
     sandbox.advance()
     polled = answered("poll", **by_variable)
     assert [(one["region"], one["outcome"]) for one in polled] == [(region.value, "stored") for region in OTHERS]
-    assert len(answered("seed", "all", **by_variable)) == 3
+    assert len(answered("seed", "all", **by_variable)) == 4
     assert crafts.held(database).recipes == crafts.expected(sandbox.catalogue).recipes
     assert {record["region"] for record in answered("partitions", "maintain", "--ahead", "9", **by_variable)} == {
         *OTHERS

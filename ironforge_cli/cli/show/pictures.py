@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ironforge_cli.errors import ConfigurationError, UsageError
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +55,9 @@ def draw(
     if not rows:
         return ("Nothing was drawn: there is nothing in the answer.",)
     if len(rows) > _MOST_POINTS:
-        raise UsageError(f"{len(rows):,} rows are more than a picture shows: give a shorter span, or --by day.")
+        raise UsageError(
+            f"{counted(len(rows), 'row')} are more than a picture shows: give a shorter span, or --by day."
+        )
     specification = make(rows, title=title, dark=dark)
     for kind, path in wanted:
         _write(path.expanduser(), _drawn(converter, specification, kind))

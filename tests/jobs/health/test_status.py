@@ -408,4 +408,9 @@ def test_a_newer_build_of_the_game_is_told_with_what_to_do(well: Storage) -> Non
     assert kinds(health) == {ProblemKind.SEEDER}
     assert "build 12.0.5_66000 of the game is newer. Run `ironforge seed all`" in health.problems[0].text
     told = {state.seeder: (state.completed, state.newer_build) for state in health.found.seeders}
-    assert told == {"recipe": (False, "12.0.5_66000"), "reagent": (False, None), "item": (False, None)}
+    assert told == {
+        "recipe": (False, "12.0.5_66000"),
+        "reagent": (False, None),
+        "item": (False, None),
+        "output": (False, None),
+    }

@@ -216,7 +216,7 @@ def test_what_is_said_comes_from_the_storage_and_the_options(well: Storage) -> N
     assert (found.retention_days, found.ahead, found.max_age, found.now) == (12, healthy.AHEAD, 2 * HOUR, NOW)
     assert found.database == well.database.description
     assert [state.region for state in found.regions] == list(DEFAULT_REGIONS)
-    assert [seeder.seeder for seeder in found.seeders] == ["recipe", "reagent", "item"]
+    assert [seeder.seeder for seeder in found.seeders] == ["recipe", "reagent", "item", "output"]
 
 
 def test_the_rules_of_days_go_by_the_retention_and_the_days_ahead_that_are_set(well: Storage) -> None:
