@@ -71,13 +71,23 @@ class Estimated:
 def count(old: Snapshot, new: Snapshot, hour: Hour) -> dict[int, Counts | None]:
     """Rule 7, by item; None where nothing is known."""
     shown = hour.items.keys() - hour.unpriced
-    return {item: None if item in hour.unknown else count_item(item, old, new, hour) for item in shown}
+    before, now = by_item(old), by_item(new)
+    return {
+        item: None if item in hour.unknown else count_item(before.get(item, {}), now.get(item, {}), hour)
+        for item in shown
+    }
 
 
-def count_item(item: int, old: Snapshot, new: Snapshot, hour: Hour) -> Counts:
-    before = {key: lot for key, lot in old.items() if lot.item == item}
+def by_item(snapshot: Snapshot) -> dict[int, Snapshot]:
+    found: dict[int, Snapshot] = {}
+    for key, lot in snapshot.items():
+        found.setdefault(lot.item, {})[key] = lot
+    return found
+
+
+def count_item(before: Snapshot, new: Snapshot, hour: Hour) -> Counts:
     stayed = {key for key in before if hour.fate[key] in {"STILL_THERE", "PARTLY_SOLD"}}
-    arrived = {key: lot for key, lot in new.items() if lot.item == item and key not in stayed}
+    arrived = {key: lot for key, lot in new.items() if key not in stayed}
     floor = min((before[key].price for key in stayed), default=math.inf)
     newest = max((key for key in stayed if before[key].price == floor), default=-1)
 
