@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ironforge_cli.market.doubts import Doubt
 
 ENOUGH_PARTLY_SOLD: Final = 200
+ENOUGH_DATED: Final = 20
+"""Hours of a day whose sold lots say when lots are listed: fewer may lie where the market rises, or falls."""
+LONGEST_DATED_SECONDS: Final = 5_400
+"""Of a longer interval too few lots are seen sold."""
 """Auctions that have to be partly sold before a share of them says anything."""
 
 
@@ -80,19 +84,21 @@ class DayFigures:
 
 def day_figures(stored: Sequence[KeptOfSnapshot], *, since: datetime) -> DayFigures:
     """The figures of the snapshots after a time; `stored` are a region's newest ones, newest first."""
-    lots, withdrawn, hours = SoldLots(), 0, 0.0
+    lots, dated, withdrawn, hours = SoldLots(), 0, 0, 0.0
     partly_sold = passed_by = 0
     for now, before in pairwise(stored):
         if now.snapshot_time <= since:
             break
-        lots += now.lots or SoldLots()
+        if now.lots is not None and (now.interval_seconds or 0) <= LONGEST_DATED_SECONDS:
+            lots += now.lots
+            dated += 1
         partly_sold += now.partly_sold or 0
         passed_by += now.partly_sold_above_cheaper or 0
         if now.withdrawn_auctions is not None and now.interval_seconds is not None:
             withdrawn += now.withdrawn_auctions
             hours += before.auctions * now.interval_seconds / 3600
     return DayFigures(
-        phase=lots.phase,
+        phase=lots.phase if dated >= ENOUGH_DATED else None,
         withdrawn_an_hour=withdrawn / hours if withdrawn >= ENOUGH_WITHDRAWN and hours else None,
         passed_by=passed_by / partly_sold if partly_sold >= ENOUGH_PARTLY_SOLD else None,
     )

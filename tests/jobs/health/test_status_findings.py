@@ -277,13 +277,18 @@ def test_the_self_check_compares_the_last_day_with_the_fourteen_before_it() -> N
 def test_what_snapshots_keep_of_the_last_day_and_what_thinning_found_lately_are_told() -> None:
     lots = SoldLots((150.0, 100.0, 100.0, 50.0), seen=400.0, unseen=100.0)
     found = {"interval_seconds": 3600, "auctions": 1_000, "withdrawn_auctions": 150, "lots": lots}
-    held = [stored(NOW - age * HOUR, **found) for age in (1, 2)]
+    held = [stored(NOW - age * HOUR, **found) for age in range(1, 21)]
     day_ago = stored(NOW - 25 * HOUR, **found | {"withdrawn_auctions": 999, "lots": None})
     thinned = ThinningCheck(since=NOW - 27 * HOUR, until=NOW - 3 * HOUR, items=50, ratio=0.9)
     check = freshness.self_check([*held, day_ago], now=NOW, thinned=thinned)
     assert check is not None
     assert check.withdrawn_an_hour == pytest.approx(0.15)
-    assert check.phase == (lots + lots).phase
+    assert check.phase == sum([lots] * 20, SoldLots()).phase
+    # Some hours alone, or long ones, may lie where the market rises.
+    for some in (held[:19], [replace(one, interval_seconds=7_200) for one in held]):
+        less = freshness.self_check([*some, day_ago], now=NOW)
+        assert less is not None
+        assert less.phase is None
     assert check.thinned == thinned
     old = replace(thinned, until=NOW - timedelta(days=3))
     few = freshness.self_check([*held[:1], day_ago], now=NOW, thinned=old)
