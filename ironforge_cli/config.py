@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.given import (
-    CONNECTION_WORDS,
     cleaned,
     content_of,
-    in_plain_words,
     is_open_to_others,
     masked,
     open_secrets,
@@ -30,10 +27,24 @@ from ironforge_cli.given import (
     suggestion,
     url_in,
     whole_archive_uri,
-    whole_number,
     whole_path,
 )
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.setting_values import (
+    HttpTimeout,
+    Secret,
+    WholeNumber,
+    folder,
+    http_url,
+    one_of,
+    postgresql_url,
+    secret,
+    text,
+    two_timeouts,
+    word_of,
+)
+from ironforge_cli.setting_values import locale as locale_in
+from ironforge_cli.setting_values import regions as regions_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,15 +53,6 @@ ROOT_HOME: Final = Path("/var/lib/ironforge")
 CONFIG_VARIABLE: Final = "IRONFORGE_CONFIG"
 PREFIX: Final = "IRONFORGE_"
 _LARGEST_FILE: Final = 1_000_000
-_LONGEST_TIMEOUT: Final = 3_600
-# Those that Blizzard's game data have names in.
-# fmt: off
-LOCALES: Final = (
-    "en_US", "es_MX", "pt_BR", "de_DE", "en_GB", "es_ES", "fr_FR", "it_IT", "ru_RU", "ko_KR", "zh_TW", "zh_CN",
-)
-# fmt: on
-_REGION_MARK: Final = "{region}"
-_POSTGRESQL: Final = {"postgres", "postgresql"}
 
 
 class LogLevel(StrEnum):
@@ -60,71 +62,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class HttpTimeout(NamedTuple):
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
-
-    connect: float
-    read: float
-
-
-def _split(value: Any) -> Any:
-    """Lists come as `eu,us` from the environment and as arrays from the file."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    """Words are the same in capitals."""
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _two_timeouts(value: Any) -> HttpTimeout:
-    try:
-        parts = [float(part) for part in _split(value)]
-    except (TypeError, ValueError):
-        parts = []
-    if len(parts) != len(HttpTimeout._fields) or not all(0 < part <= _LONGEST_TIMEOUT for part in parts):
-        raise ValueError(f"give connect and read seconds, such as 10,60, none above {_LONGEST_TIMEOUT}")
-    return HttpTimeout(*parts)
-
-
-def _distinct_regions(value: tuple[Region, ...]) -> tuple[Region, ...]:
-    if not value:
-        raise ValueError("name at least one region, such as eu,us")
-    return tuple(dict.fromkeys(value))
-
-
-def _region_names(value: Any) -> Any:
-    names = _split(value)
-    return [_lower(name) for name in names] if isinstance(names, list) else names  # pyright: ignore[reportUnknownVariableType] - whatever the file holds
-
-
-def _postgresql_url(value: SecretStr) -> SecretStr:
-    given = value.get_secret_value()
-    scheme, separator, _ = given.partition("://")
-    is_url = bool(separator) and scheme.partition("+")[0] in _POSTGRESQL
-    if not is_url and not CONNECTION_WORDS.match(given):
-        raise ValueError("give a PostgreSQL URL such as postgresql://user:password@host:5432/database")
-    return value
-
-
-def _locale(value: str) -> str:
-    if value not in LOCALES:
-        raise ValueError(f"give one of Blizzard's locales: {', '.join(LOCALES)}")
-    return value
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value.replace(_REGION_MARK, "region"))
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        # Brackets without an end.
-        is_whole = False
-    if not is_whole or not value.isprintable():
-        raise ValueError("give a URL that begins with https:// or http:// and names a host")
-    return value.rstrip("/")
 
 
 def _users(folder: Callable[..., Path]) -> Path | None:
@@ -152,76 +89,71 @@ def default_home() -> Path:
     return folder
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Folder = Annotated[Path, AfterValidator(whole_path)]
-WholeNumber = Annotated[int, BeforeValidator(whole_number)]
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a setting is for, and how what is given becomes its value."""
+
+    meaning: str
+    reads: Callable[[Any], Any]
 
 
-class Settings(BaseModel):
+def _setting(reads: Callable[[Any], Any], default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"described": Described(meaning, reads)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Every setting, with its default. A field's name is its key in the config file; `variable_names` its variables."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
-
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
-        default=None, description="PostgreSQL to keep the data in; unset: the embedded server"
+    database_url: Secret | None = _setting(
+        postgresql_url, None, "PostgreSQL to keep the data in; unset: the embedded server"
     )
-    database_url_file: Folder | None = Field(default=None, description="file that holds the URL of the database")
-    read_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
-        default=None,
-        description="PostgreSQL that questions are asked of: a replica, or by a reader's role; unset: the database",
+    database_url_file: Path | None = _setting(folder, None, "file that holds the URL of the database")
+    read_url: Secret | None = _setting(
+        postgresql_url,
+        None,
+        "PostgreSQL that questions are asked of: a replica, or by a reader's role; unset: the database",
     )
-    home: Folder = Field(
-        default_factory=default_home, description="embedded database, HTTP cache, spool, quarantine; created 0700"
+    home: Path = field(
+        default_factory=default_home,
+        metadata={"described": Described("embedded database, HTTP cache, spool, quarantine; created 0700", folder)},
     )
-    client_id: str | None = Field(default=None, description="id of the Blizzard API client")
-    client_secret: SecretStr | None = Field(default=None, description="secret of the Blizzard API client")
-    client_secret_file: Folder | None = Field(default=None, description="file that holds the secret")
-    api_url: HttpUrl = Field(
-        default="https://{region}.api.blizzard.com",
-        description="`{region}` becomes a region, such as eu, in host or path",
+    client_id: str | None = _setting(text, None, "id of the Blizzard API client")
+    client_secret: Secret | None = _setting(secret, None, "secret of the Blizzard API client")
+    client_secret_file: Path | None = _setting(folder, None, "file that holds the secret")
+    api_url: str = _setting(
+        http_url, "https://{region}.api.blizzard.com", "`{region}` becomes a region, such as eu, in host or path"
     )
-    oauth_url: HttpUrl = Field(default="https://oauth.battle.net/token", description="token endpoint")
-    regions: Annotated[tuple[Region, ...], BeforeValidator(_region_names), AfterValidator(_distinct_regions)] = Field(
-        default=DEFAULT_REGIONS, description="regions of commands without --region"
+    oauth_url: str = _setting(http_url, "https://oauth.battle.net/token", "token endpoint")
+    regions: tuple[Region, ...] = _setting(regions_in, DEFAULT_REGIONS, "regions of commands without --region")
+    locale: str = _setting(locale_in, "en_US", "locale of names")
+    http_timeout: HttpTimeout = _setting(two_timeouts, HttpTimeout(10, 60), "connect, read seconds")
+    requests_per_second: int = _setting(WholeNumber(least=1, most=100), 40, "client-side limit (Blizzard: 100)")
+    requests_per_hour: int = _setting(WholeNumber(least=1, most=36_000), 30_000, "client-side limit (Blizzard: 36,000)")
+    raw_retention_days: int = _setting(
+        WholeNumber(least=0, most=36_500), 30, "older raw partitions are dropped; 0 keeps all"
     )
-    locale: Annotated[str, AfterValidator(_locale)] = Field(default="en_US", description="locale of names")
-    http_timeout: Annotated[HttpTimeout, BeforeValidator(_two_timeouts)] = Field(
-        default=HttpTimeout(10, 60), description="connect, read seconds"
+    spool_limit_mb: int = _setting(
+        WholeNumber(least=0, most=100_000_000), 4096, "most that may wait in the spool; 0 for no limit"
     )
-    requests_per_second: WholeNumber = Field(default=40, ge=1, le=100, description="client-side limit (Blizzard: 100)")
-    requests_per_hour: WholeNumber = Field(
-        default=30_000, ge=1, le=36_000, description="client-side limit (Blizzard: 36,000)"
+    quarantine_limit_mb: int = _setting(
+        WholeNumber(least=0, most=100_000_000), 512, "most refused bodies that are kept; 0 for no limit"
     )
-    raw_retention_days: WholeNumber = Field(
-        default=30, ge=0, le=36_500, description="older raw partitions are dropped; 0 keeps all"
+    archive_uri: str | None = _setting(
+        lambda value: whole_archive_uri(text(value)), None, "folder or s3://… for raw days before they are dropped"
     )
-    spool_limit_mb: WholeNumber = Field(
-        default=4096, ge=0, le=100_000_000, description="most that may wait in the spool; 0 for no limit"
+    partitions_ahead: int = _setting(WholeNumber(least=0, most=366), 7, "daily partitions kept ready ahead of today")
+    pg_bindir: Path | None = _setting(folder, None, "embedded server: folder of PostgreSQL's programs")
+    pg_user: str | None = _setting(text, None, "embedded server: account to run as when started by root")
+    stats_retention_months: int = _setting(WholeNumber(least=0, most=1_200), 0, "months of hours; 0 keeps all")
+    log_retention_days: int = _setting(
+        WholeNumber(least=1, most=36_500), 400, "older rows of scraper_logs and benchmarks go"
     )
-    quarantine_limit_mb: WholeNumber = Field(
-        default=512, ge=0, le=100_000_000, description="most refused bodies that are kept; 0 for no limit"
+    ping_url: str | None = _setting(
+        http_url, None, "health check to tell of cron commands; `{command}` becomes the command's name"
     )
-    archive_uri: Annotated[str, AfterValidator(whole_archive_uri)] | None = Field(
-        default=None, description="folder or s3://… for raw days before they are dropped"
-    )
-    partitions_ahead: WholeNumber = Field(
-        default=7, ge=0, le=366, description="daily partitions kept ready ahead of today"
-    )
-    pg_bindir: Folder | None = Field(default=None, description="embedded server: folder of PostgreSQL's programs")
-    pg_user: str | None = Field(default=None, description="embedded server: account to run as when started by root")
-    stats_retention_months: WholeNumber = Field(default=0, ge=0, le=1_200, description="months of hours; 0 keeps all")
-    log_retention_days: WholeNumber = Field(
-        default=400, ge=1, le=36_500, description="older rows of scraper_logs and benchmarks go"
-    )
-    ping_url: HttpUrl | None = Field(
-        default=None, description="health check to tell of cron commands; `{command}` becomes the command's name"
-    )
-    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
-        default=LogLevel.INFO, description="debug, info, warning or error"
-    )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
-        default="text", description="text, or json: one object a line, on stderr"
-    )
+    log_level: LogLevel = _setting(word_of(LogLevel), LogLevel.INFO, "debug, info, warning or error")
+    log_format: str = _setting(one_of("text", "json"), "text", "text, or json: one object a line, on stderr")
 
     def credentials(self) -> tuple[str, str]:
         """The API client's id and secret; raises `ConfigurationError` where one is missing or can't be read."""
@@ -246,6 +178,9 @@ class Settings(BaseModel):
         require_one_line(secret, source=source)
         return self.client_id, secret
 
+
+SETTINGS: Final[Mapping[str, Described]] = {one.name: one.metadata["described"] for one in fields(Settings)}
+"""Each setting by its name, in the order in which they are shown."""
 
 # Variables that don't follow from a field's name, in order of precedence.
 _VARIABLES: Final = {
@@ -275,7 +210,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
     """A setting's value as people may see it: secrets masked, the password of a URL too."""
     value = getattr(settings, setting)
     match value:
-        case SecretStr():
+        case Secret():
             return masked(value.get_secret_value()) if setting in _URLS else "****"
         case str() if setting == "ping_url":
             # Whoever knows its path can say that all is well.
@@ -320,7 +255,7 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
     file, in_file = _read_file(environment)
     given: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for setting in Settings.model_fields:
+    for setting in SETTINGS:
         variable = _variable(environment, setting)
         if options.get(setting) is not None:
             given[setting], sources[setting] = options[setting], f"--{setting.replace('_', '-')}"
@@ -348,10 +283,20 @@ def load(*, options: Mapping[str, Any], environment: Mapping[str, str]) -> Loade
 
 
 def _validated(given: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise ConfigurationError(_explained(error, sources)) from None
+    """The settings that are given, and the defaults of the others; raises `ConfigurationError` that names all wrong."""
+    read: dict[str, Any] = {}
+    wrong: list[str] = []
+    for setting, value in given.items():
+        try:
+            read[setting] = SETTINGS[setting].reads(value)
+        except ValueError as error:
+            words, *part = error.args
+            wrong.append(_explained(setting, part[0] if part else value, str(words), source=sources[setting]))
+    if wrong:
+        number = "A setting is" if len(wrong) == 1 else f"{len(wrong)} settings are"
+        remedy = f"Correct or remove {'it' if len(wrong) == 1 else 'them'}."
+        raise ConfigurationError(f"{number} wrong: {'; '.join(wrong)}. {remedy}")
+    return Settings(**read)
 
 
 def _is_url_of_file(sources: Mapping[str, str], *, in_file: str) -> bool:
@@ -396,21 +341,15 @@ def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, A
         raise ConfigurationError(f"The config file {file} is not TOML: {error}.") from error
 
 
-def _explained(error: ValidationError, sources: Mapping[str, str]) -> str:
-    """Say which settings are wrong and where they stand, without quoting what can be a secret."""
-    lines: list[str] = []
-    for problem in error.errors(include_url=False, include_context=False):
-        setting = str(problem["loc"][0])
-        source = sources[setting]
-        where = f"{setting} in {source}" if source.startswith("/") else source
-        value = "" if setting in _NEVER_QUOTED else f" ({masked(repr(problem['input']))})"
-        lines.append(f"{where}{value}: {in_plain_words(problem['msg'])}")
-    number = "A setting is" if len(lines) == 1 else f"{len(lines)} settings are"
-    return f"{number} wrong: {'; '.join(lines)}. Correct or remove {'it' if len(lines) == 1 else 'them'}."
+def _explained(setting: str, value: Any, words: str, *, source: str) -> str:
+    """Say which setting is wrong and where it stands, without quoting what can be a secret."""
+    where = f"{setting} in {source}" if source.startswith("/") else source
+    quoted = "" if setting in _NEVER_QUOTED else f" ({masked(repr(value))})"
+    return f"{where}{quoted}: {words}"
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = {CONFIG_VARIABLE, *(name for setting in Settings.model_fields for name in variable_names(setting))}
+    known = {CONFIG_VARIABLE, *(name for setting in SETTINGS for name in variable_names(setting))}
     return [
         f"The variable {name} is not one of ironforge's and does nothing{suggestion(name, known, prefix=PREFIX)}"
         for name in sorted(environment)
@@ -419,7 +358,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 
 def _file_oddities(file: Path | None, in_file: Mapping[str, Any]) -> list[str]:
-    known = set(Settings.model_fields)
+    known = set(SETTINGS)
     found = [
         f"The key {key!r} in {file} is not one of ironforge's and does nothing{suggestion(key, known, prefix=PREFIX)}"
         for key in sorted(in_file)

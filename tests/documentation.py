@@ -24,13 +24,14 @@ from ironforge_cli.cli.app import app
 from ironforge_cli.cli.frame.completing import SCRIPTS, Shell
 from ironforge_cli.cli.frame.help import split_examples
 from ironforge_cli.cli.show.prometheus import METRICS
-from ironforge_cli.config import ROOT_HOME, Settings, shown, variable_names
+from ironforge_cli.config import ROOT_HOME, SETTINGS, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.faults import ENDPOINTS, FAULTS
 from ironforge_cli.sandbox.market_kinds import MARKETS
+from ironforge_cli.setting_values import WholeNumber
 from tests.cli.tree import function_of
 from tests.jobs.faults import as_markdown
 from tests.manual_page import manual_page
@@ -172,16 +173,16 @@ def _option_table(options: Sequence[Option]) -> list[str]:
 def _settings_part() -> str:
     defaults = Settings()
     rows: list[tuple[str, ...]] = []
-    for name, field in Settings.model_fields.items():
+    for name, described in SETTINGS.items():
         variables = "<br>".join(f"`{variable}`" for variable in variable_names(name))
         value = shown(defaults, name)
         default = "unset" if value is None else f"`{_cell(str(value))}`"
         if name == "home":
             # It depends on who asks, and must not depend on who writes the page.
             default = f"`ironforge` in the user's data folder; for root `{ROOT_HOME}`"
-        rows.append((variables, f"`{name}`", default, _cell(field.description or "") + _limits(field.metadata)))
+        rows.append((variables, f"`{name}`", default, _cell(described.meaning) + _limits(described.reads)))
     lines = _table(("variable", "key in the file", "default", "meaning"), rows)
-    idle = [f"`{variable_names(name)[0]}`" for name in Settings.model_fields if not _is_acted_on(name)]
+    idle = [f"`{variable_names(name)[0]}`" for name in SETTINGS if not _is_acted_on(name)]
     if idle:
         lines += ["", f"Read and checked, though nothing in this version acts on them: {', '.join(idle)}."]
     return "\n".join(lines)
@@ -195,12 +196,8 @@ def _is_acted_on(setting: str) -> bool:
     return any(reads.search(file.read_text(encoding="utf-8")) for file in readers)
 
 
-def _limits(metadata: Sequence[object]) -> str:
-    least = next((limit for item in metadata if (limit := getattr(item, "ge", None)) is not None), None)
-    most = next((limit for item in metadata if (limit := getattr(item, "le", None)) is not None), None)
-    if least is not None and most is not None:
-        return f" ({least:,} to {most:,})"
-    return f" (at least {least:,})" if least is not None else ""
+def _limits(reads: object) -> str:
+    return f" ({reads.least:,} to {reads.most:,})" if isinstance(reads, WholeNumber) else ""
 
 
 def _exit_codes_part() -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.cli.frame.help import ADDRESS, split_examples
-from ironforge_cli.config import Settings, variable_names
+from ironforge_cli.config import SETTINGS, variable_names
 from ironforge_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def manual_page(commands: Sequence[Command], everywhere: Sequence[Option]) -> st
     for status in ExitStatus:
         lines += [".TP", f"\\fB{int(status)}\\fR", _text(status.meaning)]
     lines.append(".SH ENVIRONMENT")
-    for name, field in Settings.model_fields.items():
+    for name, described in SETTINGS.items():
         lines += [
             ".TP",
             ", ".join(f"\\fB{_text(one)}\\fR" for one in variable_names(name)),
-            _text(field.description or ""),
+            _text(described.meaning),
         ]
     lines += [".SH SEE ALSO", _text(ADDRESS)]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli import config
-from ironforge_cli.config import Settings
+from ironforge_cli.config import SETTINGS
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=8).filter(
     lambda text: "*" not in text
@@ -67,7 +67,7 @@ def test_no_shown_value_holds_a_secret() -> None:
             "XDG_CONFIG_HOME": "/nowhere",
         },
     )
-    shown = {setting: config.shown(loaded.settings, setting) for setting in Settings.model_fields}
+    shown = {setting: config.shown(loaded.settings, setting) for setting in SETTINGS}
     assert [shown["client_secret"]] == ["****"]
     assert shown["database_url"] == "postgresql://me:****@h/x"
     assert shown["ping_url"] == "https://hc.example:8000/****"

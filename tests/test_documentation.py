@@ -16,7 +16,7 @@ from sqlalchemy import text
 from typer.main import get_command
 
 from ironforge_cli.cli.app import app
-from ironforge_cli.config import CONFIG_VARIABLE, Settings, load, variable_names
+from ironforge_cli.config import CONFIG_VARIABLE, SETTINGS, load, variable_names
 from ironforge_cli.db.models import LOG_STATUSES, METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.estimate import estimate
@@ -123,7 +123,7 @@ def test_every_command_says_how_it_is_used() -> None:
 
 def test_every_setting_is_documented() -> None:
     page = read(PAGES / "settings.md")
-    known = [variable for setting in Settings.model_fields for variable in variable_names(setting)]
+    known = [variable for setting in SETTINGS for variable in variable_names(setting)]
     assert [variable for variable in (*known, CONFIG_VARIABLE) if f"`{variable}`" not in page] == []
 
 
@@ -238,7 +238,7 @@ def test_the_crontab_calls_what_exists_with_variables_that_exist() -> None:
     lines = [line for line in read(CRONTAB).splitlines() if line.strip()]
     settings = [line.lstrip("#") for line in lines if re.match(r"#?[A-Z_]+=", line)]
     jobs = [line for line in lines if not line.startswith("#") and line not in settings]
-    known = {variable for setting in Settings.model_fields for variable in variable_names(setting)}
+    known = {variable for setting in SETTINGS for variable in variable_names(setting)}
     assert {line.partition("=")[0] for line in settings} <= known | {"MAILTO", "PATH"}
     assert jobs
     for job in jobs:
@@ -257,7 +257,7 @@ def words_of_the_project() -> set[str]:
     files = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "alembic").rglob("*.py")]
     files = [file for file in files if file != Path(__file__)]
     named = {word for file in (*files, REPOSITORY / "pyproject.toml") for word in re.findall(r"\w+", read(file))}
-    variables = {variable for setting in Settings.model_fields for variable in variable_names(setting)}
+    variables = {variable for setting in SETTINGS for variable in variable_names(setting)}
     return named | variables | set(METADATA.tables) | {part for file in files for part in file.with_suffix("").parts}
 
 
@@ -279,7 +279,7 @@ def test_code_that_is_named_exists(page: Path, words_of_the_project: set[str]) -
 
 @every_text
 def test_variables_that_are_named_exist(page: Path) -> None:
-    known = {variable for setting in Settings.model_fields for variable in variable_names(setting)}
+    known = {variable for setting in SETTINGS for variable in variable_names(setting)}
     named = set(re.findall(r"\b(?:IRONFORGE|BLIZZARD)_[A-Z_]*[A-Z]\b", read(page)))
     assert named <= known | {CONFIG_VARIABLE}
 
@@ -291,7 +291,7 @@ def test_the_example_of_a_config_file_is_one(tmp_path: Path) -> None:
     loaded = load(options={}, environment={CONFIG_VARIABLE: str(file)})
     assert loaded.warnings == ()
     assert [name for name, source in loaded.sources.items() if source == str(file)] == [
-        name for name in Settings.model_fields if name in tomllib.loads(example)
+        name for name in SETTINGS if name in tomllib.loads(example)
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ironforge_cli.cli.frame.pings import PINGED
-from ironforge_cli.config import Settings, variable_names
+from ironforge_cli.config import SETTINGS, variable_names
 from tests.documentation import PAGES
 from tests.quoted_commands import quoted_calls
 from tests.test_documentation import CRONTAB, fenced, fenced_under, read
@@ -113,7 +113,7 @@ def test_without_the_file_nothing_is_run_and_cron_has_something_to_mail(tmp_path
 
 
 def test_the_example_of_the_settings_names_what_exists() -> None:
-    known = {variable for setting in Settings.model_fields for variable in variable_names(setting)}
+    known = {variable for setting in SETTINGS for variable in variable_names(setting)}
     named = set(re.findall(r"^#?([A-Z_]+)=", environment_example(), re.M))
     assert named
     assert named <= known

@@ -31,9 +31,9 @@ def show(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
             "value": config.shown(loaded.settings, name),
             "source": loaded.sources[name],
             "variable": config.variable_names(name)[0],
-            "meaning": field.description,
+            "meaning": described.meaning,
         }
-        for name, field in config.Settings.model_fields.items()
+        for name, described in config.SETTINGS.items()
     ]
 
     def table(console: Console) -> None:

@@ -61,7 +61,7 @@ def init(
 
     Example: ironforge init
     """
-    from ironforge_cli import config  # noqa: PLC0415 - pydantic takes long to import
+    from ironforge_cli import config  # noqa: PLC0415 - help needs no settings
 
     file = config.config_file(run.environment)
     if file is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.config import Settings, variable_names
+from ironforge_cli.config import SETTINGS, variable_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,8 @@ def test_every_setting_is_shown_with_value_source_and_variable(run: Run, form: s
     assert [list(record) for record in records] == [["setting", "value", "source", "variable", "meaning"]] * len(
         records
     )
-    assert [record["setting"] for record in records] == list(Settings.model_fields)
-    assert [record["variable"] for record in records] == [variable_names(name)[0] for name in Settings.model_fields]
+    assert [record["setting"] for record in records] == list(SETTINGS)
+    assert [record["variable"] for record in records] == [variable_names(name)[0] for name in SETTINGS]
     locale = next(record for record in records if record["setting"] == "locale")
     assert (locale["value"], locale["source"]) == ("de_DE", "IRONFORGE_LOCALE")
     assert next(record for record in records if record["setting"] == "api_url")["source"] == "default"
