@@ -51,17 +51,20 @@ def are_alike(sizes: Iterable[int]) -> bool:
     return max(known) > 0 and max(known) - min(known) <= ALIKE * max(known)
 
 
-def is_believed_at_last(refused: Sequence[Sized], new: Sized) -> bool:
+def is_believed_at_last(refused: Sequence[Sized], new: Sized, *, stored: datetime | None = None) -> bool:
     """Whether a body that is too small is believed, since the two refused before it say the same.
 
-    `refused` are those that came after the newest stored one, in any order; several of one time are one hour. Each has
-    to be of another hour: a fault that lasts for minutes proves nothing, however often it is seen.
+    `refused` are in any order; those of after the time of the last one that was `stored` count, and several of one time
+    are one hour. Each has to be of another hour: a fault that lasts for minutes proves nothing, however often it is
+    seen.
 
     >>> from datetime import UTC, datetime
     >>> noon, hour = datetime(2024, 1, 15, 12, tzinfo=UTC), timedelta(hours=1)
     >>> new = Sized(noon, 40)
     >>> is_believed_at_last([Sized(noon - 2 * hour, 42), Sized(noon - hour, 41)], new)
     True
+    >>> is_believed_at_last([Sized(noon - 2 * hour, 42), Sized(noon - hour, 41)], new, stored=noon - 2 * hour)
+    False
     >>> is_believed_at_last([Sized(noon - hour, 41)], new)
     False
     >>> is_believed_at_last([Sized(noon - 2 * hour, 20), Sized(noon - hour, 41)], new)
@@ -72,6 +75,8 @@ def is_believed_at_last(refused: Sequence[Sized], new: Sized) -> bool:
     hours = [new]
     largest: dict[datetime, int] = {}
     for one in refused:
+        if stored is not None and one.at <= stored:
+            continue
         largest[one.at] = max(one.auctions, largest.get(one.at, 0))
     for at in sorted(largest, reverse=True):
         if hours[-1].at - at >= _HOURS_APART:

@@ -312,6 +312,7 @@ def test_a_file_that_is_gone_meanwhile_is_no_fault(shelves: Shelves) -> None:
     assert keep(limited, at=NOON + HOUR) in limited.kept()
     limited.drop(kept)
     limited.drop(kept)
+    assert not limited.is_evidence(kept)
     with pytest.raises(RefusedAnswerError, match="is gone: somebody stored or dropped it"):
         limited.body(kept)
 

@@ -39,5 +39,12 @@ def test_three_hours_that_agree_are_believed(refused: list[Sized], new: Sized, *
     assert is_believed_at_last(refused, new) is is_believed
 
 
+@pytest.mark.parametrize(("minute", "is_believed"), [(None, True), (-1, True), (0, False), (1, False), (60, False)])
+def test_what_was_refused_before_one_was_stored_proves_nothing(minute: int | None, *, is_believed: bool) -> None:
+    refused = [at(0, 100), at(60, 95)]
+    stored = None if minute is None else at(minute, 0).at
+    assert is_believed_at_last(refused, at(120, 90), stored=stored) is is_believed
+
+
 def test_sizes_agree_within_a_tenth_of_the_larger() -> None:
     assert [are_alike((100, other)) for other in (89, 90, 111, 112)] == [False, True, True, False]

@@ -49,7 +49,7 @@ class SnapshotCounts:
     sales_high: int | None
     expired_units: int | None
     withdrawn_units: int | None
-    skipped: int = 0
+    skipped: int
     """Auctions of its body that made no sense and were left out."""
 
     @classmethod
@@ -84,8 +84,8 @@ def require_plausible(
     if is_plausible(auctions, usual=usual, stored=stored) or is_like_neighbour(connection, region, auctions, at=at):
         return None
     before = snapshots.before(connection, region, at)
-    since = [one for one in refused() if one.at < at and (before is None or one.at > before.snapshot_time)]
-    if is_believed_at_last(since, Sized(at, auctions)):
+    stored_at = before.snapshot_time if before else None
+    if is_believed_at_last(refused(), Sized(at, auctions), stored=stored_at):
         return (
             f"{region.label}: {at.isoformat()} lists {counted(auctions, 'auction')}, fewer than half of the "
             f"{usual:,.0f} that "

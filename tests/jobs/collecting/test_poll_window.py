@@ -17,6 +17,7 @@ from ironforge_cli.blizzard.transport import Transport
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.jobs.collecting.poll import Window, poll
+from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock
 from tests.conftest import storage_in
@@ -123,3 +124,29 @@ def transport_of(
         sleep=sleep,
         jitter=lambda: 0.5,
     )
+
+
+def test_what_a_window_waits_for_is_told_before_it_waits(tmp_path: Path) -> None:
+    class Watched(EventfulClock):
+        def sleep(self, seconds: float) -> None:
+            told.append(("sleeps", round(seconds)))
+            super().sleep(seconds)
+
+    class Screen(Silent):
+        def step(self, region: Region | None, name: str) -> None:
+            if name.startswith("waiting"):
+                told.append((name, 0))
+
+    told: list[tuple[str, int]] = []
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The database is away.")))
+    poll(
+        [Region.EU],
+        window=WINDOW,
+        market=Handed([nothing_newer()]),
+        storage=lambda: storage,
+        clock=Watched(STARTS),
+        progress=Screen(),
+    )
+    assert [seconds for _, seconds in told[1::2]] == [30] * (len(told) // 2)
+    assert all(said.startswith("waiting") for said, _ in told[::2])
+    assert len(told) >= 6

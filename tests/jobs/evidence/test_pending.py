@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +20,6 @@ from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.jobs import stored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ironforge_cli.db.engine import Database
 
 MOST = 5_000
@@ -223,3 +224,42 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     for what in (lambda: pending(tmp_path).add(ROW), lambda: pending(tmp_path).settle(nobody)):
         with pytest.raises(ConfigurationError, match="can't be kept"):
             what()
+
+
+def test_a_fault_of_the_disk_without_words_of_its_own_is_told_by_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("the tape is torn")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(ConfigurationError, match="the tape is torn"):
+        pending(tmp_path).waiting()
+    with pytest.raises(ConfigurationError, match="the tape is torn"):
+        pending(tmp_path).add(ROW)
+
+
+def test_a_row_is_on_the_disk_when_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    pending(tmp_path).add(ROW)
+    assert synced == [(tmp_path / "log-rows.jsonl").stat().st_size]
+    assert synced[0]
+
+
+def test_where_a_row_goes_is_looked_up_when_nobody_else_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def locked_after_another(stream: int, how: int) -> None:
+        # Whoever had the lock before was killed while it wrote.
+        with (tmp_path / "log-rows.jsonl").open("ab") as other:
+            other.write(b'{"table":"scrap')
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_after_another)
+    pending(tmp_path).add(ROW)
+    broken, whole = (tmp_path / "log-rows.jsonl").read_bytes().splitlines()
+    assert broken == b'{"table":"scrap'
+    assert whole.endswith(b"}")

@@ -245,6 +245,17 @@ def test_an_unexpected_error_of_the_writing_takes_nothing_back(
     assert caplog.text.count("ZeroDivisionError: by zero") == 3
 
 
+@pytest.mark.parametrize("error", [DatabaseError("It is away."), ConfigurationError("Its schema is another's.")])
+def test_a_database_that_refuses_is_no_unexpected_error(
+    clock: EventfulClock, pending: PendingRows, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    evidence = Evidence(MissingDatabase(error), pending=pending, command="collect", clock=clock)  # pyright: ignore[reportArgumentType] - both are what a database raises
+    with evidence.run() as run:
+        run.record_count = 7
+    assert pending.waiting() == 1
+    assert "unexpected" not in caplog.text
+
+
 # Runs
 
 
