@@ -134,6 +134,7 @@ def test_what_a_window_waits_for_is_told_before_it_waits(tmp_path: Path) -> None
 
     class Screen(Silent):
         def step(self, region: Region | None, name: str) -> None:
+            del region
             if name.startswith("waiting"):
                 told.append((name, 0))
 

@@ -241,7 +241,11 @@ def test_a_fault_of_the_disk_without_words_of_its_own_is_told_by_what_it_says(
 
 def test_a_row_is_on_the_disk_when_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", sync)
     pending(tmp_path).add(ROW)
     assert synced == [(tmp_path / "log-rows.jsonl").stat().st_size]
     assert synced[0]
