@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers.answer import DAY, MarketAnswer, basis_of, known, start_of_day
-from ironforge_cli.answers.price import daily_sales, worth_of
+from ironforge_cli.answers.price import MANY_ITEMS, daily_sales, worth_of
 from ironforge_cli.answers.recipes import Recipes, all_recipes
 from ironforge_cli.db.repositories import asking, crafting
 from ironforge_cli.market.books import Books
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ironforge_cli.market.crafting_costs import CraftingPlan
     from ironforge_cli.regions import Region
 
-_MANY: Final = 500
 THIN_MARKET: Final = "thin_market"
 """A mark alone: such a row stays in the ranking."""
 
@@ -190,8 +189,7 @@ def _selling(connection: Connection, basis: Basis, items: Iterable[int]) -> _Sel
     fits[fits] = numbers[place[fits]] == newest.item_id[fits]
     price[place[fits]] = newest.cheapest_15_percent_price[fits]
     auctions[place[fits]] = newest.num_auctions[fits]
-    # Of thousands of items all are read at once: the server looks each of a long list up by itself.
-    is_all = len(numbers) > _MANY
+    is_all = len(numbers) > MANY_ITEMS
     usual = worth_of(connection, region, at, numbers, is_all=is_all).usual_price
     sold = daily_sales(connection, region, at, numbers, is_all=is_all)
     return _Selling(numbers, price, auctions, usual, sold.low, sold.estimated, sold.high)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
-from ironforge_cli.db.repositories import asking
+from ironforge_cli.db.repositories import asking, item_history
 from ironforge_cli.errors import UsageError
 from ironforge_cli.wording import counted
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.answers.answer import Asking, Basis
-    from ironforge_cli.db.repositories.asking import DayRow, HourRow, StoredSnapshot
+    from ironforge_cli.db.repositories.asking import StoredSnapshot
+    from ironforge_cli.db.repositories.item_history import DayRow, HourRow
     from ironforge_cli.regions import Region
 
 _HOURS_A_DAY: Final = 24
@@ -121,8 +122,10 @@ class _Gathered:
     priced: int = 0
     quantity: float = 0.0
     sold: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    known: int = 0
+    known: float = 0
     """Snapshots of which sales are known."""
+    gone: int = 0
+    """Those whose hours have left."""
 
     def add_hour(self, row: HourRow | None, snapshot: StoredSnapshot) -> None:
         """Take a snapshot in; an item without a row in it was not for sale."""
@@ -135,16 +138,24 @@ class _Gathered:
         if row.estimated_sales is not None:
             self._sales(row.sales_low, row.estimated_sales, row.sales_high, 1)
 
-    def add_day(self, row: DayRow | None, snapshots: int, intervals: int) -> None:
-        """Take a day in that is made."""
-        self.snapshots += snapshots
+    def add_gone(self) -> None:
+        """Take a snapshot in whose hours have left: nothing of it is known."""
+        self.snapshots += 1
+        self.gone += 1
+
+    def add_day(self, row: DayRow | None, stored: Sequence[StoredSnapshot]) -> None:
+        """Take a day in that is made, with its snapshots."""
+        intervals = sum(one.interval_seconds is not None for one in stored)
+        self.snapshots += len(stored)
         if row is None:
             self.known += intervals
             return
         self._price(row.min_price, row.market_value, row.priced_snapshots)
         self.quantity += row.mean_quantity * row.snapshots
         if row.estimated_sales is not None:
-            self._sales(row.sales_low, row.estimated_sales, row.sales_high, intervals)
+            # Where its hours have left, those that know the sales are told by their length.
+            known = intervals * row.covered_seconds / (_seconds(stored) or 1)
+            self._sales(row.sales_low, row.estimated_sales, row.sales_high, known)
 
     def _price(self, lowest: int | None, value: float | None, snapshots: int) -> None:
         if lowest is not None:
@@ -153,7 +164,7 @@ class _Gathered:
             self.values += value * snapshots
             self.priced += snapshots
 
-    def _sales(self, low: int | None, estimated: int, high: int | None, snapshots: int) -> None:
+    def _sales(self, low: int | None, estimated: int, high: int | None, snapshots: float) -> None:
         self.known += snapshots
         for place, units in enumerate((low, estimated, high)):
             self.sold[place] += units or 0
@@ -173,7 +184,7 @@ class _Gathered:
             self.snapshots,
             self.min_price,
             self.values / self.priced if self.priced else None,
-            self.quantity / self.snapshots,
+            self.quantity / held if (held := self.snapshots - self.gone) else None,
             *sold,
         )
 
@@ -228,26 +239,38 @@ def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> N
 
 
 def _gathered(connection: Connection, region: Region, item: int, span: _Span) -> dict[Bucket, _Gathered]:
-    gathered: dict[Bucket, _Gathered] = {}
+    by_day: dict[date, list[StoredSnapshot]] = {}
+    for one in span.stored:
+        by_day.setdefault(one.time.astimezone(UTC).date(), []).append(one)
     made = _made_days(connection, region, span)
+    days: dict[date, DayRow] = {}
     if made:
-        counted: dict[date, list[int]] = {day: [0, 0] for day in made}
-        for one in span.stored:
-            if (count := counted.get(one.time.astimezone(UTC).date())) is not None:
-                count[0] += 1
-                count[1] += one.interval_seconds is not None
-        rows = {row.day: row for row in asking.item_days(connection, region, item, made[0], made[-1] + DAY)}
-        for day in made:
+        until = made[-1] + DAY
+        days = {row.day: row for row in item_history.days_of_item(connection, region, item, since=made[0], until=until)}
+    read_whole = set(made)
+    if span.by is By.WEEKDAY:
+        # A mean a snapshot takes how many of them know the sales, which a day says only where all of them do.
+        read_whole -= {day for day, row in days.items() if row.covered_seconds < _seconds(by_day.get(day, ()))}
+    times = [one.time for day, stored in by_day.items() if day not in read_whole for one in stored]
+    gone = item_history.without_hours(connection, region, times)
+    hours = item_history.hours_of_item(connection, region, item, [time for time in times if time not in gone])
+    gathered: dict[Bucket, _Gathered] = {}
+    for day, stored in by_day.items():
+        if day in read_whole or (day in made and stored[0].time in gone):
             bucket = span.bucket(datetime.combine(day, time(), tzinfo=UTC))
-            gathered.setdefault(bucket, _Gathered()).add_day(rows.get(day), *counted[day])
-    days = set(made)
-    wanted = [one for one in span.stored if one.time.astimezone(UTC).date() not in days]
-    hours: dict[datetime, HourRow] = {}
-    for begins, ends in _stretches(wanted):
-        hours |= {row.timestamp: row for row in asking.item_hours(connection, region, [item], begins, ends)}
-    for one in wanted:
-        gathered.setdefault(span.bucket(one.time), _Gathered()).add_hour(hours.get(one.time), one)
+            gathered.setdefault(bucket, _Gathered()).add_day(days.get(day), stored)
+            continue
+        for one in stored:
+            place = gathered.setdefault(span.bucket(one.time), _Gathered())
+            if one.time in gone:
+                place.add_gone()
+            else:
+                place.add_hour(hours.get(one.time), one)
     return gathered
+
+
+def _seconds(stored: Iterable[StoredSnapshot]) -> int:
+    return sum(one.interval_seconds or 0 for one in stored)
 
 
 def _made_days(connection: Connection, region: Region, span: _Span) -> list[date]:
@@ -257,15 +280,3 @@ def _made_days(connection: Connection, region: Region, span: _Span) -> list[date
     first = start_of_day(span.start)
     first = first if first > span.start else first + DAY
     return asking.made_days(connection, region, first.date(), start_of_day(span.end).date())
-
-
-def _stretches(snapshots: Sequence[StoredSnapshot]) -> Iterable[tuple[datetime, datetime]]:
-    """Spans (after, until] of snapshots that lie less than a day apart."""
-    instant = timedelta(microseconds=1)
-    begins: datetime | None = None
-    for number, one in enumerate(snapshots):
-        begins = begins or one.time - instant
-        is_last = number == len(snapshots) - 1 or snapshots[number + 1].time - one.time >= DAY
-        if is_last:
-            yield begins, one.time
-            begins = None

@@ -12,11 +12,13 @@ import numpy as np
 
 from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, Row, basis_of, copper, first, known
 from ironforge_cli.answers.price import daily_sales, worth_of
-from ironforge_cli.db.repositories import asking, item_names
+from ironforge_cli.db.repositories import asking, item_history, item_names
+from ironforge_cli.errors import UsageError
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -74,7 +76,8 @@ class Mover:
     price_now: float
     change: float
     """A fraction."""
-    turnover_per_day: float
+    turnover_per_day: float | None
+    """Copper; None where something was sold that nobody knows a price of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +175,19 @@ def _moved(
     at = basis.snapshot_time
     if at is None:
         return []
-    now = asking.prices_between(connection, basis.region, at - _MOVERS_WINDOW, at)
-    then = asking.prices_between(connection, basis.region, at - over - _MOVERS_WINDOW, at - over)
-    items = np.intersect1d(now.item_id, then.item_id)
+    now = _prices_before(connection, basis.region, at)
+    then = _prices_before(connection, basis.region, at - over)
+    items = np.intersect1d(now.prices.item_id, then.prices.item_id)
     if not len(items):
         return []
     price_now, auctions_now = _side(now, items)
     price_then, auctions_then = _side(then, items)
     change = worth.change(price_now, price_then)
     turnover = daily_sales(connection, basis.region, at, items, is_all=True).turnover
-    shown = (auctions_now >= _FEWEST_AUCTIONS) & (auctions_then >= _FEWEST_AUCTIONS) & (turnover >= min_turnover)
-    shown &= ~np.isnan(change)
+    shown = (auctions_now >= _FEWEST_AUCTIONS) & (auctions_then >= _FEWEST_AUCTIONS) & ~np.isnan(change)
+    with np.errstate(invalid="ignore"):
+        # A turnover that nobody knows is above no limit, and hides nothing where there is none.
+        shown &= (turnover >= min_turnover) | (min_turnover <= 0)
     if direction is Direction.UP:
         shown &= change > 0
     elif direction is Direction.DOWN:
@@ -196,15 +201,33 @@ def _moved(
             float(price_then[place]),
             float(price_now[place]),
             float(change[place]),
-            float(turnover[place]),
+            known(float(turnover[place])),
         )
         for place in order.tolist()
         if shown[place]
     ]
 
 
-def _side(prices: asking.SnapshotPrices, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, slots=True)
+class _PricesBefore:
+    """Prices of all items in the snapshots of a few hours."""
+
+    prices: asking.SnapshotPrices
+    newest: int | None
+    """How long before the end the newest of these snapshots was, in seconds, whether it has an item or not."""
+
+
+def _prices_before(connection: Connection, region: Region, end: datetime) -> _PricesBefore:
+    since = end - _MOVERS_WINDOW
+    times = [one.time for one in asking.snapshots(connection, region, since, end)]
+    held = set(times) - item_history.without_hours(connection, region, times)
+    newest = int((end - max(held)).total_seconds()) if held else None
+    return _PricesBefore(asking.prices_between(connection, region, since, end), newest)
+
+
+def _side(side: _PricesBefore, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The price of items over some snapshots, and their auctions in the newest of these; 0 without a row there."""
+    prices = side.prices
     ages, snapshot = np.unique(prices.age_seconds, return_inverse=True)
     place = np.searchsorted(items, prices.item_id)
     fits = place < len(items)
@@ -212,7 +235,7 @@ def _side(prices: asking.SnapshotPrices, items: np.ndarray) -> tuple[np.ndarray,
     values = np.full((len(ages), len(items)), np.nan)
     values[snapshot[fits], place[fits]] = prices.market_value[fits]
     auctions = np.zeros(len(items), np.int64)
-    newest = fits & (snapshot == 0)
+    newest = fits & (prices.age_seconds == side.newest)
     auctions[place[newest]] = prices.num_auctions[newest]
     return worth.median_of_snapshots(values), auctions
 
@@ -229,6 +252,11 @@ def _bargains(
     with np.errstate(invalid="ignore"):
         wanted = (newest.min_price <= (1 - discount) * usual) & (sold >= _ONE_A_DAY)
     levels = asking.levels(connection, region, at, newest.item_id[wanted].tolist())
+    if wanted.any() and not len(levels.price) and not asking.is_raw_held(connection, region, at):
+        raise UsageError(
+            f"{region.label}: the auctions of the newest snapshot, {at:%Y-%m-%d %H:%M} UTC, are not held any more, so"
+            " that nobody knows what is cheap. `ironforge partitions restore` brings an archived day back."
+        )
     found: list[Deal] = []
     for place in np.flatnonzero(wanted).tolist():
         item = int(newest.item_id[place])

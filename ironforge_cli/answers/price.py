@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import DAY, HOUR, WEEK, MarketAnswer, basis_of, known
-from ironforge_cli.db.repositories import asking
+from ironforge_cli.answers.answer import DAY, WEEK, MarketAnswer, basis_of, known
+from ironforge_cli.db.repositories import asking, item_history
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _OFF_A_DAY: Final = timedelta(hours=3)
 _OFF_A_WEEK: Final = DAY
+MANY_ITEMS: Final = 500
+"""More than these are read with all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +154,20 @@ def _of_region(connection: Connection, basis: Basis, chosen: Sequence[NamedItem]
     assert at is not None  # noqa: S101 - the caller left out regions without a snapshot
     numbers = np.array(sorted({item.item_id for item in chosen}), np.int32)
     asked = numbers.tolist()
-    now = {
-        row.item_id: row for row in asking.item_hours(connection, region, asked, at - HOUR, at) if row.timestamp == at
-    }
-    overall = worth_of(connection, region, at, numbers)
-    sold = daily_sales(connection, region, at, numbers)
-    day_before = asking.nearest_values(connection, region, asked, at - DAY, _OFF_A_DAY)
-    week_before = asking.nearest_values(connection, region, asked, at - WEEK, _OFF_A_WEEK)
+    # Of thousands of items all are read at once: the server looks each of a long list up by itself.
+    is_all = len(numbers) > MANY_ITEMS
+    now = item_history.hours_at(connection, region, asked, [at])
+    overall = worth_of(connection, region, at, numbers, is_all=is_all)
+    sold = daily_sales(connection, region, at, numbers, is_all=is_all)
+    chosen_or_all = None if is_all else asked
+    day_before = asking.nearest_values(connection, region, at - DAY, _OFF_A_DAY, items=chosen_or_all)
+    week_before = asking.nearest_values(connection, region, at - WEEK, _OFF_A_WEEK, items=chosen_or_all)
     held = quantity is not None and asking.is_raw_held(connection, region, at)
     levels = asking.levels(connection, region, at, asked) if held else None
     rows: list[Price] = []
     for item in chosen:
         place = int(np.searchsorted(numbers, item.item_id))
-        hour = now.get(item.item_id)
+        hour = now.get((at, item.item_id))
         value = None if hour is None else hour.market_value
         facts = {
             "region": region,

@@ -17,14 +17,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import text
 
+from ironforge_cli.answers.answer import Asking
+from ironforge_cli.answers.history import By, history
+from ironforge_cli.answers.lists import Direction, TopBy, deals, movers, top
+from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import DATABASE_NAME, EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import item_history, market_spans, price_days, statistics_months, stats
+from ironforge_cli.db.repositories import asking, item_history, price_days, statistics_months, stats
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
 from tests.benchmarks import stage
@@ -170,32 +175,47 @@ def _tell_sizes(database: Database, say: Callable[[str], object], *, days: int, 
 
 
 def _tell_reads(database: Database, say: Callable[[str], object]) -> None:
+    """What questions read, and whole questions from the database to their answer."""
     say("\nread, warm, in this process            median ms   at most\n")
     today = NOW.date()
-    reads: dict[str, tuple[Callable[[int], object], int]] = {}
+    asking_for = Asking(database=database, regions=(EU,), now=NOW, max_age=2 * HOUR)
+    quarter = [NOW - hour * HOUR for hour in range(90 * 24, -1, -1)]
     with database.connect() as connection:
 
-        def history(item: int) -> object:
-            return item_history.hours_of_item(connection, EU, item, since=NOW - 90 * 24 * HOUR, until=NOW)
+        def overall(over: timedelta, by: By, item: int) -> object:
+            return history(asking_for, [str(item)], since=None, until=None, by=by, zone=ZoneInfo("UTC"), over=over)
 
-        def daily(item: int) -> object:
-            return item_history.days_of_item(connection, EU, item, since=today - timedelta(days=730), until=today)
-
-        def week(_: int) -> object:
-            return market_spans.sales_sums(connection, EU, since=NOW - 168 * HOUR, until=NOW, before=NOW - 168 * HOUR)
-
-        reads["an item's 90 days, hourly"] = history, 20
-        reads["an item's two years, daily"] = daily, 20
-        reads["every item's newest"] = (lambda _: market_spans.newest_rows(connection, EU, at=NOW)), 50
-        reads["sales of a week, all items"] = week, 300
-        reads["prices of 3 hours, all items"] = (
-            (lambda _: market_spans.median_values(connection, EU, since=NOW - 3 * HOUR, until=NOW)),
-            300,
-        )
-        reads["days of two weeks, all items"] = (
-            (lambda _: market_spans.day_values(connection, EU, since=today - timedelta(days=14), until=today)),
-            300,
-        )
+        reads: dict[str, tuple[Callable[[int], object], int]] = {
+            "an item's 90 days, hourly": (
+                lambda item: item_history.hours_of_item(connection, EU, item, quarter),
+                20,
+            ),
+            "an item's two years, daily": (
+                lambda item: item_history.days_of_item(
+                    connection, EU, item, since=today - timedelta(days=730), until=today
+                ),
+                20,
+            ),
+            "every item's newest": (lambda _: asking.newest_prices(connection, EU, NOW), 50),
+            "sales of a week, all items": (
+                lambda _: asking.sales(connection, EU, NOW - 168 * HOUR, NOW, items=None),
+                300,
+            ),
+            "prices of 3 hours, all items": (lambda _: asking.prices_between(connection, EU, NOW - 3 * HOUR, NOW), 300),
+            "days of two weeks, all items": (
+                lambda _: asking.day_values(connection, EU, today, 15, until=NOW, items=None),
+                300,
+            ),
+            "price, an item": (lambda item: price(asking_for, [str(item)]), 20),
+            "history, 90 days by hour": (lambda item: overall(90 * 24 * HOUR, By.HOUR, item), 20),
+            "history, two years by day": (lambda item: overall(730 * 24 * HOUR, By.DAY, item), 20),
+            "top, a week": (lambda _: top(asking_for, by=TopBy.TURNOVER, over=168 * HOUR, limit=20), 300),
+            "movers, a day": (
+                lambda _: movers(asking_for, over=24 * HOUR, min_turnover=0, direction=Direction.BOTH, limit=20),
+                300,
+            ),
+            "deals": (lambda _: deals(asking_for, discount=0.2, days=2, limit=20), 300),
+        }
         for name, (read, most) in reads.items():
             taken: list[float] = []
             for number in range(_HOURS):

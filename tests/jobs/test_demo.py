@@ -10,6 +10,8 @@ import sys
 import termios
 import threading
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -25,7 +27,9 @@ from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.db.embedded_playground import sockets_of
+from tests.documentation import PAGES
 from tests.jobs import stored
+from tests.quoted_commands import quoted_calls
 from tests.servers import TestServer, open_folder
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import Collector
 
 HOURS, ITEMS, DAYS = 12, 6, 3
+NEEDED = {"--png": "vl_convert", "--html": "vl_convert", "--plot": "plotext"}
+"""Options of questions, and what they need that may not be installed."""
 FEW = ["--auctions", "400", "--hours", str(HOURS), "--items", str(ITEMS), "--days"]
 
 
@@ -94,10 +100,11 @@ def seen(server: TestServer) -> Generator[Seen]:
         (own_home / "kept").write_text("mine")
         environment = {"IRONFORGE_HOME": str(own_home), "IRONFORGE_DATABASE_URL": own_url}
         threads = set(threading.enumerate())
-        first, output, _ = run("--home", str(home), *FEW, "0", "--format", "json", environment=environment)
+        of_another_seed = ("--home", str(home), *FEW, "0", "--seed", "2", "--format", "json")
+        first, output, _ = run(*of_another_seed, environment=environment)
         left = {thread.name for thread in set(threading.enumerate()) - threads}
         named = [word for region in Region for word in ("--region", region)]
-        again = ("--home", str(home), *FEW, str(DAYS), "--seed", "2", *named)
+        again = ("--home", str(home), *FEW, str(DAYS), *named)
         second, text, said = run_in_a_terminal(*again, columns=80, environment=environment)
         assert (first, second) == (ExitStatus.DONE, ExitStatus.DONE)
         yield Seen(
@@ -166,6 +173,31 @@ def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen
         assert expected in seen.text
     assert "with IRONFORGE_DATABASE_URL unset" in seen.text
     assert seen.said == ""
+
+
+def test_every_example_of_the_page_of_questions_is_answered(
+    seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (PAGES / "questions.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) > 15
+    missing = {option for option, module in NEEDED.items() if find_spec(module) is None}
+    with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
+        environment = {"IRONFORGE_HOME": str(tmp_path / "home"), "IRONFORGE_READ_URL": server.url}
+        for line in lines:
+            call, _, given = line.partition(" < ")
+            (quoted,) = quoted_calls(call)
+            if missing.intersection(quoted.arguments):
+                continue
+            stdin = "Cresset Honing Oil\n2514\n" if given else None
+            ended = CliRunner().invoke(app, list(quoted.arguments), env=environment, input=stdin)
+            assert (ended.exit_code, ended.stderr) == (0, ""), line
+            assert ended.stdout.strip(), line
+            for option, name in pairwise(quoted.arguments):
+                if option in {"--png", "--html"}:
+                    assert (tmp_path / name).stat().st_size > 0
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone() -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
+from ironforge_cli.db.repositories import item_history
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -33,41 +34,6 @@ _SLICE: Final = "asking"
 _DAY: Final = timedelta(days=1)
 _NEXT: Final = timedelta(microseconds=1)
 _execute = executor(_SLICE)
-
-
-@dataclass(frozen=True, slots=True)
-class HourRow:
-    """What one snapshot says of one item; prices in copper, None when sold out."""
-
-    item_id: int
-    timestamp: datetime
-    min_price: int | None
-    market_value: float | None
-    cheapest_15_percent_price: int | None
-    median_price: float | None
-    mean_price: float | None
-    max_price: int | None
-    total_quantity: int
-    num_auctions: int
-    sales_low: int | None
-    """Units since the snapshot before; None where nothing is known, as the two below."""
-    estimated_sales: int | None
-    sales_high: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DayRow:
-    """What one closed UTC day says of one item, in copper and units; see `PRICE_DAYS`."""
-
-    day: date
-    min_price: int | None
-    market_value: float | None
-    mean_quantity: float
-    sales_low: int | None
-    estimated_sales: int | None
-    sales_high: int | None
-    snapshots: int
-    priced_snapshots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +99,7 @@ class Sales:
     unknown_seconds: Float64
     """Length of the intervals of which nothing is known of the item: they count in no sum."""
     region_seconds: int
-    """Length of all the region's intervals that end in the span."""
+    """Length of all the region's intervals that end in the span and of which anything is held."""
 
     @property
     def seconds(self) -> Float64:
@@ -192,29 +158,6 @@ def snapshots(connection: Connection, region: Region, since: datetime, until: da
     return [StoredSnapshot(*row) for row in rows]
 
 
-def item_hours(
-    connection: Connection, region: Region, items: Sequence[int], since: datetime, until: datetime
-) -> list[HourRow]:
-    """The hours of some items in (since, until], oldest first."""
-    names = ", ".join(HourRow.__slots__)
-    statement = text(
-        f"SELECT {names} FROM {PRICE_STATS[region].name}"  # noqa: S608 - names of our own
-        " WHERE item_id = ANY(:items) AND timestamp > :since AND timestamp <= :until ORDER BY timestamp, item_id"
-    )
-    rows = _execute(connection, statement, {"items": list(items), "since": since, "until": until})
-    return [HourRow(*row) for row in rows]
-
-
-def item_days(connection: Connection, region: Region, item: int, since: date, until: date) -> list[DayRow]:
-    """The days of an item that are made, from `since` to before `until`, oldest first."""
-    names = ", ".join(DayRow.__slots__)
-    statement = text(
-        f"SELECT {names} FROM {PRICE_DAYS[region].name}"  # noqa: S608 - names of our own
-        " WHERE item_id = :item AND day >= :since AND day < :until ORDER BY day"
-    )
-    return [DayRow(*row) for row in _execute(connection, statement, {"item": item, "since": since, "until": until})]
-
-
 def made_days(connection: Connection, region: Region, since: date, until: date) -> list[date]:
     """The days that are made, from `since` to before `until`."""
     statement = text(
@@ -248,19 +191,19 @@ def prices_between(connection: Connection, region: Region, since: datetime, unti
 
 
 def nearest_values(
-    connection: Connection, region: Region, items: Sequence[int], target: datetime, most: timedelta
+    connection: Connection, region: Region, target: datetime, most: timedelta, *, items: Sequence[int] | None
 ) -> dict[int, float]:
-    """For each item its market value in the snapshot pricing it nearest to a time, at most so far off.
+    """For some items or all its market value in the snapshot pricing it nearest to a time, at most so far off.
 
     Of two as near, the older one's.
     """
+    times = [one.time for one in snapshots(connection, region, target - most - _NEXT, target + most)]
     statement = text(
-        "SELECT DISTINCT ON (item_id) item_id, market_value"  # noqa: S608 - a name of our own
-        f" FROM {PRICE_STATS[region].name}"
-        " WHERE item_id = ANY(:items) AND timestamp >= :since AND timestamp <= :until AND market_value IS NOT NULL"
-        " ORDER BY item_id, abs(extract(epoch FROM timestamp - :target)), timestamp"
+        f"SELECT DISTINCT ON (item_id) item_id, market_value FROM {PRICE_STATS[region].name}"  # noqa: S608 - names of our own
+        f" WHERE timestamp = ANY(:times){'' if items is None else ' AND item_id = ANY(:items)'}"
+        " AND market_value IS NOT NULL ORDER BY item_id, abs(extract(epoch FROM timestamp - :target)), timestamp"
     )
-    parameters = {"items": list(items), "since": target - most, "until": target + most, "target": target}
+    parameters = {"times": times, "target": target} | ({} if items is None else {"items": list(items)})
     return {row[0]: row[1] for row in _execute(connection, statement, parameters)}
 
 
@@ -269,56 +212,49 @@ def day_values(
 ) -> DayValues:
     """Market values of `days` days: of `last`, up to the time `until`, and those before; of some items or of all."""
     first = last - (days - 1) * _DAY
-    made, since, before = _parts(connection, region, _starts(first) - _NEXT, until)
-    wanted, parameters = _wanted(items)
+    parts = _parts(connection, region, _starts(first) - _NEXT, until)
     query = sql.SQL(
-        "SELECT item_id, %s::date - day, market_value FROM {days} WHERE day = ANY(%s)"
+        "SELECT item_id, %(last)s::date - day, market_value FROM {days} WHERE day = ANY(%(made)s)"
         " AND market_value IS NOT NULL{only}"
-        " UNION ALL SELECT item_id, %s::date - (timestamp AT TIME ZONE 'UTC')::date, avg(market_value)"
-        " FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span (since, before)"
-        " JOIN {hours} ON timestamp >= span.since AND timestamp < span.before"
-        " WHERE market_value IS NOT NULL{only} GROUP BY 1, 2"
-    ).format(days=sql.Identifier(PRICE_DAYS[region].name), hours=sql.Identifier(PRICE_STATS[region].name), only=wanted)
-    given = [last, made, *parameters, last, since, before, *parameters]
+        " UNION ALL SELECT item_id, %(last)s::date - (timestamp AT TIME ZONE 'UTC')::date, avg(market_value)"
+        " FROM {hours} AS now WHERE market_value IS NOT NULL GROUP BY 1, 2"
+    ).format(**_sources(region, items))
+    given = parts.parameters(items) | {"last": last}
     return DayValues(*fetch_columns(connection, query, given, (Kind.INT4, Kind.INT4, Kind.FLOAT8), slice_name=_SLICE))
 
 
 def sales(
     connection: Connection, region: Region, since: datetime, until: datetime, *, items: Sequence[int] | None
 ) -> Sales:
-    """Units sold over the intervals that end in (since, until], of some items or of all that have a row there."""
-    made, starts, ends = _parts(connection, region, since, until)
-    seconds = (
-        "SELECT coalesce(sum(interval_seconds), 0) FROM snapshots WHERE region = :region AND snapshot_time > :since"
-        " AND snapshot_time <= :until"
-    )
-    whole = _execute(connection, text(seconds), {"region": region, "since": since, "until": until}).scalar_one()
-    wanted, parameters = _wanted(items)
+    """Units sold over the intervals that end in (since, until], of some items or of all that have a row there.
+
+    Intervals whose hours have left, and whose days with them, count in no sum.
+    """
+    parts = _parts(connection, region, since, until)
     query = sql.SQL(
         # A day's own length is its region's: less what it covers of the item, it is what is unknown.
-        "WITH length AS (SELECT (snapshot_time AT TIME ZONE 'UTC')::date AS day, coalesce(sum(interval_seconds), 0) AS"
-        " seconds FROM snapshots WHERE region = %s AND snapshot_time > %s AND snapshot_time <= %s GROUP BY 1),"
-        " hours AS (SELECT now.* FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span (since, before)"
-        " JOIN {hours} AS now ON timestamp >= span.since AND timestamp < span.before WHERE TRUE{only}),"
+        "WITH length AS (SELECT * FROM unnest(%(made)s::date[], %(seconds)s::bigint[]) AS made (day, seconds)),"
+        " hours AS (SELECT * FROM {hours} AS now),"
         " parts AS (SELECT item_id, sales_low, estimated_sales, sales_high, turnover,"
         " estimated_sales > 0 AND turnover IS NULL AS is_priceless,"
-        " length.seconds - covered_seconds AS unknown FROM {days} JOIN length USING (day) WHERE day = ANY(%s){only}"
+        " length.seconds - covered_seconds AS unknown FROM {days} JOIN length USING (day)"
+        " WHERE day = ANY(%(made)s){only}"
         " UNION ALL SELECT now.item_id, now.sales_low, now.estimated_sales, now.sales_high,"
         " now.estimated_sales * coalesce(now.market_value, before.market_value),"
         " now.estimated_sales > 0 AND coalesce(now.market_value, before.market_value) IS NULL,"
         " CASE WHEN now.estimated_sales IS NULL THEN coalesce(now.interval_seconds, 0) ELSE 0 END"
         # The snapshot before is asked only where an item was sold out.
-        " FROM hours AS now LEFT JOIN {hours} AS before ON now.market_value IS NULL AND now.estimated_sales > 0"
+        " FROM hours AS now LEFT JOIN {table} AS before ON now.market_value IS NULL AND now.estimated_sales > 0"
         " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second'"
         " AND before.item_id = now.item_id)"
         " SELECT item_id, coalesce(sum(sales_low), 0)::float8, coalesce(sum(estimated_sales), 0)::float8,"
         " coalesce(sum(sales_high), 0)::float8,"
         " CASE WHEN bool_or(is_priceless) THEN 'NaN' ELSE coalesce(sum(turnover), 0) END,"
         " sum(unknown)::float8 FROM parts GROUP BY item_id ORDER BY item_id"
-    ).format(days=sql.Identifier(PRICE_DAYS[region].name), hours=sql.Identifier(PRICE_STATS[region].name), only=wanted)
-    given: list[Any] = [region.value, since, until, starts, ends, *parameters, made, *parameters]
+    ).format(**_sources(region, items))
     kinds = (Kind.INT4, *[Kind.FLOAT8] * 5)
-    return Sales(*fetch_columns(connection, query, given, kinds, slice_name=_SLICE), region_seconds=int(whole))
+    found = fetch_columns(connection, query, parts.parameters(items), kinds, slice_name=_SLICE)
+    return Sales(*found, region_seconds=parts.seconds)
 
 
 def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int]) -> Levels:
@@ -339,9 +275,12 @@ def auctions_of_item(connection: Connection, region: Region, at: datetime, item:
 
 
 def is_raw_held(connection: Connection, region: Region, at: datetime) -> bool:
-    """Whether the raw auctions of a snapshot are held."""
-    statement = text(f"SELECT EXISTS (SELECT FROM {SNAPSHOTS[region].name} WHERE snapshot_time = :at)")  # noqa: S608 - ours
-    return bool(_execute(connection, statement, {"at": at}).scalar_one())
+    """Whether the raw auctions of a snapshot are held; of an empty market there are none to hold."""
+    statement = text(
+        f"SELECT EXISTS (SELECT FROM {SNAPSHOTS[region].name} WHERE snapshot_time = :at)"  # noqa: S608 - a name of our own
+        " OR EXISTS (SELECT FROM snapshots WHERE region = :region AND snapshot_time = :at AND auctions = 0)"
+    )
+    return bool(_execute(connection, statement, {"at": at, "region": region}).scalar_one())
 
 
 def token_prices(
@@ -366,10 +305,33 @@ def newest_token(connection: Connection, region: Region) -> tuple[datetime, int]
     return None if row is None else (row.timestamp, row.price)
 
 
-def _parts(
-    connection: Connection, region: Region, since: datetime, until: datetime
-) -> tuple[list[date], list[datetime], list[datetime]]:
-    """A span (since, until] in the days of it that are made, and the rest as spans [since, before) of hours."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A span (since, until]: the days of it that are made, and the rest as hours."""
+
+    made: list[date]
+    made_seconds: list[int]
+    """For each of these the length of the region's intervals that end on it."""
+    spans: list[tuple[datetime, datetime]]
+    """The rest, as [since, before)."""
+    times: list[datetime]
+    """The rest's snapshots whose hours are held."""
+    seconds: int
+    """Length of all intervals of which anything is known."""
+
+    def parameters(self, items: Sequence[int] | None) -> dict[str, Any]:
+        """What queries over the parts are given."""
+        return {
+            "made": self.made,
+            "seconds": self.made_seconds,
+            "since": [since for since, _ in self.spans],
+            "before": [before for _, before in self.spans],
+            "times": self.times,
+            "items": None if items is None else list(items),
+        }
+
+
+def _parts(connection: Connection, region: Region, since: datetime, until: datetime) -> _Parts:
     first = (since + _NEXT).astimezone(UTC).date()
     if _starts(first) < since + _NEXT:
         first += _DAY
@@ -380,14 +342,42 @@ def _parts(
         ends.append(_starts(day))
         starts.append(_starts(day + _DAY))
     ends.append(until + _NEXT)
-    spans = [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
-    return made, [start for start, _ in spans], [end for _, end in spans]
+    of_day = dict.fromkeys(made, 0)
+    rest: list[StoredSnapshot] = []
+    for one in snapshots(connection, region, since, until):
+        if (day := one.time.astimezone(UTC).date()) in of_day:
+            of_day[day] += one.interval_seconds or 0
+        else:
+            rest.append(one)
+    gone = item_history.without_hours(connection, region, [one.time for one in rest])
+    held = [one for one in rest if one.time not in gone]
+    return _Parts(
+        made=made,
+        made_seconds=list(of_day.values()),
+        spans=[(start, end) for start, end in zip(starts, ends, strict=True) if start < end],
+        times=[one.time for one in held],
+        seconds=sum(of_day.values()) + sum(one.interval_seconds or 0 for one in held),
+    )
 
 
-def _wanted(items: Sequence[int] | None) -> tuple[sql.Composable, list[Any]]:
+def _sources(region: Region, items: Sequence[int] | None) -> dict[str, sql.Composable]:
+    """The tables of days and hours, these within the parts' spans, and what keeps to some items.
+
+    All items are neighbours in a span of time; a few are looked up in each snapshot.
+    """
+    table = sql.Identifier(PRICE_STATS[region].name)
+    hours = "(SELECT * FROM {} WHERE timestamp = ANY(%(times)s) AND item_id = ANY(%(items)s))"
     if items is None:
-        return sql.SQL(""), []
-    return sql.SQL(" AND item_id = ANY(%s)"), [list(items)]
+        hours = (
+            "(SELECT hours.* FROM unnest(%(since)s::timestamptz[], %(before)s::timestamptz[]) AS span (since, before)"
+            " JOIN {} AS hours ON timestamp >= span.since AND timestamp < span.before)"
+        )
+    return {
+        "days": sql.Identifier(PRICE_DAYS[region].name),
+        "table": table,
+        "hours": sql.SQL(hours).format(table),
+        "only": sql.SQL("" if items is None else " AND item_id = ANY(%(items)s)"),
+    }
 
 
 def _starts(day: date) -> datetime:

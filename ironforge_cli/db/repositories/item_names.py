@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import text
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_STATS
+from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 _LARGEST = 2**31 - 1
+_ANY = "item_id = :item"
 _execute = executor("item names")
 
 
@@ -51,8 +52,14 @@ def all_named(connection: Connection) -> dict[int, NamedItem]:
 
 
 def was_ever_for_sale(connection: Connection, region: Region, item_id: int) -> bool:
-    """Whether a snapshot whose statistics are held had an item."""
+    """Whether a snapshot or a day whose statistics are held had an item."""
     if item_id > _LARGEST:
         return False
-    statement = text(f"SELECT EXISTS (SELECT FROM {PRICE_STATS[region].name} WHERE item_id = :item)")  # noqa: S608 - ours
-    return bool(_execute(connection, statement, {"item": item_id}).scalar_one())
+    hours, days = PRICE_STATS[region].name, PRICE_DAYS[region].name
+    newest = "(SELECT max(snapshot_time) FROM snapshots WHERE region = :region)"
+    # Whatever is asked for is nearly always in the newest snapshot, which is a look-up.
+    for table, where in ((hours, f"timestamp = {newest} AND item_id = :item"), (days, _ANY), (hours, _ANY)):
+        statement = text(f"SELECT EXISTS (SELECT FROM {table} WHERE {where})")  # noqa: S608 - names of our own
+        if _execute(connection, statement, {"item": item_id, "region": region}).scalar_one():
+            return True
+    return False

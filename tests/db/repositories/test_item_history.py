@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import item_history, market_spans, partitions, price_days, statistics_months
-from ironforge_cli.db.repositories.item_history import BookLevel
-from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.db.repositories import item_history, price_days, statistics_months
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from tests.db.repositories.test_price_days import DAY, EU, HOUR, STARTS, Row, Snapshot, plainly, store
 
@@ -40,8 +37,11 @@ def connection(shared: Database) -> Generator[Connection]:
 
 def hours(connection: Connection, item: int = 7, **span: datetime) -> list[tuple[Any, ...]]:
     since, until = span.get("since", STARTS - HOUR), span.get("until", STARTS + 26 * HOUR)
-    found = item_history.hours_of_item(connection, EU, item, since=since, until=until)
-    return [(one.timestamp, one.min_price, one.total_quantity, one.estimated_sales) for one in found]
+    found = item_history.hours_of_item(connection, EU, item, [one.at for one in MARKET if since <= one.at < until])
+    return [
+        (one.timestamp, one.min_price, one.total_quantity, one.estimated_sales)
+        for one in sorted(found.values(), key=lambda row: row.timestamp)
+    ]
 
 
 def wanted(item: int) -> list[tuple[Any, ...]]:
@@ -57,8 +57,17 @@ def test_an_items_hours_are_those_that_are_stored(connection: Connection, item: 
     assert hours(connection, item) == wanted(item)
 
 
-def test_a_span_of_hours_takes_its_first_instant_and_not_its_last(connection: Connection) -> None:
+def test_hours_are_those_of_the_snapshots_that_are_asked_for(connection: Connection) -> None:
     assert hours(connection, since=STARTS, until=STARTS + 2 * HOUR) == wanted(7)[1:3]
+    found = item_history.hours_at(connection, EU, [7, 8, 10], [STARTS, STARTS + HOUR])
+    assert sorted(found) == [(STARTS, 7), (STARTS, 8), (STARTS + HOUR, 7)]
+    assert item_history.hours_at(connection, EU, [7], []) == {}
+
+
+def test_hours_that_have_left_with_their_month_are_told_from_those_that_are_held(connection: Connection) -> None:
+    gone = [STARTS - 900 * HOUR, STARTS + 900 * HOUR]
+    assert item_history.without_hours(connection, EU, [gone[0], STARTS, gone[1]]) == set(gone)
+    assert item_history.without_hours(connection, EU, []) == set()
 
 
 def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> None:
@@ -74,6 +83,7 @@ def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> No
         with shared.connect() as connection:
             assert [one.is_laid for one in statistics_months.held(connection, EU)] == [True, False]
             assert hours(connection) == wanted(7)
+            assert hours(connection, since=STARTS - HOUR, until=STARTS + HOUR) == wanted(7)[:2]
             # Somebody who was granted the whole table alone reads the same.
             connection.execute(text("CREATE ROLE of_the_whole"))
             connection.execute(text("GRANT SELECT ON eu_commodity_price_stats, snapshots TO of_the_whole"))
@@ -93,64 +103,7 @@ def test_an_items_days_are_those_that_are_closed(connection: Connection) -> None
     found = item_history.days_of_item(connection, EU, 7, since=date(2024, 2, 20), until=date(2024, 3, 9))
     assert [one.day for one in found] == [date(2024, 2, 29), DAY]
     row = plainly(MARKET)[7]
-    assert {name: getattr(found[1], name) for name in row} == row
-    assert item_history.days_of_item(connection, EU, 7, since=DAY, until=DAY) == []
-
-
-def test_a_book_is_what_stands_at_each_price_cheapest_first(shared: Database) -> None:
-    with shared.connect() as connection:
-        partitions.create(connection, DailyPartition(EU, DAY))
-        connection.execute(
-            text(
-                "INSERT INTO auction_snapshots_eu SELECT :at, id, price, item, quantity, 'LONG', 0, 9 FROM (VALUES"
-                " (1, 20, 7, 5), (2, 10, 7, 1), (3, 20, 7, 6), (4, 9, 8, 1)) AS lots (id, price, item, quantity)"
-            ),
-            {"at": STARTS},
-        )
-        assert item_history.book_of_item(connection, EU, 7, at=STARTS) == [BookLevel(10, 1, 1), BookLevel(20, 11, 2)]
-        assert item_history.book_of_item(connection, EU, 7, at=STARTS + HOUR) == []
-
-
-def by_item(found: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
-    rows = zip(*(column.tolist() for column in found.values()), strict=True)
-    return {row[0]: row[1:] for row in rows}
-
-
-def test_the_newest_rows_of_all_items_are_those_of_the_snapshot(connection: Connection) -> None:
-    found = market_spans.newest_rows(connection, EU, at=STARTS + 2 * HOUR)
-    assert found["item_id"].tolist() == [7, 9]
-    assert found["total_quantity"].tolist() == [0, 2]
-    assert found["min_price"].tolist() == [market_spans.NO_NUMBER, 8]
-    assert np.isnan(found["market_value"][0])
-
-
-def test_sales_over_a_span_are_sums_over_the_intervals_that_end_in_it(connection: Connection) -> None:
-    span = {"since": STARTS - HOUR, "until": STARTS + 2 * HOUR}
-    found = by_item(market_spans.sales_sums(connection, EU, before=STARTS - HOUR, **span))
-    # What sold out is worth what it was in the snapshot before, and an unknown hour counts in no sum.
-    assert found == {
-        7: (5, 7, 10, 2 * 12.5 + 1 * 11.5 + 4 * 11.5, 0),
-        8: (0, 0, 0, 0.0, 0),
-        9: (1, 1, 1, 9.0, 3600),
+    assert {name: getattr(found[1], name) for name in row if hasattr(found[1], name)} == {
+        name: value for name, value in row.items() if name in item_history.DayRow.__slots__
     }
-    last = {"since": STARTS + HOUR, "until": STARTS + 2 * HOUR}
-    assert by_item(market_spans.sales_sums(connection, EU, before=STARTS + HOUR, **last))[7] == (4, 4, 4, 46.0, 0)
-
-
-def test_a_span_of_which_nothing_is_known_has_no_sums(connection: Connection) -> None:
-    first = {"since": STARTS - 2 * HOUR, "until": STARTS - HOUR}
-    (row,) = by_item(market_spans.sales_sums(connection, EU, before=None, **first)).values()
-    assert row[:3] == (market_spans.NO_NUMBER,) * 3
-
-
-def test_a_price_around_a_time_is_the_median_of_the_snapshots_that_price_the_item(connection: Connection) -> None:
-    found = market_spans.median_values(connection, EU, since=STARTS - HOUR, until=STARTS + 2 * HOUR)
-    assert by_item(found) == {7: (12.0, 0), 8: (3.0, 0), 9: (8.0, 1)}
-
-
-def test_values_of_days_are_told_by_how_long_before_they_were(connection: Connection) -> None:
-    for day in price_days.missing(connection, EU):
-        price_days.make(connection, EU, day)
-    found = market_spans.day_values(connection, EU, since=DAY - timedelta(days=14), until=DAY + timedelta(days=1))
-    rows = list(zip(*(column.tolist() for column in found.values()), strict=True))
-    assert rows == [(7, 2, 10.0), (7, 1, 12.0), (8, 1, 3.0), (9, 1, 8.0)]
+    assert item_history.days_of_item(connection, EU, 7, since=DAY, until=DAY) == []
