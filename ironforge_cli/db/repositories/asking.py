@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
+from ironforge_cli.market.books import price_levels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -298,35 +299,41 @@ def sales(
         # A day's own length is its region's: less what it covers of the item, it is what is unknown.
         "WITH length AS (SELECT (snapshot_time AT TIME ZONE 'UTC')::date AS day, coalesce(sum(interval_seconds), 0) AS"
         " seconds FROM snapshots WHERE region = %s AND snapshot_time > %s AND snapshot_time <= %s GROUP BY 1),"
-        " hours AS (SELECT now.* FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span (since, before)"
+        # The snapshot before is asked only where an item was sold out.
+        " hours AS (SELECT now.*, CASE WHEN now.market_value IS NULL AND now.estimated_sales > 0 THEN"
+        " (SELECT before.market_value FROM {hours} AS before WHERE before.item_id = now.item_id"
+        " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second')"
+        " ELSE now.market_value END AS worth FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS span (since, before)"
         " JOIN {hours} AS now ON timestamp >= span.since AND timestamp < span.before WHERE TRUE{only}),"
         " parts AS (SELECT item_id, sales_low, estimated_sales, sales_high, turnover,"
         " estimated_sales > 0 AND turnover IS NULL AS is_priceless,"
         " length.seconds - covered_seconds AS unknown FROM {days} JOIN length USING (day) WHERE day = ANY(%s){only}"
-        " UNION ALL SELECT now.item_id, now.sales_low, now.estimated_sales, now.sales_high,"
-        " now.estimated_sales * coalesce(now.market_value, before.market_value),"
-        " now.estimated_sales > 0 AND coalesce(now.market_value, before.market_value) IS NULL,"
-        " CASE WHEN now.estimated_sales IS NULL THEN coalesce(now.interval_seconds, 0) ELSE 0 END"
-        # The snapshot before is asked only where an item was sold out.
-        " FROM hours AS now LEFT JOIN {hours} AS before ON now.market_value IS NULL AND now.estimated_sales > 0"
-        " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second'"
-        " AND before.item_id = now.item_id)"
-        " SELECT item_id, coalesce(sum(sales_low), 0)::float8, coalesce(sum(estimated_sales), 0)::float8,"
-        " coalesce(sum(sales_high), 0)::float8,"
+        " UNION ALL SELECT item_id, sales_low, estimated_sales, sales_high, estimated_sales * worth,"
+        " estimated_sales > 0 AND worth IS NULL,"
+        " CASE WHEN estimated_sales IS NULL THEN coalesce(interval_seconds, 0) ELSE 0 END FROM hours)"
+        " SELECT item_id, coalesce(sum(sales_low::float8), 0), coalesce(sum(estimated_sales::float8), 0),"
+        " coalesce(sum(sales_high::float8), 0),"
         " CASE WHEN bool_or(is_priceless) THEN 'NaN' ELSE coalesce(sum(turnover), 0) END,"
-        " sum(unknown)::float8 FROM parts GROUP BY item_id ORDER BY item_id"
+        " sum(unknown::float8) FROM parts GROUP BY item_id ORDER BY item_id"
     ).format(days=sql.Identifier(PRICE_DAYS[region].name), hours=sql.Identifier(PRICE_STATS[region].name), only=wanted)
     given: list[Any] = [region.value, since, until, starts, ends, *parameters, made, *parameters]
     kinds = (Kind.INT4, *[Kind.FLOAT8] * 5)
     return Sales(*fetch_columns(connection, query, given, kinds, slice_name=_SLICE), region_seconds=int(whole))
 
 
-def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int]) -> Levels:
-    """The price levels of some items in a snapshot that is held."""
+def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int] | None) -> Levels:
+    """The price levels of some items, or of all, in a snapshot that is held."""
+    table = sql.Identifier(SNAPSHOTS[region].name)
+    if items is None:
+        # A whole book is sent as it is: numpy sorts it sooner than the server.
+        every = sql.SQL("SELECT item_id, unit_price, quantity FROM {} WHERE snapshot_time = %s").format(table)
+        sold = fetch_columns(connection, every, [at], (Kind.INT4, Kind.INT8, Kind.INT4), slice_name=_SLICE)
+        return Levels(*price_levels(*sold))
     query = sql.SQL(
+        # Of a list of the column's own type the server makes a hash table; any other it goes through for each row.
         "SELECT item_id, unit_price, sum(quantity)::bigint, count(*) FROM {} WHERE snapshot_time = %s"
-        " AND item_id = ANY(%s) GROUP BY item_id, unit_price ORDER BY item_id, unit_price"
-    ).format(sql.Identifier(SNAPSHOTS[region].name))
+        " AND item_id = ANY(%s::int4[]) GROUP BY item_id, unit_price ORDER BY item_id, unit_price"
+    ).format(table)
     kinds = (Kind.INT4, Kind.INT8, Kind.INT8, Kind.INT8)
     return Levels(*fetch_columns(connection, query, [at, list(items)], kinds, slice_name=_SLICE))
 
@@ -387,7 +394,7 @@ def _parts(
 def _wanted(items: Sequence[int] | None) -> tuple[sql.Composable, list[Any]]:
     if items is None:
         return sql.SQL(""), []
-    return sql.SQL(" AND item_id = ANY(%s)"), [list(items)]
+    return sql.SQL(" AND item_id = ANY(%s::int4[])"), [list(items)]
 
 
 def _starts(day: date) -> datetime:
