@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from ironforge_cli.answers.answer import DAY, MarketAnswer, basis_of, known, start_of_day
-from ironforge_cli.answers.price import MANY_ITEMS, daily_sales, worth_of
-from ironforge_cli.answers.recipes import Recipes, all_recipes
-from ironforge_cli.db.repositories import asking, crafting
-from ironforge_cli.market.books import Books
+from ironforge_cli.answers.answer import DAY, MarketAnswer, basis_of, start_of_day, without_collecting
+from ironforge_cli.answers.crafting_market import read_market
+from ironforge_cli.answers.recipes import Recipes, assembled, stored_recipes
+from ironforge_cli.db.repositories import asking
 from ironforge_cli.market.crafting import FEWEST_AUCTIONS, FEWEST_SOLD, earned_per_day, expected_yield, revenue_of
+from ironforge_cli.market.crafting_at_once import costs_of
 from ironforge_cli.market.crafting_costs import Workshop
 from ironforge_cli.market.worth import FEWEST_DAYS, USUAL_DAYS
 
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.answers.crafting_market import CraftingMarket, Selling
+    from ironforge_cli.answers.recipes import StoredRecipes
     from ironforge_cli.market.crafting import Craft, Crafter, Made
+    from ironforge_cli.market.crafting_at_once import CraftCost
     from ironforge_cli.market.crafting_costs import CraftingPlan
     from ironforge_cli.regions import Region
 
@@ -71,11 +73,15 @@ class Figured:
 
     row: Crafted
     craft: Craft
-    plan: CraftingPlan
+    workshop: Workshop
     made: Made | None
     price: float | None
     """The newest `cheapest_15_percent_price` of what is made, copper."""
     usual_price: float | None
+
+    def plan(self) -> CraftingPlan:
+        """What is bought and made, in full."""
+        return self.workshop.plan(self.craft, self.row.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +94,6 @@ class Wanted:
     """These alone; None is all."""
     items: frozenset[int] | None = None
     """Only rows that make one of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Selling:
-    """What is known of selling items, by their place in `item_id`."""
-
-    item_id: np.ndarray
-    price: np.ndarray
-    auctions: np.ndarray
-    usual_price: np.ndarray
-    low: np.ndarray
-    estimated: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,45 +115,60 @@ class CraftsAnswer:
 def crafts(asking_for: Asking, wanted: Wanted) -> CraftsAnswer:
     """What crafts cost and earn in each region: the most profit a day first."""
     figured: list[Figured] = []
-    bases: list[Basis] = []
     notes: list[str] = []
-    with asking.reading(asking_for.database) as connection:
-        recipes = all_recipes(connection)
-        for region in asking_for.regions:
-            basis = basis_of(connection, asking_for, region)
-            bases.append(basis)
-            if basis.snapshot_time is not None:
-                figured += _of_region(connection, basis, recipes, wanted)
+    with without_collecting(), asking.reading(asking_for.database) as connection:
+        bases = tuple(basis_of(connection, asking_for, region) for region in asking_for.regions)
+        stored = stored_recipes(connection)
+        # Meanwhile the server reads the market: until all of it is there, nothing else asks it.
+        with ThreadPoolExecutor(1, thread_name_prefix="market") as reader:
+            reading = reader.submit(_markets, connection, bases, stored, wanted)
+            recipes = assembled(stored)
+            markets = reading.result()
+        for basis, market in zip(bases, markets, strict=True):
+            if market is not None:
+                figured += _of_region(basis, recipes, wanted, market)
                 notes += _notes(connection, basis)
-    return CraftsAnswer(figured=tuple(figured), bases=tuple(bases), recipes=recipes, notes=tuple(notes))
+    return CraftsAnswer(figured=tuple(figured), bases=bases, recipes=recipes, notes=tuple(notes))
 
 
-def _of_region(connection: Connection, basis: Basis, recipes: Recipes, wanted: Wanted) -> list[Figured]:
-    region, at = basis.region, basis.snapshot_time
-    assert at is not None  # noqa: S101 - the caller left out regions without a snapshot
+def _markets(
+    connection: Connection, bases: Iterable[Basis], stored: StoredRecipes, wanted: Wanted
+) -> list[CraftingMarket | None]:
+    """The market of each region, None of one that has no snapshot."""
+    taken = {row.item_id for rows in (stored.slots, stored.reagents) for row in rows}
+    made = {
+        row.item_id
+        for row in stored.outputs
+        if (wanted.recipes is None or row.recipe_id in wanted.recipes)
+        and (wanted.items is None or row.item_id in wanted.items)
+    }
+    return [
+        None
+        if basis.snapshot_time is None
+        else read_market(connection, basis.region, basis.snapshot_time, taken=taken, made=made, vendors=stored.vendors)
+        for basis in bases
+    ]
+
+
+def _of_region(basis: Basis, recipes: Recipes, wanted: Wanted, market: CraftingMarket) -> list[Figured]:
     chosen = [
         one
         for one in recipes.crafts
         if (wanted.recipes is None or one.recipe_id in wanted.recipes)
         and (wanted.items is None or any(made.item_id in wanted.items for made in one.outputs))
     ]
-    taken = {option.item_id for one in recipes.crafts for slot in one.slots for option in slot.options}
-    levels = asking.levels(connection, region, at, sorted(taken))
-    books = Books(levels.item_id, levels.price, levels.quantity, vendors=recipes.vendors)
-    selling = _selling(connection, basis, {made.item_id for one in chosen for made in one.outputs})
-    workshops: dict[str, Workshop] = {}
     figured: list[Figured] = []
-    for craft in chosen:
-        workshop = workshops.get(craft.faction)
-        if workshop is None:
-            # Nobody crafts for the other faction, and a recipe of everybody's is not made of one faction's alone.
-            own = [one for one in recipes.crafts if one.faction in {"Neutral", craft.faction}]
-            workshop = workshops[craft.faction] = Workshop(own, books, wanted.crafter)
-        plan = workshop.plan(craft, wanted.batch)
-        outputs = [made for made in craft.outputs if wanted.items is None or made.item_id in wanted.items]
-        figured += [
-            _figured(basis, recipes, wanted, craft, plan, made=made, selling=selling) for made in outputs or [None]
-        ]
+    for faction in dict.fromkeys(one.faction for one in chosen):
+        # Nobody crafts for the other faction, and a recipe of everybody's is not made of one faction's alone.
+        own = [one for one in recipes.crafts if one.faction in {"Neutral", faction}]
+        workshop = Workshop(own, market.books, wanted.crafter)
+        of_faction = [one for one in chosen if one.faction == faction]
+        for craft, cost in zip(of_faction, costs_of(workshop, of_faction, wanted.batch), strict=True):
+            outputs = [made for made in craft.outputs if wanted.items is None or made.item_id in wanted.items]
+            figured += [
+                _figured(basis, recipes, wanted, craft, cost, workshop=workshop, made=made, selling=market.selling)
+                for made in outputs or [None]
+            ]
     return sorted(figured, key=_place)
 
 
@@ -178,32 +186,16 @@ def _place(one: Figured) -> tuple[bool, bool, float, bool, float, int, str, int]
     )
 
 
-def _selling(connection: Connection, basis: Basis, items: Iterable[int]) -> _Selling:
-    region, at = basis.region, basis.snapshot_time
-    assert at is not None  # noqa: S101 - the caller left out regions without a snapshot
-    numbers = np.array(sorted(items), np.int32)
-    newest = crafting.newest_sales(connection, region, at)
-    price, auctions = np.full(len(numbers), np.nan), np.zeros(len(numbers), np.int64)
-    place = np.searchsorted(numbers, newest.item_id)
-    fits = place < len(numbers)
-    fits[fits] = numbers[place[fits]] == newest.item_id[fits]
-    price[place[fits]] = newest.cheapest_15_percent_price[fits]
-    auctions[place[fits]] = newest.num_auctions[fits]
-    is_all = len(numbers) > MANY_ITEMS
-    usual = worth_of(connection, region, at, numbers, is_all=is_all).usual_price
-    sold = daily_sales(connection, region, at, numbers, is_all=is_all)
-    return _Selling(numbers, price, auctions, usual, sold.low, sold.estimated, sold.high)
-
-
 def _figured(
     basis: Basis,
     recipes: Recipes,
     wanted: Wanted,
     craft: Craft,
-    plan: CraftingPlan,
+    cost: CraftCost,
     *,
+    workshop: Workshop,
     made: Made | None,
-    selling: _Selling,
+    selling: Mapping[int, Selling],
 ) -> Figured:
     row = recipes.rows[craft.recipe_id, craft.faction]
     reasons: list[str] = []
@@ -213,11 +205,11 @@ def _figured(
     if made is None:
         reasons.append("no_output")
     else:
-        place = int(np.searchsorted(selling.item_id, made.item_id))
-        price, usual = known(selling.price[place]), known(selling.usual_price[place])
-        sold = (known(selling.low[place]), known(selling.estimated[place]), known(selling.high[place]))
-        is_thin = int(selling.auctions[place]) < FEWEST_AUCTIONS or (sold[1] or 0) < FEWEST_SOLD
-        is_sold = int(selling.auctions[place]) > 0 or bool(sold[2])
+        found = selling[made.item_id]
+        price, usual = found.price, found.usual_price
+        sold = (found.low, found.estimated, found.high)
+        is_thin = found.auctions < FEWEST_AUCTIONS or (sold[1] or 0) < FEWEST_SOLD
+        is_sold = found.auctions > 0 or bool(sold[2])
         if made.item_id in recipes.never_stacked and not is_sold:
             reasons.append("no_commodity")
         if made.quantity:
@@ -228,16 +220,16 @@ def _figured(
         revenue = floor if quantity is not None else None
         if floor is None:
             reasons.append("output_unpriced")
-    reasons += [one for one in plan.reasons if one != "rank_unknown"]
+    reasons += [one for one in cost.reasons if one != "rank_unknown"]
     if made is not None and made.quantity is None:
         reasons.append("yield_unknown")
-    if "rank_unknown" in plan.reasons or (made is not None and made.is_rank_unknown):
+    if "rank_unknown" in cost.reasons or (made is not None and made.is_rank_unknown):
         reasons.append("rank_unknown")
     if basis.stale:
         reasons.append("stale")
     if is_thin:
         reasons.append(THIN_MARKET)
-    profit = None if revenue is None or plan.cost is None else revenue - plan.cost
+    profit = None if revenue is None or cost.cost is None else revenue - cost.cost
     low, estimate, high = earned_per_day(profit, quantity, sold)
     named = None if made is None else recipes.named.get(made.item_id)
     return Figured(
@@ -254,8 +246,8 @@ def _figured(
             output_source=None if made is None else made.source,
             quantity=quantity,
             batch=wanted.batch,
-            cost=plan.cost,
-            cost_floor=plan.cost_floor,
+            cost=cost.cost,
+            cost_floor=cost.cost_floor,
             revenue=revenue,
             revenue_floor=floor,
             profit=profit,
@@ -266,7 +258,7 @@ def _figured(
             reasons=tuple(reasons),
         ),
         craft=craft,
-        plan=plan,
+        workshop=workshop,
         made=made,
         price=price,
         usual_price=usual,

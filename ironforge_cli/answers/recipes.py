@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ironforge_cli.db.repositories import crafting, item_names
@@ -34,27 +35,65 @@ class Recipes:
     never_stacked: frozenset[int]
 
 
-def all_recipes(connection: Connection) -> Recipes:
-    """Every stored recipe, with the best that is known of it."""
-    rows = {(row.id, row.faction): row for row in crafting.recipe_rows(connection)}
-    named = item_names.all_named(connection)
-    outputs = _grouped(crafting.output_rows(connection))
-    slots = _grouped(crafting.slot_rows(connection))
-    reagents = _grouped(crafting.reagent_rows(connection))
-    crafts = tuple(
-        _craft(row, outputs.get(key, ()), slots.get(key, ()), reagents.get(key, ()), named) for key, row in rows.items()
-    )
-    return Recipes(
-        rows=rows,
-        crafts=crafts,
-        named=named,
+@dataclass(frozen=True, slots=True)
+class StoredRecipes:
+    """What the database says of recipes, row by row; rows of one recipe stand together, the best first."""
+
+    recipes: Sequence[RecipeRow]
+    outputs: Sequence[OutputRow]
+    slots: Sequence[SlotRow]
+    reagents: Sequence[ReagentRow]
+    named: Mapping[int, NamedItem]
+    vendors: Mapping[int, int]
+    never_stacked: frozenset[int]
+
+
+def stored_recipes(connection: Connection) -> StoredRecipes:
+    """Read every recipe with all that is said of it."""
+    return StoredRecipes(
+        recipes=crafting.recipe_rows(connection),
+        outputs=crafting.output_rows(connection),
+        slots=crafting.slot_rows(connection),
+        reagents=crafting.reagent_rows(connection),
+        named=item_names.all_named(connection),
         vendors=crafting.vendor_prices(connection),
         never_stacked=frozenset(crafting.never_stacked(connection)),
     )
 
 
+def all_recipes(connection: Connection) -> Recipes:
+    """Every stored recipe, with the best that is known of it."""
+    return assembled(stored_recipes(connection))
+
+
+def assembled(stored: StoredRecipes) -> Recipes:
+    """The recipes as crafts, with the best that is known of each."""
+    rows = {(row.id, row.faction): row for row in stored.recipes}
+    outputs, slots, reagents = _grouped(stored.outputs), _grouped(stored.slots), _grouped(stored.reagents)
+    names = _FoldedNames(stored.named)
+    crafts = tuple(
+        _craft(row, outputs.get(key, ()), slots.get(key, ()), reagents.get(key, ()), names) for key, row in rows.items()
+    )
+    return Recipes(
+        rows=rows, crafts=crafts, named=stored.named, vendors=stored.vendors, never_stacked=stored.never_stacked
+    )
+
+
+class _FoldedNames(dict[int, str | None]):
+    """Names of items as names are compared, each folded when it is asked for first."""
+
+    def __init__(self, named: Mapping[int, NamedItem]) -> None:
+        super().__init__()
+        self._named = named
+
+    def __missing__(self, item: int) -> str | None:
+        found = self._named.get(item)
+        name = self[item] = folded(found.name) if found is not None and found.name else None
+        return name
+
+
 def _grouped(rows: Iterable[_Row]) -> dict[tuple[int, str], list[_Row]]:
-    return {key: list(some) for key, some in groupby(rows, key=lambda row: (row.recipe_id, row.faction))}
+    return {key: list(some) for key, some in groupby(rows, key=itemgetter(0, 1))}
 
 
 def _craft(
@@ -62,9 +101,9 @@ def _craft(
     outputs: Sequence[OutputRow],
     slots: Sequence[SlotRow],
     reagents: Sequence[ReagentRow],
-    named: Mapping[int, NamedItem],
+    names: Mapping[int, str | None],
 ) -> Craft:
-    required, is_known = _slots(row, slots, reagents, named)
+    required, is_known = _slots(row, slots, reagents, names)
     return Craft(row.id, row.faction, tuple(required), tuple(_made(outputs)), are_slots_known=is_known)
 
 
@@ -94,7 +133,7 @@ def _made(outputs: Sequence[OutputRow]) -> list[Made]:
 
 
 def _slots(
-    row: RecipeRow, slots: Sequence[SlotRow], reagents: Sequence[ReagentRow], named: Mapping[int, NamedItem]
+    row: RecipeRow, slots: Sequence[SlotRow], reagents: Sequence[ReagentRow], names: Mapping[int, str | None]
 ) -> tuple[list[Slot], bool]:
     """What a recipe takes, and whether that is all.
 
@@ -104,7 +143,7 @@ def _slots(
     is_new = is_modern(row.skill_tier_id) or (row.skill_tier_id is None and row.crafted_item_id is None)
     is_said = bool(reagents) and all(one.quantity for one in reagents if not one.optional)
     if slots and (is_new or not is_said):
-        found = _of_file([one for one in slots if one.detail == slots[0].detail], named)
+        found = _of_file([one for one in slots if one.detail == slots[0].detail], names)
         there = {option.item_id for slot in found for option in slot.options}
         found += [_of_reagent(one) for one in reagents if not one.optional and one.item_id not in there]
         is_any = any(slot.required for slot in found)
@@ -114,29 +153,31 @@ def _slots(
     return found, is_known
 
 
-def _of_file(rows: Sequence[SlotRow], named: Mapping[int, NamedItem]) -> list[Slot]:
+def _of_file(rows: Sequence[SlotRow], names: Mapping[int, str | None]) -> list[Slot]:
     found: list[Slot] = []
-    for _, group in groupby(rows, key=lambda one: one.slot):
+    for _, group in groupby(rows, key=attrgetter("slot")):
         options = list(group)
-        quantities = {one.quantity for one in options}
+        first = options[0].quantity
         found.append(
             Slot(
-                options=tuple(Option(one.item_id, one.rank) for one in options),
-                quantity=next(iter(quantities)) if len(quantities) == 1 else None,
+                options=tuple([Option(one.item_id, one.rank) for one in options]),
+                quantity=first if all(one.quantity == first for one in options) else None,
                 # Of a slot of which nobody says whether it is required, nothing is known without it.
                 required=any(one.required is not False for one in options),
-                is_ranked=_is_ranked(options, named),
+                is_ranked=_is_ranked(options, names),
             )
         )
     return found
 
 
-def _is_ranked(options: Sequence[SlotRow], named: Mapping[int, NamedItem]) -> bool:
+def _is_ranked(options: Sequence[SlotRow], names: Mapping[int, str | None]) -> bool:
     """Whether several options are ranks: some rank is known, or they share a name."""
     if len(options) == 1:
         return False
-    names = [folded(name) for one in options if (found := named.get(one.item_id)) and (name := found.name)]
-    return any(one.rank is not None for one in options) or len(set(names)) < len(names)
+    if any(one.rank is not None for one in options):
+        return True
+    known = [name for one in options if (name := names[one.item_id])]
+    return len(set(known)) < len(known)
 
 
 def _of_reagent(row: ReagentRow) -> Slot:

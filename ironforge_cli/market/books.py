@@ -5,14 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from ironforge_cli.market.auctions import Int32, Int64
+    from ironforge_cli.market.auctions import Bool, Float64, Int32, Int64
+
+
+_MOST_EXACT: Final = 2.0**53
+"""Copper: above it a float doesn't tell every number from the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,59 @@ class Purchase:
         return self.units >= self.wanted
 
 
+class Cheapest(NamedTuple):
+    """The cheapest units of one item's book; copper."""
+
+    units: int
+    cost: int
+    dearest: int | None
+    """Price of the dearest of them; None where there is none."""
+    floor_after: int | None
+    """The lowest price of what is left; None where nothing is."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Shelf:
-    """One item's levels: prices, and units and copper up to the end of each."""
+class Shelf:
+    """One item's levels, the cheapest first: prices, and units and copper up to the end of each."""
 
     prices: list[int]
     units: list[int]
     costs: list[int]
+
+    @classmethod
+    def of(cls, prices: Iterable[int], quantities: Iterable[int]) -> Self:
+        """A shelf of levels that are sorted by price; those without units are left out."""
+        levels = [(price, units) for price, units in zip(prices, quantities, strict=True) if units]
+        # Python's own integers: a large book's cost is above what 64 bits hold.
+        costs = accumulate(price * units for price, units in levels)
+        return cls([price for price, _ in levels], list(accumulate(units for _, units in levels)), list(costs))
+
+    def cheapest(self, wanted: int, *, below: int | None = None) -> Cheapest:
+        """The cheapest units, at most so many, of the levels below a price.
+
+        >>> Shelf.of([5, 6], [10, 20]).cheapest(15)
+        Cheapest(units=15, cost=80, dearest=6, floor_after=6)
+        """
+        levels = len(self.prices) if below is None else bisect_left(self.prices, below)
+        taken = min(wanted, self.units[levels - 1]) if levels else 0
+        if not taken:
+            return Cheapest(0, 0, None, self.prices[0] if self.prices else None)
+        level = bisect_left(self.units, taken)
+        cost = self.costs[level] - (self.units[level] - taken) * self.prices[level]
+        after = level if self.units[level] > taken else level + 1
+        return Cheapest(taken, cost, self.prices[level], self.prices[after] if after < len(self.prices) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What units of items cost, one of each kind for each of n questions."""
+
+    units: Int64
+    """Units that are there: fewer than wanted where the book is short and no vendor sells the item."""
+    cost: Int64
+    """Of the units that are there; right only where `is_exact`."""
+    is_exact: Bool
+    """False where the cost may be more than a float holds exactly."""
 
 
 class Books:
@@ -60,9 +110,10 @@ class Books:
         self._price = price
         self._quantity = quantity
         self._vendors = vendors
-        self._shelves: dict[int, _Shelf] = {}
+        self._shelves: dict[int, Shelf] = {}
         items, starts = np.unique(item_id, return_index=True)
         ends = np.append(starts, len(item_id))[1:]
+        self._items, self._starts, self._ends = items, starts, ends
         self._places = dict(zip(items.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         self._bought: dict[tuple[int, int], Purchase] = {}
 
@@ -80,29 +131,83 @@ class Books:
         there = [int(self._price[start])] if end > start else []
         return min([*there, self._vendors[item_id]] if item_id in self._vendors else there, default=None)
 
-    def _buy(self, item_id: int, wanted: int) -> Purchase:
-        shelf = self._shelf(item_id)
-        vendor = self._vendors.get(item_id)
-        levels = len(shelf.prices) if vendor is None else bisect_left(shelf.prices, vendor)
-        there = shelf.units[levels - 1] if levels else 0
-        taken = min(wanted, there)
-        cost, dearest = 0, None
-        if taken:
-            level = bisect_left(shelf.units, taken)
-            cost = shelf.costs[level] - (shelf.units[level] - taken) * shelf.prices[level]
-            dearest = shelf.prices[level]
-        rest = wanted - taken
-        if rest and vendor is not None:
-            return Purchase(item_id, wanted, wanted, cost + rest * vendor, vendor, rest)
-        return Purchase(item_id, wanted, taken, cost, dearest, 0)
+    def floors(self, item_id: Int64) -> Float64:
+        """The price of the cheapest unit of each of n items; infinite where there is none."""
+        place, is_there = self._found(item_id)
+        found = np.full(len(item_id), np.inf)
+        found[is_there] = self._price[self._starts[place[is_there]]]
+        return np.minimum(found, self._vendors_of(item_id))
 
-    def _shelf(self, item_id: int) -> _Shelf:
+    def costs(self, item_id: Int64, units: Int64) -> Costs:
+        """What so many units cost, as `buy` says it, for n items with units of each."""
+        vendor = self._vendors_of(item_id)
+        has_vendor = np.isfinite(vendor)
+        place, is_there = self._found(item_id)
+        # Sums over the whole book may wrap around; their differences are right as long as they are small themselves.
+        units_to = np.concatenate(([0], np.cumsum(self._quantity, dtype=np.int64)))
+        cost_to = np.concatenate(([0], np.cumsum(self._price * self._quantity, dtype=np.int64)))
+        start = np.where(is_there, self._starts[place], 0) if len(self._starts) else np.zeros(len(item_id), np.int64)
+        end = np.where(is_there, self._ends[place], 0) if len(self._ends) else start
+        for one in np.flatnonzero(has_vendor & is_there).tolist():
+            end[one] = start[one] + np.searchsorted(self._price[start[one] : end[one]], vendor[one])
+        taken = np.minimum(units, units_to[end] - units_to[start])
+        is_taken = taken > 0
+        level = np.searchsorted(units_to, units_to[start] + taken) - 1
+        level[~is_taken] = 0
+        dearest = self._price[level] if len(self._price) else np.zeros(len(item_id), np.int64)
+        cost = cost_to[level + 1 if len(self._price) else level] - cost_to[start]
+        cost -= (units_to[level + 1 if len(self._price) else level] - units_to[start] - taken) * dearest
+        cost[~is_taken] = 0
+        rest = np.where(has_vendor, units - taken, 0)
+        asked = np.where(has_vendor, vendor, 0)
+        most = np.where(is_taken, dearest.astype(np.float64) * taken, 0) + asked * rest
+        is_exact = most < _MOST_EXACT
+        cost += np.where(is_exact, rest * asked, 0).astype(np.int64)
+        return Costs(units=taken + rest, cost=cost, is_exact=is_exact)
+
+    def _found(self, item_id: Int64) -> tuple[Int64, Bool]:
+        """The place of items among those of the book, and whether they are there."""
+        place = np.searchsorted(self._items, item_id)
+        is_there = place < len(self._items)
+        is_there[is_there] = self._items[place[is_there]] == item_id[is_there]
+        place[~is_there] = 0
+        return place, is_there
+
+    def _vendors_of(self, item_id: Int64) -> Float64:
+        """What vendors ask for each of n items; infinite where that is not known."""
+        if not self._vendors:
+            return np.full(len(item_id), np.inf)
+        return np.array([self._vendors.get(item, np.inf) for item in item_id.tolist()], np.float64)
+
+    def _buy(self, item_id: int, wanted: int) -> Purchase:
+        vendor = self._vendors.get(item_id)
+        there = self._shelf(item_id).cheapest(wanted, below=vendor)
+        rest = wanted - there.units
+        if rest and vendor is not None:
+            return Purchase(item_id, wanted, wanted, there.cost + rest * vendor, vendor, rest)
+        return Purchase(item_id, wanted, there.units, there.cost, there.dearest, 0)
+
+    def _shelf(self, item_id: int) -> Shelf:
         found = self._shelves.get(item_id)
         if found is None:
             start, end = self._places.get(item_id, (0, 0))
-            prices = self._price[start:end].tolist()
-            quantities = self._quantity[start:end].tolist()
-            # Python's own integers: a large book's cost is above what 64 bits hold.
-            costs = accumulate(price * units for price, units in zip(prices, quantities, strict=True))
-            found = self._shelves[item_id] = _Shelf(prices, list(accumulate(quantities)), list(costs))
+            found = Shelf.of(self._price[start:end].tolist(), self._quantity[start:end].tolist())
+            self._shelves[item_id] = found
         return found
+
+
+def price_levels(item_id: Int32, price: Int64, quantity: Int64) -> tuple[Int32, Int64, Int64, Int64]:
+    """Return the levels of n auctions, by item and the cheapest first: item, price, units and auctions of each.
+
+    >>> [column.tolist() for column in price_levels(np.array([7, 3, 7]), np.array([5, 9, 5]), np.array([1, 2, 3]))]
+    [[3, 7], [9, 5], [2, 4], [1, 2]]
+    """
+    order = np.lexsort((price, item_id))
+    item_id, price = item_id[order], price[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (item_id[1:] != item_id[:-1]) | (price[1:] != price[:-1])
+    starts = np.flatnonzero(is_first)
+    if not len(starts):
+        return item_id, price, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    units = np.add.reduceat(quantity[order].astype(np.int64), starts)
+    return item_id[starts], price[starts], units, np.diff(np.append(starts, len(order)))

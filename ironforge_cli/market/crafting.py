@@ -6,7 +6,7 @@ Multicraft and resourcefulness are an approximation that the addon CraftSim publ
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ironforge_cli.market.worth import AFTER_THE_CUT
 
@@ -21,8 +21,7 @@ FEWEST_SOLD: Final = 1.0
 """Units a day, as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An item that fits into a slot."""
 
     item_id: int
@@ -44,7 +43,7 @@ class Slot:
 
     def __post_init__(self) -> None:
         """Note the options' items once: over all recipes they are asked for by the hundred thousand."""
-        object.__setattr__(self, "item_ids", tuple(one.item_id for one in self.options))
+        object.__setattr__(self, "item_ids", tuple([one.item_id for one in self.options]))
 
 
 @dataclass(frozen=True, slots=True)

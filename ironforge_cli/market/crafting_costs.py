@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.market.crafting import saved_share
+from ironforge_cli.market.least_costs import least_costs
 from ironforge_cli.market.loops import loops_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.market.books import Books, Purchase
     from ironforge_cli.market.crafting import Craft, Crafter, Slot
+    from ironforge_cli.market.least_costs import LeastCosts, Makers, Places
 
 _DEEPEST: Final = 40
 """Crafts within crafts: deeper ones are bought."""
@@ -64,37 +67,26 @@ class Workshop:
     """Everything that one faction can make, with the books that reagents are bought from."""
 
     def __init__(self, crafts: Iterable[Craft], books: Books, crafter: Crafter) -> None:
-        self._books = books
-        self._crafter = crafter
+        self.books = books
+        self.crafter = crafter
         self._makers = _makers(crafts)
-        self._loop_of = loops_of(
-            {
-                item: {option.item_id for craft, _ in makers for slot in craft.slots for option in slot.options}
-                for item, makers in self._makers.items()
-            }
-        )
-        self._least_crafts: dict[int, float] = {}
-        self._least_units: dict[int, float] = {}
-        self._places: dict[int, list[tuple[int, Sequence[int]]]] = {}
         self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
 
     def plan(self, craft: Craft, batch: int) -> CraftingPlan:
         """How a batch of a recipe is made at the least, and what is not known of it."""
-        reasons: list[str] = [] if craft.are_slots_known else ["slots_unknown"]
-        slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
-        reasons += [reason for slot in slots if (reason := self._reason_against(slot))]
+        reasons = self.reasons_against(craft)
         path = frozenset(one.item_id for one in craft.outputs)
         lines = self._settled(craft, batch, path)
-        bought = purchases(lines, self._books)
+        bought = purchases(lines, self.books)
         for one in bought:
             if not one.is_whole:
                 reasons.append(f"{'short_book' if one.units else 'reagent_unpriced'}:{one.item_id}")
         known = [one for one in bought if one.units]
         floor = sum(one.cost for one in known) if known else None
         saved = 0.0
-        if floor is not None and self._crafter.resourcefulness:
-            required = purchases([line for line in lines if line.required], self._books)
-            saved = saved_share(self._crafter.resourcefulness) * sum(one.cost for one in required)
+        if floor is not None and self.crafter.resourcefulness:
+            required = purchases([line for line in lines if line.required], self.books)
+            saved = saved_share(self.crafter.resourcefulness) * sum(one.cost for one in required)
             floor -= saved
         return CraftingPlan(
             lines=tuple(lines),
@@ -105,14 +97,23 @@ class Workshop:
             reasons=tuple(dict.fromkeys(reasons)),
         )
 
+    def reasons_against(self, craft: Craft) -> list[str]:
+        """Why it is not known what a recipe takes, whatever is for sale."""
+        reasons: list[str] = [] if craft.are_slots_known else ["slots_unknown"]
+        return reasons + [
+            reason
+            for slot in craft.slots
+            if (slot.required or self.crafter.fills_optional) and (reason := self._reason_against(slot))
+        ]
+
     def _reason_against(self, slot: Slot) -> str | None:
-        """Why it is not known what a slot takes."""
         if not slot.quantity or not slot.options:
             return "slots_unknown"
-        return None if self._options(slot) else "rank_unknown"
+        return None if self.options(slot) else "rank_unknown"
 
-    def _options(self, slot: Slot) -> Sequence[int]:
-        rank = self._crafter.rank
+    def options(self, slot: Slot) -> Sequence[int]:
+        """The items that are looked at for a slot."""
+        rank = self.crafter.rank
         if rank is None:
             return slot.item_ids
         return [one.item_id for one in slot.options if not slot.is_ranked or one.rank == rank]
@@ -137,13 +138,13 @@ class Workshop:
             bought |= {item}
 
     def _total(self, lines: Sequence[Line]) -> float:
-        every = purchases(lines, self._books)
+        every = purchases(lines, self.books)
         return sum(one.cost for one in every) if all(one.is_whole for one in every) else math.inf
 
     def _lines(self, craft: Craft, crafts: int, path: frozenset[int], bought: frozenset[int]) -> list[Line]:
         lines: list[Line] = []
         for (item, required), units in self._taken(craft, crafts, path).items():
-            buying = self._books.buy(item, units)
+            buying = self.books.buy(item, units)
             making = None if item in bought else self._making(item, units, path)
             if making is None or (buying.is_whole and buying.cost <= making[0]):
                 lines.append(Line(item, units, required, buying))
@@ -157,8 +158,8 @@ class Workshop:
         """Units of each item that so many crafts take, and whether they are required: of each slot the best option."""
         taken: dict[tuple[int, bool], int] = {}
         for slot in craft.slots:
-            if slot.quantity and (slot.required or self._crafter.fills_optional):
-                options = self._options(slot)
+            if slot.quantity and (slot.required or self.crafter.fills_optional):
+                options = self.options(slot)
                 units = slot.quantity * crafts
                 if len(options) > 1:
                     options = [min(options, key=lambda item: self._rating(item, units, path))]
@@ -171,7 +172,7 @@ class Workshop:
         cost = self._least(item, units, path)
         if cost is not None:
             return False, cost, item
-        there = self._books.buy(item, units)
+        there = self.books.buy(item, units)
         return True, there.cost if there.units else math.inf, item
 
     def _least(self, item: int, units: int, path: frozenset[int]) -> float | None:
@@ -179,7 +180,7 @@ class Workshop:
         making = self._making(item, units, path) if item in self._makers else None
         if making is not None:
             return making[0]
-        buying = self._books.buy(item, units)
+        buying = self.books.buy(item, units)
         return buying.cost if buying.units >= units else None
 
     def _making(self, item: int, units: int, path: frozenset[int]) -> tuple[float, Craft, int] | None:
@@ -187,12 +188,11 @@ class Workshop:
         makers = self._makers.get(item)
         if not makers or item in path or len(path) > _DEEPEST:
             return None
-        if not self._least_units:
-            self._least_units = self._found_least_units()
-        buying = self._books.buy(item, units)
+        bounds = self.bounds
+        buying = self.books.buy(item, units)
         least = buying.cost if buying.is_whole else math.inf
-        if least <= self._least_units.get(item, 0) * units or all(
-            self._least_of_craft(craft) * math.ceil(units / quantity) >= least for craft, quantity in makers
+        if least <= bounds.units.get(item, 0) * units or all(
+            bounds.crafts.get(id(craft), math.inf) * math.ceil(units / quantity) >= least for craft, quantity in makers
         ):
             return None
         loop = self._loop_of.get(item, frozenset())
@@ -205,7 +205,7 @@ class Workshop:
             found: tuple[float, Craft, int] | None = None
             for craft, quantity in makers:
                 times = math.ceil(units / quantity)
-                if self._least_of_craft(craft) * times >= least:
+                if bounds.crafts.get(id(craft), math.inf) * times >= least:
                     continue
                 cost = self._cost(craft, times, path | {item}, least)
                 if cost is not None:
@@ -237,46 +237,31 @@ class Workshop:
             total = math.inf if None in costs else sum(cost for cost in costs if cost is not None)
         return total if known and total < most else None
 
-    def _least_of_craft(self, craft: Craft) -> float:
-        """What one craft costs at the very least, at the first unit's price of everything."""
-        found = self._least_crafts.get(id(craft))
-        if found is None:
-            unit, known = self._least_units, self._places.setdefault(id(craft), self._known_places(craft))
-            found = sum(quantity * min(unit.get(item, math.inf) for item in items) for quantity, items in known)
-            self._least_crafts[id(craft)] = found
-        return found
+    @cached_property
+    def bounds(self) -> LeastCosts:
+        """What things cost at the very least."""
+        return least_costs(self._makers, self._places, self.books)
 
-    def _found_least_units(self) -> dict[int, float]:
-        """What a unit of each item costs at the very least, bought or made in any depth.
+    @cached_property
+    def _loop_of(self) -> Mapping[int, frozenset[int]]:
+        return loops_of(
+            {
+                item: {option for craft, _ in makers for slot in craft.slots for option in slot.item_ids}
+                for item, makers in self._makers.items()
+            }
+        )
 
-        It only tells what need not be looked at: no purchase and no craft can cost less.
-        """
-        makers = [
-            (item, quantity, known)
-            for item, some in self._makers.items()
-            for craft, quantity in some
-            if (known := self._places.setdefault(id(craft), self._known_places(craft)))
-        ]
-        items = {item for _, _, known in makers for _, options in known for item in options} | self._makers.keys()
-        unit = {item: math.inf if (price := self._books.floor(item)) is None else float(price) for item in items}
-        is_lower = False
-        for _ in range(_DEEPEST + 1):
-            is_lower = False
-            for item, quantity, known in makers:
-                cost = sum(units * min(unit[option] for option in options) for units, options in known) / quantity
-                if cost < unit[item]:
-                    unit[item], is_lower = cost, True
-            if not is_lower:
-                break
-        # What still falls after so many crafts falls in a loop: of these nothing is known.
-        return dict.fromkeys(unit, 0.0) if is_lower else unit
+    @cached_property
+    def _places(self) -> Mapping[int, Places]:
+        """What each recipe that makes something takes, by its `id()`."""
+        return {id(craft): self._known_places(craft) for makers in self._makers.values() for craft, _ in makers}
 
-    def _known_places(self, craft: Craft) -> list[tuple[int, Sequence[int]]]:
+    def _known_places(self, craft: Craft) -> Places:
         """Units and options of each slot that is filled; none where anything of them is not known."""
-        slots = [slot for slot in craft.slots if slot.required or self._crafter.fills_optional]
+        slots = [slot for slot in craft.slots if slot.required or self.crafter.fills_optional]
         if any(self._reason_against(slot) for slot in slots):
             return []
-        return [(slot.quantity or 0, self._options(slot)) for slot in slots]
+        return [(slot.quantity or 0, self.options(slot)) for slot in slots]
 
 
 def purchases(lines: Iterable[Line], books: Books) -> list[Purchase]:
@@ -317,7 +302,7 @@ def _made_in(lines: Iterable[Line]) -> set[int]:
     return found
 
 
-def _makers(crafts: Iterable[Craft]) -> Mapping[int, Sequence[tuple[Craft, float]]]:
+def _makers(crafts: Iterable[Craft]) -> Makers:
     """The recipes that make an item and of which all is known, with their yield."""
     found: dict[int, list[tuple[Craft, float]]] = {}
     for craft in crafts:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ironforge_cli.market.books import Shelf
+
 if TYPE_CHECKING:
     from ironforge_cli.market.auctions import Float64, Int64
 
@@ -100,12 +102,8 @@ def cost_of(prices: Int64, quantities: Int64, units: int) -> tuple[int, int, int
     >>> cost_of(np.array([5]), np.array([10]), 15)
     (10, 50, None)
     """
-    before = np.cumsum(quantities) - quantities
-    taken = np.clip(units - before, 0, quantities)
-    left = np.flatnonzero(quantities - taken)
-    # Python's own integers: a large book's cost is above what 64 bits hold.
-    cost = sum(int(price) * int(count) for price, count in zip(prices, taken, strict=True) if count)
-    return int(taken.sum()), cost, int(prices[left[0]]) if len(left) else None
+    units_there, cost, _, after = Shelf.of(prices.tolist(), quantities.tolist()).cheapest(units)
+    return units_there, cost, after
 
 
 def gain_of(prices: Int64, quantities: Int64, *, usual: float, discount: float, most: int) -> tuple[int, int, float]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ironforge_cli.market.books import Books
 from ironforge_cli.market.crafting import Craft, Crafter, Made, Option, Slot
+from ironforge_cli.market.crafting_at_once import costs_of
 from ironforge_cli.market.crafting_costs import Workshop
 
 if TYPE_CHECKING:
@@ -176,3 +177,43 @@ def test_optional_reagents_are_left_out_unless_asked_for_and_nothing_is_saved_of
     levels = {20: [(1_000, 5)], 30: [(500, 5)]}
     assert cost(one, levels) == 1_000
     assert cost(one, levels, crafter=Crafter(fills_optional=True, resourcefulness=180)) == 1_440
+
+
+@settings(max_examples=40)
+@given(worlds(), st.integers(1, 4), st.data())
+def test_many_at_once_cost_what_each_costs_by_itself(
+    world: tuple[list[Craft], Levels], batch: int, data: st.DataObject
+) -> None:
+    crafts, levels = world
+    vendors = data.draw(st.dictionaries(st.sampled_from([*levels]), st.integers(1, 30), max_size=2))
+    ranked = Slot((Option(1, 1), Option(2, 2), Option(9, None)), 2, required=data.draw(st.booleans()), is_ranked=True)
+    odd = [
+        Craft(90, "Neutral", (ranked, slot(3)), (Made(7, None, "file", None),), are_slots_known=True),
+        Craft(91, "Neutral", (slot(3, quantity=None), slot(4, 5)), (), are_slots_known=False),
+        Craft(92, "Neutral", (slot(3), slot(3, quantity=2)), (), are_slots_known=True),
+        Craft(93, "Neutral", (), (), are_slots_known=True),
+        craft(94, 8, slot(9), slot(4, quantity=2**31 - 1)),
+    ]
+    crafter = Crafter(
+        resourcefulness=data.draw(st.sampled_from([0, 180])),
+        rank=data.draw(st.sampled_from([None, 2])),
+        fills_optional=data.draw(st.booleans()),
+    )
+    workshop = Workshop([*crafts, *odd], books(levels, vendors), crafter)
+    for one, found in zip([*crafts, *odd], costs_of(workshop, [*crafts, *odd], batch), strict=True):
+        plan = workshop.plan(one, batch)
+        assert (found.cost, found.cost_floor, found.reasons) == (plan.cost, plan.cost_floor, plan.reasons)
+
+
+def test_what_costs_more_than_a_float_tells_apart_is_still_exact() -> None:
+    dear = [craft(1, 10, slot(20, quantity=7)), craft(2, 11, slot(20, quantity=3), slot(30))]
+    workshop = Workshop(dear, books({20: [(2**60 + 1, 9)], 30: [(1, 1)]}), Crafter())
+    assert [one.cost for one in costs_of(workshop, dear, 1)] == [7 * (2**60 + 1), 3 * (2**60 + 1) + 1]
+
+
+def test_what_falls_for_ever_in_a_loop_takes_no_bound_from_what_does_not() -> None:
+    loop = [craft(1, 10, slot(20), quantity=2), craft(2, 20, slot(10), quantity=2)]
+    apart = craft(3, 30, slot(40, quantity=3))
+    bounds = Workshop([*loop, apart], books({10: [(9, 9)], 40: [(5, 9)]}), Crafter()).bounds
+    assert (bounds.units[10], bounds.units[20]) == (0, 0)
+    assert math.isclose(bounds.units[30], 15)

@@ -93,7 +93,7 @@ def _shopping(found: answers.CraftsAnswer) -> FoundAnswer:
         if key in seen:
             continue
         seen.add(key)
-        for purchase in one.plan.purchases:
+        for purchase in one.plan().purchases:
             named = found.recipes.named.get(purchase.item_id)
             rows.append(
                 Shopping(
@@ -120,7 +120,7 @@ def _shopping(found: answers.CraftsAnswer) -> FoundAnswer:
 
 def _told(one: answers.Figured, recipes: Recipes, crafter: Crafter) -> Iterator[str]:
     """A craft in words: from what it makes, by what it takes, to what is left."""
-    row, plan = one.row, one.plan
+    row, plan = one.row, one.plan()
     whose = "" if row.faction == "Neutral" else f", {row.faction}"
     place = ", ".join(part for part in (row.profession, row.skill_tier) if part)
     yield f"{row.region.label}: {row.name or 'recipe'} ({row.recipe_id}{whose}) of {place or 'no profession'}"

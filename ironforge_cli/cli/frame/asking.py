@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from ironforge_cli.answers.answer import Asking, MarketAnswer
+from ironforge_cli.answers.answer import Asking, MarketAnswer, without_collecting
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
@@ -110,7 +110,8 @@ def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
             now=invocation.clock.now(),
             max_age=shared["max_age"],
         )
-        return _report(function(asking_for, **options), asking_for, shared)
+        with without_collecting():
+            return _report(function(asking_for, **options), asking_for, shared)
 
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     more = [

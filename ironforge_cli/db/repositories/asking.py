@@ -18,6 +18,7 @@ from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.repositories import item_history
+from ironforge_cli.market.books import price_levels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -257,12 +258,19 @@ def sales(
     return Sales(*found, region_seconds=parts.seconds)
 
 
-def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int]) -> Levels:
-    """The price levels of some items in a snapshot that is held."""
+def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int] | None) -> Levels:
+    """The price levels of some items, or of all, in a snapshot that is held."""
+    table = sql.Identifier(SNAPSHOTS[region].name)
+    if items is None:
+        # A whole book is sent as it is: numpy sorts it sooner than the server.
+        every = sql.SQL("SELECT item_id, unit_price, quantity FROM {} WHERE snapshot_time = %s").format(table)
+        sold = fetch_columns(connection, every, [at], (Kind.INT4, Kind.INT8, Kind.INT4), slice_name=_SLICE)
+        return Levels(*price_levels(*sold))
     query = sql.SQL(
+        # Of a list of the column's own type the server makes a hash table; any other it goes through for each row.
         "SELECT item_id, unit_price, sum(quantity)::bigint, count(*) FROM {} WHERE snapshot_time = %s"
-        " AND item_id = ANY(%s) GROUP BY item_id, unit_price ORDER BY item_id, unit_price"
-    ).format(sql.Identifier(SNAPSHOTS[region].name))
+        " AND item_id = ANY(%s::int4[]) GROUP BY item_id, unit_price ORDER BY item_id, unit_price"
+    ).format(table)
     kinds = (Kind.INT4, Kind.INT8, Kind.INT8, Kind.INT8)
     return Levels(*fetch_columns(connection, query, [at, list(items)], kinds, slice_name=_SLICE))
 
@@ -366,7 +374,7 @@ def _sources(region: Region, items: Sequence[int] | None) -> dict[str, sql.Compo
     All items are neighbours in a span of time; a few are looked up in each snapshot.
     """
     table = sql.Identifier(PRICE_STATS[region].name)
-    hours = "(SELECT * FROM {} WHERE timestamp = ANY(%(times)s) AND item_id = ANY(%(items)s))"
+    hours = "(SELECT * FROM {} WHERE timestamp = ANY(%(times)s) AND item_id = ANY(%(items)s::int4[]))"
     if items is None:
         hours = (
             "(SELECT hours.* FROM unnest(%(since)s::timestamptz[], %(before)s::timestamptz[]) AS span (since, before)"
@@ -376,7 +384,7 @@ def _sources(region: Region, items: Sequence[int] | None) -> dict[str, sql.Compo
         "days": sql.Identifier(PRICE_DAYS[region].name),
         "table": table,
         "hours": sql.SQL(hours).format(table),
-        "only": sql.SQL("" if items is None else " AND item_id = ANY(%(items)s)"),
+        "only": sql.SQL("" if items is None else " AND item_id = ANY(%(items)s::int4[])"),
     }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 from psycopg import sql
 from sqlalchemy import text
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_STATS
+from ironforge_cli.db.models import FACTIONS, PRICE_STATS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,8 +38,7 @@ class RecipeRow:
     crafted_item_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRow:
+class OutputRow(NamedTuple):
     """What a recipe makes, by one who says so."""
 
     recipe_id: int
@@ -50,8 +50,7 @@ class OutputRow:
     quantity: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
+class SlotRow(NamedTuple):
     """An item that fits into a slot of a recipe, by one import."""
 
     recipe_id: int
@@ -64,8 +63,7 @@ class SlotRow:
     required: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReagentRow:
+class ReagentRow(NamedTuple):
     """What a recipe takes by Blizzard's word; a quantity of 0 is none that is known."""
 
     recipe_id: int
@@ -106,21 +104,52 @@ def output_rows(connection: Connection) -> list[OutputRow]:
 
 def slot_rows(connection: Connection) -> list[SlotRow]:
     """What files say that recipes take, the newest import first, each slot's options together."""
-    statement = text(
-        "SELECT recipe_id, faction, slot, item_id, detail, coalesce(taken.rank, newest.rank), quantity, required"
-        " FROM recipe_slots AS taken LEFT JOIN (SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks"
-        " ORDER BY item_id, noted_at DESC, source) AS newest USING (item_id)"
-        " LEFT JOIN imports ON imports.source = detail WHERE taken.source = 'file'"
-        " ORDER BY recipe_id, faction, imported_at DESC NULLS LAST, detail, slot, item_id"
+    by_age = text(
+        "SELECT detail FROM (SELECT DISTINCT detail FROM recipe_slots WHERE source = 'file') AS said"
+        " LEFT JOIN imports ON imports.source = detail ORDER BY imported_at DESC NULLS LAST, detail"
     )
-    return [SlotRow(*row) for row in _execute(connection, statement)]
+    details = list(_execute(connection, by_age).scalars())
+    query = sql.SQL(
+        "SELECT recipe_id, array_position(%s::text[], faction), array_position(%s::text[], detail), slot, item_id,"
+        " coalesce(taken.rank, newest.rank, 0)::int4, coalesce(quantity, 0),"
+        " CASE WHEN required THEN 2 WHEN NOT required THEN 1 ELSE 0 END"
+        " FROM recipe_slots AS taken LEFT JOIN (SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks"
+        " ORDER BY item_id, noted_at DESC, source) AS newest USING (item_id) WHERE taken.source = 'file'"
+    )
+    columns = fetch_columns(connection, query, [list(FACTIONS), details], [Kind.INT4] * 8, slice_name=_SLICE)
+    recipe, faction, detail, slot, item, *_ = columns
+    order = np.lexsort((item, slot, detail, faction, recipe))
+    is_required: tuple[bool | None, ...] = (None, False, True)
+    return [
+        SlotRow(
+            recipe,
+            FACTIONS[faction - 1],
+            slot,
+            item,
+            details[detail - 1],
+            rank or None,
+            units or None,
+            is_required[needed],
+        )
+        for recipe, faction, detail, slot, item, rank, units, needed in zip(
+            *(column[order].tolist() for column in columns), strict=True
+        )
+    ]
 
 
 def reagent_rows(connection: Connection) -> list[ReagentRow]:
     """What recipes take by Blizzard's word."""
-    names = ", ".join(ReagentRow.__slots__)
-    statement = text(f"SELECT {names} FROM reagents ORDER BY recipe_id, faction, item_id")  # noqa: S608 - names of our own
-    return [ReagentRow(*row) for row in _execute(connection, statement)]
+    query = sql.SQL(
+        "SELECT recipe_id, array_position(%s::text[], faction), item_id, quantity, optional::int4 FROM reagents"
+    )
+    columns = fetch_columns(connection, query, [list(FACTIONS)], [Kind.INT4] * 5, slice_name=_SLICE)
+    order = np.lexsort((columns[2], columns[1], columns[0]))
+    return [
+        ReagentRow(recipe, FACTIONS[faction - 1], item, quantity, bool(optional))
+        for recipe, faction, item, quantity, optional in zip(
+            *(column[order].tolist() for column in columns), strict=True
+        )
+    ]
 
 
 def vendor_prices(connection: Connection) -> dict[int, int]:
