@@ -156,6 +156,11 @@ _group(
         "export:crafts",
         "Write what every craft costs and earns now, those of which something is unknown with the reasons.",
     ),
+    (
+        "addon",
+        "export_addon:addon",
+        "Write an addon for World of Warcraft with the newest figures of one region, where something changed.",
+    ),
 )
 _group(
     Heading.KEEP,

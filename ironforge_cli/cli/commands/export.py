@@ -20,7 +20,7 @@ from ironforge_cli.cli.show.output import bytes_to_stdout, say
 from ironforge_cli.cli.show.render import size
 from ironforge_cli.errors import UsageError
 from ironforge_cli.tell import sources
-from ironforge_cli.tell.exporting import WrittenRows, ExportFormat, export, format_of
+from ironforge_cli.tell.exporting import ExportFormat, WrittenRows, export, format_of
 from ironforge_cli.tell.files import written_whole
 from ironforge_cli.wording import counted
 
