@@ -41,6 +41,8 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\(\))?")
 # Names of other programs and libraries, which look like the project's own.
 _OTHERS = {
+    "OnTooltipSetItem",
+    "TooltipDataProcessor",
     "max_standby_streaming_delay",
     "archive_command",
     "archive_mode",

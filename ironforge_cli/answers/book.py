@@ -52,11 +52,8 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Market
 
 def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:
     levels = asking.levels(connection, region, at, [item_id])
-    if not len(levels.price) and not asking.is_raw_held(connection, region, at):
-        raise UsageError(
-            f"{region.label}: the auctions of {at:%Y-%m-%d %H:%M} UTC are not held any more. `ironforge partitions"
-            " restore` brings an archived day back."
-        )
+    if not len(levels.price):
+        require_raw_held(connection, region, at)
     rows: list[Level] = []
     units = cost = 0
     for price, quantity, auctions in zip(
@@ -66,3 +63,12 @@ def _levels(connection: Connection, region: Region, at: datetime, item_id: int) 
         cost += price * quantity
         rows.append(Level(region, item_id, at, price, quantity, auctions, units, cost))
     return rows
+
+
+def require_raw_held(connection: Connection, region: Region, at: datetime) -> None:
+    """Raise `UsageError` where the raw auctions of a snapshot are not held."""
+    if not asking.is_raw_held(connection, region, at):
+        raise UsageError(
+            f"{region.label}: the auctions of {at:%Y-%m-%d %H:%M} UTC are not held any more. `ironforge partitions"
+            " restore` brings an archived day back."
+        )

@@ -109,6 +109,26 @@ def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswe
     return MarketAnswer(rows=first(rows, limit), bases=bases)
 
 
+def every_item(asking_for: Asking, chosen: Sequence[int] | None = None) -> MarketAnswer[Found]:
+    """Every item that has a name or is for sale in the newest snapshots, or the chosen ones, by rising number."""
+    with asking.reading(asking_for.database) as connection:
+        named = item_names.all_named(connection)
+        bases = tuple(basis_of(connection, asking_for, region) for region in asking_for.regions)
+        there: dict[int, int] = {}
+        for basis in bases:
+            if basis.snapshot_time is not None:
+                newest = asking.newest_prices(connection, basis.region, basis.snapshot_time)
+                for number, units in zip(newest.item_id.tolist(), newest.total_quantity.tolist(), strict=True):
+                    there[number] = there.get(number, 0) + units
+    absent = 0 if any(basis.snapshot_time is not None for basis in bases) else None
+    rows: list[Found] = []
+    for number in sorted({*named, *there} if chosen is None else chosen):
+        item = named.get(number) or item_names.NamedItem.without_name(number)
+        facts = (item.name, item.rank, item.item_level, item.item_class, item.quality)
+        rows.append(Found(number, *facts, total_quantity=there.get(number, absent)))
+    return MarketAnswer(rows=tuple(rows), bases=bases)
+
+
 def _one(
     connection: Connection,
     regions: Iterable[Region],

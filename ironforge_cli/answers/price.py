@@ -119,7 +119,12 @@ def worth_of(
     days = len(worth.WEIGHTS)
     chosen = None if is_all else item_id.tolist()
     values = asking.day_values(connection, region, at.astimezone(UTC).date(), days, until=at, items=chosen)
-    matrix = np.full((days, len(item_id)), np.nan)
+    return worth_by_days(values, item_id)
+
+
+def worth_by_days(values: asking.DayValues, item_id: np.ndarray) -> Worth:
+    """The same by market values of as many days as these prices rest on."""
+    matrix = np.full((len(worth.WEIGHTS), len(item_id)), np.nan)
     place = np.searchsorted(item_id, values.item_id)
     fits = place < len(item_id)
     fits[fits] = item_id[place[fits]] == values.item_id[fits]

@@ -1,4 +1,4 @@
-"""pyarrow, loaded when an archive is used: it is large, and belongs to an extra of its own."""
+"""pyarrow, loaded when Parquet is used: it is large, and belongs to an extra of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arrow() -> Arrow:
         return Arrow(*(import_module(name) for name in ("pyarrow", "pyarrow.parquet", "pyarrow.fs")))
     except ImportError as error:
         raise ConfigurationError(
-            f"Archives need pyarrow, which can't be loaded ({error}). Install it with ironforge: "
+            f"Parquet needs pyarrow, which can't be loaded ({error}). Install it with ironforge: "
             "pip install 'ironforge-cli[archive]'."
         ) from error
 

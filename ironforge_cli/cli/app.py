@@ -135,6 +135,34 @@ for _name, _says in (
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
 _group(
+    Heading.ASK,
+    "export",
+    "What is stored, as files for other programs; and for the game itself.",
+    (
+        "statistics",
+        "export:statistics",
+        "Write the hourly statistics of every item: prices, quantities and estimated sales, as long as they are held.",
+    ),
+    (
+        "book",
+        "export:book",
+        "Write the order books of a snapshot: the units that every item has for sale at each price.",
+    ),
+    ("tokens", "export:tokens", "Write what a token cost, from the first price that is stored on."),
+    ("items", "export:items", "Write the names and kinds of items, with the units for sale in the newest snapshots."),
+    ("recipes", "export:recipes", "Write what recipes make and take, a row for each item that comes out or fits in."),
+    (
+        "crafts",
+        "export:crafts",
+        "Write what every craft costs and earns now, those of which something is unknown with the reasons.",
+    ),
+    (
+        "addon",
+        "export_addon:addon",
+        "Write an addon for World of Warcraft with the newest figures of one region, where something changed.",
+    ),
+)
+_group(
     Heading.KEEP,
     "partitions",
     "Days of raw snapshots: made ahead, archived, restored, dropped.",

@@ -19,7 +19,7 @@ from psycopg import sql
 from ironforge_cli.db.engine import driver
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ironforge_cli.market.auctions import Bool, Int64, UInt8
 
 BLOCK_ROWS: Final = 5_000
+_PIECE_BYTES: Final = 1 << 18
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 # PostgreSQL counts microseconds from 2000, numpy from 1970, and PostgreSQL's first day is in 4713 BC.
@@ -128,6 +129,81 @@ def fetch_columns(
         if result is None:
             raise psycopg.DataError("the server sent no result")
         return [_array(result.get_value(0, position), kind) for position, kind in enumerate(kinds)]
+
+
+def copied_out(
+    connection: Connection, query: sql.Composable, *, quoted: Sequence[str] | None, slice_name: str
+) -> Iterator[bytes]:
+    """The rows of a query as PostgreSQL writes them, in pieces of whole rows; nothing is held beside a piece.
+
+    As CSV with some columns `quoted`, where a null is nothing at all. With None as lines of rows that have one column,
+    of text without a backslash or the end of a line in it.
+    """
+    form = sql.SQL("FORMAT text")
+    if quoted is not None:
+        names = sql.SQL(", ").join(map(sql.Identifier, quoted))
+        form = sql.SQL("FORMAT csv, FORCE_QUOTE ({})").format(names) if quoted else sql.SQL("FORMAT csv")
+    statement = sql.SQL("{} COPY ({}) TO STDOUT ({})").format(_comment(slice_name), query, form)
+    with driver(connection) as speaking, speaking.cursor() as cursor, cursor.copy(statement) as copy:
+        # The server sends a row at a time.
+        held = bytearray()
+        for row in copy:
+            held += row
+            if len(held) >= _PIECE_BYTES:
+                yield bytes(held)
+                held.clear()
+    if held:
+        yield bytes(held)
+
+
+def streamed_columns(
+    connection: Connection,
+    query: sql.Composable,
+    kinds: Sequence[Kind],
+    *,
+    rows_at_once: int,
+    slice_name: str,
+) -> Iterator[list[NDArray[Any]]]:
+    """The rows of a query as `fetch_columns` gives them, so many at a time, in the order of the rows.
+
+    No column may be null: then every row is as long as the others, and numpy reads a piece of them at once. Raises
+    `psycopg.DataError` where one is, or where a value is of another type than `kinds` says.
+    """
+    fields: list[tuple[str, str]] = [("fields", ">i2")]
+    for position, kind in enumerate(kinds):
+        fields += [(f"length{position}", ">i4"), (f"value{position}", kind.wire.str)]
+    record = np.dtype(fields)
+    statement = sql.SQL("{} COPY ({}) TO STDOUT (FORMAT BINARY)").format(_comment(slice_name), query)
+    enough = rows_at_once * record.itemsize
+    with driver(connection) as speaking, speaking.cursor() as cursor, cursor.copy(statement) as copy:
+        held = bytearray()
+        is_begun = False
+        for row in copy:
+            held += row
+            if not is_begun and len(held) >= len(_HEADER):
+                del held[: len(_HEADER)]
+                is_begun = True
+            if len(held) >= enough:
+                # What ends the stream may be in it already, and is no row.
+                rows = (len(held) - len(_TRAILER)) // record.itemsize
+                yield _records(bytes(held[: rows * record.itemsize]), record, kinds)
+                del held[: rows * record.itemsize]
+    if not held.endswith(_TRAILER) or (len(held) - len(_TRAILER)) % record.itemsize:
+        raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
+    if len(held) > len(_TRAILER):
+        yield _records(bytes(held[: -len(_TRAILER)]), record, kinds)
+
+
+def _records(binary: bytes, record: np.dtype[Any], kinds: Sequence[Kind]) -> list[NDArray[Any]]:
+    rows = np.frombuffer(binary, dtype=record)
+    if (rows["fields"] != len(kinds)).any():
+        raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
+    found: list[NDArray[Any]] = []
+    for position, kind in enumerate(kinds):
+        if (rows[f"length{position}"] != kind.wire.itemsize).any():
+            raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
+        found.append(_native(rows[f"value{position}"], kind))
+    return found
 
 
 def packed(columns: Sequence[CopyColumn | LabelColumn], *, rows: int) -> Generator[bytes]:
@@ -268,6 +344,11 @@ def _array(binary: bytes | None, kind: Kind) -> NDArray[Any]:
     if dimensions != 1 or oid != kind.oid:
         raise psycopg.DataError(f"a column is of the type with the OID {oid} where {kind.name} is expected")
     elements = np.frombuffer(binary, dtype=[("length", ">i4"), ("value", kind.wire)], offset=20)["value"]
+    return _native(elements, kind)
+
+
+def _native(elements: NDArray[Any], kind: Kind) -> NDArray[Any]:
+    """Values as they came, as this machine knows them."""
     if kind is not Kind.TIMESTAMPTZ:
         return elements.astype(kind.native)
     if ((elements > _LAST) | (elements < -_LAST)).any():

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -20,6 +20,8 @@ from ironforge_cli.cli.show.wrapping import terminal_width, wrapped
 from ironforge_cli.errors import ExitStatus, OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ironforge_cli.cli.frame.options import Shared
     from ironforge_cli.cli.show.render import Report
 
@@ -65,6 +67,22 @@ def say_beside(line: str) -> None:
     """Print a line for a person, beside what a command writes: on stderr."""
     with contextlib.suppress(OSError):
         print(wrapped(line, terminal_width(sys.stderr)), file=sys.stderr, flush=True)  # noqa: T201 - this is where printing happens
+
+
+@contextlib.contextmanager
+def bytes_to_stdout() -> Generator[IO[bytes]]:
+    """Where bytes go that are written as they come; a reader that left ends the block, and is no error.
+
+    Raises `OutputError`.
+    """
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _write_to_nobody()
+    except OSError as error:
+        _write_to_nobody()
+        raise OutputError(f"The result could not be written ({error.strerror or error}).") from error
 
 
 class LastingStderr(io.TextIOBase):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 # Where a column may be null, this stands for it on the way: no price, count or time is that.
-_NULLS: Final = {Kind.INT2: str(-(2**15)), Kind.INT4: str(-(2**31)), Kind.INT8: str(-(2**63)), Kind.FLOAT8: "NaN"}
+NULLS: Final = {Kind.INT2: str(-(2**15)), Kind.INT4: str(-(2**31)), Kind.INT8: str(-(2**63)), Kind.FLOAT8: "NaN"}
 _execute = executor("export")
 
 
@@ -40,10 +40,10 @@ def columns(
     connection: Connection, table: Table, since: datetime, until: datetime
 ) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
     """The rows of [since, until): the values of each column, and where they are null; None where they can't be."""
-    kinds = {column.name: _kind(column.type) for column in table.columns}
+    kinds = {column.name: kind_of(column.type) for column in table.columns}
     nullable = {column.name for column in table.columns if column.nullable}
     chosen = [
-        sql.SQL("coalesce({}, {})").format(sql.Identifier(name), sql.Literal(_NULLS[kind]))
+        sql.SQL("coalesce({}, {})").format(sql.Identifier(name), sql.Literal(NULLS[kind]))
         if name in nullable
         else sql.Identifier(name)
         for name, kind in kinds.items()
@@ -53,16 +53,18 @@ def columns(
     )
     found = fetch_columns(connection, query, [since, until], list(kinds.values()), slice_name="export")
     return {
-        name: (values, _null(values, kind) if name in nullable else None)
+        name: (values, is_null(values, kind) if name in nullable else None)
         for (name, kind), values in zip(kinds.items(), found, strict=True)
     }
 
 
-def _null(values: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
-    return np.isnan(values) if kind is Kind.FLOAT8 else values == int(_NULLS[kind])
+def is_null(values: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
+    """Where values of a column that may be null stand for one, as `NULLS` says."""
+    return np.isnan(values) if kind is Kind.FLOAT8 else values == int(NULLS[kind])
 
 
-def _kind(of: object) -> Kind:
+def kind_of(of: object) -> Kind:
+    """How a column of a type is read. Raises `TypeError` where it is not exported."""
     match of:
         case BigInteger():
             return Kind.INT8
