@@ -1,0 +1,1 @@
+"""What is sent out: alerts, exports and the addon; reads answers and writes its own state alone."""
