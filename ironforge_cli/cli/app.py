@@ -134,7 +134,7 @@ for _name, _says in (
     ),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
-_watch = typer.Typer(cls=GroupWithOwnCommand)
+_watch = typer.Typer(no_args_is_help=True, cls=GroupWithOwnCommand)
 app.add_typer(
     _watch,
     name="watch",

@@ -71,7 +71,7 @@ class WatchedRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RuleMark:
     """What is remembered of a rule in a region."""
 
     is_armed: bool = True
@@ -85,15 +85,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class WatchMemory:
     """All that is remembered from run to run, by the rules' keys and the sources' names."""
 
-    marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
+    marks: dict[str, RuleMark] = field(default_factory=dict[str, RuleMark])
     stale_since: dict[str, datetime] = field(default_factory=dict[str, datetime])
     """Sources of which it was said that they are stale, and when."""
 
 
-class Verdict(StrEnum):
+class RuleVerdict(StrEnum):
     """What a run finds of a rule."""
 
     FIRED = "fired"
@@ -112,8 +112,8 @@ class Verdict(StrEnum):
 class Decision:
     """What follows from what was seen."""
 
-    memory: Memory
-    verdicts: tuple[Verdict, ...]
+    memory: WatchMemory
+    verdicts: tuple[RuleVerdict, ...]
     """In the order of the rules."""
     newly_stale: tuple[str, ...]
     """Sources of which it has to be said, once, that they are stale."""
@@ -121,7 +121,7 @@ class Decision:
 
 def decide(
     rules: Sequence[WatchedRule],
-    memory: Memory,
+    memory: WatchMemory,
     values: Mapping[str, float | None],
     *,
     stale: Collection[str],
@@ -132,7 +132,7 @@ def decide(
 
     >>> from datetime import UTC
     >>> rule, now = WatchedRule("ore", Threshold(100, is_above=False)), datetime(2026, 1, 14, tzinfo=UTC)
-    >>> memory, found = Memory(), []
+    >>> memory, found = WatchMemory(), []
     >>> for value in (90, 80, 101, 95, None, 103, 99):
     ...     decision = decide([rule], memory, {"ore": value}, stale=(), fresh=(), now=now)
     ...     memory = decision.memory
@@ -141,7 +141,7 @@ def decide(
     ['fired', 'told before', 'not yet back', 'told before', 'unknown', 'not beyond', 'fired']
     """
     marks = dict(memory.marks)
-    verdicts: list[Verdict] = []
+    verdicts: list[RuleVerdict] = []
     for rule in rules:
         verdict, mark = _judged(rule, marks.get(rule.key), values.get(rule.key), stale=stale, now=now)
         verdicts.append(verdict)
@@ -149,35 +149,35 @@ def decide(
             marks[rule.key] = mark
     told = {name: since for name, since in memory.stale_since.items() if name not in fresh}
     newly = tuple(sorted(name for name in set(stale) if name not in told))
-    return Decision(Memory(marks, told | dict.fromkeys(newly, now)), tuple(verdicts), newly)
+    return Decision(WatchMemory(marks, told | dict.fromkeys(newly, now)), tuple(verdicts), newly)
 
 
 def _judged(
-    rule: WatchedRule, known: Mark | None, value: float | None, *, stale: Collection[str], now: datetime
-) -> tuple[Verdict, Mark | None]:
+    rule: WatchedRule, known: RuleMark | None, value: float | None, *, stale: Collection[str], now: datetime
+) -> tuple[RuleVerdict, RuleMark | None]:
     is_stale = any(name in stale for name in rule.sources)
     if is_stale or value is None:
-        return (Verdict.STALE if is_stale else Verdict.UNKNOWN), known
-    before = known or Mark()
+        return (RuleVerdict.STALE if is_stale else RuleVerdict.UNKNOWN), known
+    before = known or RuleMark()
     is_armed = before.is_armed or rule.threshold.is_back(value)
     mark = replace(before, is_armed=is_armed, value=value, seen_at=now)
     if not rule.threshold.is_beyond(value):
-        return (Verdict.NOT_BEYOND if is_armed else Verdict.NEAR), mark
+        return (RuleVerdict.NOT_BEYOND if is_armed else RuleVerdict.NEAR), mark
     if not is_armed:
-        return Verdict.BEYOND, mark
+        return RuleVerdict.BEYOND, mark
     held_back = _held_back(rule, before, now)
-    return (held_back, mark) if held_back else (Verdict.FIRED, replace(mark, is_armed=False, fired_at=now))
+    return (held_back, mark) if held_back else (RuleVerdict.FIRED, replace(mark, is_armed=False, fired_at=now))
 
 
-def _held_back(rule: WatchedRule, mark: Mark, now: datetime) -> Verdict | None:
+def _held_back(rule: WatchedRule, mark: RuleMark, now: datetime) -> RuleVerdict | None:
     until = snoozed_until(rule, mark)
     if until is not None and now < until:
-        return Verdict.SNOOZED
+        return RuleVerdict.SNOOZED
     is_cooling = mark.fired_at is not None and now < mark.fired_at + rule.cooldown
-    return Verdict.COOLING if is_cooling else None
+    return RuleVerdict.COOLING if is_cooling else None
 
 
-def snoozed_until(rule: WatchedRule, mark: Mark | None) -> datetime | None:
+def snoozed_until(rule: WatchedRule, mark: RuleMark | None) -> datetime | None:
     """Until when a rule is silent: by its file or by hand, whichever is later."""
     given = [until for until in (rule.snooze_until, mark.snoozed_until if mark else None) if until is not None]
     return max(given, default=None)

@@ -20,7 +20,7 @@ from ironforge_cli.db.repositories import watch_states
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.tell.alerts import Alert
-from ironforge_cli.tell.crossings import Memory
+from ironforge_cli.tell.crossings import WatchMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -48,7 +48,7 @@ class Outbox:
 class WatchState:
     """All that one watch remembers."""
 
-    memory: Memory = field(default_factory=Memory)
+    memory: WatchMemory = field(default_factory=WatchMemory)
     outboxes: dict[str, Outbox] = field(default_factory=dict[str, Outbox])
     """By the addresses' keys; those of which nothing is to be remembered are not among them."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import UsageError
 from ironforge_cli.tell.alerts import Alert, Digest
-from ironforge_cli.tell.crossings import Mark
+from ironforge_cli.tell.crossings import RuleMark
 from ironforge_cli.tell.deliveries import UndeliveredError
 from ironforge_cli.tell.sightings import placed
 
@@ -63,11 +63,11 @@ def listed(keeping: Keeping, watch: Watch | None) -> tuple[list[RememberedRule],
 
 def _of_watch(watch: Watch, state: WatchState) -> Iterator[RememberedRule]:
     for place in placed(watch.asking_for, watch.rules, all_regions=watch.all_regions, is_chosen=watch.is_chosen):
-        mark = state.memory.marks.get(place.key, Mark())
+        mark = state.memory.marks.get(place.key, RuleMark())
         yield _remembered(watch.name, place.label, _parts(place.key)[1], mark, place.rule.snooze_until)
 
 
-def _remembered(watch: str, rule: str, region: str, mark: Mark, by_file: datetime | None) -> RememberedRule:
+def _remembered(watch: str, rule: str, region: str, mark: RuleMark, by_file: datetime | None) -> RememberedRule:
     until = max([one for one in (mark.snoozed_until, by_file) if one is not None], default=None)
     return RememberedRule(watch, rule, region, mark.is_armed, mark.value, mark.seen_at, mark.fired_at, until)
 
@@ -129,7 +129,7 @@ def _no_rule(wanted: str, known: set[str], where: str) -> UsageError:
 def _snoozed(state: WatchState, keys: dict[str, str], until: datetime | None) -> WatchState:
     marks = dict(state.memory.marks)
     for key in keys:
-        marks[key] = replace(marks.get(key, Mark()), snoozed_until=until)
+        marks[key] = replace(marks.get(key, RuleMark()), snoozed_until=until)
     return replace(state, memory=replace(state.memory, marks=marks))
 
 

@@ -17,7 +17,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.tell.alerts import Alert, Digest, remaining
 from ironforge_cli.tell.amounts import said
-from ironforge_cli.tell.crossings import Decision, Memory, Verdict, decide, snoozed_until
+from ironforge_cli.tell.crossings import Decision, RuleVerdict, WatchMemory, decide, snoozed_until
 from ironforge_cli.tell.deliveries import UndeliveredError, most_letters
 from ironforge_cli.tell.keeping import STDOUT, Outbox, WatchState
 from ironforge_cli.tell.sightings import Sight, Sighting, look
@@ -70,13 +70,13 @@ class WatchRow:
     """What one rule saw in one region, and what became of that."""
 
     sighting: Sighting
-    verdict: Verdict
+    verdict: RuleVerdict
     reason: str
 
     @property
     def fired(self) -> bool:
         """Whether somebody is told of it now."""
-        return self.verdict is Verdict.FIRED
+        return self.verdict is RuleVerdict.FIRED
 
     def record(self) -> dict[str, Any]:
         """As programs get it."""
@@ -178,7 +178,7 @@ class _Run:
         self._state = self._keeping.load(self._watch.name)
         decision = _decided(sight, self._state.memory, self._now)
         rows, notices = _rows(sight, decision), _notices(sight, decision)
-        alerts = [Alert(text, self._now, reason=Verdict.STALE) for text in notices]
+        alerts = [Alert(text, self._now, reason=RuleVerdict.STALE) for text in notices]
         alerts += [_alert(row, self._now) for row in rows if row.fired]
         memory = decision.memory if self._watch.is_part else _without_former(decision.memory, sight)
         printed = self._state.outboxes.get(STDOUT, Outbox(STDOUT))
@@ -267,7 +267,7 @@ class _Run:
             self._remember(self._with(STDOUT, replace(there, alerts=left)))
 
 
-def _decided(sight: Sight, memory: Memory, now: datetime) -> Decision:
+def _decided(sight: Sight, memory: WatchMemory, now: datetime) -> Decision:
     return decide(
         [seen.watched for seen in sight.sightings],
         memory,
@@ -278,7 +278,7 @@ def _decided(sight: Sight, memory: Memory, now: datetime) -> Decision:
     )
 
 
-def _without_former(memory: Memory, sight: Sight) -> Memory:
+def _without_former(memory: WatchMemory, sight: Sight) -> WatchMemory:
     """What is remembered of rules that are there still."""
     keys = {seen.watched.key for seen in sight.sightings}
     return replace(memory, marks={key: mark for key, mark in memory.marks.items() if key in keys})
@@ -295,20 +295,20 @@ def _notices(sight: Sight, decision: Decision) -> tuple[str, ...]:
     return tuple(f"{sight.stale[name]}." for name in decision.newly_stale)
 
 
-def _why(seen: Sighting, verdict: Verdict, memory: Memory) -> str:
+def _why(seen: Sighting, verdict: RuleVerdict, memory: WatchMemory) -> str:
     """The verdict, and what there is to say of it."""
     mark = memory.marks.get(seen.watched.key)
     match verdict:
-        case Verdict.FIRED:
+        case RuleVerdict.FIRED:
             more = f": {seen.rule.sentence()}"
-        case Verdict.UNKNOWN:
+        case RuleVerdict.UNKNOWN:
             more = f": {seen.missing}"
-        case Verdict.BEYOND | Verdict.NEAR:
+        case RuleVerdict.BEYOND | RuleVerdict.NEAR:
             more = f": armed again at {said(float(seen.rule.threshold.armed_at), seen.rule.measure)}"
-        case Verdict.SNOOZED:
+        case RuleVerdict.SNOOZED:
             until = snoozed_until(seen.watched, mark)
             more = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
-        case Verdict.COOLING:
+        case RuleVerdict.COOLING:
             until = mark.fired_at + seen.watched.cooldown if mark and mark.fired_at else None
             more = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
         case _:

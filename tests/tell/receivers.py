@@ -26,6 +26,8 @@ class Receiver:
     answers: dict[str, list[tuple[int, Mapping[str, str]]]] = field(
         default_factory=dict[str, list[tuple[int, "Mapping[str, str]"]]]
     )
+    arrived: threading.Event = field(default_factory=threading.Event)
+    """Set when anything has arrived."""
     asleep: threading.Event = field(default_factory=threading.Event)
     """Until it is set, /slow says nothing."""
 
@@ -46,6 +48,7 @@ def receiving() -> Generator[Receiver]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             receiver.bodies.setdefault(self.path, []).append(body)
             receiver.headers.setdefault(self.path, []).append(dict(self.headers))
+            receiver.arrived.set()
             if self.path == "/slow":
                 receiver.asleep.wait(20)
             waiting = receiver.answers.get(self.path, [])

@@ -75,10 +75,10 @@ What = Annotated[
     ),
 ]
 Below = Annotated[
-    str | None, typer.Option("--below", metavar="VALUE", help="Tell when it is below: copper, 12g 50s, or 20%.")
+    str | None, typer.Option("--below", metavar="THRESHOLD", help="Tell when it is below: copper, 12g 50s, or 20%.")
 ]
 Above = Annotated[
-    str | None, typer.Option("--above", metavar="VALUE", help="Tell when it is above: copper, 12g 50s, or 20%.")
+    str | None, typer.Option("--above", metavar="THRESHOLD", help="Tell when it is above: copper, 12g 50s, or 20%.")
 ]
 Recipe = Annotated[
     str | None, typer.Option("--recipe", metavar="RECIPE", help="Of craft_profit, the recipe by number or name.")
@@ -127,7 +127,7 @@ def watch(
     Cron runs it after each poll. A rule fires when its value is beyond the threshold, and again only after it came
     back. What could not be delivered is sent by the next run. Stale data give one notice, and no alert.
 
-    Example: ironforge watch 210930 --below "12g 50s"
+    Example: ironforge watch 210930 --below 12g50s --webhook https://ntfy.sh/my-secret-topic
     Example: ironforge watch --rules rules.toml --webhook-file webhooks.txt
     Example: ironforge watch --rules rules.toml --dry-run
     """
@@ -146,7 +146,8 @@ def watch(
     addresses = given_addresses(webhook, webhook_file)
     watched = watch_of(invocation, name, chosen, region, max_age=max_age, only=words if rules is not None else ())
     database = database_of_states(invocation)
-    keeping = keeping_for(database, lambda: invocation.home / "watch")
+    # A dry run makes no folder.
+    keeping = keeping_for(database, lambda: (invocation.settings if dry_run else invocation).home / "watch")
     if dry_run:
         return _report(watching.dry_run(watched, keeping), invocation, format_, exit_code=exit_code, would_go=addresses)
     evidence = None

@@ -43,8 +43,7 @@ class GroupWithOwnCommand(ReadableGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the own command's name before what is meant for it."""
-        asks_for_help = bool(args) and args[0] in ctx.help_option_names
-        if not asks_for_help and (not args or args[0] not in self.commands):
+        if args and args[0] not in ctx.help_option_names and args[0] not in self.commands:
             args = [OWN, *args]
         return super().parse_args(ctx, args)
 

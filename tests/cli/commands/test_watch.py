@@ -15,7 +15,8 @@ from tests.answers import chain
 from tests.tell.receivers import DISCORD, Receiver, receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import subprocess
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -51,7 +52,13 @@ above = 1_000_000
 def install(connection: Connection) -> None:
     """The market, with a recipe that makes an ore of nothing."""
     chain.install(connection)
-    recipe = {"id": 7, "faction": "Neutral", "name": "Ore from Air", "profession": "Alchemy", "data": {}}
+    recipe: dict[str, Any] = {
+        "id": 7,
+        "faction": "Neutral",
+        "name": "Ore from Air",
+        "profession": "Alchemy",
+        "data": {},
+    }
     made = {"recipe_id": 7, "faction": "Neutral", "item_id": 14, "source": "file", "detail": "test", "quantity": 2.0}
     connection.execute(insert(RECIPES), [recipe])
     connection.execute(insert(RECIPE_OUTPUTS), [made])
@@ -338,3 +345,20 @@ def test_who_may_only_read_remembers_in_the_home(run: Run, rules: Path, market: 
         with database.transaction() as connection:
             connection.execute(text("DROP OWNED BY watch_reader; DROP ROLE watch_reader"))
         database.close()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_between_sending_and_remembering_sends_that_once_more(
+    run: Run, start: Callable[..., subprocess.Popen[bytes]], rules: Path, receiver: Receiver
+) -> None:
+    words = ("watch", "--rules", str(rules), *FOR_EVER, "--webhook", f"{receiver.url}/slow")
+    killed = start(*words)
+    assert receiver.arrived.wait(60)
+    killed.kill()
+    killed.wait()
+    receiver.asleep.set()
+    assert run(*words).exit_code == 0
+    assert run(*words).exit_code == 0
+    first, again = (document["alerts"] for document in receiver.documents("/slow"))
+    assert first == again
+    assert [alert["rule"] for alert in first] == ["ore"]
