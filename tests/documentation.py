@@ -23,6 +23,7 @@ from typer.models import ArgumentInfo, DefaultPlaceholder, OptionInfo
 from ironforge_cli.cli.app import app
 from ironforge_cli.cli.frame.completing import SCRIPTS, Shell
 from ironforge_cli.cli.frame.help import split_examples
+from ironforge_cli.cli.frame.lazy import OWN
 from ironforge_cli.cli.show.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, SETTINGS, Settings, shown, variable_names
 from ironforge_cli.db.models import METADATA
@@ -98,7 +99,8 @@ def _commands_of(group: Typer, words: tuple[str, ...]) -> Iterator[Command]:
         if declared.name is None:
             raise ValueError(f"a command below {words} has no name")
         function = function_of(declared)
-        yield Command((*words, declared.name), inspect.getdoc(function) or "", _options_of(function))
+        own = words if declared.name == OWN else (*words, declared.name)
+        yield Command(own, inspect.getdoc(function) or "", _options_of(function))
     for inner in group.registered_groups:
         if inner.typer_instance is None or isinstance(inner.name, DefaultPlaceholder) or inner.name is None:
             raise ValueError(f"a group below {words} has no commands or no name")

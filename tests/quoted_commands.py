@@ -41,10 +41,12 @@ class Quoted:
         arguments = self.arguments
         while arguments and arguments[0] in shared | {"--help", "-h"}:
             arguments = arguments[1:]
-        for command in documentation.commands():
-            if arguments[: len(command.words)] == command.words:
-                return command, arguments[len(command.words) :]
-        return None, arguments
+        fitting = [one for one in documentation.commands() if arguments[: len(one.words)] == one.words]
+        if not fitting:
+            return None, arguments
+        # A group's name may be a command, too.
+        command = max(fitting, key=lambda one: len(one.words))
+        return command, arguments[len(command.words) :]
 
     def _is_group(self) -> bool:
         return any(command.words[: len(self.arguments)] == self.arguments for command in documentation.commands())

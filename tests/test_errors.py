@@ -15,6 +15,7 @@ RELEASED = {
     2: "USAGE",
     3: "PARTIAL",
     4: "UNHEALTHY",
+    5: "NOTHING_FIRED",
     65: "REFUSED",
     69: "UNAVAILABLE",
     73: "UNWRITTEN",

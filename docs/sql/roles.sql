@@ -36,7 +36,7 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relown
   AND to_regclass('public.alembic_version') IS NOT NULL
   AND (relname IN ('alembic_version', 'benchmarks', 'imports', 'item_ranks', 'items', 'not_shown', 'reagents', 'recipe_outputs',
                    'recipe_slots', 'recipes', 'scraper_logs', 'seeder_status', 'slot_categories', 'snapshots',
-                   'statistics_months', 'thinning_checks', 'vendor_prices')
+                   'statistics_months', 'thinning_checks', 'vendor_prices', 'watch_states')
     OR relname ~ '^(auction_snapshots_[a-z]{2}|[a-z]{2}_commodity_price_(stats|days)|[a-z]{2}_token_price)$'
     OR ((relname ~ '^auction_snapshots_[a-z]{2}_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
          OR relname ~ '^[a-z]{2}_commodity_price_stats_([0-9]{4}_[0-9]{2}|before)$')

@@ -14,7 +14,7 @@ from ironforge_cli.market.naming import folded, holding, meant, nearest
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -43,25 +43,43 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
+    meant_by = _meaning(connection, regions)
+    found: dict[int, NamedItem] = {}
+    for word in words:
+        for item in meant_by(word):
+            found[item.item_id] = item
+    return list(found.values())
+
+
+def _meaning(connection: Connection, regions: Iterable[Region]) -> Callable[[str], Sequence[NamedItem]]:
+    """What words name, by names that are read once. The function raises `UsageError` where a word names nothing."""
     named = item_names.all_named(connection)
     names = {number: item.name for number, item in named.items() if item.name is not None}
     exact: dict[str, list[int]] = {}
     for number, name in names.items():
         exact.setdefault(folded(name), []).append(number)
-    found: dict[int, NamedItem] = {}
-    for given in words:
+
+    def meant_by(given: str) -> Sequence[NamedItem]:
         word = given.strip()
         # Lists of thousands of names come by a pipe: whole names are looked up, and only others are searched for.
         whole = sorted(exact.get(folded(word), ()))
-        chosen = [named[number] for number in whole] if whole else _one(connection, regions, word, named, names)
-        for item in chosen:
-            found[item.item_id] = item
-    return list(found.values())
+        return [named[number] for number in whole] if whole else _one(connection, regions, word, named, names)
+
+    return meant_by
 
 
 def single(connection: Connection, regions: Iterable[Region], word: str) -> NamedItem:
     """The one item that a word names. Raises `UsageError` where it names none or several."""
-    found = all_of(connection, regions, [word])
+    return each_single(connection, regions)(word)
+
+
+def each_single(connection: Connection, regions: Iterable[Region]) -> Callable[[str], NamedItem]:
+    """The same for many words, by names that are read once."""
+    meant_by = _meaning(connection, regions)
+    return lambda word: _only(word, meant_by(word))
+
+
+def _only(word: str, found: Sequence[NamedItem]) -> NamedItem:
     if len(found) > 1:
         several = counted(len(found), "item")
         raise UsageError(f'"{word}" names {several}: {_listed(found)}. Say which one by its number.')

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ironforge_cli.cli.frame.help import Heading, ReadableGroup, documentation
-from ironforge_cli.cli.frame.lazy import offer
+from ironforge_cli.cli.frame.lazy import OWN, GroupWithOwnCommand, offer
 from ironforge_cli.cli.frame.options import LogFormatOption, NoColor, Quiet, Shared, Verbose
 from ironforge_cli.cli.frame.program import Program
 
@@ -134,6 +134,26 @@ for _name, _says in (
     ),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
+_watch = typer.Typer(no_args_is_help=True, cls=GroupWithOwnCommand)
+app.add_typer(
+    _watch,
+    name="watch",
+    help="Tell when a price crosses a threshold, once: on stdout, or to webhooks, Discord, ntfy and others.",
+    rich_help_panel=Heading.ASK,
+)
+offer(
+    _watch,
+    OWN,
+    at=f"{_COMMANDS}.watch:watch",
+    says="Tell when a price crosses a threshold, once: on stdout, or to webhooks, Discord, ntfy and others.",
+    is_hidden=True,
+)
+for _name, _place, _says in (
+    ("list", "watch_list:list_", "List the rules with what is remembered of each, and what waits to be delivered."),
+    ("test", "watch_try:try_", "Send a message to each address, to see whether it arrives."),
+    ("snooze", "watch_snooze:snooze_", "Silence a rule for a time; 0s ends that."),
+):
+    offer(_watch, _name, at=f"{_COMMANDS}.{_place}", says=_says)
 _group(
     Heading.ASK,
     "export",

@@ -376,6 +376,21 @@ def recomputing(database: Database, region: Region) -> Generator[None]:
         yield
 
 
+@contextmanager
+def watching(database: Database, watch: str, *, otherwise: str) -> Generator[None]:
+    """Be the only one who runs a watch; raises `LockedError` that says `otherwise` where another run does."""
+    with _shared(database, f"watch:{watch}", otherwise=otherwise):
+        yield
+
+
+def watching_in(folder: Path, name: str, *, otherwise: str) -> AbstractContextManager[None]:
+    """The same by a file in a folder, which belongs to one machine.
+
+    Entering raises `LockedError`, and `ConfigurationError` where the folder refuses.
+    """
+    return _locked_file(folder, name, otherwise=otherwise)
+
+
 def _acquire_waiting(connection: Connection, name: str, *, seconds: float) -> bool:
     """Take a lock as `acquire` does, but wait for it; False where it is not given back within some seconds."""
     session = session_of(connection)

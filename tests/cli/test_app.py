@@ -182,7 +182,7 @@ def test_a_group_without_a_command_shows_its_commands(run: Run, group: str) -> N
     shown = run(group)
     assert shown.exit_code == 2
     text = shown.stdout + shown.stderr
-    assert all(re.search(rf"\b{words[1]}\b", text) for words in COMMANDS if words[0] == group)
+    assert all(re.search(rf"\b{words[1]}\b", text) for words in COMMANDS if words[0] == group and len(words) > 1)
 
 
 def test_regions_are_understood_in_capitals(run: Run, api: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from ironforge_cli.cli.app import app
-from ironforge_cli.cli.frame.lazy import LazyCommand
+from ironforge_cli.cli.frame.lazy import OWN, LazyCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 def commands(of: Typer = app, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """The words after `ironforge` and the docstring of each command."""
     for command in of.registered_commands:
-        yield (*words, str(command.name)), inspect.cleandoc(inspect.getdoc(function_of(command)) or "")
+        yield name_of(command, words), inspect.cleandoc(inspect.getdoc(function_of(command)) or "")
     for group in of.registered_groups:
         if group.typer_instance is not None:
             yield from commands(group.typer_instance, (*words, str(group.name)))
+
+
+def name_of(command: CommandInfo, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a command below a group; the group's own command has those of the group."""
+    return words if command.name == OWN else (*words, str(command.name))
 
 
 def function_of(command: CommandInfo) -> Callable[..., None]:
@@ -36,7 +41,7 @@ COMMANDS = dict(commands())
 
 def lines_of_the_table(of: Typer = app, words: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
     """What the table of contents itself says of each command."""
-    said = {(*words, str(command.name)): str(command.help) for command in of.registered_commands}
+    said = {name_of(command, words): str(command.help) for command in of.registered_commands}
     for group in of.registered_groups:
         if group.typer_instance is not None:
             said |= lines_of_the_table(group.typer_instance, (*words, str(group.name)))

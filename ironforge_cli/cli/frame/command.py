@@ -43,7 +43,7 @@ def command(function: Callable[..., Report | None]) -> Callable[..., None]:
         parent = context.find_root().obj
         if isinstance(parent, Shared):
             shared = parent.joined(shared)
-        status = run_command(function, options, shared=shared, name=context.command_path.partition(" ")[2])
+        status = run_command(function, options, shared=shared, name=" ".join(context.command_path.split()[1:]))
         if status is not ExitStatus.DONE:
             raise typer.Exit(int(status))
 

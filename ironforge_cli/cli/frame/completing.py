@@ -110,7 +110,7 @@ def completions(
             (f"{name}={one}", says) for one, says in _values(_waiting(context, name), context, value, words, home)
         )
     elif incomplete.startswith("-"):
-        yield from _options(context, incomplete)
+        yield from _options(_own(context), incomplete)
     elif hasattr(context.command, "commands"):
         yield from _commands(context, incomplete)
     else:
@@ -127,6 +127,8 @@ def _walked(program: Any, words: Sequence[str]) -> tuple[Any, Any, int] | None:
     for word in words:
         if word == "=":
             continue
+        if word not in getattr(context.command, "commands", {}):
+            context = _own(context)
         if option is not None:
             option = None
         elif len(word) > 1 and word.startswith("-"):
@@ -139,6 +141,12 @@ def _walked(program: Any, words: Sequence[str]) -> tuple[Any, Any, int] | None:
         else:
             arguments += 1
     return context, option, arguments
+
+
+def _own(context: Any) -> Any:
+    """The command that a group is by its name alone, where it is one."""
+    own = getattr(context.command, "own_context", None)
+    return context if own is None else own(context)
 
 
 def item_names(home: Path | None, incomplete: str) -> list[str]:

@@ -50,15 +50,15 @@ class ReadableGroup(TyperGroup):
         formatter.write(page(self, ctx))
 
 
-def page(command: Any, context: Any) -> str:
-    """The help of a command or a group: what it does, examples, what it takes."""
+def page(command: Any, context: Any, *, others: tuple[Any, Any] | None = None) -> str:
+    """The help of a command or a group: what it does, examples, what it takes; `others` are a group and its context."""
     width = max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
     said, examples = split_examples(command.help or "")
     parts = [_wrapped(_usage(command, context), width=width, indent="       ")]
     parts += [_wrapped(paragraph, width=width) for paragraph in said]
     if examples:
         parts.append("\n".join(["Examples:" if len(examples) > 1 else "Example:", *(f"  {call}" for call in examples)]))
-    commands, options = _sections_of_commands(command, context), _sections_of_options(command, context)
+    commands, options = _sections_of_commands(*(others or (command, context))), _sections_of_options(command, context)
     for of_a_kind in (commands, options):
         longest = max((len(names) for _, rows in of_a_kind for names, _ in rows), default=0)
         names_width = min(longest, _LONGEST_NAMES)
@@ -114,7 +114,7 @@ def choices_of(parameter: Any, context: Any) -> tuple[str, ...]:
 
 
 def _usage(command: Any, context: Any) -> str:
-    words = [f"Usage: {context.command_path}"]
+    words = [f"Usage: {context.command_path.strip()}"]
     if hasattr(command, "commands"):
         words += ["[OPTIONS]", "COMMAND", "..."] if context.parent is None else ["COMMAND", "..."]
     else:

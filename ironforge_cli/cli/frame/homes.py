@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Folders by their path in a home. What the server has in `postgres` is its account's.
-_FOLDERS: Final = re.compile(r"locks|http|(spool|quarantine)(/[a-z]{2})?")
+_FOLDERS: Final = re.compile(r"locks|http|watch|(spool|quarantine)(/[a-z]{2})?")
 # Files by their path, and how they begin: somebody can put a file of root's there under such a name, to be given it.
 _EMPTY: Final = re.compile(rb"\Z")
 _FILES: Final = (
-    (re.compile(r"locks/[\w-]+\.lock|http/requests\.ring\.lock|(spool|quarantine)/([a-z]{2}/)?\.lock"), _EMPTY),
+    (re.compile(r"(locks|watch)/[\w-]+\.lock|http/requests\.ring\.lock|(spool|quarantine)/([a-z]{2}/)?\.lock"), _EMPTY),
     (re.compile(r"this-is-a-demo"), _EMPTY),
     (re.compile(r"(spool|quarantine)/[a-z]{2}/[\w-]+\.body"), re.compile(rb'\{"region":"[a-z]{2}","snapshot_time":')),
     (re.compile(r"spool/log-rows\.jsonl"), re.compile(rb'\Z|\{"table":"[a-z_]+"')),
+    (re.compile(r"watch/[0-9a-f]+\.(json|new)"), re.compile(rb'\Z|\{"watch":"')),
     (re.compile(r"errors\.log(\.1)?"), re.compile(rb"\Z|\d{4}-\d\d-\d\dT\S+ ironforge ")),
     (re.compile(r"http/requests\.ring"), re.compile(rb"ironring")),
 )

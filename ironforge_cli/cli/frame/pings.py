@@ -33,6 +33,7 @@ PINGED: Final = frozenset(
         "partitions maintain",
         "stats recompute",
         "status",
+        "watch",
     }
 )
 """The commands that cron runs; `status` only with `--check`."""
@@ -118,7 +119,7 @@ class HealthCheck:
     def _tell_end(self, status: ExitStatus, said: str) -> None:
         if self._has_begun:
             self._beginning.join(START_SECONDS)
-        if status is ExitStatus.DONE:
+        if status in {ExitStatus.DONE, ExitStatus.NOTHING_FIRED}:
             self._problem = self._sent("")
         else:
             self._problem = self._sent("/fail", said=f"{said}\nexit code {int(status)}: {status.meaning}\n".lstrip())

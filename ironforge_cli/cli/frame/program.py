@@ -89,7 +89,7 @@ def _wrong_usage(error: Any, given: list[str]) -> int:
         error.show()
         return int(error.exit_code)
     context = error.ctx
-    where = f" `{context.command_path} -h` says what it takes." if context is not None else ""
+    where = f" `{context.command_path.strip()} -h` says what it takes." if context is not None else ""
     text = in_plain_words(error.format_message()).rstrip(".")
     _say(f"{text}{'' if text.endswith('?') else '.'}{where}", given)
     return int(error.exit_code)

@@ -43,12 +43,14 @@ def write(report: Report, shared: Shared) -> ExitStatus:
         sys.stdout.flush()
     except BrokenPipeError:
         _write_to_nobody()
+        return report.status
     except OSError as error:
         # What the work itself has to say by its exit code is said first.
         log.error("The result could not be written (%s).", error.strerror or error)  # noqa: TRY400 - it is said whole
         _write_to_nobody()
-        if report.status is ExitStatus.DONE:
-            return ExitStatus.UNWRITTEN
+        return ExitStatus.UNWRITTEN if report.status is ExitStatus.DONE else report.status
+    if report.on_written is not None:
+        report.on_written()
     return report.status
 
 

@@ -49,11 +49,16 @@ class Report:
     """What a person is shown below it with -v."""
     text: str | None = None
     """All of it in a format of the command's own, instead of the records."""
+    is_news: bool | None = None
+    """Whether somebody has to read it, where the exit code does not say so."""
+    on_written: Callable[[], None] | None = None
+    """Called when all of it is written."""
 
     @property
     def is_told_by_silence(self) -> bool:
         """Whether all went well, and a person would be shown it: cron's `-q` wants to hear nothing then."""
-        return self.status is ExitStatus.DONE and self.format is Format.TABLE and self.text is None
+        says_nothing = self.status is ExitStatus.DONE if self.is_news is None else not self.is_news
+        return says_nothing and self.format is Format.TABLE and self.text is None
 
 
 def failures_of(pieces: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ def run_status(status: ExitStatus, outcome: Outcome | None = None) -> str:
         return "cancelled"
     names = {
         ExitStatus.DONE: "success",
+        ExitStatus.NOTHING_FIRED: "success",
         ExitStatus.PARTIAL: "partial",
         ExitStatus.LOCKED: "locked",
         ExitStatus.USAGE: "cancelled",
