@@ -58,7 +58,9 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
     found["info"]["description"] = _ABOUT
     found["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     found["servers"] = [{"url": service.settings.base_url or service.settings.root_path or "/"}]
-    found["components"] = {"schemas": components(endpoints.ROWS)}
+    of_framework = {"HTTPValidationError", "ValidationError"}
+    named = {name: one for name, one in found["components"]["schemas"].items() if name not in of_framework}
+    found["components"] = {"schemas": dict(sorted({**named, **components(endpoints.ROWS)}.items()))}
     regions = [one.value for one in service.settings.regions]
     for path, operations in found["paths"].items():
         for operation in operations.values():
