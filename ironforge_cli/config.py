@@ -40,6 +40,7 @@ from ironforge_cli.setting_values import (
     postgresql_url,
     secret,
     text,
+    texts,
     two_timeouts,
     word_of,
 )
@@ -152,6 +153,16 @@ class Settings:
     ping_url: str | None = _setting(
         http_url, None, "health check to tell of cron commands; `{command}` becomes the command's name"
     )
+    api_keys_file: Path | None = _setting(
+        folder, None, "file of the keys that `serve` asks for; `ironforge keys` writes it; unset: no key"
+    )
+    api_origins: tuple[str, ...] = _setting(texts, (), "origins whose pages may ask `serve` from a browser")
+    api_requests_per_minute: int = _setting(
+        WholeNumber(least=0, most=1_000_000), 600, "by key or address, at `serve`; 0 is no limit, as on loopback"
+    )
+    api_trusted_proxies: tuple[str, ...] = _setting(
+        texts, (), "addresses of proxies whose X-Forwarded-For `serve` believes"
+    )
     log_level: LogLevel = _setting(word_of(LogLevel), LogLevel.INFO, "debug, info, warning or error")
     log_format: str = _setting(one_of("text", "json"), "text", "text, or json: one object a line, on stderr")
 
@@ -219,7 +230,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
         case HttpTimeout(connect, read):
             return f"{connect:g},{read:g}"
         case tuple():
-            return ",".join(settings.regions)
+            return ",".join(value)  # pyright: ignore[reportUnknownArgumentType] - every tuple is of texts
         case None | int():
             return value
         case _:

@@ -158,6 +158,14 @@ def two_timeouts(value: Any) -> HttpTimeout:
     return HttpTimeout(*parts)
 
 
+def texts(value: Any) -> tuple[str, ...]:
+    """Texts: with commas between them from the environment, a list from the file."""
+    parts: Any = _split(value)
+    if not isinstance(parts, list | tuple):
+        raise ValueError("give a list")  # noqa: TRY004 - it is told as any other wrong value
+    return tuple(text(part) for part in parts)  # pyright: ignore[reportUnknownVariableType] - whatever the file holds
+
+
 def one_of(*words: str) -> Callable[[Any], str]:
     """A reader of one of these words, also in capitals."""
 

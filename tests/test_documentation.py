@@ -16,8 +16,8 @@ from sqlalchemy import text
 from typer.main import get_command
 
 from ironforge_cli.cli.app import app
-from ironforge_cli.config import CONFIG_VARIABLE, SETTINGS, load, variable_names
 from ironforge_cli.cli.frame.lazy import OWN
+from ironforge_cli.config import CONFIG_VARIABLE, SETTINGS, load, variable_names
 from ironforge_cli.db.models import LOG_STATUSES, METADATA
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.estimate import estimate

@@ -2,7 +2,7 @@
 
 Why: an alert is sent once per crossing, so that each run has to know what the one before saw and sent.
 
-Revises: 20261127_1800
+Revises: 20261128_0900
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261128_1000"
-down_revision = "20261127_1800"
+down_revision = "20261128_0900"
 branch_labels = None
 depends_on = None
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.item_names import NamedItem
     from ironforge_cli.regions import Region
 
-_OFF_A_DAY: Final = timedelta(hours=3)
-_OFF_A_WEEK: Final = DAY
+OFF_A_DAY: Final = timedelta(hours=3)
+"""How far off a day ago a price may be that a change is told from."""
+OFF_A_WEEK: Final = DAY
 MANY_ITEMS: Final = 500
 """More than these are read with all others."""
 
@@ -165,8 +166,8 @@ def _of_region(connection: Connection, basis: Basis, chosen: Sequence[NamedItem]
     overall = worth_of(connection, region, at, numbers, is_all=is_all)
     sold = daily_sales(connection, region, at, numbers, is_all=is_all)
     chosen_or_all = None if is_all else asked
-    day_before = asking.nearest_values(connection, region, at - DAY, _OFF_A_DAY, items=chosen_or_all)
-    week_before = asking.nearest_values(connection, region, at - WEEK, _OFF_A_WEEK, items=chosen_or_all)
+    day_before = asking.nearest_values(connection, region, at - DAY, OFF_A_DAY, items=chosen_or_all)
+    week_before = asking.nearest_values(connection, region, at - WEEK, OFF_A_WEEK, items=chosen_or_all)
     held = quantity is not None and asking.is_raw_held(connection, region, at)
     levels = asking.levels(connection, region, at, asked) if held else None
     rows: list[Price] = []

@@ -135,11 +135,16 @@ def _later(random: np.random.Generator, auctions: Auctions, at: datetime) -> Auc
 
 
 @pytest.fixture
-def asking(server: TestServer) -> Generator[Asking]:
+def database(server: TestServer) -> Generator[Database]:
     with server.prepared_database("explained", install) as url:
-        database = Database(url)
-        yield Asking(database=database, regions=(EU,), now=TIMES[-1], max_age=timedelta(hours=2))
-        database.close()
+        opened = Database(url)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def asking(database: Database) -> Asking:
+    return Asking(database=database, regions=(EU,), now=TIMES[-1], max_age=timedelta(hours=2))
 
 
 def stored(database: Database, at: datetime) -> dict[int, dict[str, Any]]:
@@ -148,8 +153,10 @@ def stored(database: Database, at: datetime) -> dict[int, dict[str, Any]]:
         return {row["item_id"]: dict(row) for row in rows}
 
 
-def test_each_figure_ends_in_what_is_stored_and_is_made_again_while_its_auctions_are_held(asking: Asking) -> None:
-    rows = stored(asking.database, TIMES[-1])
+def test_each_figure_ends_in_what_is_stored_and_is_made_again_while_its_auctions_are_held(
+    asking: Asking, database: Database
+) -> None:
+    rows = stored(database, TIMES[-1])
     assert {row["evidence"] for row in rows.values()} == {0, 1, 2}
     assert len(rows) > 30
     for item, row in rows.items():
@@ -163,8 +170,8 @@ def test_each_figure_ends_in_what_is_stored_and_is_made_again_while_its_auctions
             }
 
 
-def test_what_cannot_be_made_again_says_why_and_ends_in_what_is_stored(asking: Asking) -> None:
-    item = max(stored(asking.database, TIMES[1]))
+def test_what_cannot_be_made_again_says_why_and_ends_in_what_is_stored(asking: Asking, database: Database) -> None:
+    item = max(stored(database, TIMES[1]))
     old = {one.figure: one for one in explain(asking, str(item), at=TIMES[1]).rows}
     assert "version 1" in old["estimated_sales"].steps[0].text
     assert "stats recompute --region eu --since 2026-01-14T10:03:07Z" in old["estimated_sales"].steps[0].text
@@ -172,22 +179,22 @@ def test_what_cannot_be_made_again_says_why_and_ends_in_what_is_stored(asking: A
     first = {one.figure: one for one in explain(asking, str(item), at=TIMES[0]).rows}
     assert {first[name].value for name in SALES} == {None}
     assert "first snapshot" in first["sales_low"].steps[-1].text
-    with asking.database.transaction() as connection:
+    with database.transaction() as connection:
         connection.execute(text("UPDATE eu_commodity_price_stats SET market_value = 1.5, sales_high = 10 ^ 9"))
     changed = {one.figure: one for one in explain(asking, str(item)).rows}
     assert changed["market_value"].value == changed["market_value"].steps[-1].value == 1.5
     assert "ironforge stats recompute" in changed["market_value"].steps[-1].text
-    with asking.database.transaction() as connection:
+    with database.transaction() as connection:
         connection.execute(text("DELETE FROM auction_snapshots_eu"))
-    for some, row in list(stored(asking.database, TIMES[-1]).items())[::5]:
+    for some, row in list(stored(database, TIMES[-1]).items())[::5]:
         gone = {one.figure: one for one in explain(asking, str(some)).rows}
         assert all(gone[name].value == gone[name].steps[-1].value == row[name] for name in FIGURES)
         assert all("have left the database" in gone[name].steps[0].text for name in (*PRICES, *SALES))
 
 
-def test_of_an_hour_that_has_left_with_its_month_nothing_is_known(asking: Asking) -> None:
-    item = str(max(stored(asking.database, TIMES[-1])))
-    with asking.database.transaction() as connection:
+def test_of_an_hour_that_has_left_with_its_month_nothing_is_known(asking: Asking, database: Database) -> None:
+    item = str(max(stored(database, TIMES[-1])))
+    with database.transaction() as connection:
         # What is known of the item besides is its name.
         connection.execute(text("INSERT INTO items (id, item_name) VALUES (:item, 'Ore')"), {"item": item})
         statistics_months.drop(connection, StatisticsMonth.holding(EU, START), at_change=0)
@@ -202,8 +209,8 @@ def test_an_item_that_neither_snapshot_has_has_no_price_and_sold_nothing(ask: As
     assert found["estimated_sales"] == found["total_quantity"] == 0
 
 
-def test_one_figure_is_chosen_by_its_name(asking: Asking) -> None:
-    item = str(max(stored(asking.database, TIMES[-1])))
+def test_one_figure_is_chosen_by_its_name(asking: Asking, database: Database) -> None:
+    item = str(max(stored(database, TIMES[-1])))
     assert [one.figure for one in explain(asking, item, figure="market_value").rows] == ["market_value"]
     with pytest.raises(UsageError, match="min_price"):
         explain(asking, item, figure="gold")
