@@ -70,7 +70,7 @@ class Rule:
     @property
     def measure(self) -> Measure:
         """What kind of number it compares."""
-        return WHATS["cost_of_N" if self.units is not None else self.what]
+        return measure_of(self.what)
 
     @property
     def side(self) -> str:
@@ -88,6 +88,15 @@ class Rule:
         'below 12g 50s'
         """
         return f"{self.side} {said(self.threshold.value, self.measure)}"
+
+
+def measure_of(what: str) -> Measure:
+    """In which measure something is that can be watched.
+
+    >>> measure_of("cost_of_200").name, measure_of("spread").name
+    ('MONEY', 'RATIO')
+    """
+    return WHATS["cost_of_N" if _COST.fullmatch(what) else what]
 
 
 def one_rule(given: Mapping[str, Any], *, place: Callable[[str | None], str]) -> Rule:
