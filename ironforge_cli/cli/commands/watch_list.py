@@ -82,7 +82,7 @@ def _show(console: Console, found: Sequence[RememberedRule], waiting: Sequence[O
         )
         for one in found
     )
-    listed(console, columns, cells, empty="Nothing is remembered yet: `ironforge watch` has not run.")
+    listed(console, columns, cells, empty="Nothing is remembered yet: no rule has seen a value.")
     for outbox in waiting:
         waits = counted(len(outbox.alerts), "alert waits", "alerts wait")
         console.print(f"{waits} for {outbox.masked}.", markup=False, highlight=False, soft_wrap=True)
