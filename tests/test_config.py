@@ -134,6 +134,7 @@ WHOLE_NUMBERS = [
     "partitions_ahead",
     "stats_retention_months",
     "log_retention_days",
+    "api_requests_per_minute",
 ]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.repositories.asking import OneLook
     from ironforge_cli.market.crafting import Craft
 
 MAKES: Final = "makes"
@@ -45,7 +46,7 @@ class RecipePart:
     """`api`, `file` or `name`: who says what is made."""
 
 
-def recipe_parts(database: Database, *, items: frozenset[int] | None = None) -> Iterator[RecipePart]:
+def recipe_parts(database: Database | OneLook, *, items: frozenset[int] | None = None) -> Iterator[RecipePart]:
     """The parts of every recipe, or of those that make or take one of some items, by rising recipe."""
     with asking.reading(database) as connection:
         recipes = all_recipes(connection)

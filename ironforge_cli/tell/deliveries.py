@@ -34,6 +34,8 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 """How long a run waits, all in all, for addresses that ask to wait; what needs longer is left to the next run."""
 LONGEST_HOLD: Final = timedelta(days=1)
 """Nobody is believed who asks to be left alone for longer."""
+_STEP_SECONDS: Final = 0.5
+"""How long a request to end may go unheard."""
 _MOST_ATTEMPTS: Final = 4
 _ASK_TO_WAIT: Final = frozenset({429, 503})
 _REDIRECTS: Final = range(300, 400)
@@ -55,6 +57,10 @@ class Waits(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises `InterruptedRunError` where the program is asked to end meanwhile."""
+        ...
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` where the program has been asked to end."""
         ...
 
 
@@ -82,7 +88,8 @@ class Sender:
     _patience: float = field(default=LONGEST_WAIT_SECONDS, init=False)
 
     def send(self, address: DeliveryAddress, digest: Digest) -> None:
-        """Send one message. Raises `UndeliveredError`, and `InterruptedRunError` where a wait is ended."""
+        """Send one message. Raises `UndeliveredError`, and `InterruptedRunError` where the program is asked to end."""
+        self.clock.check()
         if address.kind is AddressKind.APPRISE:
             self._bounded(lambda: _by_apprise(address, digest))
             return
@@ -111,7 +118,12 @@ class Sender:
 
         thread = threading.Thread(target=do, name="delivery", daemon=True)
         thread.start()
-        thread.join(self.timeout)
+        left = self.timeout
+        while thread.is_alive() and left > 0:
+            thread.join(min(left, _STEP_SECONDS))
+            left -= _STEP_SECONDS
+            if thread.is_alive():
+                self.clock.check()
         if failed:
             raise failed[0]
         if not found:

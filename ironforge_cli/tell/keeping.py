@@ -23,7 +23,7 @@ from ironforge_cli.tell.alerts import Alert
 from ironforge_cli.tell.crossings import WatchMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -115,6 +115,7 @@ class KeptInFolder:
 
     def locked(self, watch: str) -> AbstractContextManager[None]:
         """Hold a lock that ends with its process."""
+        self._make()
         return locks.watching_in(self._folder, _file_name(watch), otherwise=_TOLD.format(watch=watch))
 
     def load(self, watch: str) -> WatchState:
@@ -126,8 +127,8 @@ class KeptInFolder:
         """Write it beside, and rename it."""
         file = self._folder / f"{_file_name(watch)}.json"
         written = file.with_suffix(".new")
+        self._make()
         with _told(self._folder), owners_rights(self._folder):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor, made with its rights, has no path
                 stream.write(msgspec.json.encode(_Document(watch, state)))
@@ -142,6 +143,12 @@ class KeptInFolder:
         found = [self._read(file) for file in files]
         return sorted(one.watch for one in found if one is not None)
 
+    def _make(self) -> None:
+        """Make the folder and the home that it is in, each private."""
+        with _told(self._folder), owners_rights(self._folder):
+            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+
     def _read(self, file: Path) -> _Document | None:
         with _told(self._folder), owners_rights(self._folder):
             try:
@@ -154,11 +161,11 @@ class KeptInFolder:
             raise _damaged(str(file), error) from error
 
 
-def keeping_for(database: Database, folder: Callable[[], Path]) -> Keeping:
-    """Where states can be kept: in the database where that may be written, else in a folder, asked for then."""
+def keeping_for(database: Database, folder: Path) -> Keeping:
+    """Where states can be kept: in the database where that may be written, else in a folder, made when needed."""
     with database.transaction() as connection:
         may_write = watch_states.may_write(connection)
-    return KeptInDatabase(database) if may_write else KeptInFolder(folder())
+    return KeptInDatabase(database) if may_write else KeptInFolder(folder)
 
 
 def takes_evidence(database: Database) -> bool:

@@ -30,6 +30,8 @@ class RememberedRule:
     """The file of rules, or the arguments."""
     rule: str
     region: str
+    what: str
+    """What it compares, such as min_price."""
     is_armed: bool
     value: float | None
     seen_at: datetime | None
@@ -56,7 +58,7 @@ def listed(keeping: Keeping, watch: Watch | None) -> tuple[list[RememberedRule],
     waiting: list[Outbox] = []
     for name in keeping.names():
         state = keeping.load(name)
-        rules += [_remembered(name, *_parts(key), mark, None) for key, mark in sorted(state.memory.marks.items())]
+        rules += [_remembered(name, key, mark) for key, mark in sorted(state.memory.marks.items())]
         waiting += _waiting(state)
     return rules, waiting
 
@@ -64,12 +66,25 @@ def listed(keeping: Keeping, watch: Watch | None) -> tuple[list[RememberedRule],
 def _of_watch(watch: Watch, state: WatchState) -> Iterator[RememberedRule]:
     for place in placed(watch.asking_for, watch.rules, all_regions=watch.all_regions, is_chosen=watch.is_chosen):
         mark = state.memory.marks.get(place.key, RuleMark())
-        yield _remembered(watch.name, place.label, _parts(place.key)[1], mark, place.rule.snooze_until)
+        yield _remembered(watch.name, place.key, mark, label=place.label, by_file=place.rule.snooze_until)
 
 
-def _remembered(watch: str, rule: str, region: str, mark: RuleMark, by_file: datetime | None) -> RememberedRule:
+def _remembered(
+    watch: str, key: str, mark: RuleMark, *, label: str | None = None, by_file: datetime | None = None
+) -> RememberedRule:
+    rule, region = _parts(key)
     until = max([one for one in (mark.snoozed_until, by_file) if one is not None], default=None)
-    return RememberedRule(watch, rule, region, mark.is_armed, mark.value, mark.seen_at, mark.fired_at, until)
+    return RememberedRule(
+        watch=watch,
+        rule=label or rule,
+        region=region,
+        what=rule.partition(" ")[0],
+        is_armed=mark.is_armed,
+        value=mark.value,
+        seen_at=mark.seen_at,
+        fired_at=mark.fired_at,
+        snoozed_until=until,
+    )
 
 
 def _waiting(state: WatchState) -> list[Outbox]:
@@ -104,7 +119,7 @@ def snooze(keeping: Keeping, watch: Watch | None, wanted: str, *, until: datetim
             if keys:
                 state = _snoozed(state, keys, until)
                 keeping.save(name, state)
-                found += [_remembered(name, *_parts(key), state.memory.marks[key], None) for key in keys]
+                found += [_remembered(name, key, state.memory.marks[key]) for key in keys]
     return found
 
 

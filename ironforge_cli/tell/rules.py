@@ -70,7 +70,7 @@ class Rule:
     @property
     def measure(self) -> Measure:
         """What kind of number it compares."""
-        return WHATS["cost_of_N" if self.units is not None else self.what]
+        return measure_of(self.what)
 
     @property
     def side(self) -> str:
@@ -88,6 +88,15 @@ class Rule:
         'below 12g 50s'
         """
         return f"{self.side} {said(self.threshold.value, self.measure)}"
+
+
+def measure_of(what: str) -> Measure:
+    """In which measure something is that can be watched.
+
+    >>> measure_of("cost_of_200").name, measure_of("spread").name
+    ('MONEY', 'RATIO')
+    """
+    return WHATS["cost_of_N" if _COST.fullmatch(what) else what]
 
 
 def one_rule(given: Mapping[str, Any], *, place: Callable[[str | None], str]) -> Rule:
@@ -174,9 +183,16 @@ def _threshold(given: Mapping[str, Any], kind: str, refuse: Callable[[str | None
     assert value is not None  # noqa: S101 - the key is there, and what can't be read was refused
     if kind in _NEVER_NEGATIVE and (value < 0 or (value == 0 and side == "below")):
         raise refuse(side, f"{side} = {given[side]!r} can never be: {kind} is never negative")
+    # A price falls by all of it at most, and stands below another by no more: 20 was to be 20%.
+    is_out_of_reach = (kind == "change_24h" and side == "below" and value <= -1) or (
+        kind == "below_usual" and side == "above" and value >= 1
+    )
+    if is_out_of_reach:
+        raise refuse(side, f'{side} = {given[side]!r} can never be: {kind} is a fraction, as 0.2 or "20%"')
     rearm = _read(given, "rearm", lambda one: amount(one, Measure.SHARE), refuse)
-    if rearm is not None and not 0 <= rearm <= _LARGEST_REARM:
-        raise refuse("rearm", f"rearm = {given['rearm']!r} is no share of the threshold from 0 on, such as 3%")
+    most = _LARGEST_REARM if isinstance(given.get("rearm"), str) else 1
+    if rearm is not None and not 0 <= rearm <= most:
+        raise refuse("rearm", f'rearm = {given["rearm"]!r} is no share of the threshold, as 0.03 or "3%"')
     return Threshold(value, is_above=side == "above", rearm=USUAL_REARM if rearm is None else float(rearm))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.errors import ConfigurationError, UsageError
+from ironforge_cli.errors import ConfigurationError, InterruptedRunError, UsageError
 from ironforge_cli.tell.addresses import AddressKind, DeliveryAddress, address_of, all_addresses
 from ironforge_cli.tell.alerts import Alert, Digest
 from ironforge_cli.tell.deliveries import Sender, UndeliveredError, most_letters, require_possible, seconds_to_wait
@@ -119,6 +119,21 @@ def test_other_answers_are_failures_that_are_not_tried_again_now(
 def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(receiver: Receiver, clock: TickingClock) -> None:
     with pytest.raises(UndeliveredError, match=r"no answer (within 0.2 s|in time)"):
         Sender(clock, timeout=0.2).send(to(receiver, "/slow"), DIGEST)
+
+
+def test_who_is_asked_to_end_waits_for_no_answer(receiver: Receiver) -> None:
+    class Asked(TickingClock):
+        """As after a signal that comes while an answer is waited for."""
+
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+            if self.checks > 1:
+                raise InterruptedRunError("SIGTERM")
+
+    with pytest.raises(InterruptedRunError):
+        Sender(Asked(NOW)).send(to(receiver, "/slow"), DIGEST)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from ironforge_cli.errors import UsageError
 from ironforge_cli.regions import Region
 from ironforge_cli.tell.amounts import Measure, amount, moment, said, span
 from ironforge_cli.tell.rule_files import rules_in, rules_of
+from ironforge_cli.tell.rules import KEYS, WHATS
+from tests.test_documentation import PAGES, fenced, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +87,9 @@ def test_a_file_says_what_is_watched() -> None:
         (ONE + "cooldown = 3600\n", 5, '"90m"'),
         (ONE + 'rearm = "-3%"\n', 5, "rearm"),
         (ONE + 'rearm = "far"\n', 5, "share"),
+        (ONE + "rearm = 3\n", 5, "3%"),
+        (ONE.replace("min_price", "below_usual").replace("below = 100", "above = 20"), 4, "20%"),
+        (ONE.replace("min_price", "change_24h").replace("100", "-10"), 4, "can never be"),
         (ONE + 'snooze_until = "later"\n', 5, "2026-12-01"),
         (ONE + "snooze_until = 2026\n", 5, "2026-12-01"),
         (ONE + f'note = "{"x" * 301}"\n', 5, "300"),
@@ -163,3 +168,12 @@ def test_amounts_are_said_for_people() -> None:
     assert said(1_234_567_890, Measure.MONEY) == "123,457g"
     assert said(-150, Measure.MONEY) == "-1s 50c"
     assert said(0, Measure.MONEY) == "0c"
+
+
+def test_the_page_s_rules_are_rules_and_it_names_all_that_can_be_watched() -> None:
+    (shown,) = fenced(PAGES / "alerts.md", "toml")
+    assert 18 <= len(shown.splitlines()) <= 22
+    assert [rule.what for rule in rules_of(shown, name="alerts.md")] == ["min_price", "craft_profit", "token"]
+    page = read(PAGES / "alerts.md")
+    assert [what for what in WHATS if f"| `{what.replace('_N', '_200')}` |" not in page] == []
+    assert [key for key in KEYS if key not in page] == []

@@ -319,3 +319,37 @@ def test_each_verdict_says_why(stage: Stage) -> None:
     assert reason(None, 3) == "unknown: none is for sale"
     assert reason(103, 4) == "not beyond"
     assert reason(103, 5, stale=True) == "stale"
+
+
+def test_an_address_that_never_answers_keeps_the_newest_and_that_is_said(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.monkeypatch.setattr(watching, "_MOST_WAITING", 2)
+    stage.post.failing = lambda _: UndeliveredError("away")
+    stage.run({"ore": 90, "herb": 80}, addresses=TWO[:1])
+    assert caplog.text == ""
+    stage.run({"ore": 90, "herb": 80, "gem": 70}, hour=1, addresses=TWO[:1])
+    assert "More than 2 alerts wait for https://host1.example/…" in caplog.text
+    (outbox,) = stage.keeping.load("rules.toml").outboxes.values()
+    assert [alert.rule for alert in outbox.alerts] == ["herb", "gem"]
+
+
+@pytest.mark.parametrize(
+    ("name", "item_id", "recipe", "said"),
+    [
+        ("Ore", 1, None, "Ore"),
+        (None, 1, None, "item 1"),
+        (None, None, "Flask", "Flask"),
+        (None, None, None, "quantity"),
+    ],
+)
+def test_an_alert_names_what_it_is_of_as_well_as_it_can(
+    stage: Stage, name: str | None, item_id: int | None, recipe: str | None, said: str
+) -> None:
+    sight = Stage.sight({"ore": 90}, stale=False, rules={"ore": Threshold(100, is_above=False)})
+    (seen,) = sight.sightings
+    rule = replace(seen.rule, item=None, recipe=recipe, name="mine", note="buy")
+    stage.sees(replace(sight, sightings=(replace(seen, name=name, item_id=item_id, rule=rule, other=Region.US),)))
+    watch = Watch("rules.toml", (), Asking(cast("Database", None), (), START, HOUR), ())
+    watching.run(watch, stage.keeping, TWO[:1], cast("Sender", stage.post), evidence=None)
+    assert stage.post.sent[0][1].text == f"mine: {said}, EU/US: quantity 90, below 100. buy"

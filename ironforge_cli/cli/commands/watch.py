@@ -146,8 +146,7 @@ def watch(
     addresses = given_addresses(webhook, webhook_file)
     watched = watch_of(invocation, name, chosen, region, max_age=max_age, only=words if rules is not None else ())
     database = database_of_states(invocation)
-    # A dry run makes no folder.
-    keeping = keeping_for(database, lambda: (invocation.settings if dry_run else invocation).home / "watch")
+    keeping = keeping_of(invocation)
     if dry_run:
         return _report(watching.dry_run(watched, keeping), invocation, format_, exit_code=exit_code, would_go=addresses)
     evidence = None
@@ -214,7 +213,7 @@ def database_of_states(invocation: Invocation) -> Database:
 
 def keeping_of(invocation: Invocation) -> Keeping:
     """What watches remember."""
-    return keeping_for(database_of_states(invocation), lambda: invocation.home / "watch")
+    return keeping_for(database_of_states(invocation), invocation.settings.home / "watch")
 
 
 def _report(

@@ -13,7 +13,9 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, iso
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.tell import remembered
+from ironforge_cli.tell.amounts import said
 from ironforge_cli.tell.rule_files import rules_in
+from ironforge_cli.tell.rules import measure_of
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -75,12 +77,12 @@ def _show(console: Console, found: Sequence[RememberedRule], waiting: Sequence[O
             one.rule,
             one.region.upper(),
             "yes" if one.is_armed else "no",
-            dash if one.value is None else f"{one.value:,.6g}" if one.value != int(one.value) else f"{one.value:,.0f}",
+            dash if one.value is None else said(one.value, measure_of(one.what)),
             *(dash if at is None else iso(at.replace(microsecond=0)) for at in _times(one)),
         )
         for one in found
     )
-    listed(console, columns, cells, empty="Nothing is remembered yet: `ironforge watch` has not run.")
+    listed(console, columns, cells, empty="Nothing is remembered yet: no rule has seen a value.")
     for outbox in waiting:
         waits = counted(len(outbox.alerts), "alert waits", "alerts wait")
         console.print(f"{waits} for {outbox.masked}.", markup=False, highlight=False, soft_wrap=True)

@@ -19,6 +19,7 @@ from ironforge_cli.db.bulk import Kind, copied_out, streamed_columns
 from ironforge_cli.db.engine import driver, executor
 from ironforge_cli.db.models import PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories.asking import OneLook
 from ironforge_cli.db.repositories.exports import NULLS, is_null, kind_of
 from ironforge_cli.errors import BusyError
 
@@ -72,11 +73,14 @@ class _Month:
 
 
 @contextmanager
-def exporting(database: Database) -> Generator[Connection]:
+def exporting(database: Database | OneLook) -> Generator[Connection]:
     """A look at the database that may take hours, writes nothing and keeps nobody from storing an hour.
 
     Raises as `Database.connect`.
     """
+    if isinstance(database, OneLook):
+        yield database.connection
+        return
     with database.transaction() as connection:
         _execute(connection, text("SET TRANSACTION READ ONLY"))
         # What lies in order comes in order: from the table's beginning, by one process.

@@ -273,7 +273,7 @@ def test_rules_are_listed_and_silenced_by_name_or_number(run: Run, rules: Path) 
     silent = run("watch", *of_file, *FOR_EVER, "--format", "json")
     assert json.loads(silent.stdout)[0]["reason"].startswith("snoozed until ")
     rows = json.loads(run("watch", "list", *of_file, "--format", "json").stdout)
-    keys = ["watch", "rule", "region", "is_armed", "value", "seen_at", "fired_at", "snoozed_until"]
+    keys = ["watch", "rule", "region", "what", "is_armed", "value", "seen_at", "fired_at", "snoozed_until"]
     assert [list(row) for row in rows] == [keys] * 3
     assert [row["snoozed_until"] is None for row in rows] == [False, True, True]
     assert run("watch", "snooze", "1", "0s", *of_file).exit_code == 0
@@ -319,7 +319,9 @@ def test_two_runs_of_a_watch_at_once_are_one(run: Run, rules: Path, market: str)
     assert run("watch", "--rules", str(rules), *FOR_EVER).exit_code == 0
 
 
-def test_who_may_only_read_remembers_in_the_home(run: Run, rules: Path, market: str, tmp_path: Path) -> None:
+def test_who_may_only_read_remembers_in_the_home(
+    run: Run, rules: Path, market: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = Database(market)
     with database.transaction() as connection:
         connection.execute(text("DROP ROLE IF EXISTS watch_reader"))
@@ -338,6 +340,12 @@ def test_who_may_only_read_remembers_in_the_home(run: Run, rules: Path, market: 
         assert change(market, "SELECT count(*) FROM watch_states") == [(0,)]
         listed = json.loads(run("watch", "list", "--format", "json", IRONFORGE_DATABASE_URL=reader).stdout)
         assert {row["watch"] for row in listed} == {str(rules)}
+        # Nothing is started where only a database to read is named.
+        monkeypatch.delenv("IRONFORGE_DATABASE_URL")
+        done = run(*words, IRONFORGE_READ_URL=reader)
+        assert (done.exit_code, done.stderr) == (0, ""), done.stderr
+        assert json.loads(done.stdout)[0]["reason"].startswith("told before")
+        assert not (tmp_path / "home" / "postgres").exists()
         kept.write_text("{", encoding="utf-8")
         damaged = run(*words, IRONFORGE_DATABASE_URL=reader)
         assert (damaged.exit_code, str(kept) in damaged.stderr) == (78, True)
