@@ -231,7 +231,7 @@ def history(
                 for bucket in span.buckets():
                     found = gathered.get(bucket, _Gathered())
                     rows.append(found.period(region, item.item_id, bucket, is_mean=is_mean))
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases), names=naming.called(chosen))
 
 
 def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> None:
