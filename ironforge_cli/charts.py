@@ -115,7 +115,7 @@ def spread_chart(spreads: Sequence[Spread], *, title: str, dark: bool = False) -
     shown = spreads[:MOST_BARS]
     values = [
         {
-            "item": f"{one.name or 'item'} {one.item_id}",
+            "item": f"{one.name} {one.item_id}" if one.name else f"item {one.item_id}",
             "ratio": one.ratio,
             "one": 1,
             "dearer": (one.region_a if one.ratio >= 1 else one.region_b).label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -55,6 +56,11 @@ def test_prices_are_gold_and_a_missing_hour_is_a_gap() -> None:
     assert [one["sold"] for one in values] == [2, None, 2, 2]
 
 
+def test_an_item_without_a_name_is_called_by_its_number() -> None:
+    spreads = [Spread(number, name, None, EU, US, 9.0, 3.0, 0.3, 0.1, 3.0) for number, name in ((7, "Ore"), (8, None))]
+    assert [one["item"] for one in data(charts.spread_chart(spreads, title="x"))] == ["Ore 7", "item 8"]
+
+
 def test_a_book_of_one_price_reaches_the_edge_as_the_others_do() -> None:
     values = data(charts.book_chart(KINDS["book"][1], title="Ore"))
     last = {one["series"]: (one["price"], one["units"]) for one in values}
@@ -73,8 +79,9 @@ def test_every_kind_is_drawn_and_a_page_works_without_a_network(kind: str, tmp_p
     if kind == "tokens":
         assert png.read_bytes()[:4] == b"\x89PNG"
         page = html.read_text()
-        # Whatever draws it is in the page itself.
-        assert 'src="http' not in page
+        # Whatever draws it is in the page itself: nothing is loaded, by whatever attribute.
+        assert re.findall(r"<(?:script|link|iframe)\b[^>]*\b(?:src|href)\s*=", page, re.IGNORECASE) == []
+        assert "@import" not in page
         assert len(page) > 500_000
     assert {path.name for path in tmp_path.iterdir()} <= {"a.png", "a.svg", "a.html"}
     assert json.dumps(make(rows, title="Ore"))

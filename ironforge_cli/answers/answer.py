@@ -83,6 +83,8 @@ class MarketAnswer(Generic[Row]):
 
     rows: tuple[Row, ...]
     bases: tuple[Basis, ...]
+    names: tuple[str, ...] = ()
+    """What the items that were asked for are called, where it is about some."""
 
     @property
     def is_stale(self) -> bool:

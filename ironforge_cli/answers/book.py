@@ -47,7 +47,7 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Market
             bases.append(basis)
             if basis.snapshot_time is not None:
                 rows += _levels(connection, region, basis.snapshot_time, item.item_id)
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases), names=naming.called([item]))
 
 
 def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:

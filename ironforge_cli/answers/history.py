@@ -98,15 +98,21 @@ class _Span:
             return list(range(_DAYS_A_WEEK))
         if self.by is By.HOUR_OF_WEEK:
             return list(range(_DAYS_A_WEEK * _HOURS_A_DAY))
-        found: dict[Bucket, None] = {}
         # A span begins after its first instant.
         first = self.start + timedelta(microseconds=1)
-        moment = first
-        while moment <= self.end:
-            found[self.bucket(moment)] = None
-            moment += HOUR
-        if first <= self.end:
-            found[self.bucket(self.end)] = None
+        found: dict[Bucket, None] = {}
+        if self.by is By.DAY:
+            day, last = (moment.astimezone(self.zone).date() for moment in (first, self.end))
+            while first <= self.end and day <= last:
+                found[datetime.combine(day, time(), tzinfo=self.zone).astimezone(UTC)] = None
+                day += DAY
+        else:
+            moment = first
+            while moment <= self.end:
+                found[self.bucket(moment)] = None
+                moment += HOUR
+            if first <= self.end:
+                found[self.bucket(self.end)] = None
         buckets = list(found)
         # The hour or day that a span begins within may have had its snapshot before: that is no gap.
         held = {self.bucket(one.time) for one in self.stored}
@@ -225,7 +231,7 @@ def history(
                 for bucket in span.buckets():
                     found = gathered.get(bucket, _Gathered())
                     rows.append(found.period(region, item.item_id, bucket, is_mean=is_mean))
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
+    return MarketAnswer(rows=tuple(rows), bases=tuple(bases), names=naming.called(chosen))
 
 
 def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> None:

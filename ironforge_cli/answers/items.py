@@ -182,9 +182,25 @@ def _one(
         near = nearest(word, names)
         if not names:
             raise NotThereError(f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.')
-        also = f" Near it: {', '.join(near)}." if near else ""
-        raise NotThereError(f'"{word}" names no item, or several.{also}')
+        # As `meant` does it: a beginning or a part that several names have means none of them.
+        several = len({folded(names[number]) for number in holding(word, names)})
+        listed = ", ".join(near)
+        if several > 1:
+            raise UsageError(
+                f'"{word}" is a part of {counted(several, "name")}: {listed}{_more(several, near)}. Say more.'
+            )
+        also = f" Near it: {listed}." if near else " `ironforge find` looks for parts of names."
+        raise NotThereError(f'"{word}" names no item.{also}')
     return [named[number] for number in numbers]
+
+
+def _more(several: int, named: Sequence[str]) -> str:
+    return ", …" if several > len(named) else ""
+
+
+def called(found: Iterable[NamedItem]) -> tuple[str, ...]:
+    """What items are called, each name once; `item 123` where there is none."""
+    return tuple(dict.fromkeys(item.name or f"item {item.item_id}" for item in found))
 
 
 def _listed(found: Sequence[NamedItem]) -> str:

@@ -57,7 +57,8 @@ def book(
     """
     answer = answers.book(asking, item, at=at)
     below = () if quantity is None else tuple(_cost(answer, region, quantity) for region in asking.regions)
-    warnings = draw(answer.rows, charts.book_chart, title=f"{item}, order book", files=(png, svg, html), dark=dark)
+    (name,) = answer.names
+    warnings = draw(answer.rows, charts.book_chart, title=f"{name}, order book", files=(png, svg, html), dark=dark)
     return FoundAnswer(
         answer, answers.Level, _KEYS, empty="None is for sale.", show=_show, below=below, warnings=warnings
     )

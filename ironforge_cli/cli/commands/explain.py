@@ -68,9 +68,9 @@ def _said(figure: str, value: Any) -> str:
 def exact(value: float | None) -> str:
     """A number with all that is known of it.
 
-    >>> exact(1234), exact(0.25), exact(13.142857142857142), exact(None) == UNKNOWN
-    ('1,234', '0.25', '13.142857142857142', True)
+    >>> exact(1234), exact(0.25), exact(4833519.374369324), exact(None) == UNKNOWN
+    ('1,234', '0.25', '4,833,519.374369324', True)
     """
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value == int(value) else f"{value!r}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,}"

@@ -81,7 +81,7 @@ def history(
     over, start = span_of(begins, until)
     words = words_of(item)
     answer = answers.history(asking, words, since=start, until=until, by=by, zone=tz, over=over)
-    warnings = draw(answer.rows, charts.history_chart, title=titled(words), files=(png, svg, html), dark=dark)
+    warnings = draw(answer.rows, charts.history_chart, title=titled(answer.names), files=(png, svg, html), dark=dark)
     is_of_time = by in {By.HOUR, By.DAY}
 
     def show(console: Console, shown: ShownAnswer) -> None:
@@ -114,14 +114,14 @@ def history(
     )
 
 
-def titled(words: Sequence[str]) -> str:
-    """What a picture is called, by what was asked for.
+def titled(names: Sequence[str]) -> str:
+    """What a picture is called, by the items in it.
 
-    >>> titled(["bismuth"]), titled(["1", "2", "3", "4", "5"])
-    ('bismuth', '1, 2, 3 and 2 more')
+    >>> titled(["Bismuth"]), titled(["Bismuth", "item 2", "Ore", "Ink", "Silk"])
+    ('Bismuth', 'Bismuth, item 2, Ore and 2 more')
     """
-    more = len(words) - _MOST_NAMED
-    return ", ".join(words[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _plot(console: Console, plotext: Any, label: str, records: Sequence[Mapping[str, Any]], by: By) -> None:

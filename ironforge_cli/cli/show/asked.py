@@ -69,7 +69,7 @@ def show_rows(
 ) -> None:
     """Write rows as a table of some of their keys."""
     cells = ([cell(key, record[key]) for key in columns] for record in records)
-    listed(console, [_column(key) for key in columns], cells, empty=empty)
+    listed(console, [_column(key, columns) for key in columns], cells, empty=empty)
 
 
 def basis_lines(shown: ShownAnswer) -> list[Text]:
@@ -246,14 +246,14 @@ def head(key: str) -> str:
     return key.replace("_", " ") if kind is None or not kind.head else kind.head
 
 
-def _column(key: str) -> Column:
+def _column(key: str, columns: Sequence[str]) -> Column:
     kind = _KINDS.get(key, _Kind(_plain))
     return Column(
         head(key),
         right=kind.right,
         is_cut=key in {"name", "item_name", "item_class", "reasons"},
         # What a narrow table can do without, where cut names are not enough.
-        goes=key in {"snapshots", "total_quantity"},
+        goes=key in {"snapshots", "total_quantity"} or (key == "cost" and "gain" in columns),
         style="bold" if key == "name" else "",
     )
 

@@ -29,6 +29,19 @@ def document(health: Health) -> dict[str, Any]:
         "database": found.database,
         "database_error": str(found.away) if found.away else None,
         "bytes": {kind.replace(" ", "_"): size for kind, size in found.sizes.items()} if found.sizes else None,
+        "vacuum": None
+        if found.vacuumed is None
+        else [
+            {
+                "table": table.name,
+                "rows": table.rows,
+                "dead_rows": table.dead,
+                "vacuumed_at": table.vacuumed_at,
+                "analyzed_at": table.analyzed_at,
+                "wanted": table.is_wanted,
+            }
+            for table in found.vacuumed
+        ],
         "disk_free": found.disk.free,
         "disk_size": found.disk.total,
         "pending_log_rows": found.pending_rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +12,11 @@ from ironforge_cli.cli.show.verdict import ago, line
 from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
+    from ironforge_cli.db.repositories.vacuuming import VacuumedTable
     from ironforge_cli.jobs.health.status import Health
     from ironforge_cli.jobs.health.status_findings import RegionFindings, Shelved, StatusFindings
 
@@ -54,8 +54,20 @@ def show(health: Health, console: Console) -> None:
         console.print(f"log rows that wait for the database: {count(found.pending_rows)}", soft_wrap=True, markup=False)
     sizes = ", ".join(f"{kind} {size(number)}" for kind, number in (found.sizes or {}).items()) or _UNKNOWN
     console.print(f"{found.database}: {sizes}", soft_wrap=True, markup=False)
+    if found.vacuumed:
+        console.print(_vacuumed(found.vacuumed, found.now), soft_wrap=True, markup=False)
     free = f"{size(found.disk.free)} of {size(found.disk.total)} free"
     console.print(f"disk of {found.disk.folder}: {free}", soft_wrap=True, markup=False)
+
+
+def _vacuumed(tables: Sequence[VacuumedTable], now: datetime) -> str:
+    """Of the larger tables the one that was vacuumed longest ago, and those that want it."""
+    never = datetime.min.replace(tzinfo=UTC)
+    oldest = min(tables, key=lambda table: table.vacuumed_at or never)
+    when = ago(oldest.vacuumed_at, now) if oldest.vacuumed_at else "never"
+    wanting = [table.name for table in tables if table.is_wanted]
+    wanted = f"; wanted by {', '.join(wanting)}" if wanting else "; nothing wants it"
+    return f"vacuumed: {counted(len(tables), 'large table')}, {oldest.name} longest ago ({when}){wanted}"
 
 
 def _show_regions(found: StatusFindings, console: Console) -> None:

@@ -245,19 +245,18 @@ def sales(
     query = sql.SQL(
         # A day's own length is its region's: less what it covers of the item, it is what is unknown.
         "WITH length AS (SELECT * FROM unnest(%(made)s::date[], %(seconds)s::bigint[]) AS made (day, seconds)),"
-        " hours AS (SELECT * FROM {hours} AS now),"
+        # The snapshot before is looked up only where an item was sold out.
+        " hours AS (SELECT now.*, coalesce(now.market_value, CASE WHEN now.estimated_sales > 0 THEN"
+        " (SELECT before.market_value FROM {table} AS before WHERE before.item_id = now.item_id"
+        " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second') END) AS value"
+        " FROM {hours} AS now),"
         " parts AS (SELECT item_id, sales_low, estimated_sales, sales_high, turnover,"
         " estimated_sales > 0 AND turnover IS NULL AS is_priceless,"
         " length.seconds - covered_seconds AS unknown FROM {days} JOIN length USING (day)"
         " WHERE day = ANY(%(made)s){only}"
-        " UNION ALL SELECT now.item_id, now.sales_low, now.estimated_sales, now.sales_high,"
-        " now.estimated_sales * coalesce(now.market_value, before.market_value),"
-        " now.estimated_sales > 0 AND coalesce(now.market_value, before.market_value) IS NULL,"
-        " CASE WHEN now.estimated_sales IS NULL THEN coalesce(now.interval_seconds, 0) ELSE 0 END"
-        # The snapshot before is asked only where an item was sold out.
-        " FROM hours AS now LEFT JOIN {table} AS before ON now.market_value IS NULL AND now.estimated_sales > 0"
-        " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second'"
-        " AND before.item_id = now.item_id)"
+        " UNION ALL SELECT item_id, sales_low, estimated_sales, sales_high, estimated_sales * value,"
+        " estimated_sales > 0 AND value IS NULL,"
+        " CASE WHEN estimated_sales IS NULL THEN coalesce(interval_seconds, 0) ELSE 0 END FROM hours)"
         " SELECT item_id, coalesce(sum(sales_low), 0)::float8, coalesce(sum(estimated_sales), 0)::float8,"
         " coalesce(sum(sales_high), 0)::float8,"
         " CASE WHEN bool_or(is_priceless) THEN 'NaN' ELSE coalesce(sum(turnover), 0) END,"

@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.models import REGISTRY, TOKEN_PRICES
+from ironforge_cli.db.repositories import statistics_months
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,14 +20,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection, Table
 
+    from ironforge_cli.regions import Region
+
 # Where a column may be null, this stands for it on the way: no price, count or time is that.
 NULLS: Final = {Kind.INT2: str(-(2**15)), Kind.INT4: str(-(2**31)), Kind.INT8: str(-(2**63)), Kind.FLOAT8: "NaN"}
 _execute = executor("export")
 
 
-def span(connection: Connection, table: Table) -> tuple[datetime, datetime] | None:
-    """The first and the last time of a table that has a column `timestamp`; None where it is empty."""
-    first, last = _execute(connection, select(func.min(table.c.timestamp), func.max(table.c.timestamp))).one()
+def statistics_span(connection: Connection, region: Region) -> tuple[datetime, datetime] | None:
+    """The first and the last snapshot of a region whose hours may be held; None where there is none.
+
+    By the registry, from the oldest month on that is there: the hours themselves are not read.
+    """
+    starts = [one.starts_at for one in statistics_months.held(connection, region)]
+    if not starts:
+        return None
+    time = REGISTRY.c.snapshot_time
+    within = select(func.min(time), func.max(time)).where(REGISTRY.c.region == region)
+    bounded = [start for start in starts if start is not None]
+    if len(bounded) == len(starts):
+        within = within.where(time >= min(bounded))
+    first, last = _execute(connection, within).one()
+    return None if first is None else (first, last)
+
+
+def token_span(connection: Connection, region: Region) -> tuple[datetime, datetime] | None:
+    """The first and the last price of a region's token; None where there is none."""
+    time = TOKEN_PRICES[region].c.timestamp
+    first, last = _execute(connection, select(func.min(time), func.max(time))).one()
     return None if first is None else (first, last)
 
 

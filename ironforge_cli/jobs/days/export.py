@@ -103,7 +103,8 @@ class _OneFile:
 def _region(region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt) -> Iterator[Exported]:
     for table, name in ((PRICE_STATS[region], "statistics"), (TOKEN_PRICES[region], "token_prices")):
         with database.connect() as connection:
-            there = exports.span(connection, table)
+            find = exports.statistics_span if name == "statistics" else exports.token_span
+            there = find(connection, region)
         if there is None:
             continue
         first, last = there

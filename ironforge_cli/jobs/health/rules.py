@@ -12,16 +12,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.jobs.health.crashes import COLLECTING, GOOD, UPKEEP, has_row, is_collected_since, is_made_up_for
+from ironforge_cli.jobs.health.vacuums import untidy
 from ironforge_cli.market import hours, lost_rows
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ironforge_cli.db.repositories.health import LoggedAttempt
-    from ironforge_cli.jobs.evidence.windows import KilledWindow
     from ironforge_cli.jobs.health.status_findings import RegionFindings, StatusFindings
     from ironforge_cli.regions import Region
 
@@ -33,11 +34,6 @@ LONGEST_STREAK: Final = timedelta(hours=2)
 """So many runs in a row, or all for so long, without a good one: no longer chance."""
 SELF_CHECK_FACTOR, SELF_CHECK_RISE = 2, 0.05  # Far above what it was: over twice that, and over 5 points above.
 _LACKING_AHEAD: Final = 2
-_COLLECTING: Final = frozenset({"collect", "poll"})
-_SEEDING: Final = ("seed items", "seed outputs", "seed reagents", "seed recipes")
-UPKEEP: Final = ("partitions maintain", *_SEEDING, "stats recompute")
-"""What else cron runs. Whatever a person runs once is that person's business: no check fails for it."""
-_GOOD: Final = frozenset({"success", "no_change"})
 
 
 class ProblemKind(StrEnum):
@@ -153,6 +149,11 @@ class ProblemKind(StrEnum):
         "the newest sales were computed by the rules of another version",
         "`ironforge stats recompute` makes it even",
     )
+    VACUUM = (
+        "vacuum",
+        "a large table has wanted vacuuming for a week, and neither the server nor `partitions maintain` does it",
+        "run `ironforge partitions maintain`, and see whether cron does",
+    )
     SEEDER = (
         "seeder",
         "crafting data was complete once and is not any more, as when a newer build of the game appears",
@@ -213,6 +214,8 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
                 yield Problem(ProblemKind.LOST_ROWS, state.region, lost_rows.told(state.region, state.lost_rows))
         yield from _of_bodies(state, found)
     yield from _of_runs(found)
+    for table in untidy(found):
+        yield Problem(ProblemKind.VACUUM, None, table)
     if found.pending_rows:
         yield Problem(
             ProblemKind.PENDING_LOGS,
@@ -236,7 +239,7 @@ def _problems(found: StatusFindings) -> Iterator[Problem]:
 def _of_freshness(state: RegionFindings, found: StatusFindings) -> Iterator[Problem]:
     region, label, fresh = state.region, state.region.label, state.freshness
     if fresh is None:
-        at_work = [attempt for attempt in found.at_work if attempt.region == region and attempt.command in _COLLECTING]
+        at_work = [attempt for attempt in found.at_work if attempt.region == region and attempt.command in COLLECTING]
         told = (
             f"no snapshot is stored yet; the first collection is under way since {_iso(at_work[-1].timestamp)}."
             if at_work
@@ -399,18 +402,18 @@ def _of_bodies(state: RegionFindings, found: StatusFindings) -> Iterator[Problem
 
 def _of_runs(found: StatusFindings) -> Iterator[Problem]:
     for attempt in found.crashed:
-        if not _is_made_up_for(attempt, found):
+        if not is_made_up_for(attempt, found):
             told = (
                 f"The run {attempt.id} ({_called(attempt)}) of {_iso(attempt.timestamp)} crashed. "
                 "Run it again, and see the system's log for what killed it."
             )
             yield Problem(ProblemKind.CRASHED, None, told, f"crashed {attempt.id}")
     for killed in found.killed_windows or ():
-        if not _has_row(killed, found) and not _is_collected_since(killed.seen_at, killed.window.regions, found):
+        if not has_row(killed, found) and not is_collected_since(killed.seen_at, killed.window.regions, found):
             told = f"{killed.told} See the system's log; the next `ironforge {killed.window.command}` goes on."
             yield Problem(ProblemKind.CRASHED, None, told, f"crashed window {_iso(killed.window.started_at)}")
     for attempt in found.upkeep:
-        if attempt.command in UPKEEP and attempt.status not in _GOOD:
+        if attempt.command in UPKEEP and attempt.status not in GOOD:
             said = f": {attempt.error_message}" if attempt.error_message else "."
             told = f"The last run of {_called(attempt)}, of {_iso(attempt.timestamp)}, failed{said} Run it again."
             yield Problem(ProblemKind.FAILED_RUN, None, told, f"failed_run {attempt.id}")
@@ -418,32 +421,6 @@ def _of_runs(found: StatusFindings) -> Iterator[Problem]:
 
 def _called(attempt: LoggedAttempt) -> str:
     return f"{attempt.command} {attempt.region}" if attempt.region else attempt.command
-
-
-def _is_made_up_for(crashed: LoggedAttempt, found: StatusFindings) -> bool:
-    """Whether a later run did well what a crashed one should have done, or nobody waits for that."""
-    if crashed.command not in _COLLECTING and crashed.command not in UPKEEP:
-        # A person saw it end; and of looking, this run is the later one.
-        return True
-    if crashed.command not in _COLLECTING:
-        return any(
-            later.timestamp > crashed.timestamp and later.status in _GOOD
-            for later in found.upkeep
-            if (later.command, later.region) == (crashed.command, crashed.region)
-        )
-    return _is_collected_since(crashed.timestamp, crashed.region and [crashed.region], found)
-
-
-def _is_collected_since(moment: datetime, regions: Collection[str] | None, found: StatusFindings) -> bool:
-    """Whether every region, or all of some, had a good attempt after a moment."""
-    streaks = [state.streak for state in found.regions if regions is None or state.region.value in regions]
-    return all(streak and streak.last_good_at and streak.last_good_at > moment for streak in streaks)
-
-
-def _has_row(killed: KilledWindow, found: StatusFindings) -> bool:
-    """Whether an attempt was at work when its window was killed, so that its row tells of it."""
-    window = killed.window
-    return any(row.command == window.command and row.timestamp >= window.started_at for row in found.crashed)
 
 
 def _iso(moment: datetime | None) -> str:

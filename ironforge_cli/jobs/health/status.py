@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import attempts, health, partitions, thinning_checks, token_prices
+from ironforge_cli.db.repositories import attempts, health, partitions, thinning_checks, token_prices, vacuuming
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.db.repositories.seeders import seeder_states
@@ -19,7 +19,8 @@ from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.evidence.windows import killed_windows
 from ironforge_cli.jobs.health import freshness, held_days, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.acknowledging import acknowledge
-from ironforge_cli.jobs.health.rules import UPKEEP, problems, seen
+from ironforge_cli.jobs.health.crashes import UPKEEP
+from ironforge_cli.jobs.health.rules import problems, seen
 from ironforge_cli.jobs.health.status_findings import Disk, RegionFindings, StatusFindings
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
@@ -193,6 +194,7 @@ class _Examination:
                     last_runs=tuple(health.last_runs(connection, since=self._now - _RUNS_OF)),
                     seeders=tuple(seeder_states(connection).values()),
                     sizes=health.sizes(connection, tuple(regions)),
+                    vacuumed=vacuuming.last_vacuums(connection),
                 )
         except (DatabaseError, ConfigurationError) as error:
             return replace(found, away=error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.health import Gap, LastRun, LoggedAttempt
     from ironforge_cli.db.repositories.seeders import SeederState
     from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
+    from ironforge_cli.db.repositories.vacuuming import VacuumedTable
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.jobs.evidence.windows import KilledWindow
     from ironforge_cli.market.doubts import Doubt
@@ -211,6 +212,8 @@ class StatusFindings:
     seeders: tuple[SeederState, ...] = ()
     sizes: Mapping[str, int] | None = None
     """Bytes by kind of data."""
+    vacuumed: tuple[VacuumedTable, ...] | None = None
+    """When the larger tables were last vacuumed; None where that can't be told, as on a replica."""
     pending_rows: int | None = 0
     """Log rows that wait for a database; None where they can't be read."""
     unreadable: IronforgeError | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -55,6 +56,8 @@ def test_rows_are_chosen_by_limit_columns_and_sort_in_every_format(run: Run) -> 
     ("words", "said"),
     [
         (["price", "draconum ore"], "Draconium Ore"),
+        (["price", "drac"], '"drac" is a part of 2 names: Dracothyst, Draconium Ore. Say more.'),
+        (["price", "zzz"], '"zzz" names no item. `ironforge find` looks'),
         (["price", "999"], "There is no item 999"),
         (["price", "9" * 5_000], "names no item"),
         (["book", "dracothyst"], "12 (R1), 13 (R2)"),
@@ -127,6 +130,47 @@ def test_a_picture_is_written_beside_the_answer(run: Run, tmp_path: Path) -> Non
     assert answered.exit_code == 0
     assert answered.stdout.startswith("region,item_id,bucket")
     assert "<svg" in file.read_text()
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["history", "14", "--plot"], "plot"),
+        (["history", "14", "--png"], "charts"),
+        (["token", "--svg"], "charts"),
+        (["book", "14", "--html"], "charts"),
+        (["spread", "--png"], "charts"),
+    ],
+)
+def test_what_an_extra_is_missing_for_is_refused_with_how_to_install_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], extra: str
+) -> None:
+    for module in ("plotext", "vl_convert"):
+        monkeypatch.setitem(sys.modules, module, None)
+    file = tmp_path / "picture"
+    ended = run(*words, *([str(file)] if extra == "charts" else []))
+    assert (ended.exit_code, ended.stdout) == (78, "")
+    assert f"pip install 'ironforge-cli[{extra}]'" in ended.stderr.replace("\n", " ")
+    assert not file.exists()
+
+
+@pytest.mark.usefixtures("market")
+def test_a_picture_is_called_by_the_names_of_its_items_and_by_the_number_of_one_without(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    titles: list[str] = []
+
+    def draw(*_: object, title: str, **__: object) -> tuple[str, ...]:
+        titles.append(title)
+        return ()
+
+    for command in ("history", "book"):
+        monkeypatch.setattr(f"ironforge_cli.cli.commands.{command}.draw", draw)
+    svg = ("--svg", str(tmp_path / "a.svg"), "--region", "eu")
+    for words in (["history", "16", "dracothyst"], ["history", "14"], ["book", "16"], ["book", "14"]):
+        assert run(*words, *svg).exit_code == 0
+    assert titles == ["item 16, Dracothyst", "Draconium Ore", "item 16, order book", "Draconium Ore, order book"]
 
 
 def test_an_empty_database_answers_with_nothing(run: Run, database_url: str) -> None:

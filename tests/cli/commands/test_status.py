@@ -31,6 +31,7 @@ KEYS = [
     "database",
     "database_error",
     "bytes",
+    "vacuum",
     "disk_free",
     "disk_size",
     "pending_log_rows",

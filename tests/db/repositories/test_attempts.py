@@ -11,7 +11,7 @@ from ironforge_cli.db import locks
 from ironforge_cli.db.models import SCRAPER_LOGS
 from ironforge_cli.db.repositories import attempts, health
 from ironforge_cli.db.repositories.attempts import CRASHED, AttemptTally, Streak
-from ironforge_cli.jobs.health.rules import UPKEEP
+from ironforge_cli.jobs.health.crashes import UPKEEP
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:

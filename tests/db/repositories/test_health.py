@@ -14,7 +14,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.db.models import REGISTRY, SCRAPER_LOGS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
-from ironforge_cli.jobs.health.rules import UPKEEP
+from ironforge_cli.jobs.health.crashes import UPKEEP
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.statistics_months import make_months

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ironforge_cli.db.repositories import exports
 from ironforge_cli.errors import ConfigurationError, ExitStatus, InterruptedRunError, LockedError
 from ironforge_cli.jobs.days.export import export
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from tests.documentation import PAGES
 from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ STATISTICS = [
 ]
 
 
+def register(connection: Connection, *times: datetime) -> None:
+    """Have it known that snapshots of some times are stored."""
+    connection.execute(
+        text(
+            "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version)"
+            " VALUES ('eu', :at, 1, 1, 1, 'x', 'live', 2)"
+        ),
+        [{"at": at} for at in times],
+    )
+
+
 @pytest.fixture(autouse=True)
 def stored(storage: Storage) -> None:
     """Statistics of two months, and two prices of a token."""
@@ -44,6 +57,7 @@ def stored(storage: Storage) -> None:
             "INSERT INTO eu_commodity_price_stats (" + COLUMNS + ") VALUES (%s, %s, %s, %s, %s, %s, %s)", STATISTICS
         )
         connection.execute(text("UPDATE eu_commodity_price_stats SET sales_low = 0, sales_high = 9 WHERE item_id = 3"))
+        register(connection, *(one[1] for one in STATISTICS))
         connection.execute(text("INSERT INTO eu_token_price VALUES ('2026-01-01', 5), ('2026-01-02', 6)"))
 
 
@@ -96,6 +110,37 @@ def test_only_what_differs_is_written_again(storage: Storage, clock: TickingCloc
     assert list(outcomes(storage, clock, tables).values()) == ["unchanged", "unchanged", "written"]
 
 
+def test_months_that_have_left_are_not_looked_for(storage: Storage) -> None:
+    with storage.database.connect() as connection:
+        first, last = STATISTICS[1][1], STATISTICS[2][1]
+        assert exports.statistics_span(connection, Region.EU) == (first, last)
+        assert exports.statistics_span(connection, Region.US) is None
+        connection.execute(text("DROP TABLE eu_commodity_price_stats_2025_12"))
+        assert exports.statistics_span(connection, Region.EU) == (last, last)
+        assert exports.token_span(connection, Region.US) is None
+
+
+def test_the_documented_queries_of_statistics_run_in_duckdb_and_make_days_of_hours(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    outcomes(storage, clock, ArchivedTables(FolderStore(tmp_path)))
+    page = (PAGES / "archive.md").read_text("utf-8")
+    _, block = re.findall(r"^```duckdb\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    rows: list[list[tuple[Any, ...]]] = []
+    for query in [query for query in block.split(";\n") if query.strip()]:
+        here = query.replace("/srv/ironforge/archive", str(tmp_path)).replace("item_id = 190327", "item_id = 7")
+        found = duckdb.sql(here.replace("month=2024-01", "month=2025-12"))
+        assert found is not None
+        rows.append(found.fetchall())
+    days, sellers, tokens = rows
+    assert [(str(day), cheapest, sold, snapshots) for day, cheapest, _, sold, snapshots in days] == [
+        ("2025-12-31", 0.0005, None, 1),
+        ("2026-01-01", 2**62 / 10_000, None, 1),
+    ]
+    assert sellers == [(3, 4, None)]
+    assert [price for _, price in tokens] == [0.00055]
+
+
 def test_a_store_that_speaks_s3_takes_them_too(storage: Storage, clock: TickingClock, s3: S3) -> None:
     tables = ArchivedTables(store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment))
     assert set(outcomes(storage, clock, tables).values()) == {"written"}
@@ -123,6 +168,7 @@ def test_a_month_without_rows_between_two_is_no_failure_and_has_no_file(
         connection.execute(
             text("UPDATE eu_commodity_price_stats SET timestamp = '2026-03-01' WHERE timestamp = '2026-01-01'")
         )
+        register(connection, datetime(2026, 3, 1, tzinfo=UTC))
     # An earlier version left a file without a byte for such a month, which engines can't read.
     left = tmp_path / "a/statistics/region=eu/month=2026-02/statistics.parquet"
     left.parent.mkdir(parents=True)
@@ -141,6 +187,7 @@ def test_a_month_without_rows_is_no_failure_on_s3_either(storage: Storage, clock
         connection.execute(
             text("UPDATE eu_commodity_price_stats SET timestamp = '2026-03-01' WHERE timestamp = '2026-01-01'")
         )
+        register(connection, datetime(2026, 3, 1, tzinfo=UTC))
     tables = ArchivedTables(store_at(f"s3://{s3.new_bucket()}/x", environment=s3.environment))
     assert set(outcomes(storage, clock, tables).values()) == {"written"}
     assert set(outcomes(storage, clock, tables).values()) == {"unchanged"}
@@ -169,7 +216,8 @@ class Committing:
     """Reads as ever, and something is committed in between."""
 
     columns: Callable[..., Any]
-    span: Callable[..., Any] = exports.span
+    statistics_span: Callable[..., Any] = exports.statistics_span
+    token_span: Callable[..., Any] = exports.token_span
 
 
 def test_a_second_export_leaves_the_work_to_the_first_and_says_so(

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.db import schema
-from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories import statistics_months, vacuuming
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.days.housekeeping import MonthsKept
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.repositories.vacuuming import VacuumedTable
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
 
@@ -271,7 +272,9 @@ def test_a_month_stays_until_its_days_are_made(any_storage: Storage, closed: Dat
     assert found(closed, "SELECT DISTINCT day::text, snapshots FROM eu_commodity_price_days") == [("2025-11-10", 4)]
 
 
-def test_what_was_written_in_bulk_is_vacuumed_and_analyzed(storage: Storage, clock: TickingClock) -> None:
+def test_what_was_written_in_bulk_is_vacuumed_and_analyzed_and_that_is_told(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = storage.database
     with database.transaction() as connection:
         make_months(connection, LAID.following.starts_at, regions=EU)
@@ -281,8 +284,23 @@ def test_what_was_written_in_bulk_is_vacuumed_and_analyzed(storage: Storage, clo
         connection.execute(text("SELECT 1"))
     shown = maintain(storage, clock, MONTHS, dry_run=True)
     table = LAID.following.name
+    monkeypatch.setattr(vacuuming, "_LARGER", 1_000)
+
+    def last() -> VacuumedTable:
+        with database.connect() as connection:
+            found = vacuuming.last_vacuums(connection)
+        assert found is not None
+        (only,) = [one for one in found if one.name == table]
+        return only
+
+    assert (last().rows, last().vacuumed_at, last().analyzed_at, last().is_wanted) == (1500, None, None, True)
     assert ("vacuum", table, "planned") in told(shown)
     assert ("vacuum", table, "done") in told(maintain(storage, clock, MONTHS))
+    with database.connect(autocommit=True) as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    vacuumed = last()
+    assert None not in {vacuumed.vacuumed_at, vacuumed.analyzed_at}
+    assert not vacuumed.is_wanted
     assert found(database, f"SELECT reltuples::int, relallvisible > 0 FROM pg_class WHERE relname = '{table}'") == [
         (1500, True)
     ]
