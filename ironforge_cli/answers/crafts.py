@@ -128,7 +128,7 @@ def crafts(asking_for: Asking, wanted: Wanted) -> CraftsAnswer:
             markets = reading.result()
         for basis, market in zip(bases, markets, strict=True):
             if market is not None:
-                figured += _of_region(basis, recipes, wanted, market)
+                figured += figured_in(basis, recipes, wanted, market)
                 notes += _notes(connection, basis)
         is_all = wanted.recipes is None and wanted.items is None
         shown = [] if is_all else sorted({one.row.recipe_id for one in figured})
@@ -155,7 +155,8 @@ def _markets(
     ]
 
 
-def _of_region(basis: Basis, recipes: Recipes, wanted: Wanted, market: CraftingMarket) -> list[Figured]:
+def figured_in(basis: Basis, recipes: Recipes, wanted: Wanted, market: CraftingMarket) -> list[Figured]:
+    """What crafts cost and earn on one market, the best first; those of which anything is unknown below."""
     chosen = [
         one
         for one in recipes.crafts

@@ -190,6 +190,32 @@ def test_one_craft_is_named_by_recipe_or_by_what_it_makes(crafts: Ask) -> None:
     assert {row["item_id"] for row in crafts("craft", "14")} == {14}
 
 
+def test_each_figure_of_a_craft_is_explained_to_its_end(crafts: Ask) -> None:
+    for recipe in range(1, 10):
+        rows = [row for row in crafts("crafts", "--all") if row["recipe_id"] == recipe]
+        explained = crafts("explain", str(recipe), "--recipe")
+        assert len(explained) == 5 * len(rows)
+        for one in explained:
+            key = one["recipe_id"], one["faction"], one["item_id"]
+            (row,) = [row for row in rows if (row["recipe_id"], row["faction"], row["item_id"]) == key]
+            assert one["value"] == one["steps"][-1]["value"] == row[one["figure"]]
+    (cost,) = crafts("explain", "2", "--figure", "cost")
+    assert [step["value"] for step in cost["steps"]] == [min(bought(12, 3), bought(13, 3))] * 2
+    (made,) = crafts("explain", "1", "--figure", "revenue")
+    price, usual, smaller, units, revenue = (step["value"] for step in made["steps"])
+    assert smaller == min(price, usual)
+    assert isclose(revenue, units * smaller * 0.95)
+
+
+def test_figures_of_crafts_and_of_items_are_not_mixed(crafting: str, tmp_path: Path) -> None:
+    variables = {"IRONFORGE_READ_URL": crafting, "IRONFORGE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    for words in (["1", "--recipe", "--figure", "min_price"], ["1", "--recipe", "--at", "yesterday"]):
+        assert CliRunner().invoke(app, ["explain", *words], env=variables).exit_code == 2
+    shown = CliRunner().invoke(app, ["explain", "5", "--recipe", "--region", "eu"], env=variables)
+    assert "no known item, recipe 5" in shown.stdout
+    assert "Not known: slots_unknown" in shown.stdout
+
+
 def test_a_name_of_nothing_is_said_once_with_those_near_it(crafting: str, tmp_path: Path) -> None:
     variables = {"IRONFORGE_READ_URL": crafting, "IRONFORGE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     ended = CliRunner().invoke(app, ["craft", "Bannre"], env=variables)
