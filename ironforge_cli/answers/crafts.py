@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.answers.answer import DAY, MarketAnswer, basis_of, start_of_day, without_collecting
 from ironforge_cli.answers.crafting_market import read_market
 from ironforge_cli.answers.recipes import Recipes, assembled, stored_recipes
-from ironforge_cli.db.repositories import asking
+from ironforge_cli.db.repositories import asking, slots
 from ironforge_cli.market.crafting import FEWEST_AUCTIONS, FEWEST_SOLD, earned_per_day, expected_yield, revenue_of
 from ironforge_cli.market.crafting_at_once import costs_of
 from ironforge_cli.market.crafting_costs import Workshop
 from ironforge_cli.market.worth import FEWEST_DAYS, USUAL_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -104,6 +104,8 @@ class CraftsAnswer:
     bases: tuple[Basis, ...]
     recipes: Recipes
     notes: tuple[str, ...]
+    fitting: Mapping[tuple[int, str], Mapping[int, Sequence[int]]]
+    """The items that fit into each slot by Blizzard's word, of some recipes that were asked for by name."""
 
     def answer(self, *, is_all: bool = True) -> MarketAnswer[Crafted]:
         """The rows, the best first; those of which anything is unknown below the others, or left out."""
@@ -126,9 +128,12 @@ def crafts(asking_for: Asking, wanted: Wanted) -> CraftsAnswer:
             markets = reading.result()
         for basis, market in zip(bases, markets, strict=True):
             if market is not None:
-                figured += _of_region(basis, recipes, wanted, market)
+                figured += figured_in(basis, recipes, wanted, market)
                 notes += _notes(connection, basis)
-    return CraftsAnswer(figured=tuple(figured), bases=bases, recipes=recipes, notes=tuple(notes))
+        is_all = wanted.recipes is None and wanted.items is None
+        shown = [] if is_all else sorted({one.row.recipe_id for one in figured})
+        fitting = slots.fitting_items(connection, shown) if shown else {}
+    return CraftsAnswer(tuple(figured), bases, recipes, tuple(notes), fitting)
 
 
 def _markets(
@@ -150,7 +155,8 @@ def _markets(
     ]
 
 
-def _of_region(basis: Basis, recipes: Recipes, wanted: Wanted, market: CraftingMarket) -> list[Figured]:
+def figured_in(basis: Basis, recipes: Recipes, wanted: Wanted, market: CraftingMarket) -> list[Figured]:
+    """What crafts cost and earn on one market, the best first; those of which anything is unknown below."""
     chosen = [
         one
         for one in recipes.crafts

@@ -34,7 +34,7 @@ class ExplainedFigure:
     """A stored figure with its arithmetic; the last step's value is the figure."""
 
     region: Region
-    item_id: int
+    item_id: int | None
     figure: str
     snapshot_time: datetime
     value: int | float | None

@@ -40,9 +40,12 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
             loose = named_by(word, names)
             if loose:
                 return frozenset(loose), None
-            near = nearest(word, names)
-            also = f" Recipes near it: {', '.join(near)}." if near else ""
-            raise NotThereError(f'"{word}" names no recipe, and no item either. {error}{also}') from error
+            if word.isdigit():
+                raise NotThereError(f"No recipe has the number {word}. {error}") from error
+            called = [*names.values(), *(one.name for one in recipes.named.values() if one.name)]
+            near = nearest(word, dict(enumerate(called)))
+            also = f" Near it: {', '.join(near)}." if near else ""
+            raise NotThereError(f'"{word}" names no recipe and no item, or several.{also}') from error
     if not items & made:
         listed = ", ".join(map(str, sorted(items)))
         raise NotThereError(f'"{word}" names the item {listed}, and no recipe that is stored is known to make it.')

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.deadline import Deadline
     from ironforge_cli.blizzard.traffic import Traffic
     from ironforge_cli.blizzard.transport import Answer, Transport
-    from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier
+    from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier, SlotType
     from ironforge_cli.regions import Region
 
 SEARCH_PAGE_SIZE: Final = 1000
@@ -143,6 +143,20 @@ class BlizzardClient:
             return found
 
         return self._read(region, f"recipe/{recipe_id}", parsed, build=build, anew=anew)
+
+    def slot_types(self, region: Region, *, build: str | None = None) -> Read[list[Named]]:
+        """The index of the kinds of slots that recipes have."""
+        return self._read(region, "modified-crafting/reagent-slot-type/index", payloads.slot_types, build=build)
+
+    def slot_type(self, region: Region, slot_type: int, *, build: str | None = None) -> Read[SlotType]:
+        """A kind of slots, and the categories of items that fit."""
+
+        def parsed(body: bytes, *, locale: str) -> SlotType:
+            found = payloads.slot_type(body, locale=locale)
+            _require_id(found.id, slot_type)
+            return found
+
+        return self._read(region, f"modified-crafting/reagent-slot-type/{slot_type}", parsed, build=build)
 
     def single_item(self, region: Region, item_id: int, *, build: str | None = None) -> Read[Item]:
         """One item, also one that the search misses."""

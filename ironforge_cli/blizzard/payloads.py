@@ -19,7 +19,7 @@ from ironforge_cli.blizzard.commodities import commodities as commodities  # noq
 from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.blizzard.malformed import NOT_JSON, not_json, sentence, without_mark
 from ironforge_cli.errors import RefusedAnswerError
-from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier
+from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier, SlotType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,6 +107,21 @@ class _Item(Struct):
     quality: _Typed | None = None
     is_equippable: bool | None = None
     is_stackable: bool | None = None
+    modified_crafting: Any = None
+    """Read by itself: it is a detail, and must not cost the item."""
+
+
+class _CategoryLink(Struct):
+    category: Link
+
+
+class _SlotType(Struct):
+    id: Id
+    compatible_categories: list[Link] | None = None
+
+
+class _SlotTypes(Struct):
+    slot_types: list[_NamedLink]
 
 
 class _SearchResult(Struct):
@@ -177,6 +192,17 @@ def skill_tier(body: bytes, *, locale: str) -> SkillTier:
     links = _named((link for category in tier.categories or () for link in category.recipes or ()), locale)
     once = {link.id: link for link in reversed(links)}
     return SkillTier(id=tier.id, name=_localised(tier.name, locale), recipes=tuple(reversed(once.values())))
+
+
+def slot_types(body: bytes, *, locale: str) -> list[Named]:
+    """The index of the kinds of slots that recipes have; some have no name."""
+    return _named(_decoded(body, _SlotTypes).slot_types, locale)
+
+
+def slot_type(body: bytes, *, locale: str) -> SlotType:  # noqa: ARG001 - every answer of static data is read so
+    """A kind of slots, and what fits."""
+    found = _decoded(body, _SlotType)
+    return SlotType(id=found.id, categories=tuple(sorted({link.id for link in found.compatible_categories or ()})))
 
 
 def build(body: bytes) -> str | None:
@@ -326,4 +352,12 @@ def _item(found: _Item, locale: str) -> Item:
         is_equippable=found.is_equippable,
         is_stackable=found.is_stackable,
         quality=named(found.quality),
+        crafting_category_id=_crafting_category(found.modified_crafting),
     )
+
+
+def _crafting_category(found: Any) -> int | None:
+    """The category of modified crafting that an item says; None where it says none that can be read."""
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(found, _CategoryLink).category.id
+    return None

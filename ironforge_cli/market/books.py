@@ -52,7 +52,7 @@ class Cheapest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class BookLevels:
     """One item's levels, the cheapest first: prices, and units and copper up to the end of each."""
 
     prices: list[int]
@@ -61,7 +61,7 @@ class Shelf:
 
     @classmethod
     def of(cls, prices: Iterable[int], quantities: Iterable[int]) -> Self:
-        """A shelf of levels that are sorted by price; those without units are left out."""
+        """Levels that are sorted by price; those without units are left out."""
         levels = [(price, units) for price, units in zip(prices, quantities, strict=True) if units]
         # Python's own integers: a large book's cost is above what 64 bits hold.
         costs = accumulate(price * units for price, units in levels)
@@ -70,7 +70,7 @@ class Shelf:
     def cheapest(self, wanted: int, *, below: int | None = None) -> Cheapest:
         """The cheapest units, at most so many, of the levels below a price.
 
-        >>> Shelf.of([5, 6], [10, 20]).cheapest(15)
+        >>> BookLevels.of([5, 6], [10, 20]).cheapest(15)
         Cheapest(units=15, cost=80, dearest=6, floor_after=6)
         """
         levels = len(self.prices) if below is None else bisect_left(self.prices, below)
@@ -110,7 +110,7 @@ class Books:
         self._price = price
         self._quantity = quantity
         self._vendors = vendors
-        self._shelves: dict[int, Shelf] = {}
+        self._read_levels: dict[int, BookLevels] = {}
         items, starts = np.unique(item_id, return_index=True)
         ends = np.append(starts, len(item_id))[1:]
         self._items, self._starts, self._ends = items, starts, ends
@@ -181,18 +181,18 @@ class Books:
 
     def _buy(self, item_id: int, wanted: int) -> Purchase:
         vendor = self._vendors.get(item_id)
-        there = self._shelf(item_id).cheapest(wanted, below=vendor)
+        there = self._levels(item_id).cheapest(wanted, below=vendor)
         rest = wanted - there.units
         if rest and vendor is not None:
             return Purchase(item_id, wanted, wanted, there.cost + rest * vendor, vendor, rest)
         return Purchase(item_id, wanted, there.units, there.cost, there.dearest, 0)
 
-    def _shelf(self, item_id: int) -> Shelf:
-        found = self._shelves.get(item_id)
+    def _levels(self, item_id: int) -> BookLevels:
+        found = self._read_levels.get(item_id)
         if found is None:
             start, end = self._places.get(item_id, (0, 0))
-            found = Shelf.of(self._price[start:end].tolist(), self._quantity[start:end].tolist())
-            self._shelves[item_id] = found
+            found = BookLevels.of(self._price[start:end].tolist(), self._quantity[start:end].tolist())
+            self._read_levels[item_id] = found
         return found
 
 

@@ -28,6 +28,8 @@ class Item:
     is_equippable: bool | None
     is_stackable: bool | None
     quality: str | None
+    crafting_category_id: int | None = None
+    """Of modified crafting: slots of recipes name the categories that fit into them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ class SkillTier:
     name: str | None
     recipes: tuple[Named, ...]
     """Each once, in Blizzard's order, though some stand in several categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotType:
+    """A kind of slots that recipes have, and the categories of items that fit."""
+
+    id: int
+    categories: tuple[int, ...]
+    """By rising id."""
 
 
 @dataclass(frozen=True, slots=True)

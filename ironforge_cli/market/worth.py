@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ironforge_cli.market.books import Shelf
+from ironforge_cli.market.books import BookLevels
 
 if TYPE_CHECKING:
     from ironforge_cli.market.auctions import Float64, Int64
@@ -102,7 +102,7 @@ def cost_of(prices: Int64, quantities: Int64, units: int) -> tuple[int, int, int
     >>> cost_of(np.array([5]), np.array([10]), 15)
     (10, 50, None)
     """
-    units_there, cost, _, after = Shelf.of(prices.tolist(), quantities.tolist()).cheapest(units)
+    units_there, cost, _, after = BookLevels.of(prices.tolist(), quantities.tolist()).cheapest(units)
     return units_there, cost, after
 
 

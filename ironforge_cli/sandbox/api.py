@@ -41,6 +41,8 @@ _ROUTES = {
     "profession": re.compile(r"/data/wow/profession/(\d+)"),
     "skill_tier": re.compile(r"/data/wow/profession/(\d+)/skill-tier/(\d+)"),
     "recipe": re.compile(r"/data/wow/recipe/(\d+)"),
+    "slot_types": re.compile(r"/data/wow/modified-crafting/reagent-slot-type/(?:index)?"),
+    "slot_type": re.compile(r"/data/wow/modified-crafting/reagent-slot-type/(\d+)"),
     "item": re.compile(r"/data/wow/item/(\d+)"),
     "item_search": re.compile(r"/data/wow/search/item"),
 }
@@ -229,6 +231,11 @@ class Api:
         catalogue = self._world.catalogue
         if endpoint == "professions":
             return documents.profession_index(style, catalogue)
+        if endpoint == "slot_types":
+            return documents.slot_type_index(style, catalogue)
+        if endpoint == "slot_type":
+            slot = numbers[0]
+            return documents.slot_type(style, catalogue, slot) if slot in catalogue.slot_types else 404
         if endpoint == "item":
             item = catalogue.items.get(numbers[0])
             return 404 if item is None or item.removed else documents.item(style, item)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from ironforge_cli.sandbox.words import Name
 
 
+_CRAFTING_CATEGORY_OFFSET = 160
+
+
 @dataclass(frozen=True, slots=True)
 class InventedItem:
     """An item of the game, and what the sandbox knows of it beside what it answers."""
@@ -37,6 +40,11 @@ class InventedItem:
     """No longer in the game: answers 404 and is not found by the search, yet may still be on sale."""
     unsearchable: bool
     """There, but the item search does not find it."""
+
+    @property
+    def crafting_category(self) -> int | None:
+        """Of modified crafting: which slots of recipes it fits into."""
+        return self.id % 700 + _CRAFTING_CATEGORY_OFFSET if self.is_reagent and self.id % 2 else None
 
     @property
     def is_equippable(self) -> bool:
@@ -78,6 +86,8 @@ class InventedRecipe:
     """Ids of the slot types that the crafter may fill, in display order."""
     rank: int | None = None
     crafted_quantity: Quantity | None = None
+    takes: tuple[tuple[int, int], ...] = ()
+    """Item id and quantity of all that a new recipe requires: the API lists some of it, and nobody else says it."""
     status: int = 200
     """What asking for it answers; some real recipes answer 403 or 404."""
     unnamed_in_tier: bool = False
@@ -130,6 +140,8 @@ class Catalogue:
     recipes: Mapping[int, InventedRecipe]
     slot_types: Mapping[int, Name | None]
     """Slot types of modified crafting; some have no name."""
+    slot_categories: Mapping[int, tuple[int, ...]]
+    """The crafting categories of the items that fit, by slot type."""
 
     @property
     def commodities(self) -> list[InventedItem]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     )
     from ironforge_cli.sandbox.wire import Json, Style
 
-_CRAFTING_CATEGORY_OFFSET = 160
-
 
 def _reference(style: Style, path: str, name: Name | None, number: int) -> dict[str, Json]:
     """Write a link with a name and an id; the name is left out where there is none."""
@@ -134,6 +132,32 @@ def recipe(style: Style, catalogue: Catalogue, found: InventedRecipe) -> dict[st
     return document
 
 
+def slot_type_index(style: Style, catalogue: Catalogue) -> dict[str, Json]:
+    """`/data/wow/modified-crafting/reagent-slot-type/index`; its own link ends with a slash."""
+    return {
+        **style.self_link(style.static("modified-crafting/reagent-slot-type/")),
+        "slot_types": [
+            _reference(style, f"modified-crafting/reagent-slot-type/{slot}", name, slot)
+            for slot, name in catalogue.slot_types.items()
+        ],
+    }
+
+
+def slot_type(style: Style, catalogue: Catalogue, slot: int) -> dict[str, Json]:
+    """`/data/wow/modified-crafting/reagent-slot-type/{id}`: what it fits has no name and no number of units here."""
+    name = catalogue.slot_types[slot]
+    described: dict[str, Json] = {} if name is None else {"description": style.text(name)}
+    return {
+        **style.self_link(style.static(f"modified-crafting/reagent-slot-type/{slot}")),
+        "id": slot,
+        **described,
+        "compatible_categories": [
+            _reference(style, f"modified-crafting/category/{category}", name, category)
+            for category in catalogue.slot_categories[slot]
+        ],
+    }
+
+
 def _reagents(style: Style, catalogue: Catalogue, reagents: Sequence[tuple[int, int]]) -> list[Json]:
     return [
         {"reagent": _reference(style, f"item/{item}", catalogue.items[item].name, item), "quantity": quantity}
@@ -187,14 +211,20 @@ def item(style: Style, found: InventedItem) -> dict[str, Json]:
         "preview_item": _preview(style, found, quality=quality, described=described),
         "purchase_quantity": 1,
     }
-    if found.is_reagent and found.id % 2:
-        category = found.id % 700 + _CRAFTING_CATEGORY_OFFSET
-        document["modified_crafting"] = {
+    return document | _modified_crafting(style, found)
+
+
+def _modified_crafting(style: Style, found: InventedItem) -> dict[str, Json]:
+    category = found.crafting_category
+    if category is None:
+        return {}
+    return {
+        "modified_crafting": {
             "id": found.id % 700,
             "category": _reference(style, f"modified-crafting/category/{category}", found.name, category),
             "description": style.text(found.name),
         }
-    return document
+    }
 
 
 def _preview(
@@ -259,5 +289,14 @@ def search_result(style: Style, found: InventedItem) -> dict[str, Json]:
                 "name": everywhere(INVENTORY_TYPES[found.inventory_type]),
                 "type": found.inventory_type,
             },
+            # Nobody recorded whether the real search says it.
+            **_category_everywhere(found),
         },
     }
+
+
+def _category_everywhere(found: InventedItem) -> dict[str, Json]:
+    if found.crafting_category is None:
+        return {}
+    names = found.name.in_all(SEARCH_LOCALES)
+    return {"modified_crafting": {"id": found.id % 700, "category": {"name": names, "id": found.crafting_category}}}

@@ -203,4 +203,5 @@ def invent(*, seed: int, items: int, recipes: int, commodities: int | None = Non
         tiers=crafts.tiers,
         recipes=crafts.recipes,
         slot_types=crafts.slot_types,
+        slot_categories=crafts.slot_categories,
     )

@@ -66,6 +66,8 @@ _REWORK = "Rework a Finished Piece"
 _FIRST_RECIPE_ID = 1_377
 _FIRST_TIER_ID = 2_437
 _FIRST_PSEUDO_ID = 2_777
+_ERAS = (2_822, 2_871, 2_906)
+"""The first skill tier of Dragonflight, The War Within and Midnight: a fact of the game."""
 _SLOT_TYPES = range(47, 447, 4)
 _MATERIALS_AT_MOST = 1_925
 """About as many different reagents as the real recipes use."""
@@ -79,6 +81,7 @@ class Crafts:
     tiers: Mapping[int, InventedSkillTier]
     recipes: Mapping[int, InventedRecipe]
     slot_types: Mapping[int, Name | None]
+    slot_categories: Mapping[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,18 @@ def _plots() -> list[_Plot]:
         (_FIRST_PSEUDO_ID + 16 * k, craft, len(LANDS) - 1, False) for k, craft in enumerate(_PSEUDO[:_PSEUDO_WITH_TIER])
     ]
     return [
-        _Plot(id=_FIRST_TIER_ID + 3 * k, profession=profession, name=Name(name), land=land, crafts=crafts)
+        _Plot(id=_tier_id(k, profession, land), profession=profession, name=Name(name), land=land, crafts=crafts)
         for k, (profession, name, land, crafts) in enumerate(wanted)
     ]
+
+
+def _tier_id(k: int, profession: int, land: int) -> int:
+    """Ids of the newest lands' tiers lie where those of the game's last three expansions do: they tell the era."""
+    era = land - (len(LANDS) - _MODERN_LANDS)
+    learnt = (*_CRAFTS, *_GATHERING)
+    if era < 0 or profession not in learnt:
+        return _FIRST_TIER_ID + 3 * k
+    return _ERAS[era] + 2 * learnt.index(profession)
 
 
 def _whole(numbers: NDArray[np.int64]) -> list[int]:
@@ -148,12 +160,14 @@ def _old_recipe(recipe: InventedRecipe, *, k: int, products: Sequence[InventedIt
 
 
 def _modern_recipe(recipe: InventedRecipe, *, k: int, products: Sequence[InventedItem]) -> InventedRecipe:
-    """Leave out what the recipe makes and offer slots instead; some have no fixed reagents at all."""
+    """Leave out what the recipe makes and offer slots instead; of what it requires some or all is left out as well."""
+    listed = recipe.reagents[:1] if k % 3 == 1 else recipe.reagents
     return replace(
         recipe,
         name=products[k % len(products)].name,
         slots=tuple(_SLOT_TYPES[(k + j) % len(_SLOT_TYPES)] for j in range(1 + k % 5)),
-        reagents=() if k % 3 == 0 else recipe.reagents,
+        reagents=() if k % 3 == 0 else listed,
+        takes=tuple((item, units) for item, units in recipe.reagents if units),
     )
 
 
@@ -300,4 +314,15 @@ def invent_crafts(rng: np.random.Generator, *, items: Mapping[int, InventedItem]
         slot: None if slot % 5 == 0 else Name(reagents[k % len(reagents)].name.english)
         for k, slot in enumerate(_SLOT_TYPES)
     }
-    return Crafts(professions=_professions(plots), tiers=tiers, recipes=every, slot_types=slot_types)
+    fitting = [item.crafting_category for item in materials if item.crafting_category is not None]
+    slot_categories = {
+        slot: tuple(sorted({fitting[(3 * k + j) % len(fitting)] for j in range(1 + k % 3)})) if fitting else ()
+        for k, slot in enumerate(_SLOT_TYPES)
+    }
+    return Crafts(
+        professions=_professions(plots),
+        tiers=tiers,
+        recipes=every,
+        slot_types=slot_types,
+        slot_categories=slot_categories,
+    )

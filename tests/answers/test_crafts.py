@@ -59,6 +59,9 @@ INSERT INTO reagents (recipe_id, faction, item_id, quantity, optional) VALUES
     (4, 'Neutral', 16, 2, false), (5, 'Neutral', 16, 2, false), (7, 'Neutral', 15, 1, false),
     (8, 'Neutral', 16, 0, false), (9, 'Neutral', 16, 1, false);
 INSERT INTO items (id, item_name, is_equippable) VALUES (90, 'Greaves', true);
+INSERT INTO recipe_slots (recipe_id, faction, slot, item_id, source) VALUES
+    (4, 'Neutral', 1, 12, 'api'), (4, 'Neutral', 1, 13, 'api'), (4, 'Neutral', 2, 16, 'api'),
+    (1, 'Neutral', 1, 12, 'api');
 """
 
 
@@ -185,6 +188,51 @@ def test_one_craft_is_named_by_recipe_or_by_what_it_makes(crafts: Ask) -> None:
     assert [row["recipe_id"] for row in crafts("craft", "ore work")] == [2]
     assert {row["recipe_id"] for row in crafts("craft", "eclairs ink")} == {1, 3, 7, 8}
     assert {row["item_id"] for row in crafts("craft", "14")} == {14}
+
+
+def test_each_figure_of_a_craft_is_explained_to_its_end(crafts: Ask) -> None:
+    for recipe in range(1, 10):
+        rows = [row for row in crafts("crafts", "--all") if row["recipe_id"] == recipe]
+        explained = crafts("explain", str(recipe), "--recipe")
+        assert len(explained) == 5 * len(rows)
+        for one in explained:
+            key = one["recipe_id"], one["faction"], one["item_id"]
+            (row,) = [row for row in rows if (row["recipe_id"], row["faction"], row["item_id"]) == key]
+            assert one["value"] == one["steps"][-1]["value"] == row[one["figure"]]
+    (cost,) = crafts("explain", "2", "--figure", "cost")
+    assert [step["value"] for step in cost["steps"]] == [min(bought(12, 3), bought(13, 3))] * 2
+    (made,) = crafts("explain", "1", "--figure", "revenue")
+    price, usual, smaller, units, revenue = (step["value"] for step in made["steps"])
+    assert smaller == min(price, usual)
+    assert isclose(revenue, units * smaller * 0.95)
+
+
+def test_figures_of_crafts_and_of_items_are_not_mixed(crafting: str, tmp_path: Path) -> None:
+    variables = {"IRONFORGE_READ_URL": crafting, "IRONFORGE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    for words in (["1", "--recipe", "--figure", "min_price"], ["1", "--recipe", "--at", "yesterday"]):
+        assert CliRunner().invoke(app, ["explain", *words], env=variables).exit_code == 2
+    shown = CliRunner().invoke(app, ["explain", "5", "--recipe", "--region", "eu"], env=variables)
+    assert "no known item, recipe 5" in shown.stdout
+    assert "Not known: slots_unknown" in shown.stdout
+
+
+def test_a_name_of_nothing_is_said_once_with_those_near_it(crafting: str, tmp_path: Path) -> None:
+    variables = {"IRONFORGE_READ_URL": crafting, "IRONFORGE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    ended = CliRunner().invoke(app, ["craft", "Bannre"], env=variables)
+    assert ended.exit_code == 2
+    assert ended.stderr.count("Bannre") == 1
+    assert "Near it: Banner" in ended.stderr
+
+
+def test_slots_that_nobody_fills_are_named_where_they_are_missing(crafting: str, tmp_path: Path) -> None:
+    variables = {"IRONFORGE_READ_URL": crafting, "IRONFORGE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    shown = CliRunner().invoke(app, ["craft", "4", "--region", "eu"], env=variables).stdout
+    assert "Slot 1 fits" in shown
+    assert "(12)" in shown
+    assert "(13)" in shown
+    assert "Slot 2" not in shown, "what it fits is among what the recipe is known to take"
+    known = CliRunner().invoke(app, ["craft", "1", "--region", "eu"], env=variables).stdout
+    assert "Slot" not in known, "of this recipe everything is known"
 
 
 def test_a_shopping_list_holds_what_the_tree_buys(crafts: Ask) -> None:

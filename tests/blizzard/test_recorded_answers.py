@@ -11,7 +11,7 @@ import pytest
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.auctions import Auctions
-from ironforge_cli.market.catalogue import Faction, Item, Named, Recipe, SkillTier
+from ironforge_cli.market.catalogue import Faction, Item, Named, Recipe, SkillTier, SlotType
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
@@ -43,6 +43,14 @@ def expect_tier(answer: Any) -> SkillTier:
         for one in category.get("recipes", []):
             listed.setdefault(one["id"], Named(id=one["id"], name=name_in(one["name"])))
     return SkillTier(id=answer["id"], name=name_in(answer["name"]), recipes=tuple(listed.values()))
+
+
+def expect_slot_types(answer: Any) -> list[Named]:
+    return [Named(id=one["id"], name=one.get("name")) for one in answer["slot_types"]]
+
+
+def expect_slot_type(answer: Any) -> SlotType:
+    return SlotType(answer["id"], tuple(sorted(one["id"] for one in answer["compatible_categories"])))
 
 
 def expect_recipes(answer: Any) -> list[tuple[Any, ...]]:
@@ -82,6 +90,7 @@ def expect_item(answer: Any) -> Item:
         is_equippable=answer["is_equippable"],
         is_stackable=answer["is_stackable"],
         quality=name_in(answer["quality"]["name"]),
+        crafting_category_id=answer.get("modified_crafting", {}).get("category", {}).get("id"),
     )
 
 
@@ -123,6 +132,14 @@ def parse_tier(body: bytes) -> Any:
     return payloads.skill_tier(body, locale=LOCALE)
 
 
+def parse_slot_types(body: bytes) -> Any:
+    return payloads.slot_types(body, locale=LOCALE)
+
+
+def parse_slot_type(body: bytes) -> Any:
+    return payloads.slot_type(body, locale=LOCALE)
+
+
 def parse_recipes(body: bytes) -> Any:
     return flat(payloads.recipes(body, locale=LOCALE))
 
@@ -138,6 +155,8 @@ def parse_us_auctions(body: bytes) -> Any:
 READ: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "argentpony/CommoditiesResponse.json": (parse_us_auctions, expect_rows),
     "argentpony/ItemResponse.json": (parse_item, expect_item),
+    "argentpony/ModifiedCraftingReagentSlotTypeIndexResponse.json": (parse_slot_types, expect_slot_types),
+    "argentpony/ModifiedCraftingReagentSlotTypeResponse.json": (parse_slot_type, expect_slot_type),
     "argentpony/ProfessionResponse.json": (parse_skill_tiers, expect_skill_tiers),
     "argentpony/ProfessionsIndexResponse.json": (parse_professions, expect_professions),
     "argentpony/RecipeResponse.json": (parse_recipes, expect_recipes),
@@ -171,8 +190,6 @@ REFUSED: dict[str, tuple[Callable[[bytes], Any], str]] = {
     "argentpony/ModifiedCraftingCategoryIndexResponse.json": (parse_recipes, "field `id`"),
     "argentpony/ModifiedCraftingCategoryResponse.json": (parse_recipes, "field `media`"),
     "argentpony/ModifiedCraftingIndexResponse.json": (parse_recipes, "field `id`"),
-    "argentpony/ModifiedCraftingReagentSlotTypeIndexResponse.json": (parse_recipes, "field `id`"),
-    "argentpony/ModifiedCraftingReagentSlotTypeResponse.json": (parse_recipes, "field `name`"),
     "argentpony/ProfessionMediaResponse.json": (parse_skill_tiers, "field `name`"),
     "argentpony/RecipeMediaResponse.json": (parse_recipes, "field `name`"),
     "koodattu/item_classes.json": (parse_item, "field `id`"),

@@ -32,6 +32,9 @@ Subject = Annotated[
 Buy = Annotated[bool, typer.Option("--buy", help="Show the shopping list instead: each item that is bought, once.")]
 
 
+_MOST_OPTIONS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Shopping:
     """Units of an item that a batch buys; copper."""
@@ -80,6 +83,8 @@ def craft(
     def show(console: Console, _: ShownAnswer) -> None:
         for one in found.figured:
             for line in _told(one, found.recipes, crafter):
+                console.print(Text(line), soft_wrap=True)
+            for line in _open(one, found):
                 console.print(Text(line), soft_wrap=True)
 
     return FoundAnswer(found.answer(), answers.Crafted, listing.COLUMNS, show=show, below=found.notes)
@@ -152,6 +157,18 @@ def _told(one: answers.Figured, recipes: Recipes, crafter: Crafter) -> Iterator[
     )
     if row.reasons:
         yield f"  Not known or to be minded: {', '.join(row.reasons)}"
+
+
+def _open(one: answers.Figured, found: answers.CraftsAnswer) -> Iterator[str]:
+    """What Blizzard says of slots, where nobody says all that the recipe takes."""
+    if "slots_unknown" not in one.row.reasons:
+        return
+    known = {option.item_id for slot in one.craft.slots for option in slot.options}
+    for slot, items in found.fitting.get((one.row.recipe_id, one.row.faction), {}).items():
+        if known.isdisjoint(items):
+            names = [_called(found.recipes, item) for item in items[:_MOST_OPTIONS]]
+            more = f" and {len(items) - _MOST_OPTIONS} more" if len(items) > _MOST_OPTIONS else ""
+            yield f"  Slot {slot} fits {', '.join(names)}{more}: how many, and whether it needs any, nobody says"
 
 
 def _line(line: Line, recipes: Recipes, *, depth: int) -> Iterator[str]:

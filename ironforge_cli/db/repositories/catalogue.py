@@ -99,6 +99,9 @@ def store_items(
     changed(connection, CATALOGUE)
     statement = insert(ITEMS)
     changes: dict[str, Any] = {name: statement.excluded[name] for name in _DESCRIPTION}
+    # Not every answer about an item says it.
+    category = ITEMS.c.crafting_category_id
+    changes[category.name] = func.coalesce(statement.excluded[category.name], category)
     _execute(
         connection,
         statement.on_conflict_do_update(index_elements=[ITEMS.c.id], set_=changes),
@@ -113,6 +116,7 @@ def store_items(
                 "is_equippable": item.is_equippable,
                 "is_stackable": item.is_stackable,
                 "quality": item.quality,
+                "crafting_category_id": item.crafting_category_id,
                 "build": build,
                 "locale": locale,
             }

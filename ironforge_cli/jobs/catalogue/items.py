@@ -15,6 +15,7 @@ from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.db.repositories import catalogue, seeders
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus, RefusedAnswerError, UnavailableError
+from ironforge_cli.jobs.catalogue.slots import seed_slot_types, unread_slot_types
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
 from ironforge_cli.market.catalogue import is_newer_build
 
@@ -112,6 +113,8 @@ def seed_items(work: Work) -> SeededPart:
     with work.database.transaction() as connection:
         state = seeders.seeder_states(connection)["item"]
         is_current = state.is_current(build=build, locale=locale)
+    slot_types = unread_slot_types(work, is_current=is_current and not trial.force)
+    with work.database.transaction() as connection:
         if is_current:
             # A server that has not heard of the newest patch yet is no reason to read everything again.
             build = state.build
@@ -120,7 +123,7 @@ def seed_items(work: Work) -> SeededPart:
         unread = catalogue.unread_items(connection, build=build, locale=locale, profession=profession)
         rows, known = catalogue.count_items(connection), catalogue.any_item(connection)
         if is_current:
-            if not unread and not trial.force:
+            if not unread and not slot_types and not trial.force:
                 return SeededPart("items", SeedOutcome.CURRENT, ExitStatus.DONE, build=build, rows=rows)
         else:
             seeders.reopen(connection, "item")
@@ -129,6 +132,7 @@ def seed_items(work: Work) -> SeededPart:
     work.progress.begin("items", total=len(unread))
     missed = unread if len(unread) <= FEW else _walk(work, unread, tallies=tallies)
     _ask_singly(work, missed, tallies=tallies)
+    seed_slot_types(work, slot_types, build=tallies.build, skipped=tallies.skipped, counted=tallies.counted)
     with work.database.transaction() as connection:
         if not trial.is_partial:
             seeders.complete(connection, "item", build=build, locale=locale)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db.repositories import outputs, seeders
+from ironforge_cli.db.repositories import outputs, seeders, slots
 from ironforge_cli.db.repositories.outputs import Output
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
@@ -36,7 +36,7 @@ def seed_outputs(work: Work) -> SeededPart:
         is_ready = recipes.completed and items.completed and recipes.locale is not None
         stored = outputs.recipes_to_match(connection)
         found = _outputs_of(stored, outputs.tradable_names(connection))
-        changes = outputs.replace_outputs(connection, found, of=["api", "name"])
+        changes = outputs.replace_outputs(connection, found, of=["api", "name"]) + slots.refit_slots(connection)
         is_current = is_ready and state.completed and state.build == recipes.build and not changes.any
         if is_ready and not is_current:
             seeders.complete(connection, "output", build=recipes.build, locale=recipes.locale or "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ironforge_cli.blizzard.client import Read
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.evidence.runs import Clock
-    from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier
+    from ironforge_cli.market.catalogue import Item, ItemPage, Named, Recipe, SkillTier, SlotType
     from ironforge_cli.regions import Region
 
 LEAST_AT_ONCE: Final = 4
@@ -68,6 +68,10 @@ class CatalogueSource(Protocol):
 
     def items_after(self, region: Region, last: int, *, build: str | None = None) -> Read[ItemPage]:
         """Items that the search knows beyond an id, by rising id."""
+        ...
+
+    def slot_type(self, region: Region, slot_type: int, *, build: str | None = None) -> Read[SlotType]:
+        """A kind of slots, and the categories of items that fit."""
         ...
 
     def single_item(self, region: Region, item_id: int, *, build: str | None = None) -> Read[Item]:

@@ -11,11 +11,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from ironforge_cli.cli.show import progress
 from ironforge_cli.cli.show.seed_progress import SeedBars
 from ironforge_cli.errors import ExitStatus
 from tests.jobs import crafts
+from tests.jobs.stored import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,3 +145,29 @@ def test_bars_show_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "20/40" in last
     assert "/s" in last
     assert "0:0" in last
+
+
+def test_an_import_is_planned_done_and_taken_out_again(run: Run, database: Database, tmp_path: Path) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("INSERT INTO recipes (id, faction, name, data) VALUES (7, 'Neutral', 'Soup', '{}')"))
+    file = tmp_path / "makes.csv"
+    file.write_text("recipe_id,item_id,rank,quantity\n7,70,1,5\n8,80,,\n", encoding="utf-8")
+
+    def imported(*words: str, status: ExitStatus = ExitStatus.DONE) -> Any:
+        result = run("seed", "import", *words, "--format", "json", IRONFORGE_DATABASE_URL=database.url)
+        assert result.exit_code == status, result.stderr
+        return json.loads(result.stdout) if status is ExitStatus.DONE else result.stderr
+
+    def held() -> list[tuple[Any, ...]]:
+        return rows(database, "SELECT recipe_id, item_id, rank, quantity, detail FROM recipe_outputs")
+
+    (planned,) = imported(str(file), "--source", "mine", "--dry-run")
+    assert (planned["joined"], planned["outputs"], planned["unknown"], planned["dry_run"]) == (1, 1, ["recipe 8"], True)
+    assert held() == []
+    (done,) = imported(str(file), "--source", "mine")
+    assert {**done, "dry_run": True} == planned
+    assert held() == [(7, 70, 1, 5.0, "mine")]
+    assert imported("--remove", "mine") == [{"source": "mine", "removed": True}]
+    assert held() == []
+    for words in ([], [str(file), "--remove", "mine"], ["--remove", "mine"], [str(tmp_path / "none.csv")]):
+        assert imported(*words, status=ExitStatus.USAGE)

@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.answers.recipes import all_recipes
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.catalogue.importing import ImportPlan, import_files, read_files, remove_import
+from ironforge_cli.market.crafting_files import read_file
 from tests.jobs.stored import rows
 from tests.market.test_crafting_files import LUA, recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ironforge_cli.db.engine import Database
     from tests.clocks import TickingClock
 
@@ -21,6 +25,7 @@ INSERT INTO recipes (id, faction, name, profession, skill_tier, skill_tier_id, d
     (3, 'Alliance', 'Banner', 'Cooking', 'Old Cooking', 2541, '{}'),
     (3, 'Horde', 'Banner', 'Cooking', 'Old Cooking', 2541, '{}')
 """
+RECORDED_FILES = ("koodattu_midnight_recipes", "koodattu_midnight_reagents")
 OWN = b"recipe_id,slot,item_id,rank,quantity,required\n3,1,7,,3,true\n99,1,7,,3,true\n"
 SPELLS = b"ID,SkillLine,Spell\n2,185,9\n"
 
@@ -84,3 +89,28 @@ def test_a_file_that_is_refused_keeps_all_others_out(recipes: Database, clock: T
     with pytest.raises(UsageError, match=r"b\.csv.*line 2"):
         taken_in(recipes, clock, a_json=recipe(), b_csv=b"item_id,copper\nx,1\n")
     assert held(recipes) == []
+
+
+def test_of_the_recorded_recipes_nearly_all_are_known_to_take_what_they_require(
+    recorded: Path, database: Database, clock: TickingClock
+) -> None:
+    files = {name: (recorded / "crafting" / f"{name}.json").read_bytes() for name in RECORDED_FILES}
+    named = read_file("x.json", files[RECORDED_FILES[0]]).recipes
+    with database.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO recipes (id, faction, name, profession, skill_tier, skill_tier_id, data)"
+                " SELECT row_number() OVER (), 'Neutral', name, 'Any', tier, 2906, '{}'"
+                " FROM unnest(CAST(:names AS text[]), CAST(:tiers AS text[])) AS said (name, tier)"
+            ),
+            {"names": [one.name for one in named], "tiers": [one.tier for one in named]},
+        )
+        before = all_recipes(connection)
+    assert not any(one.are_slots_known for one in before.crafts), "Blizzard's word alone is never enough"
+    given = read_files((f"{name}.json", body) for name, body in files.items())
+    plans = import_files(given, source=None, dry_run=False, database=database, pending=None, clock=clock)
+    assert sum(plan.joined for plan in plans) > 0
+    with database.connect() as connection:
+        after = all_recipes(connection)
+    assert len(after.crafts) == 719
+    assert sum(one.are_slots_known for one in after.crafts) / len(after.crafts) >= 0.98

@@ -1,0 +1,79 @@
+"""What holds of every row of `crafts` on any market: a lost price makes nothing better, and factions stay apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ironforge_cli.answers.answer import Basis
+from ironforge_cli.answers.crafting_market import CraftingMarket, Selling
+from ironforge_cli.answers.crafts import Crafted, Wanted, figured_in
+from ironforge_cli.answers.recipes import Recipes
+from ironforge_cli.db.repositories.crafting import RecipeRow
+from ironforge_cli.market.crafting import Craft, Crafter
+from ironforge_cli.regions import Region
+from tests.market.test_crafting_costs import Levels, books, worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+World: TypeAlias = "tuple[list[Craft], Levels]"
+BASIS = Basis(Region.EU, datetime(2026, 1, 14, 23, tzinfo=UTC), age_seconds=0, stale=False)
+WANTED = Wanted(crafter=Crafter(), batch=2)
+
+
+def rows_of(crafts: Sequence[Craft], levels: Levels) -> list[Crafted]:
+    rows = {
+        (one.recipe_id, one.faction): RecipeRow(one.recipe_id, one.faction, None, None, None, None, None)
+        for one in crafts
+    }
+    recipes = Recipes(rows=rows, crafts=tuple(crafts), named={}, vendors={}, never_stacked=frozenset())
+    # What a market has none of has no price either.
+    selling = {
+        made.item_id: Selling(40.0 * made.item_id, 9, 50.0, 1.0, 3.0, 9.0)
+        if levels.get(made.item_id)
+        else Selling(None, 0, 50.0, 1.0, 3.0, 9.0)
+        for one in crafts
+        for made in one.outputs
+    }
+    return [one.row for one in figured_in(BASIS, recipes, WANTED, CraftingMarket(books(levels), selling))]
+
+
+@settings(max_examples=40)
+@given(worlds())
+def test_no_row_rises_when_a_price_is_taken_away(world: World) -> None:
+    crafts, levels = world
+    before = {one.recipe_id: one for one in rows_of(crafts, levels)}
+    for item in levels:
+        for after in rows_of(crafts, {**levels, item: []}):
+            known = before[after.recipe_id]
+            assert after.profit is None or (known.profit is not None and after.profit <= known.profit)
+            assert after.profit_per_day is None or (
+                known.profit_per_day is not None and after.profit_per_day <= known.profit_per_day
+            )
+            assert not after.is_ranked or known.is_ranked
+
+
+@settings(max_examples=40)
+@given(worlds(), st.data())
+def test_a_factions_crafts_never_change_what_the_others_cost(world: World, data: st.DataObject) -> None:
+    crafts, levels = world
+    mixed = [
+        replace(one, faction=data.draw(st.sampled_from(["Neutral", "Alliance", "Horde"]), label="faction"))
+        for one in crafts
+    ]
+    # Twins: the other faction's craft of the same recipe makes another thing.
+    twins = [
+        replace(one, faction="Horde", slots=other.slots)
+        for one, other in zip(mixed, reversed(mixed), strict=True)
+        if one.faction == "Alliance"
+    ]
+    every = rows_of([*mixed, *twins], levels)
+    assert len({(one.recipe_id, one.faction) for one in every}) == len(mixed) + len(twins)
+    for faction, allowed in (("Alliance", {"Neutral", "Alliance"}), ("Neutral", {"Neutral"})):
+        alone = rows_of([one for one in mixed if one.faction in allowed], levels)
+        assert [one for one in every if one.faction == faction] == [one for one in alone if one.faction == faction]
