@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import IO, TYPE_CHECKING, Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from ironforge_cli.archive.arrow import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+_ROWS_A_GROUP: Final = 98_304
+_PAGE_BYTES: Final = 1 << 16
 
 
 class ValueType(Enum):
@@ -30,18 +34,29 @@ class ValueType(Enum):
     """A list of texts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ParquetFile:
     """A Parquet file being written to a stream that need not be seekable."""
 
     writer: Any
     schema: Any
+    held: list[Any] = field(default_factory=list[Any])
+    """Pieces that are written as one group of rows: what is told of a group takes memory until the end."""
 
     @classmethod
     def begin(cls, stream: IO[bytes], types: Mapping[str, ValueType]) -> Self:
         """Write what precedes all rows. Raises `ConfigurationError` without pyarrow, and `OSError`."""
         schema = arrow().core.schema([(name, _type_of(one)) for name, one in types.items()])
-        writer = arrow().parquet.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True)
+        writer = arrow().parquet.ParquetWriter(
+            stream,
+            schema,
+            compression="zstd",
+            write_page_checksum=True,
+            # A page of each column waits until it is full.
+            data_page_size=_PAGE_BYTES,
+            # Numbers nearly all differ: a dictionary of them takes more memory, and packs no better.
+            use_dictionary=[name for name, one in types.items() if one is ValueType.TEXT],
+        )
         return cls(writer, schema)
 
     def write_columns(
@@ -51,31 +66,41 @@ class ParquetFile:
         core = arrow().core
         rows = len(next(iter(columns.values()))[0])
         arrays: list[Any] = []
-        for field in self.schema:
-            if field.name in constants:
-                arrays.append(core.repeat(core.scalar(constants[field.name], field.type), rows))
+        for column in self.schema:
+            if column.name in constants:
+                arrays.append(core.repeat(core.scalar(constants[column.name], column.type), rows))
                 continue
-            values, nulls = columns[field.name]
-            if values.dtype.kind == "M":
-                arrays.append(core.array(values.view(np.int64), core.int64(), mask=nulls).cast(field.type))
-            else:
-                arrays.append(core.array(values, field.type, mask=nulls))
-        self.writer.write_table(core.Table.from_arrays(arrays, schema=self.schema), row_group_size=max(1, rows))
+            values, nulls = columns[column.name]
+            arrays.append(core.array(values, column.type, mask=nulls))
+        self._write(core.Table.from_arrays(arrays, schema=self.schema))
 
     def write_records(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write a piece of rows by their names; None is null."""
         core = arrow().core
-        arrays = [core.array([one[field.name] for one in records], field.type) for field in self.schema]
-        self.writer.write_table(core.Table.from_arrays(arrays, schema=self.schema))
+        arrays = [core.array([one[column.name] for one in records], column.type) for column in self.schema]
+        self._write(core.Table.from_arrays(arrays, schema=self.schema))
 
     def abandon(self) -> None:
         """Write nothing more: what is not ended is no file, whoever reads it."""
         # The library would end it on its own as soon as nobody holds it.
         self.writer.is_open = False
+        self.held.clear()
 
     def end(self) -> None:
         """Write what follows all rows; without it the file is none."""
+        self._write_held()
         self.writer.close()
+
+    def _write(self, table: Any) -> None:
+        self.held.append(table)
+        if sum(map(len, self.held)) >= _ROWS_A_GROUP:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        if self.held:
+            table = arrow().core.concat_tables(self.held)
+            self.held.clear()
+            self.writer.write_table(table, row_group_size=len(table))
 
 
 def _type_of(one: ValueType) -> Any:

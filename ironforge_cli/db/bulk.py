@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS: Final = 5_000
 _PIECE_BYTES: Final = 1 << 18
+_NOT_AS_LONG: Final = "a column holds nulls, or is of another type than was expected"
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 # PostgreSQL counts microseconds from 2000, numpy from 1970, and PostgreSQL's first day is in 4713 BC.
@@ -186,23 +187,25 @@ def streamed_columns(
             if len(held) >= enough:
                 # What ends the stream may be in it already, and is no row.
                 rows = (len(held) - len(_TRAILER)) // record.itemsize
-                yield _records(bytes(held[: rows * record.itemsize]), record, kinds)
-                del held[: rows * record.itemsize]
+                rest = held[rows * record.itemsize :]
+                yield _records(held, record, kinds, rows=rows)
+                held = rest
     if not held.endswith(_TRAILER) or (len(held) - len(_TRAILER)) % record.itemsize:
-        raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
-    if len(held) > len(_TRAILER):
-        yield _records(bytes(held[: -len(_TRAILER)]), record, kinds)
+        raise psycopg.DataError(_NOT_AS_LONG)
+    rows = (len(held) - len(_TRAILER)) // record.itemsize
+    if rows:
+        yield _records(held, record, kinds, rows=rows)
 
 
-def _records(binary: bytes, record: np.dtype[Any], kinds: Sequence[Kind]) -> list[NDArray[Any]]:
-    rows = np.frombuffer(binary, dtype=record)
-    if (rows["fields"] != len(kinds)).any():
-        raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
+def _records(binary: bytearray, record: np.dtype[Any], kinds: Sequence[Kind], *, rows: int) -> list[NDArray[Any]]:
+    records = np.frombuffer(binary, dtype=record, count=rows)
+    if (records["fields"] != len(kinds)).any():
+        raise psycopg.DataError(_NOT_AS_LONG)
     found: list[NDArray[Any]] = []
     for position, kind in enumerate(kinds):
-        if (rows[f"length{position}"] != kind.wire.itemsize).any():
-            raise psycopg.DataError("a column holds nulls, or is of another type than was expected")
-        found.append(_native(rows[f"value{position}"], kind))
+        if (records[f"length{position}"] != kind.wire.itemsize).any():
+            raise psycopg.DataError(_NOT_AS_LONG)
+        found.append(_native(records[f"value{position}"], kind))
     return found
 
 

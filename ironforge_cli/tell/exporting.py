@@ -94,6 +94,8 @@ class QueryRows:
             for columns in exported_rows.as_columns(self.connection, part):
                 file.write_columns(columns, {"region": part.region.value})
                 told(part.region, _length(columns))
+                # Not held while the next one comes.
+                del columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.regions import Region
 
-ROWS_AT_ONCE: Final = 65_536
+ROWS_AT_ONCE: Final = 8_192
 """Rows of a piece of columns."""
 _SLICE: Final = "export"
 _TRIES: Final = 5
@@ -206,6 +206,8 @@ def as_columns(connection: Connection, part: ExportedPart) -> Iterator[Columns]:
             one.name: (values, is_null(values, one.kind) if one.nullable else None)
             for one, values in zip(part.columns, found, strict=True)
         }
+        # Nothing of a piece is held while the next one comes.
+        del found
 
 
 def _told(part: ExportedPart) -> sql.Composed:
