@@ -43,7 +43,11 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
-    named = item_names.all_named(connection)
+    words = list(words)
+    # Numbers need no other names than their own, and there are many.
+    are_numbers = all(_is_number(word.strip()) for word in words)
+    named = item_names.named(connection, [word.strip() for word in words]) if are_numbers else None
+    named = item_names.all_named(connection) if named is None else named
     names = {number: item.name for number, item in named.items() if item.name is not None}
     exact: dict[str, list[int]] = {}
     for number, name in names.items():
