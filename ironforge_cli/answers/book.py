@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import MarketAnswer, basis_at
 from ironforge_cli.db.repositories import asking
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,9 +66,9 @@ def _levels(connection: Connection, region: Region, at: datetime, item_id: int) 
 
 
 def require_raw_held(connection: Connection, region: Region, at: datetime) -> None:
-    """Raise `NotThereError` where the raw auctions of a snapshot are not held."""
+    """Raise `NothingThereError` where the raw auctions of a snapshot are not held."""
     if not asking.is_raw_held(connection, region, at):
-        raise NotThereError(
+        raise NothingThereError(
             f"{region.label}: the auctions of {at:%Y-%m-%d %H:%M} UTC are not held any more. `ironforge partitions"
             " restore` brings an archived day back."
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.naming import folded, holding, meant, nearest
 from ironforge_cli.wording import counted
 
@@ -43,7 +43,10 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
-    meant_by = _meaning(connection, regions)
+    words = [word.strip() for word in words]
+    # Numbers need no other names than their own, and there are many.
+    own = item_names.named(connection, words) if all(_is_number(word) for word in words) else None
+    meant_by = _meaning(connection, regions, item_names.all_named(connection) if own is None else own)
     found: dict[int, NamedItem] = {}
     for word in words:
         for item in meant_by(word):
@@ -51,9 +54,10 @@ def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[st
     return list(found.values())
 
 
-def _meaning(connection: Connection, regions: Iterable[Region]) -> Callable[[str], Sequence[NamedItem]]:
-    """What words name, by names that are read once. The function raises `UsageError` where a word names nothing."""
-    named = item_names.all_named(connection)
+def _meaning(
+    connection: Connection, regions: Iterable[Region], named: Mapping[int, NamedItem]
+) -> Callable[[str], Sequence[NamedItem]]:
+    """What words name, by names that were read once. The function raises `UsageError` where a word names nothing."""
     names = {number: item.name for number, item in named.items() if item.name is not None}
     exact: dict[str, list[int]] = {}
     for number, name in names.items():
@@ -70,12 +74,12 @@ def _meaning(connection: Connection, regions: Iterable[Region]) -> Callable[[str
 
 def single(connection: Connection, regions: Iterable[Region], word: str) -> NamedItem:
     """The one item that a word names. Raises `UsageError` where it names none or several."""
-    return each_single(connection, regions)(word)
+    return _only(word, all_of(connection, regions, [word]))
 
 
 def each_single(connection: Connection, regions: Iterable[Region]) -> Callable[[str], NamedItem]:
     """The same for many words, by names that are read once."""
-    meant_by = _meaning(connection, regions)
+    meant_by = _meaning(connection, regions, item_names.all_named(connection))
     return lambda word: _only(word, meant_by(word))
 
 
@@ -148,11 +152,11 @@ def every_item(asking_for: Asking, chosen: Sequence[int] | None = None) -> Marke
 
 
 def with_its_ranks(asking_for: Asking, item_id: int) -> MarketAnswer[Found]:
-    """An item with those that share its name, as ranks do: itself first, then by rank. Raises `NotThereError`."""
+    """An item with those that share its name, as ranks do: itself first, then by rank. Raises `NothingThereError`."""
     with asking.reading(asking_for.database) as connection:
         named = item_names.all_named(connection)
         if not _is_known(connection, asking_for.regions, item_id, named):
-            raise NotThereError(f"There is no item {item_id} among what is stored.")
+            raise NothingThereError(f"There is no item {item_id} among what is stored.")
     own = named.get(item_id)
     same = folded(own.name) if own is not None and own.name is not None else None
     numbers = [
@@ -176,12 +180,14 @@ def _one(
         number = int(word)
         if _is_known(connection, regions, number, named):
             return [named.get(number) or item_names.NamedItem.without_name(number)]
-        raise NotThereError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
+        raise NothingThereError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
     numbers = meant(word, names)
     if not numbers:
         near = nearest(word, names)
         if not names:
-            raise NotThereError(f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.')
+            raise NothingThereError(
+                f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.'
+            )
         # As `meant` does it: a beginning or a part that several names have means none of them.
         several = len({folded(names[number]) for number in holding(word, names)})
         listed = ", ".join(near)
@@ -190,7 +196,7 @@ def _one(
                 f'"{word}" is a part of {counted(several, "name")}: {listed}{_more(several, near)}. Say more.'
             )
         also = f" Near it: {listed}." if near else " `ironforge find` looks for parts of names."
-        raise NotThereError(f'"{word}" names no item.{also}')
+        raise NothingThereError(f'"{word}" names no item.{also}')
     return [named[number] for number in numbers]
 
 

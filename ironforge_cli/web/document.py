@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, Response
 
 from ironforge_cli.web import endpoints
 from ironforge_cli.web.described import components
+from ironforge_cli.web.examples import EXAMPLES
+from ironforge_cli.web.negotiation import MEDIA_TYPES, AnswerFormat
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -64,6 +66,7 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
     regions = [one.value for one in service.settings.regions]
     for path, operations in found["paths"].items():
         for operation in operations.values():
+            _with_nulls(operation["responses"].get("200", {}).get("content", {}))
             # What the framework says of errors is not how ours look.
             operation["responses"] = {
                 status: said for status, said in operation["responses"].items() if said.get("content") != {}
@@ -71,6 +74,8 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "region":
                     parameter["schema"] = {"type": "string", "enum": regions}
+                elif parameter["name"] == "format":
+                    parameter["schema"] = {"type": "string", "enum": _forms(operation)}
         if path.endswith("/price"):
             _of_units(operations["get"])
     if service.keys is not None:
@@ -79,6 +84,22 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
             if path.startswith("/v1"):
                 operations["get"]["security"] = [{"key": []}]
     return found
+
+
+def _forms(operation: dict[str, Any]) -> list[str]:
+    """The formats that an operation has."""
+    content = operation["responses"]["200"]["content"]
+    return [one.value for one, kind in MEDIA_TYPES.items() if kind in content]
+
+
+def _with_nulls(content: dict[str, Any]) -> None:
+    """Put the examples in again: the framework leaves what is null out of them."""
+    rows = content.get(MEDIA_TYPES[AnswerFormat.JSON], {})
+    reference = rows.get("schema", {}).get("items", {}).get("$ref")
+    if reference is not None:
+        example = EXAMPLES[reference.rpartition("/")[2]]
+        rows["example"] = [example]
+        content[MEDIA_TYPES[AnswerFormat.COLUMNS]]["example"] = {name: [value] for name, value in example.items()}
 
 
 def _of_units(operation: dict[str, Any]) -> None:

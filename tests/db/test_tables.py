@@ -117,6 +117,7 @@ OWN = {
     "vendor_prices",
     "imports",
     "watch_states",
+    "generations",
     *(f"{region}_commodity_price_days" for region in Region),
 }
 # What the project added: the estimator's columns and the registry of snapshots.
