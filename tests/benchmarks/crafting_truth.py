@@ -1,8 +1,8 @@
 """What Blizzard's word alone would say of crafts, over the sandbox's catalogue, whose truth is known.
 
-Run it with `uv run python -m tests.benchmarks.crafting_truth`: docs/crafting.md has what it prints. The sandbox's
-newest recipes list less than they take, as the real ones do. Five days of its market are collected, then crafts are asked
-twice: by what Blizzard says, and after an import of a file with all that recipes take and how many units they make.
+Run it with `uv run python -m tests.benchmarks.crafting_truth`: docs/crafting.md has what it prints. The newest recipes
+of the sandbox list less than they take, as the real ones do. Five days of its market are collected, then crafts are
+asked twice: by what Blizzard says, and after an import of all that recipes take and how many units they make.
 """
 
 from __future__ import annotations
