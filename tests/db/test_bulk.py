@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.bulk import BLOCK_ROWS, CopyColumn, Kind, LabelColumn, copy_in, fetch_columns, packed
+from ironforge_cli.db.bulk import (
+    BLOCK_ROWS,
+    CopyColumn,
+    Kind,
+    LabelColumn,
+    copy_in,
+    fetch_columns,
+    packed,
+    streamed_columns,
+)
 from ironforge_cli.db.engine import Database, driver
 from ironforge_cli.errors import DatabaseError
 
@@ -355,3 +364,28 @@ def test_a_copy_is_named_for_its_slice_in_pg_stat_activity(shared: Database) -> 
 def test_errors_of_the_driver_reach_the_caller_as_they_are(shared: Database) -> None:
     with shared.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
         copy_in(connection, "not_there", [CopyColumn("id", Kind.INT8, 1)], rows=1, slice_name="test")
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 7, 8, 1_000])
+def test_columns_that_are_streamed_are_those_that_are_fetched_piece_by_piece(shared: Database, at_once: int) -> None:
+    query = (
+        "SELECT number::smallint, number * 7, number * 5000000000, number / 3.0::float8,"
+        " '1999-12-31 23:59:59.5+00'::timestamptz + number * interval '1 s' FROM generate_series(1, 7) AS number"
+    )
+    wanted = fetched(shared, query, EVERY_KIND)
+    with shared.connect() as connection:
+        pieces = list(streamed_columns(connection, sql.SQL(query), EVERY_KIND, rows_at_once=at_once, slice_name="test"))
+        none = streamed_columns(
+            connection, sql.SQL("SELECT 1 WHERE FALSE"), [Kind.INT4], rows_at_once=at_once, slice_name="test"
+        )
+        assert list(none) == []
+    assert max(len(piece[0]) for piece in pieces) <= at_once
+    for place, column in enumerate(wanted):
+        assert np.concatenate([piece[place] for piece in pieces]).tolist() == column.tolist()
+
+
+@pytest.mark.parametrize("values", ["(1), (NULL), (3)", "(NULL::int)", "(1::bigint), (2)"])
+def test_a_streamed_column_that_holds_nulls_or_another_type_is_refused(shared: Database, values: str) -> None:
+    query = sql.SQL(f"SELECT * FROM (VALUES {values}) AS given (number)")  # pyright: ignore[reportArgumentType] - a test's own text
+    with shared.connect() as connection, pytest.raises(psycopg.DataError):
+        list(streamed_columns(connection, query, [Kind.INT4], rows_at_once=2, slice_name="test"))

@@ -414,3 +414,11 @@ def test_a_full_disk_is_said_and_leaves_nothing() -> None:
     assert Path("/dev/full").is_char_device()
     assert run("items", "--output", "/dev/null").stdout.startswith("/dev/null: 11 rows")
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_terminal_shows_how_far_it_is_and_keeps_the_result_alone(tmp_path: Path) -> None:
+    with Terminal(columns=160) as terminal:
+        assert terminal.run_here("export", "tokens", "--output", str(tmp_path / "tokens.csv")) == 0
+        shown = terminal.final()
+        assert b"MB in all" in terminal.bytes
+    assert [line.partition(": ")[2].partition(",")[0] for line in shown] == ["64 rows"]

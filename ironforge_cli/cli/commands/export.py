@@ -100,7 +100,7 @@ def book(
     """Write the order books of a snapshot: the units that every item has for sale at each price.
 
     Example: ironforge export book --region eu --output book.parquet
-    Example: ironforge export book --at yesterday --item "draconium ore" --format csv
+    Example: ironforge export book --at yesterday --item 210930 --format csv
     """
     _write(run, sources.book(_asking(run, region), at, _words(item)), format_, output)
 
@@ -153,7 +153,7 @@ def recipes(
     They are the same in every region: --region is taken so that one call fits every kind of export.
 
     Example: ironforge export recipes --output recipes.parquet
-    Example: ironforge export recipes --item "draconium ore" --format jsonl
+    Example: ironforge export recipes --item 210930 --format jsonl
     """
     _write(run, sources.recipes(_asking(run, region), _words(item)), format_, output)
 

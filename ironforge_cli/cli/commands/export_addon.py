@@ -32,7 +32,7 @@ def addon(run: Invocation, *, output: Addons, region: Regions = None) -> None:
 
     Items' tooltips show price, usual price and units sold a day, and how old that is.
 
-    Example: ironforge export addon --region eu --output "World of Warcraft/_retail_/Interface/AddOns"
+    Example: ironforge export addon --region eu --output /srv/addons
     """
     # Without the option it is the first of the settings' regions.
     first, *others = run.regions(region)
