@@ -1,0 +1,197 @@
+"""The pages' addresses, and how one is made: asked of one moment, written, compressed, and kept while it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations of handlers when they are added
+from starlette.responses import RedirectResponse, Response
+
+from ironforge_cli import charts
+from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.web import formats
+from ironforge_cli.web.bodies import KeptBody
+from ironforge_cli.web.negotiation import Encoding, best_encoding
+from ironforge_cli.web.pages import assets, crafting, item, lists_shown, overview, standing
+from ironforge_cli.web.pages.frame import Frame, written
+from ironforge_cli.web.service import CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastapi import FastAPI
+
+    from ironforge_cli.answers.answer import Asking
+    from ironforge_cli.regions import Region
+    from ironforge_cli.web.service import Service
+
+Content = dict[str, Any]
+_HTML: Final = "text/html; charset=utf-8"
+_KEPT_SECONDS: Final = 60
+"""How long a browser takes a page as it is: its relative times are of a minute."""
+_LARGEST_ID: Final = 2_147_483_647
+_MOST_POINTS: Final = 20_000
+
+
+def add_pages(app: FastAPI, service: Service) -> None:
+    """Add every page to the service."""
+
+    def add(path: str, handler: Callable[[Request], Response]) -> None:
+        app.add_api_route(path, handler, methods=["GET"], include_in_schema=False, response_model=None)
+
+    def page(path: str, region: Region | None, template: str, content: Callable[[Frame, Asking], Content]) -> None:
+        def handler(request: Request) -> Response:
+            return _page(service, request, region, lambda frame, asking: _written(template, frame, asking, content))
+
+        add(path, handler)
+
+    def page_of(path: str, region: Region, template: str, content: Callable[[Frame, Asking, int], Content]) -> None:
+        def handler(request: Request) -> Response:
+            number = _number(request)
+            return _page(
+                service,
+                request,
+                region,
+                lambda frame, asking: _written(template, frame, asking, lambda *both: content(*both, number)),
+            )
+
+        add(path, handler)
+
+    def picture(
+        path: str, region: Region, rows: Callable[..., Sequence[Any]], make: Callable[..., charts.Specification]
+    ) -> None:
+        def handler(request: Request) -> Response:
+            number = (_number(request),) if "number" in request.path_params else ()
+            return _page(
+                service,
+                request,
+                region,
+                lambda frame, asking: _picture(frame, rows(frame, asking, *number), make),
+                media_type="application/json",
+            )
+
+        add(path, handler)
+
+    def first(request: Request) -> Response:
+        root = request.scope.get("root_path", "")
+        return RedirectResponse(f"{root}/{service.settings.regions[0]}", 307)
+
+    add("/", first)
+    add(f"{assets.FOLDER}/{{name}}", _static)
+    page("/spread", None, "list.html", lists_shown.spread)
+    page("/search", None, "list.html", lists_shown.search)
+    page("/status", None, "status.html", standing.standing)
+    for one in service.settings.regions:
+        page(f"/{one}", one, "overview.html", overview.overview)
+        page(f"/{one}/top", one, "list.html", lists_shown.top)
+        page(f"/{one}/movers", one, "list.html", lists_shown.movers)
+        page(f"/{one}/deals", one, "list.html", lists_shown.deals)
+        page(f"/{one}/token", one, "list.html", lists_shown.tokens)
+        page(f"/{one}/crafts", one, "crafts.html", crafting.crafts)
+        page_of(f"/{one}/crafts/{{number:int}}", one, "craft.html", crafting.craft)
+        page_of(f"/{one}/items/{{number:int}}", one, "item.html", item.item)
+        page_of(f"/{one}/items/{{number:int}}/book", one, "list.html", item.whole_book)
+        page_of(f"/{one}/items/{{number:int}}/week", one, "week.html", item.week_page)
+        page_of(f"/{one}/items/{{number:int}}/explain", one, "explain.html", item.explained)
+        picture(f"/{one}/items/{{number:int}}/picture.json", one, item.drawn_periods, charts.history_chart)
+        picture(f"/{one}/items/{{number:int}}/book/picture.json", one, item.drawn_levels, charts.book_chart)
+        picture(f"/{one}/token/picture.json", one, lists_shown.token_rows, charts.token_chart)
+
+
+def _number(request: Request) -> int:
+    number = int(request.path_params["number"])
+    if number > _LARGEST_ID:
+        raise NotThereError(f"There is nothing of the number {number} among what is stored.")
+    return number
+
+
+def _page(
+    service: Service,
+    request: Request,
+    region: Region | None,
+    make: Callable[[Frame, Asking], bytes],
+    *,
+    media_type: str = _HTML,
+) -> Response:
+    """A page of the present state: one that is kept, or made anew. Raises `IronforgeError`."""
+    frame = _frame(service, request, region)
+    offered = formats.encodings()
+    encoding = best_encoding(request.headers.get("accept-encoding"), offered) or Encoding.IDENTITY
+    state = service.state()
+    stale = "".join(str(int(service.is_stale(one, state))) for one in service.settings.regions)
+    minute = int(frame.now.timestamp()) // _KEPT_SECONDS
+    generation = f"{state.generation((*service.settings.regions, CATALOGUE))}.{stale}.{minute}"
+    key = ("page", frame.root, frame.path, request.url.query, encoding)
+    kept = service.bodies.get(key)
+    if kept is None or kept.generation != generation:
+        with service.reading() as asking:
+            body, packed_as = formats.compressed(make(frame, asking), encoding)
+        etag = f'"{hashlib.blake2b(body, digest_size=15).hexdigest()}"'.encode()
+        headers = ((b"content-encoding", packed_as.value.encode()),) if packed_as is not Encoding.IDENTITY else ()
+        kept = KeptBody(generation, etag, headers, body)
+        service.bodies.keep(key, kept)
+    scope = "public" if service.keys is None else "private"
+    headers = {
+        "etag": kept.etag.decode(),
+        "cache-control": f"{scope}, max-age={_KEPT_SECONDS}",
+        "vary": "Accept, Accept-Encoding" if service.keys is None else "Accept, Accept-Encoding, Authorization",
+        **{name.decode(): value.decode() for name, value in kept.headers},
+    }
+    if _has_it(request, kept.etag.decode()):
+        return Response(status_code=304, headers=headers)
+    return Response(kept.body, headers=headers, media_type=media_type)
+
+
+def _has_it(request: Request, etag: str) -> bool:
+    named = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    return etag in named or "*" in named
+
+
+def _frame(service: Service, request: Request, region: Region | None) -> Frame:
+    regions = service.settings.regions
+    query = dict(request.query_params)
+    if region is None:
+        given = query.get("region") or regions[0].value
+        region = next((one for one in regions if one.value == given), None)
+        if region is None:
+            known = ", ".join(regions)
+            raise UsageError(f"region={given[:20]!r} is not one of {known}.")
+    root = request.scope.get("root_path", "")
+    path = request.scope["path"]
+    return Frame(
+        root=root,
+        path=path.removeprefix(root) if root and path.startswith(root) else path,
+        query=query,
+        region=region,
+        regions=regions,
+        now=service.now(),
+        has_pictures=assets.has_program(),
+    )
+
+
+def _written(template: str, frame: Frame, asking: Asking, content: Callable[[Frame, Asking], Content]) -> bytes:
+    shown = {"is_for_programs": True, "has_chart": False, "chart": None, **content(frame, asking)}
+    return written(template, frame, **shown).encode()
+
+
+def _picture(frame: Frame, rows: Sequence[Any], make: Callable[..., charts.Specification]) -> bytes:
+    if not rows:
+        raise NotThereError("There is nothing to draw.")
+    if len(rows) > _MOST_POINTS:
+        raise UsageError(f"{len(rows):,} points are more than a picture shows.")
+    return json.dumps(make(rows, title="", dark=frame.query.get("dark") == "1"), separators=(",", ":")).encode()
+
+
+def _static(request: Request) -> Response:
+    found = assets.found(request.path_params["name"])
+    wanted = best_encoding(request.headers.get("accept-encoding"), (Encoding.GZIP, Encoding.IDENTITY))
+    is_packed = wanted is Encoding.GZIP
+    etag = f'"{found.digest}{"-gzip" if is_packed else ""}"'
+    headers = {"cache-control": assets.FOREVER, "vary": "Accept-Encoding", "etag": etag}
+    if is_packed:
+        headers["content-encoding"] = Encoding.GZIP.value
+    if _has_it(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.gzipped if is_packed else found.body, headers=headers, media_type=found.media_type)

@@ -1,0 +1,218 @@
+"""Rows of an answer as a table of a page: each cell as people read it, with the value that it is sorted by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup, escape
+
+from ironforge_cli.web.pages import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ironforge_cli.web.pages.frame import Frame
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: the key of its values, what it is called, and what kind of value it holds."""
+
+    key: str
+    head: str
+    kind: str = "number"
+    is_minor: bool = False
+    """Whether it is left out where there is no room."""
+    title: str | None = None
+
+    @property
+    def sort(self) -> str:
+        """How it is sorted: as text, as numbers, or not at all."""
+        return {"item": "text", "text": "text", "craft": "text", "shape": ""}.get(self.kind, "number")
+
+    @property
+    def css(self) -> str:
+        """Its classes."""
+        kind = {"item": "", "craft": "", "text": "wide", "shape": "shape"}.get(self.kind, "figure")
+        return " ".join(part for part in (kind, "minor" if self.is_minor else "") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value as it is shown and sorted."""
+
+    html: Markup | str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, ready to be written."""
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    empty: str
+
+
+def table(
+    frame: Frame,
+    records: Sequence[Record],
+    columns: Sequence[Column],
+    *,
+    caption: str,
+    empty: str,
+    shapes: Mapping[int, Markup] | None = None,
+) -> Table:
+    """Records as a table; `shapes` are the curves of items, by number."""
+    rows = [[_cell(frame, column, record, shapes or {}) for column in columns] for record in records]
+    return Table(caption=caption, columns=columns, rows=rows, empty=empty)
+
+
+def item_link(frame: Frame, record: Record, name: str = "name") -> Markup:
+    """An item's name as a link to its page, with its rank."""
+    rank = record.get("rank")
+    said = record[name] if record[name] is not None else f"item {record['item_id']}"
+    mark = Markup(' <span class="rankmark">R{}</span>').format(rank) if rank is not None else Markup("")
+    return Markup('<a href="{}">{}</a>{}').format(frame.item(record["item_id"]), said, mark)
+
+
+def _cell(frame: Frame, column: Column, record: Record, shapes: Mapping[int, Markup]) -> Cell:
+    value = record.get(column.key)
+    match column.kind:
+        case "item":
+            return Cell(item_link(frame, record), str(record["name"] or ""))
+        case "craft":
+            query = {"batch": record["batch"] if record["batch"] != 1 else None}
+            where = frame.url(f"/{frame.region}/crafts/{record['recipe_id']}", **query)
+            link = Markup('<a href="{}">{}</a>').format(where, record["name"] or f"recipe {record['recipe_id']}")
+            rank = Markup(' <span class="rankmark">R{}</span>').format(record["rank"]) if record["rank"] else ""
+            side = "" if record["faction"] == "Neutral" else f" ({record['faction']})"
+            return Cell(Markup("{}{}{}").format(link, rank, side), str(record["name"] or ""))
+        case "shape":
+            return Cell(shapes.get(record["item_id"], Markup("")), "")
+        case "sold":
+            return Cell(words.band(record["sold_low"], record["sold"], record["sold_high"]), _plain(record["sold"]))
+        case "earned":
+            shown = words.money(value)
+            low, high = record["profit_per_day_low"], record["profit_per_day_high"]
+            if value is not None:
+                bounds = f"{words.plain_money(low)} to {words.plain_money(high)}"
+                shown = Markup('<span title="{}">{}</span>').format(bounds, shown)
+            return Cell(shown, _plain(value))
+        case _:
+            return Cell(_KINDS[column.kind](value), _plain(value))
+
+
+def _text(value: Any) -> Markup:
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(map(str, value))
+    return escape(value) if value not in (None, "") else words.number(None)
+
+
+def _ratio(value: float | None) -> Markup:
+    return words.number(None) if value is None else Markup(f"{value:,.2f}")
+
+
+def _tokens(value: float | None) -> Markup:
+    """A share of a token, with three digits that say something.
+
+    >>> print(_tokens(0.0000579123)); print(_tokens(1.5))
+    0.0000579
+    1.50
+    """
+    if value is None:
+        return words.number(None)
+    digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    return Markup(f"{value:,.{digits}f}")
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else ";".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+_KINDS: Final[dict[str, Callable[[Any], Markup]]] = {
+    "money": words.money,
+    "number": words.number,
+    "change": words.change,
+    "text": _text,
+    "ratio": _ratio,
+    "tokens": _tokens,
+    "at": words.at,
+}
+
+ITEM: Final = Column("name", "Item", "item")
+WEEK: Final = Column("item_id", "7 days", "shape")
+TOP: Final = (
+    ITEM,
+    WEEK,
+    Column("market_value", "Price", "money", title="market value in the newest snapshot"),
+    Column("total_quantity", "For sale", "number", is_minor=True),
+    Column("sold", "Sold", "sold", title="estimate, with its low and high bound"),
+    Column("turnover", "Turnover", "money", is_minor=True),
+)
+MOVERS: Final = (
+    ITEM,
+    WEEK,
+    Column("price_then", "Then", "money", is_minor=True),
+    Column("price_now", "Now", "money"),
+    Column("change", "Change", "change"),
+    Column("turnover_per_day", "Turnover a day", "money", is_minor=True),
+)
+DEALS: Final = (
+    ITEM,
+    Column("usual_price", "Usual price", "money", is_minor=True),
+    Column("min_price", "From", "money"),
+    Column("units", "Units", "number", is_minor=True),
+    Column("cost", "Cost", "money", is_minor=True),
+    Column("gain", "Gain", "money", title="0.95 of the usual price, less what the units cost"),
+    Column("sold_per_day", "Sold a day", "number", is_minor=True),
+)
+# Beside each other there is room for less.
+MOVERS_IN_SHORT: Final = tuple(one for one in MOVERS if one.key != "price_then")
+DEALS_IN_SHORT: Final = tuple(one for one in DEALS if one.key not in {"cost", "sold_per_day"})
+SPREAD: Final = (
+    ITEM,
+    Column("price_a", "", "money"),
+    Column("price_b", "", "money"),
+    Column("tokens_a", "", "tokens", is_minor=True),
+    Column("tokens_b", "", "tokens", is_minor=True),
+    Column("ratio", "Ratio", "ratio", title="tokens in the first region by tokens in the second"),
+)
+CRAFTS: Final = (
+    Column("name", "Craft", "craft"),
+    Column("profession", "Profession", "text", is_minor=True),
+    Column("cost", "Cost", "money", is_minor=True),
+    Column("revenue", "Revenue", "money", is_minor=True),
+    Column("profit", "Profit", "money"),
+    Column("profit_per_day", "Profit a day", "earned", title="bounded by what sells"),
+    Column("sold_per_day", "Sold a day", "number", is_minor=True),
+)
+CRAFTS_WITH_REASONS: Final = (*CRAFTS, Column("reasons", "Not known, or to be minded", "text", is_minor=True))
+FOUND: Final = (
+    ITEM,
+    Column("item_class", "Kind", "text", is_minor=True),
+    Column("quality", "Quality", "text", is_minor=True),
+    Column("item_level", "Item level", "number", is_minor=True),
+    Column("total_quantity", "For sale", "number"),
+)
+LEVELS: Final = (
+    Column("price", "Price", "money"),
+    Column("quantity", "Units", "number"),
+    Column("auctions", "Auctions", "number", is_minor=True),
+    Column("cumulative_quantity", "Units so far", "number"),
+    Column("cumulative_cost", "Cost so far", "money", is_minor=True),
+)
+PERIODS: Final = (
+    Column("bucket", "From", "at"),
+    Column("min_price", "Cheapest", "money", is_minor=True),
+    Column("market_value", "Market value", "money"),
+    Column("total_quantity", "For sale", "number", is_minor=True),
+    Column("sold", "Sold", "sold"),
+    Column("snapshots", "Snapshots", "number", is_minor=True),
+)
+TOKENS: Final = (Column("timestamp", "From", "at"), Column("price", "Price", "money"))
