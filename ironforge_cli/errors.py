@@ -57,6 +57,10 @@ class UsageError(IronforgeError):
     exit_status = ExitStatus.USAGE
 
 
+class NotThereError(UsageError):
+    """What was asked for, an item, a recipe or an hour, is not among what is stored."""
+
+
 class ConfigurationError(IronforgeError):
     """A setting, a folder or the database's schema has to be put right by a person."""
 

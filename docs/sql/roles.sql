@@ -34,7 +34,7 @@ SELECT format('ALTER TABLE %s OWNER TO ironforge', tables.oid::regclass)
 FROM pg_class AS tables
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'ironforge'::regrole
   AND to_regclass('public.alembic_version') IS NOT NULL
-  AND (relname IN ('alembic_version', 'benchmarks', 'imports', 'item_ranks', 'items', 'not_shown', 'reagents', 'recipe_outputs',
+  AND (relname IN ('alembic_version', 'benchmarks', 'generations', 'imports', 'item_ranks', 'items', 'not_shown', 'reagents', 'recipe_outputs',
                    'recipe_slots', 'recipes', 'scraper_logs', 'seeder_status', 'slot_categories', 'snapshots',
                    'statistics_months', 'thinning_checks', 'vendor_prices')
     OR relname ~ '^(auction_snapshots_[a-z]{2}|[a-z]{2}_commodity_price_(stats|days)|[a-z]{2}_token_price)$'

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.item_names import NamedItem
     from ironforge_cli.regions import Region
 
-_OFF_A_DAY: Final = timedelta(hours=3)
-_OFF_A_WEEK: Final = DAY
+OFF_A_DAY: Final = timedelta(hours=3)
+"""How far off a day ago a price may be that a change is told from."""
+OFF_A_WEEK: Final = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,8 @@ def _of_region(connection: Connection, basis: Basis, chosen: Sequence[NamedItem]
     }
     overall = worth_of(connection, region, at, numbers)
     sold = daily_sales(connection, region, at, numbers)
-    day_before = asking.nearest_values(connection, region, asked, at - DAY, _OFF_A_DAY)
-    week_before = asking.nearest_values(connection, region, asked, at - WEEK, _OFF_A_WEEK)
+    day_before = asking.nearest_values(connection, region, asked, at - DAY, OFF_A_DAY)
+    week_before = asking.nearest_values(connection, region, asked, at - WEEK, OFF_A_WEEK)
     held = quantity is not None and asking.is_raw_held(connection, region, at)
     levels = asking.levels(connection, region, at, asked) if held else None
     rows: list[Price] = []

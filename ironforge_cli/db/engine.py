@@ -13,6 +13,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
+from ironforge_cli.db import generations
 from ironforge_cli.db.addresses import conninfo, described
 from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, answers, ask
 from ironforge_cli.db.silence import Silence
@@ -130,6 +131,7 @@ def open_engine(url: str, *, silence: Silence | None = None) -> Engine:
         use_native_hstore=False,
     )
     event.listen(engine, "begin", _pin)
+    generations.listen(engine)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     return engine
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from ironforge_cli.db import crafting_tables
+from ironforge_cli.db.generations import generations_table
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
@@ -366,6 +367,7 @@ RECIPE_SLOTS = crafting_tables.recipe_slots(METADATA)
 SLOT_CATEGORIES = crafting_tables.slot_categories(METADATA)
 VENDOR_PRICES = crafting_tables.vendor_prices(METADATA)
 IMPORTS = crafting_tables.imports(METADATA)
+GENERATIONS = generations_table(METADATA)
 
 NOT_SHOWN = Table(
     "not_shown",

@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ironforge_cli.answers import chosen_crafts
 from ironforge_cli.answers import crafts as answers
-from ironforge_cli.answers.answer import Asking, MarketAnswer
+from ironforge_cli.answers.answer import Asking
 from ironforge_cli.cli.frame.asking import FoundAnswer, money, question
-from ironforge_cli.errors import UsageError
 from ironforge_cli.market.crafting import Crafter
-from ironforge_cli.market.naming import folded
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ironforge_cli.answers.recipes import Recipes
 
 _MOST_CRAFTS: Final = 1_000_000
 _HIGHEST_RATING: Final = 100_000
-_MOST_NAMED: Final = 8
 
 Batch = Annotated[
     int, typer.Option("--batch", metavar="N", min=1, max=_MOST_CRAFTS, help="So many crafts, all bought for at once.")
@@ -82,17 +79,22 @@ def crafts(
     Example: ironforge crafts --all --columns name,profit,reasons
     """
     crafter = Crafter(multicraft=multicraft, resourcefulness=resourcefulness, rank=rank, fills_optional=optional)
-    found = answers.crafts(asking, answers.Wanted(crafter=crafter, batch=batch))
-    chosen = _chosen(found.recipes, profession=profession, tier=tier)
-    figured = [one for one in found.figured if (one.row.recipe_id, one.row.faction) in chosen]
-    kept = answers.without(figured, min_profit=min_profit, min_sold=min_sold)
-    rows = tuple(one.row for one in kept if all_ or one.row.is_ranked)
+    found = chosen_crafts.listed(
+        asking,
+        crafter=crafter,
+        batch=batch,
+        profession=profession,
+        tier=tier,
+        min_profit=min_profit,
+        min_sold=min_sold,
+        is_all=all_,
+    )
     return FoundAnswer(
-        MarketAnswer(rows=rows, bases=found.bases),
+        found.answer,
         answers.Crafted,
         COLUMNS,
         empty="Nothing that is known whole earns that.",
-        below=(*found.notes, *(() if all_ else _left_out(figured))),
+        below=(*found.notes, *(() if all_ else _left_out(found.figured))),
     )
 
 
@@ -102,31 +104,3 @@ def _left_out(figured: Iterable[answers.Figured]) -> list[str]:
         return []
     why = ", ".join(f"{reason} {number:,}" for reason, number in answers.counted_reasons(rows).items())
     return [f"{counted(len(rows), 'row')} left out (--all shows them), by reason: {why}."]
-
-
-def _chosen(recipes: Recipes, *, profession: str | None, tier: str | None) -> set[tuple[int, str]]:
-    """The recipes of a profession and of tiers. Raises `UsageError` where there are none such."""
-    rows = recipes.rows
-    chosen = set(rows)
-    if profession is not None:
-        chosen = {key for key in chosen if folded(rows[key].profession or "") == folded(profession)}
-        _require(chosen, "--profession", profession, {row.profession for row in rows.values()})
-    if tier is not None:
-        of_tier = {
-            key
-            for key in chosen
-            if str(rows[key].skill_tier_id) == tier.strip() or folded(tier) in folded(rows[key].skill_tier or "")
-        }
-        _require(of_tier, "--tier", tier, {rows[key].skill_tier for key in chosen})
-        chosen = of_tier
-    return chosen
-
-
-def _require(found: set[tuple[int, str]], option: str, given: str, known: set[str | None]) -> None:
-    if found:
-        return
-    names = sorted(name for name in known if name)
-    if not names:
-        raise UsageError(f"{option}: no recipe is stored yet; `ironforge seed all` fetches them.")
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    raise UsageError(f"{option} {given!r} has no recipe: there are {', '.join(names[:_MOST_NAMED])}{more}.")

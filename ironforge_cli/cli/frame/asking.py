@@ -19,6 +19,7 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.asked import SNAPSHOT, ShownAnswer, show_answer
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.quantities import copper_of, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,11 +30,6 @@ IN_TABLES: Final = 20
 """Rows of a table where nobody says how many."""
 _LARGEST_LIMIT: Final = 100_000_000
 _MOST_NAMES: Final = 100_000
-_COINS: Final = {"g": 10_000, "s": 100, "c": 1}
-_COIN: Final = re.compile(r"(\d+(?:\.\d+)?)([gsc])", re.ASCII)
-_MONEY: Final = re.compile(r"(?:\d+(?:\.\d+)?[gsc])+", re.ASCII)
-_PLAIN_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_MOST_COPPER: Final = 10**18
 
 Limit = Annotated[
     int | None,
@@ -211,16 +207,10 @@ def money(text: str) -> float:
     >>> money("12g 50s"), money("1,000"), money("75c")
     (125000.0, 10000000.0, 75.0)
     """
-    given = re.sub(r"[\s,_]", "", text).lower()
-    if _PLAIN_NUMBER.fullmatch(given):
-        copper = float(given) * _COINS["g"]
-    elif _MONEY.fullmatch(given):
-        copper = sum(float(much) * _COINS[coin] for much, coin in _COIN.findall(given))
-    else:
-        raise typer.BadParameter(f"{text!r} is no money such as 12g 50s, or 1000 for a thousand gold")
-    if copper > _MOST_COPPER:
-        raise typer.BadParameter(f"{text!r} is more gold than there is")
-    return copper
+    try:
+        return copper_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def fraction(text: str) -> float:
@@ -229,14 +219,10 @@ def fraction(text: str) -> float:
     >>> fraction("20%"), fraction("0.2")
     (0.2, 0.2)
     """
-    given = text.strip()
-    number = given.removesuffix("%").strip()
-    if not _PLAIN_NUMBER.fullmatch(number):
-        raise typer.BadParameter(f"{text!r} is no share such as 20% or 0.2")
-    share = float(number) / 100 if given.endswith("%") else float(number)
-    if share >= 1:
-        raise typer.BadParameter(f"{text!r} is not below the whole: write 20% or 0.2")
-    return share
+    try:
+        return share_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def beginning(text: str) -> Beginning:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -10,8 +9,8 @@ from typing import Annotated, Any, Self
 
 import typer
 
+from ironforge_cli.quantities import SPAN, span_of_time
 from ironforge_cli.regions import Region
-from ironforge_cli.wording import counted
 
 
 class Format(StrEnum):
@@ -119,7 +118,6 @@ _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 MOST_SEEDS = 2**63 - 1
 """The largest number that a market is made from."""
-LONGEST_SPAN = timedelta(days=36_500)
 _YEARS = range(1970, 9_000)
 """Of what lies beyond, no day before or after could be told."""
 
@@ -148,7 +146,7 @@ def _moment(text: str) -> datetime:
         if given.lower() in _DAYS_AGO:
             today = now.replace(hour=0, minute=0, second=0, microsecond=0)
             return today - timedelta(days=_DAYS_AGO[given.lower()])
-        if _SPAN.fullmatch(given):
+        if SPAN.fullmatch(given):
             return now - duration(given)
         if "," in given:
             from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a Last-Modified is rarely given by hand
@@ -165,7 +163,7 @@ def _moment(text: str) -> datetime:
 
 def exact_time(text: str) -> datetime:
     """The time of a snapshot, which is never told from now."""
-    if text.strip().lower() in _DAYS_AGO or _SPAN.fullmatch(text.strip()):
+    if text.strip().lower() in _DAYS_AGO or SPAN.fullmatch(text.strip()):
         raise typer.BadParameter(f"{text!r} is no exact time such as 2024-01-15T03:48:02Z")
     return utc_time(text)
 
@@ -180,10 +178,6 @@ SnapshotTime = Annotated[
     ),
 ]
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
-_SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+", re.ASCII)
-
 
 def duration(text: str) -> timedelta:
     """A span of time of an option.
@@ -191,13 +185,7 @@ def duration(text: str) -> timedelta:
     >>> duration("90m") == duration("1h30m"), duration("2d").days
     (True, 2)
     """
-    given = text.strip()
-    if not _SPAN.fullmatch(given):
-        raise typer.BadParameter(f"{text!r} is no span of time such as 90m, 1h30m or 2d")
     try:
-        span = sum((timedelta(**{_UNITS[unit]: float(much)}) for much, unit in _PART.findall(given)), timedelta())
-    except OverflowError:
-        span = timedelta.max
-    if span > LONGEST_SPAN:
-        raise typer.BadParameter(f"{text!r} is longer than {counted(LONGEST_SPAN.days, 'day')}")
-    return span
+        return span_of_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -151,15 +151,25 @@ class Levels:
     auctions: Int64
 
 
+@dataclass(frozen=True, slots=True)
+class OneLook:
+    """A look at the database that has begun: several questions asked of it are answered of the same moment."""
+
+    connection: Connection
+
+
 @contextmanager
-def reading(database: Database) -> Generator[Connection]:
+def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_SECONDS) -> Generator[Connection]:
     """One look at the database: all of an answer is of the same moment, nothing is written, and it ends in time.
 
-    Raises as `Database.connect`.
+    `seconds` is how long a statement may take. Raises as `Database.connect`.
     """
+    if isinstance(database, OneLook):
+        yield database.connection
+        return
     with database.transaction() as connection:
         _execute(connection, text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        _execute(connection, text(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT_SECONDS}s'"))
+        _execute(connection, text(f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"))
         yield connection
 
 

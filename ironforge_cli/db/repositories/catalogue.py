@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import CATALOGUE, changed
 from ironforge_cli.db.models import ITEMS, NOT_SHOWN, PRICE_DAYS, PRICE_STATS, REAGENTS, RECIPES
 from ironforge_cli.market.catalogue import Faction
 from ironforge_cli.regions import Region
@@ -95,6 +96,7 @@ def store_items(
     """
     if not items:
         return
+    changed(connection, CATALOGUE)
     statement = insert(ITEMS)
     changes: dict[str, Any] = {name: statement.excluded[name] for name in _DESCRIPTION}
     _execute(
@@ -261,7 +263,7 @@ def store_recipes(connection: Connection, recipes: Sequence[PlacedRecipe]) -> Ch
             },
         ).scalars()
     )
-    return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted)
+    return _noted(connection, Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted))
 
 
 def count_recipes(connection: Connection) -> int:
@@ -311,7 +313,7 @@ def count_reagents(connection: Connection) -> int:
 def delete_recipes(connection: Connection, gone: Collection[int]) -> Changes:
     """Delete recipes by their ids, with their reagents."""
     statement = text("DELETE FROM recipes WHERE id = ANY(CAST(:gone AS int[]))")
-    return Changes(deleted=_execute(connection, statement, {"gone": sorted(gone)}).rowcount)
+    return _noted(connection, Changes(deleted=_execute(connection, statement, {"gone": sorted(gone)}).rowcount))
 
 
 def recipe_professions(connection: Connection) -> list[str | None]:
@@ -383,4 +385,14 @@ def store_reagents(
     deleted = _execute(connection, _DELETE_OTHER_REAGENTS, parameters).rowcount
     is_new = list(_execute(connection, _STORE_REAGENTS, parameters).scalars())
     there = int(_execute(connection, _COUNT_RECIPES_THERE, parameters).scalar_one())
-    return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted, filtered=len(rows) - there)
+    updated = len(is_new) - sum(is_new)
+    return _noted(
+        connection, Changes(inserted=sum(is_new), updated=updated, deleted=deleted, filtered=len(rows) - there)
+    )
+
+
+def _noted(connection: Connection, changes: Changes) -> Changes:
+    """The same, and answers are told where any row is another."""
+    if changes.any:
+        changed(connection, CATALOGUE)
+    return changes

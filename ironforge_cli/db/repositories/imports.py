@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import CATALOGUE, changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ def sources(connection: Connection) -> list[str]:
 
 def replace_ranks(connection: Connection, ranks: Mapping[int, int], *, source: str) -> None:
     """Write ranks of items in place of what a source said of them."""
+    changed(connection, CATALOGUE)
     _execute(connection, text("DELETE FROM item_ranks WHERE source = :source"), {"source": source})
     _execute(
         connection,
@@ -78,6 +80,7 @@ def replace_ranks(connection: Connection, ranks: Mapping[int, int], *, source: s
 
 def replace_prices(connection: Connection, prices: Mapping[int, int], *, source: str) -> None:
     """Write what vendors ask in place of what a source said of it; copper."""
+    changed(connection, CATALOGUE)
     _execute(connection, text("DELETE FROM vendor_prices WHERE source = :source"), {"source": source})
     _execute(
         connection,
@@ -103,6 +106,7 @@ def note(connection: Connection, row: ImportRow) -> None:
 
 def forget(connection: Connection, source: str) -> None:
     """Take out all that an import said."""
+    changed(connection, CATALOGUE)
     for statement in (
         "DELETE FROM recipe_outputs WHERE source = 'file' AND detail = :source",
         "DELETE FROM recipe_slots WHERE source = 'file' AND detail = :source",

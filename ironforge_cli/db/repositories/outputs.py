@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import CATALOGUE, changed
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.regions import Region
@@ -125,7 +126,10 @@ def replace_outputs(
     }
     deleted = _execute(connection, _DELETE, {**given, "of": list(of), "detail": detail}).rowcount
     is_new = list(_execute(connection, _STORE, given).scalars())
-    return Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted)
+    changes = Changes(inserted=sum(is_new), updated=len(is_new) - sum(is_new), deleted=deleted)
+    if changes.any:
+        changed(connection, CATALOGUE)
+    return changes
 
 
 def count_outputs(connection: Connection) -> int:
@@ -161,6 +165,7 @@ _STORE_SLOTS: Final = text(
 
 def replace_slots(connection: Connection, options: Sequence[SlotOption], *, source: str, detail: str) -> None:
     """Write what somebody says that recipes take in place of what they said, in the caller's transaction."""
+    changed(connection, CATALOGUE)
     statement = text("DELETE FROM recipe_slots WHERE source = :source AND detail = :detail")
     _execute(connection, statement, {"source": source, "detail": detail})
     _execute(

@@ -12,6 +12,7 @@ from psycopg import sql
 from sqlalchemy import exists, func, literal_column, select, text
 
 from ironforge_cli.db.engine import driver, executor, session_of
+from ironforge_cli.db.generations import changed
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.errors import BusyError, DatabaseError
@@ -220,6 +221,8 @@ def create(
     with driver(connection) as speaking:
         for statement in (*statements, _marking(partition, made), attaching):
             speaking.execute(statement)
+    if left_over:
+        changed(connection, partition.region)
 
 
 def make_detached(connection: Connection, partition: DailyPartition) -> None:
@@ -266,6 +269,7 @@ def _detach(connection: Connection, partition: DailyPartition, how: sql.SQL) -> 
             f"{partition.name} could not be detached: others have read the table for longer than "
             f"{DETACH_PATIENCE.seconds} s; see pg_stat_activity."
         ) from error
+    changed(connection, partition.region)
 
 
 def lock(connection: Connection, partition: DailyPartition) -> None:
@@ -282,6 +286,7 @@ def drop(connection: Connection, partition: DailyPartition) -> None:
     """Drop a day's table, in the caller's transaction, if it is detached and bears the mark; else `DatabaseError`."""
     lock(connection, partition)
     _is_left_over(connection, partition)
+    changed(connection, partition.region)
     with driver(connection) as speaking:
         speaking.execute(sql.SQL("/* ironforge partitions */ DROP TABLE {}").format(sql.Identifier(partition.name)))
 

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import driver
+from ironforge_cli.db.generations import changed
 from ironforge_cli.db.repositories.snapshots import LABELS, PACKED
 from ironforge_cli.market.rows import RawRows, RowTally, moment_of
 
@@ -68,6 +69,7 @@ def pieces_by_auction(connection: Connection, partition: DailyPartition) -> Iter
 
 def append(connection: Connection, partition: DailyPartition, rows: RawRows) -> None:
     """Put rows into a day's table, whether it is attached or not, in the caller's transaction."""
+    changed(connection, partition.region)
     copy_in(
         connection,
         partition.name,

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import changed
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
 from ironforge_cli.market.auctions import Auctions, Book, LeftOut, Windows
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
@@ -259,6 +260,7 @@ def with_left_out(connection: Connection, region: Region, book: Book) -> Book:
 
 def store(connection: Connection, region: Region, book: Book) -> None:
     """Append a snapshot's rows, in the caller's transaction; the partition of its day has to be there."""
+    changed(connection, region)
     auctions, windows = book.auctions, book.windows
     copy_in(
         connection,
@@ -281,6 +283,7 @@ def store(connection: Connection, region: Region, book: Book) -> None:
 def remove(connection: Connection, region: Region, moment: datetime) -> None:
     """Take a snapshot's rows out, to store them again with other windows in the same transaction."""
     table = SNAPSHOTS[region]
+    changed(connection, region)
     _execute(connection, delete(table).where(table.c.snapshot_time == moment))
 
 
@@ -299,16 +302,19 @@ def register(connection: Connection, region: Region, summary: Summary, body: Bod
         "digest": body.digest,
         "source": body.source,
     }
+    changed(connection, region)
     _execute(connection, insert(REGISTRY).values(**values, **_compared(summary)))
 
 
 def unregister(connection: Connection, region: Region, moment: datetime) -> None:
     """Take a snapshot's row out of the registry, in the caller's transaction."""
+    changed(connection, region)
     _execute(connection, delete(REGISTRY).where(REGISTRY.c.region == region, REGISTRY.c.snapshot_time == moment))
 
 
 def reregister(connection: Connection, region: Region, summary: Summary) -> None:
     """Correct what the registry says of a snapshot's comparison after it was computed again."""
+    changed(connection, region)
     _execute(
         connection,
         update(REGISTRY)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.bulk import driver
 from ironforge_cli.db.engine import executor, one_state
+from ironforge_cli.db.generations import changed as answers_changed
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import PRICE_STATS, STATISTICS_MONTHS
 from ironforge_cli.db.repositories import partitions
@@ -266,6 +267,7 @@ def drop(connection: Connection, month: StatisticsMonth, *, at_change: int) -> N
     _run(connection, sql.SQL("ALTER TABLE {parent} DETACH PARTITION {table}").format(**parts))
     _run(connection, sql.SQL("DROP TABLE {table}").format(**parts))
     forget_copies(connection, [month])
+    answers_changed(connection, month.region)
     _execute(connection, STATISTICS_MONTHS.delete().where(*mine))
 
 

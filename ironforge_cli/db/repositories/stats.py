@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, tuple_
 
 from ironforge_cli.db.bulk import CopyColumn, Kind, copy_in, fetch_columns
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import changed
 from ironforge_cli.db.models import ITEMS, PRICE_STATS, REGISTRY
 from ironforge_cli.db.repositories import statistics_months
 from ironforge_cli.market.changes import (
@@ -62,6 +63,7 @@ class ItemSales:
 def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
     """Append a snapshot's statistics, in the caller's transaction; its month is made where it is not there."""
     statistics_months.make_room(connection, region, at)
+    changed(connection, region)
     rows = len(statistics)
     sold_out = ~statistics.priced
     sales = statistics.sales
@@ -128,6 +130,7 @@ def remove(connection: Connection, region: Region, at: datetime) -> None:
     """Take a snapshot's statistics out, to store them anew in the same transaction."""
     table = PRICE_STATS[region]
     statistics_months.make_room(connection, region, at)
+    changed(connection, region)
     _execute(connection, delete(table).where(table.c.timestamp == at))
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
+from ironforge_cli.db.generations import changed
 from ironforge_cli.db.models import TOKEN_PRICES
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def store(connection: Connection, region: Region, *, at: datetime, price: int) -
     """Keep a token price, in the caller's transaction; False where that time is there already."""
     table = TOKEN_PRICES[region]
     statement = insert(table).values(timestamp=at, price=price).on_conflict_do_nothing().returning(table.c.price)
-    return _execute(connection, statement).scalar_one_or_none() is not None
+    is_new = _execute(connection, statement).scalar_one_or_none() is not None
+    if is_new:
+        changed(connection, region)
+    return is_new
 
 
 def newest(connection: Connection, region: Region) -> tuple[datetime, int] | None:

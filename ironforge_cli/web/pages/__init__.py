@@ -1,1 +1,1 @@
-"""The page: the same answers as the service's, rendered here, to be looked at without JavaScript."""
+"""Pages for people who would rather look than type: the same answers, written here, useful without JavaScript."""

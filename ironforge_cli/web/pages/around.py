@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from ironforge_cli.web.service import Service
 
-BESIDE_A_PAGE: Final = "ironforge.beside_a_page"
-"""In a request's scope: that a page's browser asks, which sends a key as a password."""
 _TITLES: Final = {
     400: "That can't be shown",
     401: "A key is needed",
@@ -48,7 +46,7 @@ class AroundPages:
         if found is not None:
             root = scope.get("root_path", "")
             there = f"{root}{found[0]}" if scope["path"] != path else found[0]
-            led = {"path": there, "raw_path": there.encode(), "query_string": found[1].encode(), BESIDE_A_PAGE: True}
+            led = {"path": there, "raw_path": there.encode(), "query_string": found[1].encode(), scopes.BESIDE_A_PAGE: True}
             await self.app({**scope, **led}, receive, send)
         elif scopes.is_api(path) or not _wants_html(scope):
             await self.app(scope, receive, send)

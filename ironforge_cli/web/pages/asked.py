@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from ironforge_cli.errors import UsageError
@@ -11,7 +11,9 @@ from ironforge_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_MOST_DIGITS = 9
+_MOST_DIGITS: Final = 9
+SPREAD_TURNOVER: Final = "1000"
+"""Gold a day that an item turns over at least in both regions, where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

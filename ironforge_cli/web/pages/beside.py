@@ -6,21 +6,31 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
+from ironforge_cli.web.pages.asked import SPREAD_TURNOVER
+
 _ENDING: Final = re.compile(r"(?P<path>/.*)\.(?P<format>json|csv)")
-_AS_IT_IS: Final = None
+_ALL: Final = "all"
+_LIST: Final = {"limit": "1000"}
+_SPAN: Final = {"limit": "10000"}
 _PATHS: Final = (
-    (r"/(?P<r>[a-z]{2})", "/v1/regions", {}),
-    (r"/status", "/v1/regions", {}),
-    (r"/(?P<r>[a-z]{2})/(?P<n>top|movers|deals|token|crafts)", "/v1/{r}/{n}", _AS_IT_IS),
-    (r"/(?P<r>[a-z]{2})/crafts/(?P<i>\d+)", "/v1/{r}/crafts/{i}", _AS_IT_IS),
-    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)", "/v1/{r}/items/{i}/price", {"quantity": "quantity"}),
-    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/(?P<n>history|book|explain)", "/v1/{r}/items/{i}/{n}", _AS_IT_IS),
-    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/week", "/v1/{r}/items/{i}/history", {"tz": "tz"}),
-    (r"/spread", "/v1/spread", {"min_turnover": "min_turnover"}),
-    (r"/search", "/v1/items", {"q": "search", "limit": "limit"}),
+    (r"/(?P<r>[a-z]{2})", "/v1/regions", {}, {}),
+    (r"/status", "/v1/regions", {}, {}),
+    (r"/(?P<r>[a-z]{2})/(?P<n>top|movers|deals|crafts)", "/v1/{r}/{n}", _ALL, _LIST),
+    (r"/(?P<r>[a-z]{2})/(?P<n>token)", "/v1/{r}/{n}", _ALL, _SPAN),
+    (r"/(?P<r>[a-z]{2})/crafts/(?P<i>\d+)", "/v1/{r}/crafts/{i}", _ALL, {}),
+    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)", "/v1/{r}/items/{i}/price", {"quantity": "quantity"}, {}),
+    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/(?P<n>history|book)", "/v1/{r}/items/{i}/{n}", _ALL, _SPAN),
+    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/explain", "/v1/{r}/items/{i}/explain", _ALL, {}),
+    (
+        r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/week",
+        "/v1/{r}/items/{i}/history",
+        {"tz": "tz"},
+        {"by": "hour-of-week", "since": "28d"},
+    ),
+    (r"/spread", "/v1/spread", _ALL, {"min_turnover": SPREAD_TURNOVER, **_LIST}),
+    (r"/search", "/v1/items", {"q": "search", "limit": "limit"}, {}),
 )
-"""Pages, the answer of the API beside each, and what of the query goes to it, by which names."""
-_WEEK: Final = {"by": "hour-of-week", "since": "28d"}
+"""Pages, the answer of the API beside each, by which names its query goes there, and what is said where it doesn't."""
 
 
 def beside(path: str, query: str) -> tuple[str, str] | None:
@@ -36,11 +46,10 @@ def beside(path: str, query: str) -> tuple[str, str] | None:
     ending = _ENDING.fullmatch(path)
     if ending is None:
         return None
-    for pattern, target, names in _PATHS:
+    for pattern, target, names, usual in _PATHS:
         if match := re.fullmatch(pattern, ending["path"]):
-            given = [pair for pair in parse_qsl(query) if pair[0] not in {"format", "region"}]
-            kept = given if names is None else [(names[name], value) for name, value in given if name in names]
-            if ending["path"].endswith("/week"):
-                kept += _WEEK.items()
-            return target.format(**match.groupdict()), urlencode([*kept, ("format", ending["format"])])
+            # An empty field of a form says nothing; of which region a page is, its path says.
+            given = {name: value for name, value in parse_qsl(query) if name not in {"format", "region"}}
+            kept = given if isinstance(names, str) else {names[name]: given[name] for name in names if name in given}
+            return target.format(**match.groupdict()), urlencode({**usual, **kept, "format": ending["format"]})
     return None

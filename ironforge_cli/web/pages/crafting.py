@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers import crafts as answers
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import NotThereError, UsageError
 from ironforge_cli.market.crafting import AFTER_THE_CUT, Crafter
 from ironforge_cli.web.pages import tables
 from ironforge_cli.web.pages.asked import Choice, chosen, whole
-from ironforge_cli.web.pages.meanings import reason
+from ironforge_cli.web.pages.meanings import reason, reasons
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -56,19 +56,19 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
             caption="What is worth crafting",
             empty="Nothing that is known whole.",
         ),
-        "below": (f"The first {counted(_MOST, 'row')} alone: .csv has all.",) if len(kept) > _MOST else (),
+        "below": (f"The first {counted(_MOST, 'row')} alone: .json and .csv have more.",) if len(kept) > _MOST else (),
     }
 
 
 def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
-    """One recipe in full. Raises `UsageError` where there is none of that number."""
+    """One recipe in full. Raises `NotThereError` where there is none of that number."""
     batch = whole(frame.query, "batch", least=1, most=_MOST_BATCH) or 1
     of_region = replace(asking_for, regions=(frame.region,))
     wanted = answers.Wanted(crafter=Crafter(), batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(of_region, wanted)
     known = [row for row in found.recipes.rows.values() if row.id == recipe_id]
     if not known:
-        raise UsageError(f"There is no recipe {recipe_id} among what is stored.")
+        raise NotThereError(f"There is no recipe {recipe_id} among what is stored.")
     return {
         "recipe_id": recipe_id,
         "name": known[0].name or f"recipe {recipe_id}",
@@ -84,7 +84,7 @@ def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
 def record(row: answers.Crafted) -> dict[str, Any]:
     """A row by its keys; the reasons in words."""
     found = {name: getattr(row, name) for name in answers.Crafted.__slots__}
-    return {**found, "reasons": [reason(one) for one in row.reasons]}
+    return {**found, "reasons": reasons(row.reasons)}
 
 
 def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:
             }
             for bought in one.plan.purchases
         ],
-        "reasons": [reason(name) for name in one.row.reasons],
+        "reasons": reasons(one.row.reasons),
     }
 
 

@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from ironforge_cli.answers import book, crafts, explain, history, price
+from ironforge_cli.answers import book, crafts, explain, history, items, price
 
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.crafting import Crafter
-from ironforge_cli.market.naming import folded
 from ironforge_cli.web.pages import marks, tables
 from ironforge_cli.web.pages.asked import chosen, whole, zone
 from ironforge_cli.web.pages.crafting import record
@@ -68,7 +67,7 @@ def item(frame: Frame, asking_for: Asking, item_id: int) -> dict[str, Any]:
         ),
         "chart": frame.url(f"/{frame.region}/items/{item_id}/picture.json", since=since.chosen) if periods.rows else None,
         "has_chart": bool(periods.rows),
-        **_ranks(frame, of_region, name),
+        **_ranks(frame, of_region, item_id),
         **_book(of_region, item_id),
         **week(frame, of_region, item_id),
         **_crafts(frame, of_region, item_id),
@@ -85,13 +84,12 @@ def _now(frame: Frame, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     return sorted(rows, key=lambda one: one["region"] != frame.region)
 
 
-def _ranks(frame: Frame, of_region: Asking, name: str | None) -> dict[str, Any]:
+def _ranks(frame: Frame, of_region: Asking, item_id: int) -> dict[str, Any]:
     """The items of the same name, which crafting ranks are."""
-    if name is None:
+    same_name = items.with_its_ranks(of_region, item_id).rows
+    if len(same_name) < 2:  # noqa: PLR2004 - the item itself is one of them
         return {"ranks": None}
-    same = [one for one in price.price(of_region, [name]).records() if folded(one["name"] or "") == folded(name)]
-    if len(same) < 2:  # noqa: PLR2004 - the item itself is one of them
-        return {"ranks": None}
+    same = price.price(of_region, [str(one.item_id) for one in same_name]).records()
     columns = (
         tables.ITEM,
         tables.Column("market_value", "Market value", "money"),
@@ -181,7 +179,7 @@ def whole_book(frame: Frame, asking_for: Asking, item_id: int) -> dict[str, Any]
     named = price.price(of_region, [str(item_id)])
     found = book.book(of_region, str(item_id))
     name = (named.rows[0].name if named.rows else None) or f"item {item_id}"
-    below = (f"The cheapest {_MOST_LEVELS} of {len(found.rows):,} levels: .csv has all.",)
+    below = (f"The cheapest {_MOST_LEVELS} of {len(found.rows):,} levels: .json and .csv have more.",)
     return {
         "title": f"The book of {name} in {frame.region.label}",
         "lead": "What is for sale in the newest snapshot, cheapest first.",

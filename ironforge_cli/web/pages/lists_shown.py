@@ -10,7 +10,7 @@ from ironforge_cli.answers import items, lists, token
 from ironforge_cli.answers import spread as spreads
 from ironforge_cli.answers.answer import DAY, WEEK
 from ironforge_cli.web.pages import curves, tables
-from ironforge_cli.web.pages.asked import chosen
+from ironforge_cli.web.pages.asked import SPREAD_TURNOVER, chosen
 from ironforge_cli.web.pages.overview import DAYS, LEAST_TURNOVER
 from ironforge_cli.wording import counted
 
@@ -123,7 +123,7 @@ def token_rows(frame: Frame, asking_for: Asking) -> tuple[token.TokenPriceAt, ..
 
 def spread(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     """The same item in two regions."""
-    values = (("1000", "1,000 gold"), ("10000", "10,000 gold"), ("100000", "100,000 gold"), ("0", "anything"))
+    values = ((SPREAD_TURNOVER, "1,000 gold"), ("10000", "10,000 gold"), ("100000", "100,000 gold"), ("0", "anything"))
     least = chosen(frame.query, "min_turnover", "Turnover a day of at least", values)
     found = spreads.spread(asking_for, min_turnover=float(least.chosen) * 10_000, limit=_MOST)
     first, second = (*(region.label for region in asking_for.regions), "", "")[:2]
@@ -175,4 +175,4 @@ def _listed(
 
 def _first_alone(shown: int) -> tuple[str, ...]:
     """What is said below a list that has more."""
-    return (f"The first {counted(shown, 'row')} alone: .csv has all.",) if shown >= _MOST else ()
+    return (f"The first {counted(shown, 'row')} alone: .json and .csv have more.",) if shown >= _MOST else ()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PRICES: Final = (
     (
@@ -67,15 +70,29 @@ REASONS: Final = {
 """Why a craft is not ranked, or what has to be minded."""
 
 
-def reason(name: str) -> str:
-    """A reason in words, with the item that it is about.
+def reason(kind: str) -> str:
+    """A kind of reason in words.
 
-    >>> reason("short_book:12"), reason("other")
-    ('fewer of a reagent are for sale than it takes (item 12)', 'other')
+    >>> reason("stale"), reason("other")
+    ('the newest snapshot is old', 'other')
     """
-    kind, _, item = name.partition(":")
-    words = REASONS.get(kind, kind)
-    return f"{words} (item {item})" if item else words
+    return REASONS.get(kind, kind)
+
+
+def reasons(names: Iterable[str]) -> list[str]:
+    """Reasons in words, each kind once, with the items that it is about.
+
+    >>> reasons(["short_book:12", "stale", "short_book:7"])
+    ['fewer of a reagent are for sale than it takes (items 12, 7)', 'the newest snapshot is old']
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, item = name.partition(":")
+        found.setdefault(kind, []).extend([item] if item else [])
+    return [
+        f"{reason(kind)} (item{'s' if len(items) > 1 else ''} {', '.join(items)})" if items else reason(kind)
+        for kind, items in found.items()
+    ]
 
 
 def figure_name(key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from markupsafe import Markup, escape
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ironforge_cli.web.pages.frame import Frame
 
-Record = dict[str, Any]
+Record: TypeAlias = dict[str, Any]
+_FEW_COLUMNS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Column:
     @property
     def css(self) -> str:
         """Its classes."""
-        kind = {"item": "", "craft": "", "text": "wide", "shape": "shape"}.get(self.kind, "figure")
+        kind = {"item": "", "craft": "", "at": "", "text": "wide", "shape": "shape"}.get(self.kind, "figure")
         return " ".join(part for part in (kind, "minor" if self.is_minor else "") if part)
 
 
@@ -57,6 +58,11 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     empty: str
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it has so few columns that across a wide page they would stand far from each other."""
+        return len(self.columns) <= _FEW_COLUMNS
 
 
 def table(

@@ -1,0 +1,69 @@
+"""The service over a market of ten days, in this process."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ironforge_cli.db.engine import Database
+from ironforge_cli.regions import DEFAULT_REGIONS
+from ironforge_cli.web.app import create_app
+from ironforge_cli.web.service import Service, ServiceSettings
+from tests.answers import chain
+from tests.web.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.servers import TestServer
+
+
+class Clock:
+    """A clock that stands, and goes on only where a test says so."""
+
+    def __init__(self) -> None:
+        self.moment = chain.NEWEST + timedelta(minutes=30)
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+def settings(**more: Any) -> ServiceSettings:
+    usual: dict[str, Any] = {"regions": DEFAULT_REGIONS, "max_age": timedelta(hours=2), "version": "0.1.0"}
+    return ServiceSettings(**{**usual, **more})
+
+
+@pytest.fixture(scope="session")
+def market_url(server: TestServer) -> Generator[str]:
+    """The URL of a database that holds the market; nothing that asks writes."""
+    with server.prepared_database("asked", chain.install) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def service(market_url: str, clock: Clock) -> Generator[Service]:
+    database = Database(market_url)
+    yield Service(lambda: database, settings(), now=clock.now, monotonic=clock.monotonic)
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Generator[Client]:
+    """Asks the service, one for a module."""
+    with Client(create_app(service)) as asking:
+        yield asking
