@@ -46,7 +46,12 @@ class AroundPages:
         if found is not None:
             root = scope.get("root_path", "")
             there = f"{root}{found[0]}" if scope["path"] != path else found[0]
-            led = {"path": there, "raw_path": there.encode(), "query_string": found[1].encode(), scopes.BESIDE_A_PAGE: True}
+            led = {
+                "path": there,
+                "raw_path": there.encode(),
+                "query_string": found[1].encode(),
+                scopes.BESIDE_A_PAGE: True,
+            }
             await self.app({**scope, **led}, receive, send)
         elif scopes.is_api(path) or not _wants_html(scope):
             await self.app(scope, receive, send)
@@ -84,7 +89,13 @@ class AroundPages:
         status = held[0]["status"]
         title = _TITLES.get(status, problem["title"])
         page = written(
-            "error.html", frame, status=status, title=title, detail=problem["detail"], is_for_programs=False, has_chart=False
+            "error.html",
+            frame,
+            status=status,
+            title=title,
+            detail=problem["detail"],
+            is_for_programs=False,
+            has_chart=False,
         )
         return page.encode()
 

@@ -12,15 +12,16 @@ _ENDING: Final = re.compile(r"(?P<path>/.*)\.(?P<format>json|csv)")
 _ALL: Final = "all"
 _LIST: Final = {"limit": "1000"}
 _SPAN: Final = {"limit": "10000"}
-_PATHS: Final = (
-    (r"/(?P<r>[a-z]{2})", "/v1/regions", {}, {}),
-    (r"/status", "/v1/regions", {}, {}),
+_NOTHING: Final[dict[str, str]] = {}
+_PATHS: Final[tuple[tuple[str, str, dict[str, str] | str, dict[str, str]], ...]] = (
+    (r"/(?P<r>[a-z]{2})", "/v1/regions", _NOTHING, _NOTHING),
+    (r"/status", "/v1/regions", _NOTHING, _NOTHING),
     (r"/(?P<r>[a-z]{2})/(?P<n>top|movers|deals|crafts)", "/v1/{r}/{n}", _ALL, _LIST),
     (r"/(?P<r>[a-z]{2})/(?P<n>token)", "/v1/{r}/{n}", _ALL, _SPAN),
-    (r"/(?P<r>[a-z]{2})/crafts/(?P<i>\d+)", "/v1/{r}/crafts/{i}", _ALL, {}),
-    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)", "/v1/{r}/items/{i}/price", {"quantity": "quantity"}, {}),
+    (r"/(?P<r>[a-z]{2})/crafts/(?P<i>\d+)", "/v1/{r}/crafts/{i}", _ALL, _NOTHING),
+    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)", "/v1/{r}/items/{i}/price", {"quantity": "quantity"}, _NOTHING),
     (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/(?P<n>history|book)", "/v1/{r}/items/{i}/{n}", _ALL, _SPAN),
-    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/explain", "/v1/{r}/items/{i}/explain", _ALL, {}),
+    (r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/explain", "/v1/{r}/items/{i}/explain", _ALL, _NOTHING),
     (
         r"/(?P<r>[a-z]{2})/items/(?P<i>\d+)/week",
         "/v1/{r}/items/{i}/history",
@@ -28,7 +29,7 @@ _PATHS: Final = (
         {"by": "hour-of-week", "since": "28d"},
     ),
     (r"/spread", "/v1/spread", _ALL, {"min_turnover": SPREAD_TURNOVER, **_LIST}),
-    (r"/search", "/v1/items", {"q": "search", "limit": "limit"}, {}),
+    (r"/search", "/v1/items", {"q": "search", "limit": "limit"}, _NOTHING),
 )
 """Pages, the answer of the API beside each, by which names its query goes there, and what is said where it doesn't."""
 

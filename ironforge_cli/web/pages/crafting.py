@@ -26,7 +26,7 @@ _MOST_BATCH: Final = 10_000
 
 
 def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
-    """What is worth crafting: the most profit a day first. Raises `UsageError` where nothing is asked for that there is."""
+    """What is worth crafting, the most profit a day first. Raises `UsageError` for a profession that there is not."""
     batch = whole(frame.query, "batch", least=1, most=_MOST_BATCH) or 1
     is_all = chosen(frame.query, "all", "Rows", (("", "ranked"), ("1", "all"))).chosen == "1"
     of_region = replace(asking_for, regions=(frame.region,))
@@ -34,7 +34,9 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     professions = sorted({row.profession for row in found.recipes.rows.values() if row.profession})
     profession = frame.query.get("profession", "")
     if profession and profession not in professions:
-        raise UsageError(f"profession={profession[:40]!r} is not one of {', '.join(professions) or 'none that is stored'}.")
+        raise UsageError(
+            f"profession={profession[:40]!r} is not one of {', '.join(professions) or 'none that is stored'}."
+        )
     figured = [one for one in found.figured if not profession or one.row.profession == profession]
     kept = [one for one in figured if is_all or one.row.is_ranked]
     left_out = len(figured) - len(kept)
@@ -45,7 +47,9 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
         "notes": found.notes,
         "batch": batch,
         "is_all": is_all,
-        "profession": Choice("profession", "Profession", [("", "all"), *((one, one) for one in professions)], profession),
+        "profession": Choice(
+            "profession", "Profession", [("", "all"), *((one, one) for one in professions)], profession
+        ),
         "has_recipes": bool(found.recipes.rows),
         "left_out": left_out,
         "reasons": [(reason(name), number) for name, number in counts.items()],
@@ -84,7 +88,7 @@ def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
 def record(row: answers.Crafted) -> dict[str, Any]:
     """A row by its keys; the reasons in words."""
     found = {name: getattr(row, name) for name in answers.Crafted.__slots__}
-    return {**found, "reasons": reasons(row.reasons)}
+    return {**found, "reasons": "; ".join(reasons(row.reasons))}
 
 
 def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ironforge_cli.web.pages import marks, words
-from ironforge_cli.web.pages import assets
+from ironforge_cli.web.pages import assets, marks, words
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ class Frame:
     """Whether the program that draws is there."""
     beside: str | None = None
     """The path whose `.json` and `.csv` hold what the page shows; its own where nothing is said."""
-    shared: frozenset[str] = field(default_factory=frozenset[str])
-    """Folded names that several items bear."""
 
     def url(self, path: str, **query: object) -> str:
         """An address of ours: a path below the root, with what is not None of a query."""
@@ -77,7 +74,8 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals.update(
+_KNOWN: Final = cast("dict[str, Any]", _ENVIRONMENT.globals)
+_KNOWN.update(
     money=words.money,
     plain_money=words.plain_money,
     number=words.number,

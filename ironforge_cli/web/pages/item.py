@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from ironforge_cli.answers import book, crafts, explain, history, items, price
-
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.web.pages import marks, tables
@@ -65,7 +64,9 @@ def item(frame: Frame, asking_for: Asking, item_id: int) -> dict[str, Any]:
             caption="History",
             empty="Nothing is stored of that time.",
         ),
-        "chart": frame.url(f"/{frame.region}/items/{item_id}/picture.json", since=since.chosen) if periods.rows else None,
+        "chart": frame.url(f"/{frame.region}/items/{item_id}/picture.json", since=since.chosen)
+        if periods.rows
+        else None,
         "has_chart": bool(periods.rows),
         **_ranks(frame, of_region, item_id),
         **_book(of_region, item_id),

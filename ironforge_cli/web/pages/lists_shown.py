@@ -1,4 +1,4 @@
-"""Pages that are one list: what sells, what moved, what is cheap, tokens, the same item in two regions, and searches."""
+"""Pages that are one list: what sells, what moved, what is cheap, tokens, both regions side by side, searches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 _MOST: Final = 100
 _CURVES: Final = 40
-_SPANS: Final = {"24h": DAY, "7d": WEEK, "30d": timedelta(days=30), "90d": timedelta(days=90), "365d": timedelta(days=365)}
+_SPANS: Final = {
+    "24h": DAY,
+    "7d": WEEK,
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+    "365d": timedelta(days=365),
+}
 _A_DAY_OR_MORE: Final = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
 _DAY_OR_WEEK: Final = (("24h", "24 hours"), ("7d", "7 days"))
 _TOKEN_SPANS: Final = (("30d", "30 days"), ("7d", "7 days"), ("90d", "90 days"), ("365d", "a year"))
@@ -61,7 +67,9 @@ def movers(frame: Frame, asking_for: Asking) -> dict[str, Any]:
         " a day and have 5 auctions on both sides.",
         "bases": found.bases,
         "choices": (over, which),
-        "table": _listed(frame, of_region, found.records(), tables.MOVERS, "Nothing moved, or nothing is known of then."),
+        "table": _listed(
+            frame, of_region, found.records(), tables.MOVERS, "Nothing moved, or nothing is known of then."
+        ),
         "below": _first_alone(len(found.rows)),
     }
 
@@ -75,8 +83,8 @@ def deals(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     found = lists.deals(of_region, discount=share, days=DAYS, limit=_MOST)
     return {
         "title": f"Below the usual price in {frame.region.label}",
-        "lead": "At most as many units as sell in two days, cheapest first; the gain is 95% of the usual price less what"
-        " they cost.",
+        "lead": "At most as many units as sell in two days, cheapest first; the gain is 95% of the usual price less"
+        " what they cost.",
         "bases": found.bases,
         "choices": (discount,),
         "table": tables.table(
@@ -84,7 +92,7 @@ def deals(frame: Frame, asking_for: Asking) -> dict[str, Any]:
             found.records(),
             tables.DEALS,
             caption="Below the usual price",
-            empty="Nothing stands that far below its usual price, or no usual price is known yet: it takes 3 closed days.",
+            empty="Nothing stands that far below its usual price, or none is known yet: it takes 3 closed days.",
         ),
         "below": _first_alone(len(found.rows)),
     }
@@ -136,8 +144,8 @@ def spread(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     columns = [replace(one, head=heads.get(one.key, one.head)) for one in tables.SPREAD]
     return {
         "title": "The same item in two regions",
-        "lead": "Gold can't leave its region, but both buy tokens: the ratio is what an item costs in tokens in the first,"
-        " by what it costs in the second.",
+        "lead": "Gold can't leave its region, but both buy tokens: the ratio is what an item costs in tokens in the"
+        " first, by what it costs in the second.",
         "bases": found.bases,
         "choices": (least,),
         "table": tables.table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
@@ -30,10 +31,7 @@ def thinned(values: Sequence[float | None], most: int) -> list[float | None]:
     if len(values) <= most:
         return list(values)
     edges = [place * len(values) // most for place in range(most + 1)]
-    parts = [
-        [one for one in values[begins:ends] if one is not None]
-        for begins, ends in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    parts = [[one for one in values[begins:ends] if one is not None] for begins, ends in pairwise(edges)]
     return [sum(part) / len(part) if part else None for part in parts]
 
 
@@ -53,11 +51,14 @@ def sparkline(values: Sequence[float | None], *, label: str, width: int = _WIDTH
         if one is None
         else (
             round(_MARGIN + place * across, 1),
-            round(height / 2 if high == low else height - _MARGIN - (one - low) / (high - low) * (height - 2 * _MARGIN), 1),
+            round(
+                height / 2 if high == low else height - _MARGIN - (one - low) / (high - low) * (height - 2 * _MARGIN), 1
+            ),
         )
         for place, one in enumerate(shown)
     ]
-    path, is_down = [], False
+    path: list[str] = []
+    is_down = False
     for point in points:
         if point is not None:
             path.append(f"{'L' if is_down else 'M'}{point[0]:g} {point[1]:g}")

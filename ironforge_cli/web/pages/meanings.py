@@ -14,7 +14,12 @@ PRICES: Final = (
         "money",
         "What one is worth: the mean of the cheapest 15 to 30% of the units, without those far off the others.",
     ),
-    ("min_price", "Cheapest", "money", "What the cheapest unit costs now. A single lot can be anything: look at the book."),
+    (
+        "min_price",
+        "Cheapest",
+        "money",
+        "What the cheapest unit costs now. A single lot can be anything: look at the book.",
+    ),
     (
         "cheapest_15_percent_price",
         "Cheapest 15%",
@@ -28,7 +33,7 @@ PRICES: Final = (
         "usual_price",
         "Usual price",
         "money",
-        "The median of the last 14 closed days, each day's value being the mean of its hours. It takes 3 days at least.",
+        "The median of the last 14 closed days, each of which is the mean of its hours. It takes 3 days at least.",
     ),
     (
         "weighted_market_value",
@@ -36,7 +41,12 @@ PRICES: Final = (
         "money",
         "The mean of today and the 14 days before, the newer days weighing more: what TradeSkillMaster calls DBMarket.",
     ),
-    ("change_24h", "Change in 24 h", "change", "The market value against that of the snapshot nearest to 24 hours before."),
+    (
+        "change_24h",
+        "Change in 24 h",
+        "change",
+        "The market value against that of the snapshot nearest to 24 hours before.",
+    ),
     ("change_7d", "Change in 7 d", "change", "The market value against that of the snapshot nearest to 7 days before."),
     ("total_quantity", "For sale", "number", "Units in the newest snapshot."),
     ("num_auctions", "Auctions", "number", "Lots in the newest snapshot."),
@@ -44,7 +54,7 @@ PRICES: Final = (
         "sold_per_day",
         "Sold a day",
         "sold",
-        "Over 7 days, estimated from what is gone between two snapshots, with a low and a high bound. Nobody sees a sale.",
+        "Over 7 days, estimated from what is gone between two snapshots, with a low and a high bound.",
     ),
     (
         "turnover_per_day",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations of handlers when they are added
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ironforge_cli import charts
@@ -14,9 +14,10 @@ from ironforge_cli.errors import NotThereError, UsageError
 from ironforge_cli.web import formats
 from ironforge_cli.web.bodies import KeptBody
 from ironforge_cli.web.negotiation import Encoding, best_encoding
-from ironforge_cli.web.pages import assets, crafting, item, lists_shown, overview, standing
+from ironforge_cli.web.pages import assets, crafting, item, lists_shown, overview, standing, words
 from ironforge_cli.web.pages.frame import Frame, written
 from ironforge_cli.web.service import CATALOGUE
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,9 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
     def page(path: str, region: Region | None, template: str, content: Callable[[Frame, Asking], Content]) -> None:
         def handler(request: Request) -> Response:
-            return _page(service, request, region, lambda frame, asking: _written(template, frame, asking, content))
+            return _page(
+                service, request, region, lambda frame, asking: _written(template, frame, content(frame, asking))
+            )
 
         add(path, handler)
 
@@ -54,21 +57,18 @@ def add_pages(app: FastAPI, service: Service) -> None:
                 service,
                 request,
                 region,
-                lambda frame, asking: _written(template, frame, asking, lambda *both: content(*both, number)),
+                lambda frame, asking: _written(template, frame, content(frame, asking, number)),
             )
 
         add(path, handler)
 
-    def picture(
-        path: str, region: Region, rows: Callable[..., Sequence[Any]], make: Callable[..., charts.Specification]
-    ) -> None:
+    def picture(path: str, region: Region, make: Callable[[Frame, Asking, Request], bytes]) -> None:
         def handler(request: Request) -> Response:
-            number = (_number(request),) if "number" in request.path_params else ()
             return _page(
                 service,
                 request,
                 region,
-                lambda frame, asking: _picture(frame, rows(frame, asking, *number), make),
+                lambda frame, asking: make(frame, asking, request),
                 media_type="application/json",
             )
 
@@ -95,9 +95,9 @@ def add_pages(app: FastAPI, service: Service) -> None:
         page_of(f"/{one}/items/{{number:int}}/book", one, "list.html", item.whole_book)
         page_of(f"/{one}/items/{{number:int}}/week", one, "week.html", item.week_page)
         page_of(f"/{one}/items/{{number:int}}/explain", one, "explain.html", item.explained)
-        picture(f"/{one}/items/{{number:int}}/picture.json", one, item.drawn_periods, charts.history_chart)
-        picture(f"/{one}/items/{{number:int}}/book/picture.json", one, item.drawn_levels, charts.book_chart)
-        picture(f"/{one}/token/picture.json", one, lists_shown.token_rows, charts.token_chart)
+        picture(f"/{one}/items/{{number:int}}/picture.json", one, _history_picture)
+        picture(f"/{one}/items/{{number:int}}/book/picture.json", one, _book_picture)
+        picture(f"/{one}/token/picture.json", one, _token_picture)
 
 
 def _number(request: Request) -> int:
@@ -117,31 +117,41 @@ def _page(
 ) -> Response:
     """A page of the present state: one that is kept, or made anew. Raises `IronforgeError`."""
     frame = _frame(service, request, region)
-    offered = formats.encodings()
-    encoding = best_encoding(request.headers.get("accept-encoding"), offered) or Encoding.IDENTITY
-    state = service.state()
-    stale = "".join(str(int(service.is_stale(one, state))) for one in service.settings.regions)
-    minute = int(frame.now.timestamp()) // _KEPT_SECONDS
-    generation = f"{state.generation((*service.settings.regions, CATALOGUE))}.{stale}.{minute}"
-    key = ("page", frame.root, frame.path, request.url.query, encoding)
-    kept = service.bodies.get(key)
-    if kept is None or kept.generation != generation:
-        with service.reading() as asking:
-            body, packed_as = formats.compressed(make(frame, asking), encoding)
-        etag = f'"{hashlib.blake2b(body, digest_size=15).hexdigest()}"'.encode()
-        headers = ((b"content-encoding", packed_as.value.encode()),) if packed_as is not Encoding.IDENTITY else ()
-        kept = KeptBody(generation, etag, headers, body)
-        service.bodies.keep(key, kept)
+    body = _made(service, frame, request.url.query, make)
+    encoding = best_encoding(request.headers.get("accept-encoding"), formats.encodings()) or Encoding.IDENTITY
+    packed, packed_as = formats.compressed(words.told_anew(body, frame.now), encoding)
+    etag = f'"{hashlib.blake2b(packed, digest_size=15).hexdigest()}"'
     scope = "public" if service.keys is None else "private"
     headers = {
-        "etag": kept.etag.decode(),
+        "etag": etag,
         "cache-control": f"{scope}, max-age={_KEPT_SECONDS}",
-        "vary": "Accept, Accept-Encoding" if service.keys is None else "Accept, Accept-Encoding, Authorization",
-        **{name.decode(): value.decode() for name, value in kept.headers},
+        "vary": "Accept-Encoding" if service.keys is None else "Accept-Encoding, Authorization",
     }
-    if _has_it(request, kept.etag.decode()):
+    if packed_as is not Encoding.IDENTITY:
+        headers["content-encoding"] = packed_as.value
+    if _has_it(request, etag):
         return Response(status_code=304, headers=headers)
-    return Response(kept.body, headers=headers, media_type=media_type)
+    return Response(packed, headers=headers, media_type=media_type)
+
+
+def _made(service: Service, frame: Frame, query: str, make: Callable[[Frame, Asking], bytes]) -> bytes:
+    """What a page says of the present state; it is made once for as long as that holds, but for how old things are."""
+    state = service.state()
+    regions = service.settings.regions
+    due = [state.due[one].next_due_at for one in regions]
+    known = "".join(
+        f"{service.is_stale(one, state):d}{at is not None and at <= frame.now:d}"
+        for one, at in zip(regions, due, strict=True)
+    )
+    generation = f"{state.generation((*regions, CATALOGUE))}.{known}"
+    key = ("page", frame.root, frame.path, query)
+    kept = service.bodies.get(key)
+    if kept is not None and kept.generation == generation:
+        return kept.body
+    with service.reading() as asking:
+        body = make(frame, asking)
+    service.bodies.keep(key, KeptBody(generation, b"", (), body))
+    return body
 
 
 def _has_it(request: Request, etag: str) -> bool:
@@ -171,16 +181,28 @@ def _frame(service: Service, request: Request, region: Region | None) -> Frame:
     )
 
 
-def _written(template: str, frame: Frame, asking: Asking, content: Callable[[Frame, Asking], Content]) -> bytes:
-    shown = {"is_for_programs": True, "has_chart": False, "chart": None, **content(frame, asking)}
+def _written(template: str, frame: Frame, content: Content) -> bytes:
+    shown = {"is_for_programs": True, "has_chart": False, "chart": None, **content}
     return written(template, frame, **shown).encode()
+
+
+def _history_picture(frame: Frame, asking: Asking, request: Request) -> bytes:
+    return _picture(frame, item.drawn_periods(frame, asking, _number(request)), charts.history_chart)
+
+
+def _book_picture(frame: Frame, asking: Asking, request: Request) -> bytes:
+    return _picture(frame, item.drawn_levels(frame, asking, _number(request)), charts.book_chart)
+
+
+def _token_picture(frame: Frame, asking: Asking, _: Request) -> bytes:
+    return _picture(frame, lists_shown.token_rows(frame, asking), charts.token_chart)
 
 
 def _picture(frame: Frame, rows: Sequence[Any], make: Callable[..., charts.Specification]) -> bytes:
     if not rows:
         raise NotThereError("There is nothing to draw.")
     if len(rows) > _MOST_POINTS:
-        raise UsageError(f"{len(rows):,} points are more than a picture shows.")
+        raise UsageError(f"{counted(len(rows), 'point')} are more than a picture shows.")
     return json.dumps(make(rows, title="", dark=frame.query.get("dark") == "1"), separators=(",", ":")).encode()
 
 

@@ -18,10 +18,7 @@ def standing(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     del frame
     found = freshness.regions(asking_for)
     # The span of a week, as every answer over one says it.
-    over = {
-        basis.region: basis
-        for basis in lists.top(asking_for, by=lists.TopBy.UNITS, over=WEEK, limit=1).bases
-    }
+    over = {basis.region: basis for basis in lists.top(asking_for, by=lists.TopBy.UNITS, over=WEEK, limit=1).bases}
     return {
         "max_age": asking_for.max_age,
         "regions": [

