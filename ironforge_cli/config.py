@@ -216,6 +216,18 @@ class Settings(BaseModel):
     ping_url: HttpUrl | None = Field(
         default=None, description="health check to tell of cron commands; `{command}` becomes the command's name"
     )
+    api_keys_file: Folder | None = Field(
+        default=None, description="file of the keys that `serve` asks for; `ironforge keys` writes it; unset: no key"
+    )
+    api_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="origins whose pages may ask `serve` from a browser"
+    )
+    api_requests_per_minute: WholeNumber = Field(
+        default=600, ge=0, le=1_000_000, description="by key or address, at `serve`; 0 is no limit, as on loopback"
+    )
+    api_trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="addresses of proxies whose X-Forwarded-For `serve` believes"
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
         default=LogLevel.INFO, description="debug, info, warning or error"
     )
@@ -284,7 +296,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
         case HttpTimeout(connect, read):
             return f"{connect:g},{read:g}"
         case tuple():
-            return ",".join(settings.regions)
+            return ",".join(value)  # pyright: ignore[reportUnknownArgumentType] - every tuple is of texts
         case None | int():
             return value
         case _:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers.answer import HOUR, MarketAnswer, basis_of
 from ironforge_cli.db import generations
+from ironforge_cli.db.engine import session_of
 from ironforge_cli.db.repositories import asking, snapshots
 from ironforge_cli.market.rhythm import learned
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from ironforge_cli.answers.answer import Asking
@@ -49,13 +50,22 @@ class Due:
 
 
 @contextmanager
-def one_look(asking_for: Asking, *, seconds: float) -> Generator[Asking]:
+def one_look(
+    asking_for: Asking, *, seconds: float, cancels: set[Callable[[], None]] | None = None
+) -> Generator[Asking]:
     """Ask several questions of the same moment; `seconds` is how long a statement may take.
 
-    Raises as `Database.connect`.
+    What ends the look's present statement from another thread is among `cancels` for as long as it lasts. Raises as
+    `Database.connect`.
     """
+    cancels = set() if cancels is None else cancels
     with asking.reading(asking_for.database, seconds=seconds) as connection:
-        yield replace(asking_for, database=asking.OneLook(connection))
+        cancel = session_of(connection).cancel
+        cancels.add(cancel)
+        try:
+            yield replace(asking_for, database=asking.OneLook(connection))
+        finally:
+            cancels.discard(cancel)
 
 
 def generations_of(asking_for: Asking) -> dict[str, int]:

@@ -134,6 +134,21 @@ for _name, _says in (
     ),
 ):
     _command(Heading.ASK, _name, f"{_name}:{_name}", _says)
+_command(
+    Heading.ASK, "serve", "serve:serve", "Serve the answers over HTTP, read-only, and pages to look at, until Ctrl-C."
+)
+_group(
+    Heading.KEEP,
+    "keys",
+    "Who may ask the service.",
+    (
+        "add",
+        "keys:add",
+        "Make a key and print it, once: its hash alone is kept, in the file that IRONFORGE_API_KEYS_FILE names.",
+    ),
+    ("list", "keys:list_", "List the names of all keys, and when each was made."),
+    ("revoke", "keys:revoke", "Take a key out of the file: who bears it is refused from the next request on."),
+)
 _group(
     Heading.KEEP,
     "partitions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +79,16 @@ def caller_of(keys: Keys | None, authorization: str | None, scope: Any, path: st
     return Problem(401, detail, {"www-authenticate": scheme})
 
 
+def is_near(scope: Any) -> bool:
+    """Whether a request comes from this machine itself, whose programs are nobody's to limit."""
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(str(client[0]).partition("%")[0]).is_loopback
+    except ValueError:
+        # A proxy may send any word as the address.
+        return False
+
+
 def _key_in(authorization: str | None, *, is_page: bool) -> str | None:
     scheme, _, given = (authorization or "").strip().partition(" ")
     given = given.strip()
@@ -106,7 +117,7 @@ def refusal(allowance: Allowance) -> Problem:
     """What somebody is told who asked too often."""
     wait = allowance.reset_seconds
     detail = (
-        f"More than {allowance.limit:,} requests in a minute: ask again in {wait} s. /v1/{{region}}/prices has every item"
-        " at once."
+        f"More than {allowance.limit:,} requests in a minute: ask again in {wait} s."
+        " /v1/{region}/prices has every item at once."
     )
     return Problem(429, detail, {"retry-after": str(wait)})

@@ -61,7 +61,6 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_parameters)
     app.add_exception_handler(IronforgeError, _of_ours)
-    app.add_exception_handler(Exception, _of_bug)
     # The last that is added stands outside.
     app.add_middleware(Gate, service=service)
     app.add_middleware(AroundPages, service=service)
@@ -103,9 +102,3 @@ def _of_ours(_: Request, error: Exception) -> Response:
     elif error.status is not ExitStatus.USAGE:
         log.warning("%s", error)
     return problem_of(error).response()
-
-
-def _of_bug(request: Request, error: Exception) -> Response:
-    """Anything else is a bug: told in the log with all that helps to mend it, and to the client without."""
-    log.error("A bug in the answer to %s", request.url.path, exc_info=error)
-    return Problem(500, "An unexpected error, which is a bug: the service's log says more.").response()

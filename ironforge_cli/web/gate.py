@@ -52,21 +52,32 @@ class Gate:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 500
+        status, has_begun = 500, False
         is_head = scope["method"] == "HEAD"
 
         async def counted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, has_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, has_begun = message["status"], True
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
         if is_head:
             scope = {**scope, "method": "GET"}
+        if root := self.service.settings.root_path:
+            # Some proxies take the path away that they stand for, and others leave it.
+            path = scope["path"]
+            is_below = path == root or path.startswith(f"{root}/")
+            scope = {**scope, "root_path": root, "path": path if is_below else root + path}
         try:
             await self._answer(scope, receive, counted)
+        except Exception as error:
+            # Anything unforeseen is a bug: told in the log with all that helps to mend it, and to the client without.
+            log.error("A bug in the answer to %s", scope["path"], exc_info=error)  # noqa: TRY400 - so it is passed on whole
+            if has_begun:
+                raise
+            await _BUG.response()(scope, receive, counted)
         finally:
             route = scopes.route_of(scopes.path_of(scope))
             self.service.measures.request(route, status, time.perf_counter() - began)
@@ -95,7 +106,7 @@ class Gate:
         if isinstance(caller, Problem):
             await _send_with(caller.response(), extra, scope, receive, send)
             return
-        if not scopes.is_open(path):
+        if not scopes.is_open(path) and not access.is_near(scope):
             allowance = self.service.rate_limit.take(caller)
             if allowance is not None:
                 extra += access.allowance_headers(allowance)
@@ -242,6 +253,7 @@ class _FullError(Exception):
     """No thread came free in time."""
 
 
+_BUG: Final = Problem(500, "An unexpected error, which is a bug: the service's log says more.")
 _AGAIN: Final = {"retry-after": str(RETRY_SECONDS)}
 
 

@@ -100,6 +100,7 @@ class Service:
         self.measures = Measures()
         self.rate_limit = RateLimit(settings.requests_per_minute, monotonic=monotonic)
         self._database = database
+        self._cancels: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
         self._state: State | None = None
         self._read_at = float("-inf")
@@ -121,8 +122,15 @@ class Service:
             now=self.now(),
             max_age=self.settings.max_age,
         )
-        with freshness.one_look(asking_for, seconds=self.settings.limits.statement_seconds) as look:
+        with freshness.one_look(
+            asking_for, seconds=self.settings.limits.statement_seconds, cancels=self._cancels
+        ) as look:
             yield look
+
+    def give_up(self) -> None:
+        """Have the database end whatever it works at for the service: nobody waits for it any more."""
+        for cancel in list(self._cancels):
+            cancel()
 
     def state(self) -> State:
         """What is known of all regions now, read anew where it may have changed. Raises as `reading`.

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ironforge_cli.cli.app import app
 from ironforge_cli.db.engine import Database
 from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.web.app import create_app
 from ironforge_cli.web.service import Service, ServiceSettings
-from tests.answers import chain
+from tests.answers import chain, test_crafts
 from tests.web.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
+    from tests.answers.conftest import Ask
     from tests.servers import TestServer
 
 
@@ -46,7 +51,7 @@ def settings(**more: Any) -> ServiceSettings:
 @pytest.fixture(scope="session")
 def market_url(server: TestServer) -> Generator[str]:
     """The URL of a database that holds the market; nothing that asks writes."""
-    with server.prepared_database("asked", chain.install) as url:
+    with server.prepared_database("crafted", test_crafts.install) as url:
         yield url
 
 
@@ -67,3 +72,17 @@ def client(service: Service) -> Generator[Client]:
     """Asks the service, one for a module."""
     with Client(create_app(service)) as asking:
         yield asking
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Asks the command line; a test names the database that is read."""
+    monkeypatch.setenv("IRONFORGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def asked(*arguments: str, status: int = 0, stdin: str | None = None) -> list[dict[str, Any]]:
+        ended = CliRunner().invoke(app, [*arguments, "--format", "json"], input=stdin, catch_exceptions=False)
+        assert ended.exit_code == status, ended.stderr
+        return json.loads(ended.stdout)
+
+    return asked

@@ -16,15 +16,18 @@ import typer
 from rich.cells import cell_len
 
 from ironforge_cli.blizzard.client import BlizzardClient
+from ironforge_cli.cli.commands.serve import PORT, Port, require, serve_database
 from ironforge_cli.cli.frame import homes, logs
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import MOST_SEEDS, Format, FormatOption, Regions
 from ironforge_cli.cli.frame.wiring import Invocation
+from ironforge_cli.cli.show import output
+from ironforge_cli.cli.show.output import say_beside
 from ironforge_cli.cli.show.render import Report, count, gold, iso, sparkline
 from ironforge_cli.cli.show.tables import Column, Table
 from ironforge_cli.config import default_home
 from ironforge_cli.db import schema
-from ironforge_cli.errors import LockedError, UsageError
+from ironforge_cli.errors import ExitStatus, LockedError, UsageError
 from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import DEFAULT_REGIONS
@@ -46,6 +49,8 @@ _FEWEST_HOURS, _MOST_HOURS = 8, 24
 _SHORTEST_NAME, _LONGEST_NAME = 14, 28
 _INDENT, _GAP = "    ", 2
 _NARROW = 80
+_FRESH = timedelta(days=365)
+"""Its market stands still: what it shows does not grow old."""
 
 Auctions = Annotated[
     int, typer.Option("--auctions", metavar="N", min=100, max=1_000_000, help="Auctions of each region.")
@@ -63,6 +68,9 @@ Home = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Where to keep the demo's data; it never touches your own."),
 ]
+Serve = Annotated[
+    bool, typer.Option("--serve", help="Then serve it over HTTP, with pages to look at, until Ctrl-C; extra web.")
+]
 
 
 @command
@@ -76,8 +84,10 @@ def demo(
     items: Items = 8,
     seed: Seed = 1,
     home: Home = None,
+    serve: Serve = False,
+    port: Port = PORT,
     format_: FormatOption = Format.TABLE,
-) -> Report:
+) -> Report | None:
     """Show the whole job: collect several hours of the market, with nothing set up.
 
     Starts a PostgreSQL of its own and a stand-in for Blizzard's API, seeds the names of items, collects hour after
@@ -85,8 +95,12 @@ def demo(
 
     Example: ironforge demo
     Example: ironforge demo --hours 24 --items 20
+    Example: ironforge demo --serve
     """
     began = run.clock.monotonic()
+    if serve:
+        # What is missing is better said now than after a minute.
+        require("server")
     regions = run.regions(region)
     own = default_home()
     folder = _fresh(run, home or own.with_name(f"{own.name}-demo"))
@@ -125,13 +139,27 @@ def demo(
     )
     seconds = run.clock.monotonic() - began
     hindrance = _hindrance(run)
-    return Report(
+    report = Report(
         records=_records(demonstrated),
         show=lambda console: _show(demonstrated, folder=folder, seconds=seconds, hindrance=hindrance, console=console),
         format=format_,
         status=demonstrated.status,
         failures=_failures(demonstrated),
     )
+    if not serve or report.status is not ExitStatus.DONE:
+        return report
+    run.stand_still()
+    output.write(report, run.shared)
+    serve_database(
+        run,
+        lambda: lambda: database,
+        regions=regions,
+        max_age=_FRESH,
+        port=port,
+        # Where the result is for a program, the address is for a person beside it.
+        tell=say_beside if format_ is not Format.TABLE else output.say,
+    )
+    return None
 
 
 def _hindrance(run: Invocation) -> str | None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
 
+_LOOKS_AFTER_SECONDS = 5.0
 _Lines = TypeVar("_Lines", bound="MovingLines")
 
 
@@ -142,6 +143,24 @@ class Invocation:
         """Where questions are asked: the database that `read_url` names, else the same as `database`."""
         given = self.settings.read_url
         return self.database if given is None else self._opened(given.get_secret_value())
+
+    def lasting_database_to_read(self) -> Callable[[], Database]:
+        """The same for work that can outlast its server: an embedded one that died is started again. For any thread."""
+        database, server = self.database_to_read, self._embedded
+        if server is None:
+            return lambda: database
+        one_at_a_time, looked = threading.Lock(), [time.monotonic()]
+
+        def found() -> Database:
+            if time.monotonic() - looked[0] > _LOOKS_AFTER_SECONDS and one_at_a_time.acquire(blocking=False):
+                try:
+                    server.start()
+                finally:
+                    looked[0] = time.monotonic()
+                    one_at_a_time.release()
+            return database
+
+        return found
 
     @cached_property
     def database_as_it_is(self) -> Database:
