@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 2**31 - 1
 _execute = executor("item names")
+# By the connection, which is another object for each transaction, and forgotten with it.
+_KEPT: Final[WeakKeyDictionary[Connection, dict[int, NamedItem] | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,23 @@ class NamedItem:
         return cls(item_id=item_id, name=None, rank=None, item_level=None, item_class=None, quality=None)
 
 
+def keep_names(connection: Connection) -> None:
+    """Let a look at the database read the names once, whoever asks for them; it has to be of one moment."""
+    _KEPT[connection] = None
+
+
 def all_named(connection: Connection) -> dict[int, NamedItem]:
     """Every item that is seeded, by number."""
+    kept = _KEPT.get(connection)
+    if kept is not None:
+        return kept
+    found = _all_named(connection)
+    if connection in _KEPT:
+        _KEPT[connection] = found
+    return found
+
+
+def _all_named(connection: Connection) -> dict[int, NamedItem]:
     rows = _execute(
         connection,
         text(

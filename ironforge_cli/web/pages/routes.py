@@ -187,23 +187,28 @@ def _written(template: str, frame: Frame, content: Content) -> bytes:
 
 
 def _history_picture(frame: Frame, asking: Asking, request: Request) -> bytes:
-    return _picture(frame, item.drawn_periods(frame, asking, _number(request)), charts.history_chart)
+    number = _number(request)
+    rows = item.drawn_periods(frame, asking, number)
+    return _picture(frame, rows, charts.history_chart, title=f"Item {number} in {frame.region.label}")
 
 
 def _book_picture(frame: Frame, asking: Asking, request: Request) -> bytes:
-    return _picture(frame, item.drawn_levels(frame, asking, _number(request)), charts.book_chart)
+    number = _number(request)
+    rows = item.drawn_levels(frame, asking, number)
+    return _picture(frame, rows, charts.book_chart, title=f"The book of item {number} in {frame.region.label}")
 
 
 def _token_picture(frame: Frame, asking: Asking, _: Request) -> bytes:
-    return _picture(frame, lists_shown.token_rows(frame, asking), charts.token_chart)
+    rows = lists_shown.token_rows(frame, asking)
+    return _picture(frame, rows, charts.token_chart, title=f"The token in {frame.region.label}")
 
 
-def _picture(frame: Frame, rows: Sequence[Any], make: Callable[..., charts.Specification]) -> bytes:
+def _picture(frame: Frame, rows: Sequence[Any], make: Callable[..., charts.Specification], *, title: str) -> bytes:
     if not rows:
         raise NotThereError("There is nothing to draw.")
     if len(rows) > _MOST_POINTS:
         raise UsageError(f"{counted(len(rows), 'point')} are more than a picture shows.")
-    return json.dumps(make(rows, title="", dark=frame.query.get("dark") == "1"), separators=(",", ":")).encode()
+    return json.dumps(make(rows, title=title, dark=frame.query.get("dark") == "1"), separators=(",", ":")).encode()
 
 
 def _static(request: Request) -> Response:
