@@ -68,14 +68,15 @@ def program() -> Asset:
     Raises `NotThereError` where it can't be made.
     """
     with _bundling:
-        made = _bundled()
+        made = bundled()
     if made is None:
         raise NotThereError("The program that draws can't be made here: the log of the service says why.")
     return made
 
 
 @functools.cache
-def _bundled() -> Asset | None:
+def bundled() -> Asset | None:
+    """The program that draws, or None where it can't be made; tried once."""
     try:
         ended = subprocess.run(
             [sys.executable, "-c", _BUNDLE],

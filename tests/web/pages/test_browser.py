@@ -78,11 +78,14 @@ class Seen:
         self.wrong: list[str] = []
         self.page.on("request", self._asked)
         self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on("pageerror", self._failed)
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(f"{self.address}/"):
             self.wrong.append(f"asked {request.url}")
+
+    def _failed(self, error: Any) -> None:
+        self.wrong.append(f"error: {error}")
 
     def _said(self, message: Any) -> None:
         # A page of an error is an error to the browser, too.
