@@ -1,7 +1,8 @@
-"""The proxies' files of the documentation, before the service: TLS, limits, and what is kept by what the headers say."""
+"""The proxies' files of the documentation, before the service: TLS, limits, and what is kept as the headers say."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -63,7 +64,9 @@ class Proxy:
         self.trust.check_hostname = False
         self.trust.verify_mode = ssl.CERT_NONE
 
-    def get(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+    def get(
+        self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any, bytes]:
         connection = HTTPSConnection("127.0.0.1", self.https, context=self.trust, timeout=20)
         # The name that TLS is asked for decides which site answers.
         connection.sock = self.trust.wrap_socket(
@@ -79,7 +82,7 @@ class Proxy:
 
 
 def started(command: list[str], http: int, https: int) -> Proxy:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     for _ in range(500):
         assert process.poll() is None, command
         with socket.socket() as probe:
@@ -95,14 +98,8 @@ def nginx(port: int, tmp_path_factory: pytest.TempPathFactory) -> Generator[Prox
     if program is None or openssl is None:
         pytest.skip("nginx or openssl is not installed (Debian: apt-get install nginx openssl)")
     folder: Path = tmp_path_factory.mktemp("nginx")
-    folder.parent.chmod(0o755)
-    folder.chmod(0o777)
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}"]
-        + ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )
+    certificate = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME} -keyout key.pem -out cert.pem"
+    subprocess.run([openssl, *certificate.split()], check=True, capture_output=True, cwd=folder)
     http, https = free_port(), free_port()
     site = read(PROXIES / "nginx.conf")
     for written, here in {
@@ -115,11 +112,16 @@ def nginx(port: int, tmp_path_factory: pytest.TempPathFactory) -> Generator[Prox
     }.items():
         assert site.count(written) == 1, written
         site = site.replace(written, here)
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} http {{ access_log off; {temporary}\n{site}}}"
+    # Its workers would be an account that may not enter this test's folder.
+    account = "user root; " if os.getuid() == 0 else ""
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    proxy = started([program, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")], http, https)
+    around = f"{account}daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}"
+    (folder / "nginx.conf").write_text(f"{around} http {{ access_log off; {temporary}\n{site}}}")
+    proxy = started(
+        [program, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(folder / "nginx.conf")], http, https
+    )
     yield proxy
     proxy.process.terminate()
     proxy.process.wait()
@@ -134,9 +136,10 @@ def caddy(port: int, tmp_path_factory: pytest.TempPathFactory) -> Generator[Prox
     http, https = free_port(), free_port()
     text = read(PROXIES / "Caddyfile")
     # A certificate that it makes itself, on other ports, and no interface to administer it.
-    own = f"{{\n\tadmin off\n\thttp_port {http}\n\thttps_port {https}\n\tskip_install_trust\n\tstorage file_system {folder}\n"
+    options = ["admin off", f"http_port {http}", f"https_port {https}", f"storage file_system {folder}"]
+    own = "".join(f"\n\t{one}" for one in ["skip_install_trust", *options])
     text = text.replace("127.0.0.1:8420", f"127.0.0.1:{port}").replace(f"{NAME} {{", f"{NAME} {{\n\ttls internal")
-    text = re.sub(r"^\{\n", lambda _: own, text, count=1, flags=re.M)
+    text = text.replace("\n{\n", f"\n{{{own}\n", 1)
     (folder / "Caddyfile").write_text(text)
     proxy = started([program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"], http, https)
     yield proxy
@@ -182,6 +185,6 @@ def test_what_holds_is_kept_and_then_asked_for_again(nginx: Proxy) -> None:
 
 def test_who_asks_too_fast_is_told_to_wait(nginx: Proxy) -> None:
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda _: nginx.get("/healthz")[0], range(120)))
+        found = [status for status, _, _ in pool.map(nginx.get, ["/healthz"] * 120)]
     assert set(found) == {200, 429}
     assert found.count(200) >= 60
