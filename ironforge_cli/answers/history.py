@@ -109,7 +109,7 @@ class _Span:
         buckets = list(found)
         # The hour or day that a span begins within may have had its snapshot before: that is no gap.
         held = {self.bucket(one.time) for one in self.stored}
-        begins_within = bool(buckets) and buckets[0] not in {self.start, first}
+        begins_within = bool(buckets) and buckets[0] != self.start
         return buckets[1:] if begins_within and buckets[0] not in held else buckets
 
 

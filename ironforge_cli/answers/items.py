@@ -43,17 +43,18 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
-    named = item_names.all_named(connection)
-    asked = [word.strip() for word in words]
-    if all(map(_is_number, asked)):
-        # Folding thousands of names takes longer than all else of a question by numbers.
-        return list({one.item_id: one for word in asked for one in _one(connection, regions, word, named, {})}.values())
+    words = list(words)
+    # Numbers need no other names than their own, and there are many.
+    are_numbers = all(_is_number(word.strip()) for word in words)
+    named = item_names.named(connection, [word.strip() for word in words]) if are_numbers else None
+    named = item_names.all_named(connection) if named is None else named
     names = {number: item.name for number, item in named.items() if item.name is not None}
     exact: dict[str, list[int]] = {}
     for number, name in names.items():
         exact.setdefault(folded(name), []).append(number)
     found: dict[int, NamedItem] = {}
-    for word in asked:
+    for given in words:
+        word = given.strip()
         # Lists of thousands of names come by a pipe: whole names are looked up, and only others are searched for.
         whole = sorted(exact.get(folded(word), ()))
         chosen = [named[number] for number in whole] if whole else _one(connection, regions, word, named, names)

@@ -15,11 +15,12 @@ from ironforge_cli.answers import freshness
 from ironforge_cli.errors import NotThereError, UsageError
 from ironforge_cli.web import formats
 from ironforge_cli.web.bodies import KeptBody
-from ironforge_cli.web.exchange import EXCHANGE, Exchange, basis_headers, too_many
+from ironforge_cli.web.exchange import EXCHANGE, Exchange, basis_headers, iso, too_many
 from ironforge_cli.web.negotiation import CONTENT_TYPES, Encoding, Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -39,6 +40,8 @@ class Page:
     cursor: str | None
     keeps_last: bool = False
     """Whether the last rows come first, as the newest of a span."""
+    older_until: Callable[[], datetime | None] = lambda: None
+    """Where the span that was asked for goes on behind what was read; None where all of it was."""
 
 
 class _Position(msgspec.Struct, array_like=True):
@@ -58,7 +61,7 @@ def answered(
 ) -> Response:
     """Ask, and make the body that is sent and kept.
 
-    Raises `IronforgeError`, as asking does, and `UsageError` for a cursor that is none, or of data that have changed.
+    Raises `IronforgeError`, as asking does, and `NotThereError` for a cursor that is none, or of former data.
     """
     service = service_of(request)
     exchange = request.scope.get(EXCHANGE)
@@ -98,13 +101,18 @@ def _cut(
     until = before + page.limit
     last = len(rows)
     chosen = rows[max(0, last - until) : max(0, last - before)] if page.keeps_last else rows[before:until]
-    if until >= len(rows):
+    if until < len(rows):
+        cursor = base64.urlsafe_b64encode(msgspec.msgpack.encode(_Position(until, generation))).rstrip(b"=").decode()
+        more = ("cursor", cursor)
+    elif (older := page.older_until()) is not None:
+        more = ("until", iso(older))
+    else:
         return chosen, []
-    cursor = base64.urlsafe_b64encode(msgspec.msgpack.encode(_Position(until, generation))).rstrip(b"=").decode()
-    given = [(name, value) for name, value in parse_qsl(request.url.query, keep_blank_values=True) if name != "cursor"]
+    dropped = {"cursor", more[0]}
+    given = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] not in dropped]
     base = service_of(request).settings.base_url or request.scope.get("root_path", "")
     path = request.scope[EXCHANGE].path
-    target = f"{base}{path}?{urlencode([*given, ('cursor', cursor)])}"
+    target = f"{base}{path}?{urlencode([*given, more])}"
     return chosen, [(b"link", f'<{target}>; rel="next"'.encode())]
 
 
@@ -113,13 +121,13 @@ def _position(cursor: str, generation: str) -> int:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         position = msgspec.msgpack.decode(packed, type=_Position)
     except (binascii.Error, ValueError, msgspec.DecodeError, msgspec.ValidationError):
-        raise UsageError(
+        raise NotThereError(
             "cursor: this is none of ours: take it whole from the Link header of the page before."
         ) from None
     if position.rows < 1:
-        raise UsageError("cursor: this is none of ours: take it whole from the Link header of the page before.")
+        raise NotThereError("cursor: this is none of ours: take it whole from the Link header of the page before.")
     if position.generation != generation:
-        raise UsageError("cursor: the data have changed since the first page: begin again without a cursor.")
+        raise NotThereError("cursor: the data have changed since the first page: begin again without a cursor.")
     return position.rows
 
 

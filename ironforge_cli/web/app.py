@@ -17,6 +17,7 @@ from ironforge_cli.web.gate import Gate
 from ironforge_cli.web.headers import SecurityHeaders
 from ironforge_cli.web.pages.around import AroundPages
 from ironforge_cli.web.pages.routes import add_pages
+from ironforge_cli.web.parameters import FORMS
 from ironforge_cli.web.problems import Problem, problem_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def _of_parameters(_: Request, error: Exception) -> Response:
         name = str(one["loc"][-1])
         given = one.get("input")
         quoted = f" ({str(given)[:_LONGEST_QUOTED]!r})" if given is not None and one["type"] != "missing" else ""
-        wrong.append({"name": name, "detail": f"{one['msg']}{quoted}"})
+        is_form = one["type"] == "string_pattern_mismatch" and name in FORMS
+        says = f"{FORMS[name]} is wanted" if is_form else str(one["msg"])
+        wrong.append({"name": name, "detail": f"{says}{quoted}"})
     said = "; ".join(f"{one['name']}: {one['detail']}" for one in wrong)
     return Problem(422, f"{said}. /docs says what each parameter takes.", more={"errors": wrong}).response()
 

@@ -35,6 +35,7 @@ _STATUSES: Final = {
     414: "The address is too long.",
     422: "A parameter is not within its bounds.",
     429: "Too many requests in a minute; Retry-After says when to ask again.",
+    431: "The headers are too long.",
     500: "A bug.",
     503: "The database or a thread can't be had just now; Retry-After says when to ask again.",
 }

@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, Response
 
 from ironforge_cli.web import endpoints
 from ironforge_cli.web.described import components
+from ironforge_cli.web.examples import EXAMPLES
+from ironforge_cli.web.negotiation import MEDIA_TYPES, Format
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -58,10 +60,13 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
     found["info"]["description"] = _ABOUT
     found["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     found["servers"] = [{"url": service.settings.base_url or service.settings.root_path or "/"}]
-    found["components"] = {"schemas": components(endpoints.ROWS)}
+    of_framework = {"HTTPValidationError", "ValidationError"}
+    named = {name: one for name, one in found["components"]["schemas"].items() if name not in of_framework}
+    found["components"] = {"schemas": dict(sorted({**named, **components(endpoints.ROWS)}.items()))}
     regions = [one.value for one in service.settings.regions]
     for path, operations in found["paths"].items():
         for operation in operations.values():
+            _with_nulls(operation["responses"].get("200", {}).get("content", {}))
             # What the framework says of errors is not how ours look.
             operation["responses"] = {
                 status: said for status, said in operation["responses"].items() if said.get("content") != {}
@@ -77,6 +82,16 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
             if path.startswith("/v1"):
                 operations["get"]["security"] = [{"key": []}]
     return found
+
+
+def _with_nulls(content: dict[str, Any]) -> None:
+    """Put the examples in again: the framework leaves what is null out of them."""
+    rows = content.get(MEDIA_TYPES[Format.JSON], {})
+    reference = rows.get("schema", {}).get("items", {}).get("$ref")
+    if reference is not None:
+        example = EXAMPLES[reference.rpartition("/")[2]]
+        rows["example"] = [example]
+        content[MEDIA_TYPES[Format.COLUMNS]]["example"] = {name: [value] for name, value in example.items()}
 
 
 def _of_units(operation: dict[str, Any]) -> None:

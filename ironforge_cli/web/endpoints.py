@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,7 +20,7 @@ from ironforge_cli.answers import price as priced
 from ironforge_cli.answers import prices as all_prices
 from ironforge_cli.answers import spread as spreads
 from ironforge_cli.answers import token as tokens
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import NotThereError
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.web import parameters as given
 from ironforge_cli.web.answering import Page, answered
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 router = APIRouter(prefix="/v1")
-ROWS: Final[list[type]] = []
+ROWS: Final[list[type]] = [priced.PriceOfUnits]
 """Every kind of row that an operation answers with, for the document."""
 _MOST_CRAFTS: Final = 10_000
 _HIGHEST_RATING: Final = 100_000
@@ -176,16 +177,17 @@ def history(
     del form, region
     over, start = given.beginning(since)
     end = given.moment(until, name="until")
-    if start is not None and end is not None and start >= end:
-        raise UsageError("since is not before until: nothing lies between them.")
+    _require_order(start, end)
     zone = given.zone(tz)
+    is_of_time = by in {histories.By.HOUR, histories.By.DAY}
+    span = _Bounded(start, end, days=given.LONGEST_DAYS * (1 if by is histories.By.HOUR else 10), zone=zone)
 
     def ask(look: Any) -> Any:
-        _refuse_long(look, start, end)
-        return histories.history(look, [str(item_id)], since=start, until=end, by=by, zone=zone, over=over)
+        begins = span.start_in(freshness.due(look, look.regions[0]).snapshot_time)
+        return histories.history(look, [str(item_id)], since=begins, until=end, by=by, zone=zone, over=over)
 
-    is_of_time = by in {histories.By.HOUR, histories.By.DAY}
-    return answered(request, histories.Period, ask, page=Page(limit, cursor, keeps_last=is_of_time))
+    page = Page(limit, cursor, keeps_last=is_of_time, older_until=lambda: span.cut_at if is_of_time else None)
+    return answered(request, histories.Period, ask, page=page)
 
 
 @_get("/{region}/items/{item_id}/book", "book", books.Level, is_listed=True)
@@ -380,17 +382,38 @@ def token(
     over, start = given.beginning(since)
     end = given.moment(until, name="until")
 
+    _require_order(start, end)
+    span = _Bounded(start, end, days=given.LONGEST_DAYS, zone=ZoneInfo("UTC"))
+
     def ask(look: Any) -> Any:
-        _refuse_long(look, start, end)
-        return tokens.token(look, over=over, since=start, until=end)
+        begins = span.start_in(freshness.due(look, look.regions[0]).token_time)
+        return tokens.token(look, over=over, since=begins, until=end)
 
-    return answered(request, tokens.TokenPriceAt, ask, page=Page(limit, cursor, keeps_last=True))
+    page = Page(limit, cursor, keeps_last=True, older_until=lambda: span.cut_at)
+    return answered(request, tokens.TokenPriceAt, ask, page=page)
 
 
-def _refuse_long(look: Any, start: Any, end: Any) -> None:
-    """Refuse a span between two times that is longer than one answer reads."""
-    if start is None:
-        return
-    last = look.now if end is None else min(end, look.now)
-    if last - start > timedelta(days=given.LONGEST_DAYS):
-        raise UsageError(f"The span is longer than {given.LONGEST_DAYS} days: give a later since, or an earlier until.")
+class _Bounded:
+    """A span that begins at a time, cut to so many days before its end: what is older comes on the next page."""
+
+    def __init__(self, start: datetime | None, end: datetime | None, *, days: int, zone: ZoneInfo) -> None:
+        self._start, self._end, self._longest, self._zone = start, end, timedelta(days=days), zone
+        self.cut_at: datetime | None = None
+        """Where it was cut, in a second that no bucket goes beyond; None where it is whole."""
+
+    def start_in(self, newest: datetime | None) -> datetime | None:
+        """Where reading begins, when the region's newest data are of a time."""
+        if self._start is None or newest is None:
+            return self._start
+        last = newest if self._end is None else min(newest, self._end)
+        if last - self._start <= self._longest:
+            return self._start
+        day = (last - self._longest).astimezone(self._zone).date()
+        midnight = datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
+        self.cut_at = max(midnight - timedelta(seconds=1), self._start)
+        return self.cut_at
+
+
+def _require_order(start: datetime | None, end: datetime | None) -> None:
+    if start is not None and end is not None and start >= end:
+        raise NotThereError("since is not before until: nothing lies between them.")

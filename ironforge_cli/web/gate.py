@@ -277,6 +277,8 @@ def _refused(scope: Scope, headers: _Headers, service: Service) -> Problem | Non
     target = scope.get("raw_path") or scope["path"].encode()
     if len(target) + len(scope["query_string"]) > _LONGEST_TARGET:
         return Problem(414, f"The address is longer than {_LONGEST_TARGET:,} bytes: ask for less at a time.")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.header_bytes:
+        return Problem(431, f"The headers are longer than {limits.header_bytes:,} bytes together: send fewer.")
     length = headers.get("content-length")
     if length is not None and (not length.isascii() or not length.isdigit() or int(length[:20]) > limits.body_bytes):
         detail = f"No request needs a body, and none is read that is longer than {limits.body_bytes:,} bytes."

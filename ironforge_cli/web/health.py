@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 router = APIRouter()
-_ERRORS: Final = (405, 413, 414, 500)
+_ERRORS: Final = (405, 413, 414, 431, 500)
 _NO_STORE: Final = {"cache-control": "no-store"}
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 

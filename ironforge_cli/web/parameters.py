@@ -8,25 +8,42 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Path, Query
 
-from ironforge_cli.errors import UsageError
+from ironforge_cli.errors import NotThereError
 from ironforge_cli.quantities import copper_of, share_of, span_of_time
 from ironforge_cli.web.negotiation import Format
 
 LONGEST_DAYS: Final = 366
+"""Of hours, or of prices of tokens, in one answer; of days and of what is put together from them ten times as many."""
 LARGEST_ITEM: Final = 2**31 - 1
 LIST_LIMIT: Final = 100
 LIST_MOST: Final = 1_000
 SPAN_LIMIT: Final = 2_500
 SPAN_MOST: Final = 10_000
-_TIME: Final = (
-    r"(?:19[7-9][0-9]|[2-8][0-9]{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    r"(?:T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?Z)?"
+_DAY: Final = (
+    r"(?:(?:19[7-9][0-9]|[2-8][0-9]{3})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    # The 29th of February, in the years that have one.
+    r"|(?:(?:19|[2-8][0-9])(?:0[48]|[2468][048]|[13579][26])|(?:2[048]|[3579][26]|[468][048])00)-02-29)"
 )
-_TIME_OF_ANY_DAY: Final = _TIME.replace("2[0-8]", r"2[0-9]|3[01]")
+_TIME: Final = _DAY + r"(?:T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?Z)?"
 _SPAN: Final = r"(?:[1-9][0-9]{0,2}h|(?:[1-9][0-9]?|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])d)"
 _MONEY: Final = r"[0-9]{1,9}(?:\.[0-9]{1,4})?|(?:[0-9]{1,9}[gsc]){1,3}"
 _SHARE: Final = r"0\.[0-9]{1,6}|0|[0-9]{1,2}(?:\.[0-9]{1,4})?%"
 _CURSOR: Final = r"[A-Za-z0-9_-]{4,200}"
+
+FORMS: Final = {
+    "over": "a span such as 24h or 7d",
+    "since": "a span such as 7d or 24h, or a time such as 2026-01-14 or 2026-01-14T12:00Z",
+    "until": "a time such as 2026-01-14 or 2026-01-14T12:00Z",
+    "at": "a time such as 2026-01-14 or 2026-01-14T12:00Z",
+    "tz": "a time zone such as Europe/Paris or UTC",
+    "min_turnover": "gold such as 1000, or 12g50s",
+    "min_profit": "gold such as 1000, or 12g50s",
+    "discount": "a share such as 20% (in an address 20%25) or 0.2",
+    "ids": "numbers of items with commas between them, such as 210930,210931",
+    "cursor": "what the Link header of the page before has",
+}
+"""What is said of a parameter that is of another form than its pattern."""
 
 RegionName = Annotated[str, Path(description="A region of this service, such as eu.", examples=["eu"])]
 ItemId = Annotated[int, Path(ge=1, le=LARGEST_ITEM, description="Blizzard's number of an item.", examples=[210930])]
@@ -46,19 +63,17 @@ Over = Annotated[str, Query(pattern=f"^{_SPAN}$", description="How long before t
 Since = Annotated[
     str,
     Query(
-        pattern=f"^(?:{_SPAN}|{_TIME_OF_ANY_DAY})$",
-        description=f"How far back, as 7d, or from a time on (UTC, ISO 8601); {LONGEST_DAYS} days at most.",
+        pattern=f"^(?:{_SPAN}|{_TIME})$",
+        description=f"How far back, as 7d, or from a time on (UTC, ISO 8601); hours of {LONGEST_DAYS} days at most.",
     ),
 ]
 Until = Annotated[
     str | None,
-    Query(pattern=f"^{_TIME_OF_ANY_DAY}$", description="Up to this time (UTC); usually the newest snapshot."),
+    Query(pattern=f"^{_TIME}$", description="Up to this time (UTC); usually the newest snapshot."),
 ]
 At = Annotated[
     str | None,
-    Query(
-        pattern=f"^{_TIME_OF_ANY_DAY}$", description="The newest snapshot up to this time (UTC); usually the newest."
-    ),
+    Query(pattern=f"^{_TIME}$", description="The newest snapshot up to this time (UTC); usually the newest."),
 ]
 Zone = Annotated[
     str, Query(pattern=r"^[A-Za-z0-9_+/-]{1,64}$", description="Whose hours and days are meant, such as Europe/Paris.")
@@ -90,7 +105,7 @@ Search = Annotated[
 
 
 def moment(text: str | None, *, name: str) -> datetime | None:
-    """A time of a parameter. Raises `UsageError` where its day is none.
+    """A time of a parameter, whose pattern has let it pass. Raises `NotThereError` for the 29th of no leap year.
 
     >>> moment("2026-01-14T12:03Z", name="at").isoformat()
     '2026-01-14T12:03:00+00:00'
@@ -100,7 +115,7 @@ def moment(text: str | None, *, name: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{name}: {text!r} is no day of the calendar.") from None
+        raise NotThereError(f"{name}: {text!r} is no day of the calendar.") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -116,11 +131,11 @@ def beginning(text: str) -> tuple[timedelta, datetime | None]:
 
 
 def zone(name: str) -> ZoneInfo:
-    """A time zone by its name. Raises `UsageError`."""
+    """A time zone by its name. Raises `NotThereError`."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"tz: {name!r} is no time zone such as Europe/Paris or UTC.") from None
+        raise NotThereError(f"tz: {name!r} is no time zone such as Europe/Paris or UTC.") from None
 
 
 def copper(text: str) -> float:

@@ -78,10 +78,10 @@ def main() -> int:
         for days in sorted({1, min(30, asked.days), asked.days}):
             database = _fresh(server, f"days_{days}")
             began = time.monotonic()
-            rows = _build(database, days=days, items=asked.items)
+            rows = build(database, days=days, items=asked.items)
             say(f"{days} days of {asked.items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n")
             if days == asked.days:
-                _close(database, say)
+                close(database, say)
                 _tell_sizes(database, say, days=days, items=asked.items)
                 _tell_reads(database, say)
             databases[days] = database
@@ -112,7 +112,7 @@ def _open(server: EmbeddedServer, name: str) -> Database:
     return Database(server.conninfo.replace(f"dbname={DATABASE_NAME}", f"dbname={name}"))
 
 
-def _build(database: Database, *, days: int, items: int) -> int:
+def build(database: Database, *, days: int, items: int) -> int:
     """The hours of so many days up to now, a day a transaction."""
     for back in range(days, 0, -1):
         since = NOW - back * 24 * HOUR + HOUR
@@ -126,7 +126,7 @@ def _build(database: Database, *, days: int, items: int) -> int:
     return days * 24 * items
 
 
-def _close(database: Database, say: Callable[[str], object]) -> None:
+def close(database: Database, say: Callable[[str], object]) -> None:
     """Lay closed months by item and make closed days, as maintenance does."""
     with database.connect() as connection:
         closed = [one.month for one in statistics_months.held(connection, EU) if one.month and one.month.ends_at < NOW]

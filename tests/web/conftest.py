@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 
 from ironforge_cli.cli.app import app
 from ironforge_cli.db.engine import Database
+from ironforge_cli.errors import UnreachableError
 from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.web.app import create_app
+from ironforge_cli.web.document import described
 from ironforge_cli.web.service import Service, ServiceSettings
 from tests.answers import chain, test_crafts
 from tests.web.client import Client
@@ -46,6 +48,17 @@ class Clock:
 def settings(**more: Any) -> ServiceSettings:
     usual: dict[str, Any] = {"regions": DEFAULT_REGIONS, "max_age": timedelta(hours=2), "version": "0.1.0"}
     return ServiceSettings(**{**usual, **more})
+
+
+def nowhere() -> Database:
+    raise UnreachableError("There is no database here.")
+
+
+def document(**more: Any) -> dict[str, Any]:
+    """The OpenAPI document, which needs no database."""
+    clock = Clock()
+    service = Service(nowhere, settings(**more), now=clock.now, monotonic=clock.monotonic)
+    return described(create_app(service), service)
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,19 @@ def test_pages_join_into_the_whole_and_end_where_the_data_change(changing: Chang
     assert older.json + newest.json == history
     changing.change(Region.EU)
     refused = changing.client.get(last)
-    assert (refused.status, "begin again" in refused.detail) == (400, True)
+    assert (refused.status, "begin again" in refused.detail) == (404, True)
+
+
+def test_a_span_of_years_comes_year_by_year(changing: Changing) -> None:
+    first = changing.client.get("/v1/eu/items/12/history?since=2020-01-01&limit=10000")
+    assert first.headers["ironforge-since"] == "2025-01-12T23:59:59Z"
+    assert first.json[0]["bucket"] == "2025-01-13T00:00:00Z"
+    assert first.headers["link"].startswith("</v1/eu/items/12/history?since=2020-01-01&limit=10000&until=2025-01-12T")
+    second = changing.client.get(first.headers["link"].partition(">")[0].removeprefix("<"))
+    assert second.json[-1]["bucket"] == "2025-01-12T23:00:00Z"
+    assert "link" not in changing.client.get("/v1/eu/items/12/history?since=2020-01-01&by=day").headers
+    tokens = changing.client.get("/v1/eu/token?since=2020-01-01")
+    assert "until=2025-01-12T23%3A59%3A59Z" in tokens.headers["link"]
 
 
 def test_a_database_that_is_away_is_said_and_found_again(changing: Changing, monkeypatch: pytest.MonkeyPatch) -> None:

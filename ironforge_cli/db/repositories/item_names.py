@@ -12,11 +12,14 @@ from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_STATS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from ironforge_cli.regions import Region
 
 _LARGEST = 2**31 - 1
+_MANY: Final = 200
 _execute = executor("item names")
 # By the connection, which is another object for each transaction, and forgotten with it.
 _KEPT: Final[WeakKeyDictionary[Connection, dict[int, NamedItem] | None]] = WeakKeyDictionary()
@@ -40,6 +43,18 @@ class NamedItem:
         return cls(item_id=item_id, name=None, rank=None, item_level=None, item_class=None, quality=None)
 
 
+_NAMED: Final = (
+    "SELECT id, item_name, newest.rank, item_level, item_class, quality FROM items LEFT JOIN LATERAL ("
+    "SELECT rank FROM item_ranks WHERE item_id = id ORDER BY noted_at DESC, source LIMIT 1) AS newest ON TRUE"
+)
+_ALL: Final = text(
+    "SELECT id, item_name, newest.rank, item_level, item_class, quality FROM items LEFT JOIN ("
+    "SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks ORDER BY item_id, noted_at DESC, source"
+    ") AS newest ON item_id = id"
+)
+_SOME: Final = text(f"{_NAMED} WHERE id = ANY(CAST(:ids AS int[])) OR item_name = ANY(CAST(:names AS text[]))")
+
+
 def keep_names(connection: Connection) -> None:
     """Let a look at the database read the names once, whoever asks for them; it has to be of one moment."""
     _KEPT[connection] = None
@@ -50,22 +65,21 @@ def all_named(connection: Connection) -> dict[int, NamedItem]:
     kept = _KEPT.get(connection)
     if kept is not None:
         return kept
-    found = _all_named(connection)
+    found = {row[0]: NamedItem(*row) for row in _execute(connection, _ALL)}
     if connection in _KEPT:
         _KEPT[connection] = found
     return found
 
 
-def _all_named(connection: Connection) -> dict[int, NamedItem]:
-    rows = _execute(
-        connection,
-        text(
-            "SELECT id, item_name, newest.rank, item_level, item_class, quality FROM items LEFT JOIN ("
-            "SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks ORDER BY item_id, noted_at DESC, source"
-            ") AS newest ON item_id = id"
-        ),
-    )
-    return {row[0]: NamedItem(*row) for row in rows}
+def named(connection: Connection, numbers: Sequence[str]) -> dict[int, NamedItem] | None:
+    """The seeded items of some numbers, as they are written, and those that bear such a number as their name.
+
+    None where they are so many that all are looked up quicker.
+    """
+    if len(numbers) > _MANY:
+        return None
+    ids = [number for number in map(int, numbers) if number <= _LARGEST]
+    return {row[0]: NamedItem(*row) for row in _execute(connection, _SOME, {"ids": ids, "names": list(numbers)})}
 
 
 def was_ever_for_sale(connection: Connection, region: Region, item_id: int) -> bool:
