@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 
 CONTAINER = PAGES / "container"
 TIMER = CONTAINER / "timer.sh"
-# A clock that jumps to the next minute whenever somebody waits for it, and stands still after a day.
+# A clock that jumps to the next minute whenever somebody waits for it, and stands still in the end. What is begun in a
+# minute has the time to write that down before the next one.
 DATE = """#!/bin/sh
 [ "$2" = -d ] && exec {date} "$@"
-cat {folder}/now
+now=$(cat {folder}/now)
+minute=$({date} -u -d "@$now" +%H:%M)
+case $minute in
+  *:20 | *:30 | 05:05 | 06:10)
+    tries=0
+    until grep -q "^$minute " {folder}/calls || [ $tries -ge 100 ]; do tries=$((tries + 1)); {sleep} 0.05; done ;;
+esac
+echo "$now"
 """
 SLEEP = """#!/bin/sh
 now=$(cat {folder}/now)

@@ -252,7 +252,8 @@ def test_systemd_reads_the_file_of_hardening_too(installed: Path) -> None:
 
 def test_every_unit_is_as_hardened_as_the_page_says(installed: Path) -> None:
     text = " ".join(read(PAGES / "operations.md").split())
-    ((promised, serving),) = re.findall(r"gives each ([\d.]+) of 10 \(0 is best\), and ([\d.]+) the one that serves", text)
+    said = r"gives each ([\d.]+) of 10 \(0 is best\), and ([\d.]+) the one that serves"
+    ((promised, serving),) = re.findall(said, text)
     help_text = subprocess.run(["systemd-analyze", "--help"], capture_output=True, text=True, check=True).stdout
     if "--offline" not in help_text:
         pytest.skip("this systemd can't judge units that are not loaded")

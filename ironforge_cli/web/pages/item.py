@@ -93,10 +93,10 @@ def _ranks(frame: Frame, of_region: Asking, item_id: int) -> dict[str, Any]:
     same = price.price(of_region, [str(one.item_id) for one in same_name]).records()
     columns = (
         tables.ITEM,
-        tables.Column("market_value", "Market value", "money"),
-        tables.Column("min_price", "Cheapest", "money", is_minor=True),
-        tables.Column("total_quantity", "For sale", "number"),
-        tables.Column("sold_per_day", "Sold a day", "number", is_minor=True),
+        tables.PageColumn("market_value", "Market value", "money"),
+        tables.PageColumn("min_price", "Cheapest", "money", is_minor=True),
+        tables.PageColumn("total_quantity", "For sale", "number"),
+        tables.PageColumn("sold_per_day", "Sold a day", "number", is_minor=True),
     )
     records = [{**one, "rank": one["rank"] if one["rank"] is not None else "?"} for one in same]
     return {"ranks": tables.table(frame, records, columns, caption="Items of the same name", empty="")}
@@ -138,7 +138,7 @@ def _crafts(frame: Frame, of_region: Asking, item_id: int) -> dict[str, Any]:
     )
     taking = crafts.crafts(of_region, crafts.Wanted(crafter=Crafter(), recipes=takers)) if takers else None
 
-    def shown(rows: Sequence[crafts.Figured], caption: str) -> tables.Table | None:
+    def shown(rows: Sequence[crafts.Figured], caption: str) -> tables.PageTable | None:
         records = [record(one.row) for one in rows[:_CRAFTS]]
         return tables.table(frame, records, tables.CRAFTS, caption=caption, empty="") if records else None
 

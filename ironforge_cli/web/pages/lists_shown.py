@@ -175,8 +175,8 @@ def search(frame: Frame, asking_for: Asking) -> dict[str, Any]:
 
 
 def _listed(
-    frame: Frame, of_region: Asking, records: list[dict[str, Any]], columns: tuple[tables.Column, ...], empty: str
-) -> tables.Table:
+    frame: Frame, of_region: Asking, records: list[dict[str, Any]], columns: tuple[tables.PageColumn, ...], empty: str
+) -> tables.PageTable:
     shapes = curves.of_items(of_region, frame.region, records[:_CURVES])
     return tables.table(frame, records, columns, caption=columns[0].head, empty=empty, shapes=shapes)
 

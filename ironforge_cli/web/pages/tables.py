@@ -20,7 +20,7 @@ _FEW_COLUMNS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PageColumn:
     """A column: the key of its values, what it is called, and what kind of value it holds."""
 
     key: str
@@ -43,7 +43,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PageCell:
     """A value as it is shown and sorted."""
 
     html: Markup | str
@@ -51,12 +51,12 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """A table, ready to be written."""
 
     caption: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    columns: Sequence[PageColumn]
+    rows: Sequence[Sequence[PageCell]]
     empty: str
 
     @property
@@ -68,15 +68,15 @@ class Table:
 def table(
     frame: Frame,
     records: Sequence[Record],
-    columns: Sequence[Column],
+    columns: Sequence[PageColumn],
     *,
     caption: str,
     empty: str,
     shapes: Mapping[int, Markup] | None = None,
-) -> Table:
+) -> PageTable:
     """Records as a table; `shapes` are the curves of items, by number."""
     rows = [[_cell(frame, column, record, shapes or {}) for column in columns] for record in records]
-    return Table(caption=caption, columns=columns, rows=rows, empty=empty)
+    return PageTable(caption=caption, columns=columns, rows=rows, empty=empty)
 
 
 def item_link(frame: Frame, record: Record, name: str = "name") -> Markup:
@@ -87,31 +87,31 @@ def item_link(frame: Frame, record: Record, name: str = "name") -> Markup:
     return Markup('<a href="{}">{}</a>{}').format(frame.item(record["item_id"]), said, mark)
 
 
-def _cell(frame: Frame, column: Column, record: Record, shapes: Mapping[int, Markup]) -> Cell:
+def _cell(frame: Frame, column: PageColumn, record: Record, shapes: Mapping[int, Markup]) -> PageCell:
     value = record.get(column.key)
     match column.kind:
         case "item":
-            return Cell(item_link(frame, record), str(record["name"] or ""))
+            return PageCell(item_link(frame, record), str(record["name"] or ""))
         case "craft":
             query = {"batch": record["batch"] if record["batch"] != 1 else None}
             where = frame.url(f"/{frame.region}/crafts/{record['recipe_id']}", **query)
             link = Markup('<a href="{}">{}</a>').format(where, record["name"] or f"recipe {record['recipe_id']}")
             rank = Markup(' <span class="rankmark">R{}</span>').format(record["rank"]) if record["rank"] else ""
             side = "" if record["faction"] == "Neutral" else f" ({record['faction']})"
-            return Cell(Markup("{}{}{}").format(link, rank, side), str(record["name"] or ""))
+            return PageCell(Markup("{}{}{}").format(link, rank, side), str(record["name"] or ""))
         case "shape":
-            return Cell(shapes.get(record["item_id"], Markup("")), "")
+            return PageCell(shapes.get(record["item_id"], Markup("")), "")
         case "sold":
-            return Cell(words.band(record["sold_low"], record["sold"], record["sold_high"]), _plain(record["sold"]))
+            return PageCell(words.band(record["sold_low"], record["sold"], record["sold_high"]), _plain(record["sold"]))
         case "earned":
             shown = words.money(value)
             low, high = record["profit_per_day_low"], record["profit_per_day_high"]
             if value is not None:
                 bounds = f"{words.plain_money(low)} to {words.plain_money(high)}"
                 shown = Markup('<span title="{}">{}</span>').format(bounds, shown)
-            return Cell(shown, _plain(value))
+            return PageCell(shown, _plain(value))
         case _:
-            return Cell(_KINDS[column.kind](value), _plain(value))
+            return PageCell(_KINDS[column.kind](value), _plain(value))
 
 
 def _text(value: Any) -> Markup:
@@ -149,74 +149,74 @@ _KINDS: Final[dict[str, Callable[[Any], Markup]]] = {
     "at": words.at,
 }
 
-ITEM: Final = Column("name", "Item", "item")
-WEEK: Final = Column("item_id", "7 days", "shape")
+ITEM: Final = PageColumn("name", "Item", "item")
+WEEK: Final = PageColumn("item_id", "7 days", "shape")
 TOP: Final = (
     ITEM,
     WEEK,
-    Column("market_value", "Price", "money", title="market value in the newest snapshot"),
-    Column("total_quantity", "For sale", "number", is_minor=True),
-    Column("sold", "Sold", "sold", title="estimate, with its low and high bound"),
-    Column("turnover", "Turnover", "money", is_minor=True),
+    PageColumn("market_value", "Price", "money", title="market value in the newest snapshot"),
+    PageColumn("total_quantity", "For sale", "number", is_minor=True),
+    PageColumn("sold", "Sold", "sold", title="estimate, with its low and high bound"),
+    PageColumn("turnover", "Turnover", "money", is_minor=True),
 )
 MOVERS: Final = (
     ITEM,
     WEEK,
-    Column("price_then", "Then", "money", is_minor=True),
-    Column("price_now", "Now", "money"),
-    Column("change", "Change", "change"),
-    Column("turnover_per_day", "Turnover a day", "money", is_minor=True),
+    PageColumn("price_then", "Then", "money", is_minor=True),
+    PageColumn("price_now", "Now", "money"),
+    PageColumn("change", "Change", "change"),
+    PageColumn("turnover_per_day", "Turnover a day", "money", is_minor=True),
 )
 DEALS: Final = (
     ITEM,
-    Column("usual_price", "Usual price", "money", is_minor=True),
-    Column("min_price", "From", "money"),
-    Column("units", "Units", "number", is_minor=True),
-    Column("cost", "Cost", "money", is_minor=True),
-    Column("gain", "Gain", "money", title="0.95 of the usual price, less what the units cost"),
-    Column("sold_per_day", "Sold a day", "number", is_minor=True),
+    PageColumn("usual_price", "Usual price", "money", is_minor=True),
+    PageColumn("min_price", "From", "money"),
+    PageColumn("units", "Units", "number", is_minor=True),
+    PageColumn("cost", "Cost", "money", is_minor=True),
+    PageColumn("gain", "Gain", "money", title="0.95 of the usual price, less what the units cost"),
+    PageColumn("sold_per_day", "Sold a day", "number", is_minor=True),
 )
 # Beside each other there is room for less.
 MOVERS_IN_SHORT: Final = tuple(one for one in MOVERS if one.key != "price_then")
 DEALS_IN_SHORT: Final = tuple(one for one in DEALS if one.key not in {"cost", "sold_per_day"})
 SPREAD: Final = (
     ITEM,
-    Column("price_a", "", "money"),
-    Column("price_b", "", "money"),
-    Column("tokens_a", "", "tokens", is_minor=True),
-    Column("tokens_b", "", "tokens", is_minor=True),
-    Column("ratio", "Ratio", "ratio", title="tokens in the first region by tokens in the second"),
+    PageColumn("price_a", "", "money"),
+    PageColumn("price_b", "", "money"),
+    PageColumn("tokens_a", "", "tokens", is_minor=True),
+    PageColumn("tokens_b", "", "tokens", is_minor=True),
+    PageColumn("ratio", "Ratio", "ratio", title="tokens in the first region by tokens in the second"),
 )
 CRAFTS: Final = (
-    Column("name", "Craft", "craft"),
-    Column("profession", "Profession", "text", is_minor=True),
-    Column("cost", "Cost", "money", is_minor=True),
-    Column("revenue", "Revenue", "money", is_minor=True),
-    Column("profit", "Profit", "money"),
-    Column("profit_per_day", "Profit a day", "earned", title="bounded by what sells"),
-    Column("sold_per_day", "Sold a day", "number", is_minor=True),
+    PageColumn("name", "Craft", "craft"),
+    PageColumn("profession", "Profession", "text", is_minor=True),
+    PageColumn("cost", "Cost", "money", is_minor=True),
+    PageColumn("revenue", "Revenue", "money", is_minor=True),
+    PageColumn("profit", "Profit", "money"),
+    PageColumn("profit_per_day", "Profit a day", "earned", title="bounded by what sells"),
+    PageColumn("sold_per_day", "Sold a day", "number", is_minor=True),
 )
-CRAFTS_WITH_REASONS: Final = (*CRAFTS, Column("reasons", "Not known, or to be minded", "text", is_minor=True))
+CRAFTS_WITH_REASONS: Final = (*CRAFTS, PageColumn("reasons", "Not known, or to be minded", "text", is_minor=True))
 FOUND: Final = (
     ITEM,
-    Column("item_class", "Kind", "text", is_minor=True),
-    Column("quality", "Quality", "text", is_minor=True),
-    Column("item_level", "Item level", "number", is_minor=True),
-    Column("total_quantity", "For sale", "number"),
+    PageColumn("item_class", "Kind", "text", is_minor=True),
+    PageColumn("quality", "Quality", "text", is_minor=True),
+    PageColumn("item_level", "Item level", "number", is_minor=True),
+    PageColumn("total_quantity", "For sale", "number"),
 )
 LEVELS: Final = (
-    Column("price", "Price", "money"),
-    Column("quantity", "Units", "number"),
-    Column("auctions", "Auctions", "number", is_minor=True),
-    Column("cumulative_quantity", "Units so far", "number"),
-    Column("cumulative_cost", "Cost so far", "money", is_minor=True),
+    PageColumn("price", "Price", "money"),
+    PageColumn("quantity", "Units", "number"),
+    PageColumn("auctions", "Auctions", "number", is_minor=True),
+    PageColumn("cumulative_quantity", "Units so far", "number"),
+    PageColumn("cumulative_cost", "Cost so far", "money", is_minor=True),
 )
 PERIODS: Final = (
-    Column("bucket", "From", "at"),
-    Column("min_price", "Cheapest", "money", is_minor=True),
-    Column("market_value", "Market value", "money"),
-    Column("total_quantity", "For sale", "number", is_minor=True),
-    Column("sold", "Sold", "sold"),
-    Column("snapshots", "Snapshots", "number", is_minor=True),
+    PageColumn("bucket", "From", "at"),
+    PageColumn("min_price", "Cheapest", "money", is_minor=True),
+    PageColumn("market_value", "Market value", "money"),
+    PageColumn("total_quantity", "For sale", "number", is_minor=True),
+    PageColumn("sold", "Sold", "sold"),
+    PageColumn("snapshots", "Snapshots", "number", is_minor=True),
 )
-TOKENS: Final = (Column("timestamp", "From", "at"), Column("price", "Price", "money"))
+TOKENS: Final = (PageColumn("timestamp", "From", "at"), PageColumn("price", "Price", "money"))
