@@ -296,7 +296,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
         case HttpTimeout(connect, read):
             return f"{connect:g},{read:g}"
         case tuple():
-            return ",".join(value)  # pyright: ignore[reportUnknownArgumentType] - every tuple is of texts
+            return ",".join(value) or None  # pyright: ignore[reportUnknownArgumentType] - every tuple is of texts
         case None | int():
             return value
         case _:

@@ -57,7 +57,7 @@ class UsageError(IronforgeError):
     exit_status = ExitStatus.USAGE
 
 
-class NotThereError(UsageError):
+class NothingThereError(UsageError):
     """What was asked for, an item, a recipe or an hour, is not among what is stored."""
 
 

@@ -42,6 +42,10 @@ TABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "stats_retention_months": (("IRONFORGE_STATS_RETENTION_MONTHS",), 0),
     "log_retention_days": (("IRONFORGE_LOG_RETENTION_DAYS",), 400),
     "ping_url": (("IRONFORGE_PING_URL",), None),
+    "api_keys_file": (("IRONFORGE_API_KEYS_FILE",), None),
+    "api_origins": (("IRONFORGE_API_ORIGINS",), None),
+    "api_requests_per_minute": (("IRONFORGE_API_REQUESTS_PER_MINUTE",), 600),
+    "api_trusted_proxies": (("IRONFORGE_API_TRUSTED_PROXIES",), None),
     "log_level": (("IRONFORGE_LOG_LEVEL",), "info"),
     "log_format": (("IRONFORGE_LOG_FORMAT",), "text"),
 }
@@ -75,6 +79,10 @@ GIVEN: dict[str, tuple[str, str, Any, Any, Any]] = {
     "stats_retention_months": ("13", "0", 13, 0, None),
     "log_retention_days": ("10", "20", 10, 20, None),
     "ping_url": ("https://hc/a", '"https://hc/b"', "https://hc/a", "https://hc/b", None),
+    "api_keys_file": ("/etc/one", '"/etc/two"', Path("/etc/one"), Path("/etc/two"), None),
+    "api_origins": ("https://a, https://b", '["https://c"]', ("https://a", "https://b"), ("https://c",), None),
+    "api_requests_per_minute": ("0", "60", 0, 60, None),
+    "api_trusted_proxies": ("10.0.0.2", '["10.0.0.0/8"]', ("10.0.0.2",), ("10.0.0.0/8",), None),
     "log_level": ("DEBUG", '"Error"', LogLevel.DEBUG, LogLevel.ERROR, None),
     "log_format": ("JSON", '"json"', "json", "json", None),
 }
@@ -123,16 +131,7 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
-WHOLE_NUMBERS = [
-    "requests_per_second",
-    "requests_per_hour",
-    "raw_retention_days",
-    "spool_limit_mb",
-    "quarantine_limit_mb",
-    "partitions_ahead",
-    "stats_retention_months",
-    "log_retention_days",
-]
+WHOLE_NUMBERS = [name for name, (_, default) in TABLE.items() if isinstance(default, int)]
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ironforge_cli.db.repositories import asking
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.hours import GAP, left_out
 
 if TYPE_CHECKING:
@@ -103,14 +103,14 @@ def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over
 def basis_at(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
     """What an answer about one snapshot rests on: the newest, or the newest one that is not newer than `at`.
 
-    Raises `NotThereError` where there is none so old.
+    Raises `NothingThereError` where there is none so old.
     """
     basis = basis_of(connection, asking_for, region)
     if at is None or basis.snapshot_time is None:
         return basis
     found = asking.snapshot_at(connection, region, at)
     if found is None:
-        raise NotThereError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
+        raise NothingThereError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
     # A past hour was asked for: it is as old as it should be.
     age = int((asking_for.now - found).total_seconds())
     return replace(basis, snapshot_time=found, age_seconds=age, stale=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import MarketAnswer, basis_at
 from ironforge_cli.db.repositories import asking
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,7 +53,7 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Market
 def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:
     levels = asking.levels(connection, region, at, [item_id])
     if not len(levels.price) and not asking.is_raw_held(connection, region, at):
-        raise NotThereError(
+        raise NothingThereError(
             f"{region.label}: the auctions of {at:%Y-%m-%d %H:%M} UTC are not held any more. `ironforge partitions"
             " restore` brings an archived day back."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers.answer import MarketAnswer
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.naming import folded
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def listed(
 ) -> ListedCrafts:
     """What is worth crafting, the most profit a day first; with `is_all` also what is not known whole.
 
-    `min_profit` is copper a batch. Raises `NotThereError` where a profession or a tier has no recipe.
+    `min_profit` is copper a batch. Raises `NothingThereError` where a profession or a tier has no recipe.
     """
     found = answers.crafts(asking_for, answers.Wanted(crafter=crafter, batch=batch))
     chosen = _chosen(found.recipes, profession=profession, tier=tier)
@@ -51,16 +51,16 @@ def listed(
 
 
 def of_recipe(asking_for: Asking, recipe_id: int, *, crafter: Crafter, batch: int) -> MarketAnswer[answers.Crafted]:
-    """What one recipe costs and earns, a row an output. Raises `NotThereError` where it is not stored."""
+    """What one recipe costs and earns, a row an output. Raises `NothingThereError` where it is not stored."""
     wanted = answers.Wanted(crafter=crafter, batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(asking_for, wanted)
     if not any(number == recipe_id for number, _ in found.recipes.rows):
-        raise NotThereError(f"There is no recipe {recipe_id} among what is stored.")
+        raise NothingThereError(f"There is no recipe {recipe_id} among what is stored.")
     return found.answer()
 
 
 def _chosen(recipes: Recipes, *, profession: str | None, tier: str | None) -> set[tuple[int, str]]:
-    """The recipes of a profession and of tiers. Raises `NotThereError` where there are none such."""
+    """The recipes of a profession and of tiers. Raises `NothingThereError` where there are none such."""
     rows = recipes.rows
     chosen = set(rows)
     if profession is not None:
@@ -82,6 +82,6 @@ def _require(found: set[tuple[int, str]], option: str, given: str, known: set[st
         return
     names = sorted(name for name in known if name)
     if not names:
-        raise NotThereError(f"{option}: no recipe is stored yet; `ironforge seed all` fetches them.")
+        raise NothingThereError(f"{option}: no recipe is stored yet; `ironforge seed all` fetches them.")
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    raise NotThereError(f"{option} {given!r} has no recipe: there are {', '.join(names[:_MOST_NAMED])}{more}.")
+    raise NothingThereError(f"{option} {given!r} has no recipe: there are {', '.join(names[:_MOST_NAMED])}{more}.")

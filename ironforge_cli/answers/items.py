@@ -9,7 +9,7 @@ import numpy as np
 
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.naming import folded, holding, meant, nearest
 from ironforge_cli.wording import counted
 
@@ -114,11 +114,11 @@ def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswe
 
 
 def with_its_ranks(asking_for: Asking, item_id: int) -> MarketAnswer[Found]:
-    """An item with those that share its name, as ranks do: itself first, then by rank. Raises `NotThereError`."""
+    """An item with those that share its name, as ranks do: itself first, then by rank. Raises `NothingThereError`."""
     with asking.reading(asking_for.database) as connection:
         named = item_names.all_named(connection)
         if not _is_known(connection, asking_for.regions, item_id, named):
-            raise NotThereError(f"There is no item {item_id} among what is stored.")
+            raise NothingThereError(f"There is no item {item_id} among what is stored.")
     own = named.get(item_id)
     same = folded(own.name) if own is not None and own.name is not None else None
     numbers = [
@@ -142,14 +142,16 @@ def _one(
         number = int(word)
         if _is_known(connection, regions, number, named):
             return [named.get(number) or item_names.NamedItem.without_name(number)]
-        raise NotThereError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
+        raise NothingThereError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
     numbers = meant(word, names)
     if not numbers:
         near = nearest(word, names)
         if not names:
-            raise NotThereError(f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.')
+            raise NothingThereError(
+                f'No item has a name yet: give the number of "{word}", or run `ironforge seed items`.'
+            )
         also = f" Near it: {', '.join(near)}." if near else ""
-        raise NotThereError(f'"{word}" names no item, or several.{also}')
+        raise NothingThereError(f'"{word}" names no item, or several.{also}')
     return [named[number] for number in numbers]
 
 

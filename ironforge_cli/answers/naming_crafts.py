@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.recipes import all_recipes
 from ironforge_cli.db.repositories import asking
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.naming import folded, nearest
 from ironforge_cli.market.naming import meant as named_by
 
@@ -26,7 +26,7 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
         recipes = all_recipes(connection)
         names = {row.id: row.name for row in recipes.rows.values() if row.name}
         if not recipes.rows:
-            raise NotThereError("No recipe is stored yet: `ironforge seed all` fetches them.")
+            raise NothingThereError("No recipe is stored yet: `ironforge seed all` fetches them.")
         ids = {row.id for row in recipes.rows.values()}
         if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS and int(word) in ids:
             return frozenset({int(word)}), None
@@ -42,8 +42,8 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
                 return frozenset(loose), None
             near = nearest(word, names)
             also = f" Recipes near it: {', '.join(near)}." if near else ""
-            raise NotThereError(f'"{word}" names no recipe, and no item either. {error}{also}') from error
+            raise NothingThereError(f'"{word}" names no recipe, and no item either. {error}{also}') from error
     if not items & made:
         listed = ", ".join(map(str, sorted(items)))
-        raise NotThereError(f'"{word}" names the item {listed}, and no recipe that is stored is known to make it.')
+        raise NothingThereError(f'"{word}" names the item {listed}, and no recipe that is stored is known to make it.')
     return None, frozenset(items)

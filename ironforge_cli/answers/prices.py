@@ -61,8 +61,8 @@ class NewestPrice:
 def prices(asking_for: Asking, region: Region, *, ids: Sequence[int] | None = None) -> MarketAnswer[NewestPrice]:
     """The newest figures of every item of a region's newest snapshot, or of some items; by number.
 
-    Of items that are asked for by number and sold out there are rows without prices. Raises `NotThereError` where one
-    is no item.
+    Of items that are asked for by number and sold out there are rows without prices. Raises `NothingThereError` where
+    one is no item.
     """
     with asking.reading(asking_for.database) as connection:
         basis = basis_of(connection, asking_for, region, over=WEEK)

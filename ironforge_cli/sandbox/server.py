@@ -37,7 +37,7 @@ _LONGEST_POST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class SandboxService:
     """What a server needs to answer with."""
 
     world: World
@@ -185,7 +185,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], service: Service) -> None:
+    def __init__(self, address: tuple[str, int], service: SandboxService) -> None:
         self.service = service
         self.broken: set[socket.socket] = set()
         self._threads_of: dict[socket.socket, threading.Thread] = {}

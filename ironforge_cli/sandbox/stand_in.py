@@ -15,7 +15,7 @@ from ironforge_cli.sandbox.api import Api
 from ironforge_cli.sandbox.control import CONTROL_PATH, Control
 from ironforge_cli.sandbox.faults import Aim
 from ironforge_cli.sandbox.market_profiles import MODERATE
-from ironforge_cli.sandbox.server import Server, Service
+from ironforge_cli.sandbox.server import SandboxService, Server
 from ironforge_cli.sandbox.world import DEFAULT_START, World
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Sandbox:
         self._faults = api.faults
         self._exchanges: deque[LoggedRequest] = deque(maxlen=_EXCHANGES_KEPT)
         self._ending = threading.Event()
-        service = Service(
+        service = SandboxService(
             world=self.world,
             api=api,
             control=Control(self.world, faults=api.faults, tokens=self._tokens),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.web import scopes
-from ironforge_cli.web.problems import Problem
+from ironforge_cli.web.problems import HttpProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ def cross_origin(
     return CrossOrigin([*headers, (b"access-control-expose-headers", _EXPOSED.encode())], is_preflight=False)
 
 
-def caller_of(keys: Keys | None, authorization: str | None, scope: Any, path: str) -> str | Problem:
+def caller_of(keys: Keys | None, authorization: str | None, scope: Any, path: str) -> str | HttpProblem:
     """Who asks: a key's name, else an address; a problem where a key is needed and none of ours came.
 
     On pages a browser sends a key as the password of its own window. Raises `ConfigurationError`.
@@ -76,7 +76,7 @@ def caller_of(keys: Keys | None, authorization: str | None, scope: Any, path: st
     detail = "Send a key of this service in the header: Authorization: Bearer ironforge_…"
     if key is not None:
         detail = "This is none of the service's keys: it may have been revoked. Ask whoever runs it for one."
-    return Problem(401, detail, {"www-authenticate": scheme})
+    return HttpProblem(401, detail, {"www-authenticate": scheme})
 
 
 def is_near(scope: Any) -> bool:
@@ -113,11 +113,11 @@ def allowance_headers(allowance: Allowance) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def refusal(allowance: Allowance) -> Problem:
+def refusal(allowance: Allowance) -> HttpProblem:
     """What somebody is told who asked too often."""
     wait = allowance.reset_seconds
     detail = (
         f"More than {allowance.limit:,} requests in a minute: ask again in {wait} s."
         " /v1/{region}/prices has every item at once."
     )
-    return Problem(429, detail, {"retry-after": str(wait)})
+    return HttpProblem(429, detail, {"retry-after": str(wait)})

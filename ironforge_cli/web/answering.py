@@ -12,11 +12,11 @@ import msgspec
 from starlette.responses import Response
 
 from ironforge_cli.answers import freshness
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.web import formats
 from ironforge_cli.web.bodies import KeptBody
-from ironforge_cli.web.exchange import EXCHANGE, Exchange, basis_headers, iso, too_many
-from ironforge_cli.web.negotiation import CONTENT_TYPES, Encoding, Format
+from ironforge_cli.web.exchange import EXCHANGE, Inquiry, basis_headers, iso, too_many
+from ironforge_cli.web.negotiation import CONTENT_TYPES, AnswerFormat, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,14 +61,14 @@ def answered(
 ) -> Response:
     """Ask, and make the body that is sent and kept.
 
-    Raises `IronforgeError`, as asking does, and `NotThereError` for a cursor that is none, or of former data.
+    Raises `IronforgeError`, as asking does, and `NothingThereError` for a cursor that is none, or of former data.
     """
     service = service_of(request)
     exchange = request.scope.get(EXCHANGE)
-    if not isinstance(exchange, Exchange):
+    if not isinstance(exchange, Inquiry):
         # The gate knows each path of data by its digits and its region.
         there = ", ".join(one.value for one in service.settings.regions)
-        raise NotThereError(
+        raise NothingThereError(
             f"There is nothing here: numbers are digits alone, and this service has the regions {there}."
         )
     with service.reading(exchange.regions) as look:
@@ -85,7 +85,7 @@ def answered(
     headers = [(b"content-type", CONTENT_TYPES[exchange.format].encode()), *basis_headers(answer.bases), *links]
     if encoding is not Encoding.IDENTITY:
         headers.append((b"content-encoding", encoding.value.encode()))
-    if exchange.format in {Format.CSV, Format.PARQUET}:
+    if exchange.format in {AnswerFormat.CSV, AnswerFormat.PARQUET}:
         headers.append((b"content-disposition", f'inline; filename="{_file_name(exchange)}"'.encode()))
     exchange.kept = KeptBody(generation, exchange.etag(service, generation), tuple(headers), body)
     return Response(status_code=200)
@@ -121,15 +121,15 @@ def _position(cursor: str, generation: str) -> int:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         position = msgspec.msgpack.decode(packed, type=_Position)
     except (binascii.Error, ValueError, msgspec.DecodeError, msgspec.ValidationError):
-        raise NotThereError(
+        raise NothingThereError(
             "cursor: this is none of ours: take it whole from the Link header of the page before."
         ) from None
     if position.rows < 1:
-        raise NotThereError("cursor: this is none of ours: take it whole from the Link header of the page before.")
+        raise NothingThereError("cursor: this is none of ours: take it whole from the Link header of the page before.")
     if position.generation != generation:
-        raise NotThereError("cursor: the data have changed since the first page: begin again without a cursor.")
+        raise NothingThereError("cursor: the data have changed since the first page: begin again without a cursor.")
     return position.rows
 
 
-def _file_name(exchange: Exchange) -> str:
+def _file_name(exchange: Inquiry) -> str:
     return exchange.path.removeprefix("/v1/").replace("/", "-") + f".{exchange.format.value}"

@@ -18,7 +18,7 @@ from ironforge_cli.web.headers import SecurityHeaders
 from ironforge_cli.web.pages.around import AroundPages
 from ironforge_cli.web.pages.routes import add_pages
 from ironforge_cli.web.parameters import FORMS
-from ironforge_cli.web.problems import Problem, problem_of
+from ironforge_cli.web.problems import HttpProblem, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -77,7 +77,7 @@ def _of_http(_: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:  # noqa: PLR2004 - its answer names what is known
         headers["allow"] = "GET, HEAD"
-    return Problem(error.status_code, detail, headers).response()
+    return HttpProblem(error.status_code, detail, headers).response()
 
 
 def _of_parameters(_: Request, error: Exception) -> Response:
@@ -93,7 +93,7 @@ def _of_parameters(_: Request, error: Exception) -> Response:
         says = f"{FORMS[name]} is wanted" if is_form else str(one["msg"])
         wrong.append({"name": name, "detail": f"{says}{quoted}"})
     said = "; ".join(f"{one['name']}: {one['detail']}" for one in wrong)
-    return Problem(422, f"{said}. /docs says what each parameter takes.", more={"errors": wrong}).response()
+    return HttpProblem(422, f"{said}. /docs says what each parameter takes.", more={"errors": wrong}).response()
 
 
 def _of_ours(_: Request, error: Exception) -> Response:

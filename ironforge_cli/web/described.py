@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers.answer import SAID_BESIDE
 from ironforge_cli.market.explained import ArithmeticStep
-from ironforge_cli.web.negotiation import MEDIA_TYPES, Format
+from ironforge_cli.web.negotiation import MEDIA_TYPES, AnswerFormat
 from ironforge_cli.web.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def problems(statuses: Sequence[int]) -> dict[int | str, dict[str, Any]]:
 
 
 def responses(
-    row: type, offered: Sequence[Format], example: Mapping[str, Any], *, is_listed: bool
+    row: type, offered: Sequence[AnswerFormat], example: Mapping[str, Any], *, is_listed: bool
 ) -> dict[int | str, dict[str, Any]]:
     """Every response of an operation that answers with rows of a kind."""
     reference = {"$ref": f"#/components/schemas/{row.__name__}"}
@@ -99,12 +99,12 @@ def responses(
         "required": list(example),
         "properties": {name: {"type": "array", "items": _schema_of_key(row, name)} for name in example},
     }
-    bodies: dict[Format, dict[str, Any]] = {
-        Format.JSON: {"schema": {"type": "array", "items": reference}, "example": [dict(example)]},
-        Format.COLUMNS: {"schema": columns, "example": {name: [value] for name, value in example.items()}},
-        Format.JSONL: {"schema": {"type": "string", "description": "A row a line, as in JSON."}},
-        Format.CSV: {"schema": {"type": "string", "description": "A row a line, below a line of keys."}},
-        Format.PARQUET: {"schema": {"type": "string", "format": "binary"}},
+    bodies: dict[AnswerFormat, dict[str, Any]] = {
+        AnswerFormat.JSON: {"schema": {"type": "array", "items": reference}, "example": [dict(example)]},
+        AnswerFormat.COLUMNS: {"schema": columns, "example": {name: [value] for name, value in example.items()}},
+        AnswerFormat.JSONL: {"schema": {"type": "string", "description": "A row a line, as in JSON."}},
+        AnswerFormat.CSV: {"schema": {"type": "string", "description": "A row a line, below a line of keys."}},
+        AnswerFormat.PARQUET: {"schema": {"type": "string", "format": "binary"}},
     }
     headers: dict[str, Any] = {
         name: {"description": says, "schema": {"type": "string"}} for name, says in COMMON.items()

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from ironforge_cli.web import endpoints
 from ironforge_cli.web.described import components
 from ironforge_cli.web.examples import EXAMPLES
-from ironforge_cli.web.negotiation import MEDIA_TYPES, Format
+from ironforge_cli.web.negotiation import MEDIA_TYPES, AnswerFormat
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -74,6 +74,8 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "region":
                     parameter["schema"] = {"type": "string", "enum": regions}
+                elif parameter["name"] == "format":
+                    parameter["schema"] = {"type": "string", "enum": _forms(operation)}
         if path.endswith("/price"):
             _of_units(operations["get"])
     if service.keys is not None:
@@ -84,14 +86,20 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
     return found
 
 
+def _forms(operation: dict[str, Any]) -> list[str]:
+    """The formats that an operation has."""
+    content = operation["responses"]["200"]["content"]
+    return [one.value for one, kind in MEDIA_TYPES.items() if kind in content]
+
+
 def _with_nulls(content: dict[str, Any]) -> None:
     """Put the examples in again: the framework leaves what is null out of them."""
-    rows = content.get(MEDIA_TYPES[Format.JSON], {})
+    rows = content.get(MEDIA_TYPES[AnswerFormat.JSON], {})
     reference = rows.get("schema", {}).get("items", {}).get("$ref")
     if reference is not None:
         example = EXAMPLES[reference.rpartition("/")[2]]
         rows["example"] = [example]
-        content[MEDIA_TYPES[Format.COLUMNS]]["example"] = {name: [value] for name, value in example.items()}
+        content[MEDIA_TYPES[AnswerFormat.COLUMNS]]["example"] = {name: [value] for name, value in example.items()}
 
 
 def _of_units(operation: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from ironforge_cli.answers import price as priced
 from ironforge_cli.answers import prices as all_prices
 from ironforge_cli.answers import spread as spreads
 from ironforge_cli.answers import token as tokens
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.web import parameters as given
 from ironforge_cli.web.answering import Page, answered
@@ -416,4 +416,4 @@ class _Bounded:
 
 def _require_order(start: datetime | None, end: datetime | None) -> None:
     if start is not None and end is not None and start >= end:
-        raise NotThereError("since is not before until: nothing lies between them.")
+        raise NothingThereError("since is not before until: nothing lies between them.")

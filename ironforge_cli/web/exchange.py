@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ironforge_cli.answers.answer import Basis
     from ironforge_cli.regions import Region
     from ironforge_cli.web.bodies import KeptBody
-    from ironforge_cli.web.negotiation import Encoding, Format
-    from ironforge_cli.web.service import Service, State
+    from ironforge_cli.web.negotiation import AnswerFormat, Encoding
+    from ironforge_cli.web.service import KnownState, Service
 
 EXCHANGE: Final = "ironforge.exchange"
 """Where in a request's scope its exchange is."""
@@ -24,12 +24,12 @@ _MOST_MISSING: Final = 20
 
 
 @dataclass(slots=True)
-class Exchange:
+class Inquiry:
     """What the gate found out of a request, and what the answer to it turned out to be."""
 
     path: str
     query: str
-    format: Format
+    format: AnswerFormat
     encoding: Encoding
     regions: tuple[Region, ...]
     scopes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Exchange:
         """What the answer to is kept by."""
         return self.path, self.query, self.format.value, self.encoding.value
 
-    def generation(self, service: Service, state: State) -> str:
+    def generation(self, service: Service, state: KnownState) -> str:
         """Of which state an answer is that is made now."""
         word = state.generation(self.scopes)
         if self.tells_staleness:
@@ -99,7 +99,7 @@ def basis_headers(bases: Sequence[Basis]) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def age_headers(service: Service, exchange: Exchange, state: State) -> list[tuple[bytes, bytes]]:
+def age_headers(service: Service, exchange: Inquiry, state: KnownState) -> list[tuple[bytes, bytes]]:
     """How old the newest data of an answer are now, and whether that is stale: what its rows leave out."""
     now = service.now()
     ages: list[str] = []
@@ -116,7 +116,7 @@ def age_headers(service: Service, exchange: Exchange, state: State) -> list[tupl
     return [*headers, (b"ironforge-stale", ", ".join(stale).encode())]
 
 
-def newest_time(exchange: Exchange, state: State) -> datetime | None:
+def newest_time(exchange: Inquiry, state: KnownState) -> datetime | None:
     """The newest time among an answer's regions."""
     found = [
         moment

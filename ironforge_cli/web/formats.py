@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ironforge_cli.answers.answer import SAID_BESIDE
-from ironforge_cli.web.negotiation import Encoding, Format
+from ironforge_cli.web.negotiation import AnswerFormat, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,20 +47,27 @@ def keys_of(row: type) -> tuple[str, ...]:
     return tuple(one.name for one in fields(row) if one.name not in SAID_BESIDE)
 
 
-def written(rows: Sequence[Any], row: type, form: Format) -> bytes:
+def written(rows: Sequence[Any], row: type, form: AnswerFormat) -> bytes:
     """Rows of a kind in a format."""
     names = keys_of(row)
     match form:
-        case Format.COLUMNS:
+        case AnswerFormat.COLUMNS:
             return _encoder.encode({name: [getattr(one, name) for one in rows] for name in names})
-        case Format.CSV:
+        case AnswerFormat.CSV:
             return _csv(rows, names)
-        case Format.PARQUET:
+        case AnswerFormat.PARQUET:
             return _parquet(rows, row)
-        case Format.JSON:
-            return _encoder.encode([{name: getattr(one, name) for name in names} for one in rows])
-        case Format.JSONL:
-            return _encoder.encode_lines([{name: getattr(one, name) for name in names} for one in rows])
+        case AnswerFormat.JSON:
+            return _encoder.encode(_records(rows, row, names))
+        case AnswerFormat.JSONL:
+            return _encoder.encode_lines(_records(rows, row, names))
+
+
+def _records(rows: Sequence[Any], row: type, names: Sequence[str]) -> list[Any]:
+    """Rows as they are where all of their keys are published: their fields are written as they stand."""
+    if len(names) == len(fields(row)):
+        return list(rows)
+    return [{name: getattr(one, name) for name in names} for one in rows]
 
 
 def compressed(body: bytes, encoding: Encoding) -> tuple[bytes, Encoding]:

@@ -17,16 +17,16 @@ from anyio import CapacityLimiter, to_thread
 
 from ironforge_cli.errors import IronforgeError
 from ironforge_cli.web import access, formats, scopes
-from ironforge_cli.web.exchange import EXCHANGE, Exchange, age_headers, http_date, newest_time
-from ironforge_cli.web.negotiation import MEDIA_TYPES, Format, best_encoding, best_format
-from ironforge_cli.web.problems import RETRY_SECONDS, Problem, problem_of
+from ironforge_cli.web.exchange import EXCHANGE, Inquiry, age_headers, http_date, newest_time
+from ironforge_cli.web.negotiation import MEDIA_TYPES, AnswerFormat, best_encoding, best_format
+from ironforge_cli.web.problems import RETRY_SECONDS, HttpProblem, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from ironforge_cli.web.service import Service, State
+    from ironforge_cli.web.service import KnownState, Service
 
 log = logging.getLogger(__name__)
 _LONGEST_TARGET: Final = 8_000
@@ -103,7 +103,7 @@ class Gate:
             log.error("Nobody can be let in: %s", error)  # noqa: TRY400 - the message says what to do
             await _send_with(problem_of(error).response(), extra, scope, receive, send)
             return
-        if isinstance(caller, Problem):
+        if isinstance(caller, HttpProblem):
             await _send_with(caller.response(), extra, scope, receive, send)
             return
         if not scopes.is_open(path) and not access.is_near(scope):
@@ -123,7 +123,7 @@ class Gate:
 
     async def _data(self, data: scopes.DataPath, headers: _Headers, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _exchange(data, headers, scope)
-        if isinstance(exchange, Problem):
+        if isinstance(exchange, HttpProblem):
             await exchange.response()(scope, receive, send)
             return
         try:
@@ -150,7 +150,7 @@ class Gate:
                 del self._making[exchange.key]
             made.set()
 
-    async def _send_known(self, exchange: Exchange, state: State, asked: str | None, send: Send) -> bool:
+    async def _send_known(self, exchange: Inquiry, state: KnownState, asked: str | None, send: Send) -> bool:
         """Send what is kept of the present state, or that the client has it; False where neither is so."""
         generation = exchange.generation(self.service, state)
         etag = exchange.etag(self.service, generation)
@@ -166,7 +166,7 @@ class Gate:
         await _send(200, [*self._fresh_headers(exchange, state, kept.etag), *kept.headers], kept.body, send)
         return True
 
-    async def _make(self, exchange: Exchange, asked: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _make(self, exchange: Inquiry, asked: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
 
         async def hold(message: Message) -> None:
@@ -198,7 +198,7 @@ class Gate:
             async with self._turn():
                 await self.app(scope, receive, send)
         except _FullError:
-            full = Problem(503, "All threads are at work: ask again in a few seconds.", _AGAIN)
+            full = HttpProblem(503, "All threads are at work: ask again in a few seconds.", _AGAIN)
             await full.response()(scope, receive, send)
 
     @contextlib.asynccontextmanager
@@ -218,7 +218,7 @@ class Gate:
         finally:
             self._threads.release()
 
-    async def _state(self) -> State:
+    async def _state(self) -> KnownState:
         known = self.service.known_state()
         if known is not None:
             return known
@@ -226,13 +226,13 @@ class Gate:
             self._knowing = CapacityLimiter(1)
         return await to_thread.run_sync(self.service.state, limiter=self._knowing)
 
-    async def _state_or_none(self) -> State | None:
+    async def _state_or_none(self) -> KnownState | None:
         try:
             return await self._state()
         except IronforgeError:
             return None
 
-    def _fresh_headers(self, exchange: Exchange, state: State, etag: bytes) -> list[tuple[bytes, bytes]]:
+    def _fresh_headers(self, exchange: Inquiry, state: KnownState, etag: bytes) -> list[tuple[bytes, bytes]]:
         seconds = self.service.fresh_seconds(state, exchange.regions, is_of_tokens=exchange.is_of_tokens)
         who = _KEPT_TO_PEOPLE if self.service.keys is not None else "public"
         headers = [
@@ -253,7 +253,7 @@ class _FullError(Exception):
     """No thread came free in time."""
 
 
-_BUG: Final = Problem(500, "An unexpected error, which is a bug: the service's log says more.")
+_BUG: Final = HttpProblem(500, "An unexpected error, which is a bug: the service's log says more.")
 _AGAIN: Final = {"retry-after": str(RETRY_SECONDS)}
 
 
@@ -271,22 +271,22 @@ class _Headers:
         return self._found.get(name)
 
 
-def _refused(scope: Scope, headers: _Headers, service: Service) -> Problem | None:
+def _refused(scope: Scope, headers: _Headers, service: Service) -> HttpProblem | None:
     """Why a request is not even looked at."""
     limits = service.settings.limits
     target = scope.get("raw_path") or scope["path"].encode()
     if len(target) + len(scope["query_string"]) > _LONGEST_TARGET:
-        return Problem(414, f"The address is longer than {_LONGEST_TARGET:,} bytes: ask for less at a time.")
+        return HttpProblem(414, f"The address is longer than {_LONGEST_TARGET:,} bytes: ask for less at a time.")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.header_bytes:
-        return Problem(431, f"The headers are longer than {limits.header_bytes:,} bytes together: send fewer.")
+        return HttpProblem(431, f"The headers are longer than {limits.header_bytes:,} bytes together: send fewer.")
     length = headers.get("content-length")
     if length is not None and (not length.isascii() or not length.isdigit() or int(length[:20]) > limits.body_bytes):
         detail = f"No request needs a body, and none is read that is longer than {limits.body_bytes:,} bytes."
-        return Problem(413, detail, {"connection": "close"})
+        return HttpProblem(413, detail, {"connection": "close"})
     return None
 
 
-def _exchange(data: scopes.DataPath, headers: _Headers, scope: Scope) -> Exchange | Problem:
+def _exchange(data: scopes.DataPath, headers: _Headers, scope: Scope) -> Inquiry | HttpProblem:
     """In which form a request is to be answered, or why in none."""
     query = scope["query_string"].decode("latin-1")
     offered = scopes.offered(data.name)
@@ -294,22 +294,24 @@ def _exchange(data: scopes.DataPath, headers: _Headers, scope: Scope) -> Exchang
     if given:
         if given[-1] not in {one.value for one in offered}:
             names = ", ".join(one.value for one in offered)
-            return Problem(422, f"format: {given[-1][:40]!r} is not one of {names}.")
-        form = Format(given[-1])
+            return HttpProblem(422, f"format: {given[-1][:40]!r} is not one of {names}.")
+        form = AnswerFormat(given[-1])
     else:
         wanted = best_format(headers.get("accept"), offered)
         if wanted is None:
             there = ", ".join(MEDIA_TYPES[one] for one in offered)
-            return Problem(406, f"Accept names nothing that there is: {there}.")
+            return HttpProblem(406, f"Accept names nothing that there is: {there}.")
         form = wanted
-    if form is Format.PARQUET and not formats.has_parquet():
-        return Problem(406, "This service can't write Parquet: it needs pip install 'ironforge-cli[archive]' there.")
-    accepted = formats.encodings() if form is not Format.PARQUET else (formats.Encoding.IDENTITY,)
+    if form is AnswerFormat.PARQUET and not formats.has_parquet():
+        return HttpProblem(
+            406, "This service can't write Parquet: it needs pip install 'ironforge-cli[archive]' there."
+        )
+    accepted = formats.encodings() if form is not AnswerFormat.PARQUET else (formats.Encoding.IDENTITY,)
     encoding = best_encoding(headers.get("accept-encoding"), accepted)
     if encoding is None:
         # A plain body is what everybody can read; HTTP lets it be sent all the same.
         encoding = formats.Encoding.IDENTITY
-    return Exchange(
+    return Inquiry(
         path=scopes.path_of(scope),
         query=query,
         format=form,

@@ -16,7 +16,7 @@ from ironforge_cli.web.exchange import iso
 from ironforge_cli.web.problems import problem_of
 
 if TYPE_CHECKING:
-    from ironforge_cli.web.service import Service, State
+    from ironforge_cli.web.service import KnownState, Service
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -137,12 +137,12 @@ async def metrics(request: Request) -> Response:
     return Response("\n".join(lines) + "\n", headers={**_NO_STORE, "content-type": _EXPOSITION})
 
 
-async def _state_of(service: Service) -> State:
+async def _state_of(service: Service) -> KnownState:
     # Beside the threads of answers: when these are all at work, this is what has to be known.
     return await to_thread.run_sync(service.state, limiter=CapacityLimiter(1))
 
 
-def _told(service: Service, state: State) -> list[dict[str, Any]]:
+def _told(service: Service, state: KnownState) -> list[dict[str, Any]]:
     return [
         {
             "region": region.value,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.errors import ConfigurationError, NotThereError, UsageError
+from ironforge_cli.errors import ConfigurationError, NothingThereError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,12 +91,12 @@ def add(file: Path, name: str, *, made_on: str, token: Callable[[int], str] = se
 
 
 def revoke(file: Path, name: str) -> None:
-    """Take a key out of the file. Raises `NotThereError` where it has none of that name."""
+    """Take a key out of the file. Raises `NothingThereError` where it has none of that name."""
     keys = read(file)
     left = tuple(one for one in keys if one.name != name)
     if len(left) == len(keys):
         names = ", ".join(one.name for one in keys)
-        raise NotThereError(f"There is no key {name}{f': there are {names}' if names else ''}.")
+        raise NothingThereError(f"There is no key {name}{f': there are {names}' if names else ''}.")
     _write(file, left)
 
 

@@ -26,7 +26,7 @@ class Allowance:
     is_allowed: bool
 
 
-class RateLimit:
+class CallerLimit:
     """A bucket a caller that holds a minute's requests, and fills evenly. Used by the event loop alone."""
 
     def __init__(self, per_minute: int, *, monotonic: Callable[[], float]) -> None:
@@ -37,7 +37,7 @@ class RateLimit:
     def take(self, caller: str) -> Allowance | None:
         """Take one request of a caller's; None where there is no limit.
 
-        >>> limit = RateLimit(2, monotonic=lambda: 0.0)
+        >>> limit = CallerLimit(2, monotonic=lambda: 0.0)
         >>> [limit.take("me").is_allowed for _ in range(3)]
         [True, True, False]
         """

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Format(StrEnum):
+class AnswerFormat(StrEnum):
     """How rows are written."""
 
     JSON = "json"
@@ -29,14 +29,14 @@ class Encoding(StrEnum):
 
 
 MEDIA_TYPES: Final = {
-    Format.JSON: "application/json",
-    Format.COLUMNS: "application/vnd.ironforge.columns+json",
-    Format.JSONL: "application/x-ndjson",
-    Format.CSV: "text/csv",
-    Format.PARQUET: "application/vnd.apache.parquet",
+    AnswerFormat.JSON: "application/json",
+    AnswerFormat.COLUMNS: "application/vnd.ironforge.columns+json",
+    AnswerFormat.JSONL: "application/x-ndjson",
+    AnswerFormat.CSV: "text/csv",
+    AnswerFormat.PARQUET: "application/vnd.apache.parquet",
 }
-CONTENT_TYPES: Final = {**MEDIA_TYPES, Format.CSV: "text/csv; charset=utf-8; header=present"}
-_ALIASES: Final = {"application/jsonl": Format.JSONL, "application/x-jsonlines": Format.JSONL}
+CONTENT_TYPES: Final = {**MEDIA_TYPES, AnswerFormat.CSV: "text/csv; charset=utf-8; header=present"}
+_ALIASES: Final = {"application/jsonl": AnswerFormat.JSONL, "application/x-jsonlines": AnswerFormat.JSONL}
 _MOST_RANGES: Final = 50
 """Of a header that are looked at: nobody sends more."""
 
@@ -62,12 +62,12 @@ def weighed(header: str) -> list[tuple[str, float]]:
     return found
 
 
-def best_format(accept: str | None, offered: Sequence[Format]) -> Format | None:
+def best_format(accept: str | None, offered: Sequence[AnswerFormat]) -> AnswerFormat | None:
     """The offered format that a client wants most, the first of equals; None where it takes none of them.
 
-    >>> best_format("text/csv, */*;q=0.1", [Format.JSON, Format.CSV])
-    <Format.CSV: 'csv'>
-    >>> best_format("image/png", [Format.JSON]) is None
+    >>> best_format("text/csv, */*;q=0.1", [AnswerFormat.JSON, AnswerFormat.CSV])
+    <AnswerFormat.CSV: 'csv'>
+    >>> best_format("image/png", [AnswerFormat.JSON]) is None
     True
     """
     if accept is None or not accept.strip():
@@ -81,7 +81,7 @@ def best_format(accept: str | None, offered: Sequence[Format]) -> Format | None:
     return best
 
 
-def _weight_of(one: Format, wanted: Sequence[tuple[str, float]]) -> float:
+def _weight_of(one: AnswerFormat, wanted: Sequence[tuple[str, float]]) -> float:
     """The weight of the range that names a format most exactly; 0 where none does."""
     exact = {MEDIA_TYPES[one], *(name for name, meant in _ALIASES.items() if meant is one)}
     whole = f"{MEDIA_TYPES[one].partition('/')[0]}/*"

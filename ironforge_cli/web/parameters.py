@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Path, Query
 
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 from ironforge_cli.quantities import copper_of, share_of, span_of_time
-from ironforge_cli.web.negotiation import Format
+from ironforge_cli.web.negotiation import AnswerFormat
 
 LONGEST_DAYS: Final = 366
 """Of hours, or of prices of tokens, in one answer; of days and of what is put together from them ten times as many."""
@@ -49,7 +49,7 @@ RegionName = Annotated[str, Path(description="A region of this service, such as 
 ItemId = Annotated[int, Path(ge=1, le=LARGEST_ITEM, description="Blizzard's number of an item.", examples=[210930])]
 RecipeId = Annotated[int, Path(ge=1, le=LARGEST_ITEM, description="Blizzard's number of a recipe.", examples=[46762])]
 FormatName = Annotated[
-    Format | None, Query(alias="format", description="How to write the answer; stronger than the header Accept.")
+    AnswerFormat | None, Query(alias="format", description="How to write the answer; stronger than the header Accept.")
 ]
 Limit = Annotated[int, Query(ge=1, le=LIST_MOST, description="Rows of one answer; Link names the next ones.")]
 SpanLimit = Annotated[
@@ -105,7 +105,7 @@ Search = Annotated[
 
 
 def moment(text: str | None, *, name: str) -> datetime | None:
-    """A time of a parameter, whose pattern has let it pass. Raises `NotThereError` for the 29th of no leap year.
+    """A time of a parameter, whose pattern has let it pass. Raises `NothingThereError` for the 29th of no leap year.
 
     >>> moment("2026-01-14T12:03Z", name="at").isoformat()
     '2026-01-14T12:03:00+00:00'
@@ -115,7 +115,7 @@ def moment(text: str | None, *, name: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise NotThereError(f"{name}: {text!r} is no day of the calendar.") from None
+        raise NothingThereError(f"{name}: {text!r} is no day of the calendar.") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -131,11 +131,11 @@ def beginning(text: str) -> tuple[timedelta, datetime | None]:
 
 
 def zone(name: str) -> ZoneInfo:
-    """A time zone by its name. Raises `NotThereError`."""
+    """A time zone by its name. Raises `NothingThereError`."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise NotThereError(f"tz: {name!r} is no time zone such as Europe/Paris or UTC.") from None
+        raise NothingThereError(f"tz: {name!r} is no time zone such as Europe/Paris or UTC.") from None
 
 
 def copper(text: str) -> float:

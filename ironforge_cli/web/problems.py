@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError, NotThereError, UsageError
+from ironforge_cli.errors import (
+    BusyError,
+    ConfigurationError,
+    DatabaseError,
+    IronforgeError,
+    NothingThereError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +35,7 @@ _BUSY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class HttpProblem:
     """What went wrong with a request."""
 
     status: int
@@ -48,22 +55,22 @@ class Problem:
         return Response(self.content(), self.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def problem_of(error: IronforgeError) -> Problem:
+def problem_of(error: IronforgeError) -> HttpProblem:
     """What a client is told of an error: the database's own words are for the log alone."""
     again = {"retry-after": str(RETRY_SECONDS)}
     match error:
-        case NotThereError():
-            return Problem(404, in_words_of_http(str(error)))
+        case NothingThereError():
+            return HttpProblem(404, in_words_of_http(str(error)))
         case UsageError():
-            return Problem(400, in_words_of_http(str(error)))
+            return HttpProblem(400, in_words_of_http(str(error)))
         case BusyError():
-            return Problem(503, _BUSY, again)
+            return HttpProblem(503, _BUSY, again)
         case DatabaseError():
-            return Problem(503, _BUSY if "57014" in str(error) else _AWAY, again)
+            return HttpProblem(503, _BUSY if "57014" in str(error) else _AWAY, again)
         case ConfigurationError():
-            return Problem(503, _SCHEMA, again)
+            return HttpProblem(503, _SCHEMA, again)
         case _:
-            return Problem(500, "An unexpected error, which is a bug: the service's log says more.")
+            return HttpProblem(500, "An unexpected error, which is a bug: the service's log says more.")
 
 
 def in_words_of_http(message: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.regions import Region
-from ironforge_cli.web.negotiation import Format
+from ironforge_cli.web.negotiation import AnswerFormat
 from ironforge_cli.web.service import CATALOGUE
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def data_of(path: str, regions: Sequence[Region]) -> DataPath | None:
     )
 
 
-def offered(name: str) -> tuple[Format, ...]:
+def offered(name: str) -> tuple[AnswerFormat, ...]:
     """The formats that a kind of answer has, the usual one first."""
     match name:
         case "prices":
-            return (Format.COLUMNS, Format.JSON, Format.JSONL, Format.CSV, Format.PARQUET)
+            return (AnswerFormat.COLUMNS, AnswerFormat.JSON, AnswerFormat.JSONL, AnswerFormat.CSV, AnswerFormat.PARQUET)
         case "explain":
             # A step within a row has no place in a column of single values.
-            return (Format.JSON, Format.COLUMNS, Format.JSONL, Format.CSV)
+            return (AnswerFormat.JSON, AnswerFormat.COLUMNS, AnswerFormat.JSONL, AnswerFormat.CSV)
         case _:
-            return tuple(Format)
+            return tuple(AnswerFormat)
 
 
 def route_of(path: str) -> str:

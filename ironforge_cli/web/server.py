@@ -15,13 +15,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.web.app import create_app
 from ironforge_cli.web.headers import SECURITY
-from ironforge_cli.web.problems import MEDIA_TYPE, Problem
+from ironforge_cli.web.problems import MEDIA_TYPE, HttpProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from threading import Event
 
-    from ironforge_cli.web.service import Limits, Service
+    from ironforge_cli.web.service import Service, ServiceLimits
 
 GRACE_SECONDS: Final = 3
 """How long requests in flight have when the service is asked to end."""
@@ -34,8 +34,9 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 is any free one. Raises `ConfigurationError` where that can't be."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        ours = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, _, _, address = found[0]
+        # Where the protocol is not named, asyncio leaves Nagle's algorithm on, and each body waits 40 ms for its head.
+        ours = socket.socket(family, kind, socket.IPPROTO_TCP)
         try:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             ours.bind(address)
@@ -114,7 +115,7 @@ class _Server(uvicorn.Server):
         self._service.give_up()
 
 
-def _protocol(limits: Limits) -> type[H11Protocol]:
+def _protocol(limits: ServiceLimits) -> type[H11Protocol]:
     """The protocol of one connection, within the limits."""
 
     class Protocol(H11Protocol):
@@ -158,7 +159,7 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP."""
-            problem = Problem(400, f"{msg} A head has {limits.header_bytes:,} bytes at most.")
+            problem = HttpProblem(400, f"{msg} A head has {limits.header_bytes:,} bytes at most.")
             body = problem.content()
             headers = [
                 *SECURITY,

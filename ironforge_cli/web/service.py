@@ -12,7 +12,7 @@ from ironforge_cli.answers import freshness
 from ironforge_cli.answers.answer import Asking
 from ironforge_cli.errors import IronforgeError
 from ironforge_cli.web.bodies import Bodies
-from ironforge_cli.web.limits import RateLimit
+from ironforge_cli.web.limits import CallerLimit
 from ironforge_cli.web.measures import Measures
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _OVERDUE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServiceLimits:
     """What one request, and all of them together, may take."""
 
     threads: int = 8
@@ -65,11 +65,11 @@ class ServiceSettings:
     """Pages of these may ask from a browser."""
     requests_per_minute: int = 0
     """By key or address; 0 is no limit."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ServiceLimits = field(default_factory=ServiceLimits)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class KnownState:
     """What is known of all regions at one moment."""
 
     generations: Mapping[str, int]
@@ -98,11 +98,11 @@ class Service:
         self.monotonic = monotonic
         self.bodies = Bodies(settings.limits.kept_bytes)
         self.measures = Measures()
-        self.rate_limit = RateLimit(settings.requests_per_minute, monotonic=monotonic)
+        self.rate_limit = CallerLimit(settings.requests_per_minute, monotonic=monotonic)
         self._database = database
         self._cancels: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
-        self._state: State | None = None
+        self._state: KnownState | None = None
         self._read_at = float("-inf")
 
     @property
@@ -132,7 +132,7 @@ class Service:
         for cancel in list(self._cancels):
             cancel()
 
-    def state(self) -> State:
+    def state(self) -> KnownState:
         """What is known of all regions now, read anew where it may have changed. Raises as `reading`.
 
         It costs one small query, and when something changed a few more.
@@ -158,30 +158,30 @@ class Service:
             except IronforgeError:
                 self._read_at = float("-inf")
                 raise
-            self._state, self._read_at = State(generations, due), read_at
+            self._state, self._read_at = KnownState(generations, due), read_at
             return self._state
 
-    def known_state(self) -> State | None:
+    def known_state(self) -> KnownState | None:
         """The state where it was read just now, else None; it waits for nothing."""
         if self.monotonic() - self._read_at < _KNOWN_FOR_SECONDS:
             return self._state
         return None
 
-    def latest(self, generations: Mapping[str, int]) -> State:
+    def latest(self, generations: Mapping[str, int]) -> KnownState:
         """What was known last, with the generations of a look that reads answers."""
-        return State(generations, self._state.due if self._state is not None else {})
+        return KnownState(generations, self._state.due if self._state is not None else {})
 
     def generation(self, region: Region) -> int:
         """The number of a region's state, which rises whenever answers about it change. Raises as `reading`."""
         return self.state().generations[region]
 
-    def is_stale(self, region: Region, state: State) -> bool:
+    def is_stale(self, region: Region, state: KnownState) -> bool:
         """Whether a region's newest snapshot is older than is allowed, or there is none."""
         due = state.due.get(region)
         newest = None if due is None else due.snapshot_time
         return newest is None or self.now() - newest > self.settings.max_age
 
-    def fresh_seconds(self, state: State, regions: Sequence[Region], *, is_of_tokens: bool = False) -> int:
+    def fresh_seconds(self, state: KnownState, regions: Sequence[Region], *, is_of_tokens: bool = False) -> int:
         """How long an answer about some regions can be taken as it is: until the next is due, else a minute."""
         now = self.now()
         ends = [due.next_token_at if is_of_tokens else due.next_due_at for due in map(state.due.__getitem__, regions)]

@@ -116,6 +116,7 @@ OWN = {
     "slot_categories",
     "vendor_prices",
     "imports",
+    "generations",
     *(f"{region}_commodity_price_days" for region in Region),
 }
 # What the project added: the estimator's columns and the registry of snapshots.

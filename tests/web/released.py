@@ -37,12 +37,15 @@ def promised(document: Mapping[str, Any]) -> dict[str, Any]:
 def broken(before: Any, now: Any, where: str = "") -> list[str]:
     """What was promised and is no more: keys that are gone, and values that are others."""
     if isinstance(before, dict) and isinstance(now, dict):
-        gone = [f"{where}/{key} is gone" for key in before if key not in now]
+        was: dict[str, Any] = dict(before)  # pyright: ignore[reportUnknownArgumentType] - of JSON
+        found: dict[str, Any] = dict(now)  # pyright: ignore[reportUnknownArgumentType] - of JSON
+        gone = [f"{where}/{key} is gone" for key in was if key not in found]
         return gone + [
-            line for key, value in before.items() if key in now for line in broken(value, now[key], f"{where}/{key}")
+            line for key, value in was.items() if key in found for line in broken(value, found[key], f"{where}/{key}")
         ]
     if isinstance(before, list) and isinstance(now, list) and where.endswith("/formats"):
-        return [f"{where}: {one} is gone" for one in before if one not in now]
+        kinds: list[str] = list(before)  # pyright: ignore[reportUnknownArgumentType] - of JSON
+        return [f"{where}: {one} is gone" for one in kinds if one not in now]
     return [] if before == now else [f"{where} was {before!r} and is {now!r}"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.db.engine import Database
-from ironforge_cli.errors import ConfigurationError, NotThereError, UsageError
+from ironforge_cli.errors import ConfigurationError, NothingThereError, UsageError
 from ironforge_cli.web import keys
 from ironforge_cli.web.app import create_app
 from ironforge_cli.web.keys import Keys
@@ -26,7 +26,8 @@ OPEN = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 
 @pytest.fixture
 def serving(market_url: str) -> Generator[Callable[..., Client]]:
-    database, running = Database(market_url), []
+    database = Database(market_url)
+    running: list[Client] = []
 
     def serve(*, keys: Keys | None = None, clock: Clock | None = None, **more: Any) -> Client:
         clock = clock or Clock()
@@ -83,7 +84,7 @@ def test_the_file_holds_hashes_alone_and_belongs_to_its_owner(tmp_path: Path) ->
         keys.add(file, "bot", made_on="2026-01-14")
     with pytest.raises(UsageError, match="can't name"):
         keys.add(file, "a b", made_on="2026-01-14")
-    with pytest.raises(NotThereError, match="there are bot"):
+    with pytest.raises(NothingThereError, match="there are bot"):
         keys.revoke(file, "nobody")
     file.write_text("bot plain-text 2026-01-14\n")
     with pytest.raises(ConfigurationError, match="Line 1"):

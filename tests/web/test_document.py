@@ -75,16 +75,20 @@ def operation_of(found: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether a value is as a schema says."""
     if "$ref" in schema:
         return fits(value, schemas[schema["$ref"].rpartition("/")[2]], schemas)
     if "anyOf" in schema:
         return any(fits(value, one, schemas) for one in schema["anyOf"])
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    said: Any = schema["type"]
+    kinds: list[str] = list(said) if isinstance(said, list) else [said]  # pyright: ignore[reportUnknownArgumentType] - a list of texts
     if isinstance(value, dict):
+        row: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType] - of JSON
         inner = schema.get("properties", {})
-        return set(schema["required"]) == set(value) and all(fits(value[key], inner[key], schemas) for key in value)
+        return set(schema["required"]) == set(row) and all(fits(row[key], inner[key], schemas) for key in row)
     if isinstance(value, list) and "array" in kinds:
-        return all(fits(one, schema["items"], schemas) for one in value)
+        rows: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType] - of JSON
+        return all(fits(one, schema["items"], schemas) for one in rows)
     if isinstance(value, bool):
         return "boolean" in kinds
     return any(isinstance(value, TYPES[kind]) for kind in kinds)

@@ -116,7 +116,7 @@ def as_csv(key: str, value: Any) -> str:
         case None:
             return ""
         case list():
-            return ";".join(value) if key == "reasons" else str(len(value))
+            return ";".join(value) if key == "reasons" else str(len(value))  # pyright: ignore[reportUnknownArgumentType] - of JSON
         case bool():
             return str(value)
         case _:
@@ -138,7 +138,8 @@ def test_every_format_has_the_same_values(path: str, market: tuple[str, Client])
     if "explain" in path:
         return
     whole = client.get(f"{path}{mark}format=parquet")
-    read = parquet.read_table(io.BytesIO(whole.body)).to_pylist()
+    read_table: Any = parquet.read_table  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - the library has no types
+    read: list[dict[str, Any]] = read_table(io.BytesIO(whole.body)).to_pylist()
     told = [
         {key: f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "tzinfo") else value for key, value in row.items()}
         for row in read

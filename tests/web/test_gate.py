@@ -13,7 +13,7 @@ from ironforge_cli.db.repositories import token_prices
 from ironforge_cli.errors import UnreachableError
 from ironforge_cli.regions import Region
 from ironforge_cli.web.app import create_app
-from ironforge_cli.web.service import Limits, Service
+from ironforge_cli.web.service import Service, ServiceLimits
 from tests.answers import chain, test_crafts
 from tests.web.client import Client
 from tests.web.conftest import Clock, settings
@@ -162,7 +162,7 @@ def test_crafts_say_that_they_are_stale_in_an_answer_of_its_own(changing: Changi
 
 def test_pages_join_into_the_whole_and_end_where_the_data_change(changing: Changing) -> None:
     whole = changing.client.get(TOP).json
-    path, found = f"{TOP}?limit=2", []
+    path, found, last = f"{TOP}?limit=2", [], ""
     while path:
         answer = changing.client.get(path)
         found += answer.json
@@ -252,7 +252,7 @@ def test_the_same_question_at_once_is_answered_once(changing: Changing) -> None:
 
 def test_threads_that_are_all_at_work_are_said(market_url: str) -> None:
     database, clock = Database(market_url), Clock()
-    limits = Limits(threads=1, waiting=1, longest_wait_seconds=30)
+    limits = ServiceLimits(threads=1, waiting=1, longest_wait_seconds=30)
     service = Service(lambda: database, settings(limits=limits), now=clock.now, monotonic=clock.monotonic)
     with Client(create_app(service)) as client:
         answers = client.at_once(*(f"/v1/eu/items/{item}/history" for item in chain.ITEMS))
@@ -264,7 +264,7 @@ def test_threads_that_are_all_at_work_are_said(market_url: str) -> None:
 
 def test_what_is_kept_is_bounded(market_url: str) -> None:
     database, clock = Database(market_url), Clock()
-    said = settings(limits=Limits(kept_bytes=40_000))
+    said = settings(limits=ServiceLimits(kept_bytes=40_000))
     service = Service(lambda: database, said, now=clock.now, monotonic=clock.monotonic)
     with Client(create_app(service)) as client:
         for limit in range(1, 45):
@@ -272,3 +272,20 @@ def test_what_is_kept_is_bounded(market_url: str) -> None:
             assert service.bodies.bytes <= 40_000
     assert service.bodies.bytes > 20_000
     database.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_was_cut_off_is_found_again_and_no_old_answer_is_given(external: TestServer) -> None:
+    with external.migrated_database() as url:
+        made = Changing(url)
+        with made.database.transaction() as connection:
+            test_crafts.install(connection)
+        with made.client:
+            first = made.client.get(TOP)
+            external.kill_and_restart()
+            made.clock.pass_by(1)
+            again = made.client.get(TOP, {"If-None-Match": first.headers["etag"]})
+            assert again.status == 304
+            made.change(Region.EU, "UPDATE items SET item_name = 'Renamed' WHERE id = 14")
+            assert made.client.get(TOP, {"If-None-Match": first.headers["etag"]}).status == 200
+        made.database.close()

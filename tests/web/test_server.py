@@ -12,13 +12,13 @@ import pytest
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.web.server import listening, serve
-from ironforge_cli.web.service import Limits, Service
+from ironforge_cli.web.service import Service, ServiceLimits
 from tests.web.conftest import Clock, settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-LIMITS = Limits(header_seconds=0.3, connections=40)
+LIMITS = ServiceLimits(header_seconds=0.3, connections=40)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,12 @@ def test_the_address_that_a_trusted_proxy_names_is_whose_limit_counts(port: int)
     assert statuses == [b"200"] * 5 + [b"429"]
     assert told(port, asked("/v1/eu/top", "X-Forwarded-For: 203.0.113.10"))[9:12] == b"200"
     assert told(port, asked("/v1/eu/top", "X-Forwarded-For: no address\xff"))[9:12] == b"200"
+
+
+def test_a_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    # What asyncio looks at before it switches Nagle's algorithm off.
+    with closing(listening("127.0.0.1", 0)) as ours:
+        assert ours.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_that_is_taken_is_said(port: int) -> None:

@@ -141,7 +141,7 @@ def serve_database(
             root_path=root_path,
             origins=origins,
             requests_per_minute=run.settings.api_requests_per_minute,
-            limits=service.Limits(threads=threads),
+            limits=service.ServiceLimits(threads=threads),
         )
         serving = service.Service(opened(), said, now=run.clock.now, monotonic=run.clock.monotonic, keys=keys)
         shown = f"[{address}]" if ":" in address else address
