@@ -15,7 +15,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Final
 
-from ironforge_cli.errors import NotThereError
+from ironforge_cli.errors import NothingThereError
 
 log = logging.getLogger(__name__)
 _TYPES: Final = {
@@ -50,11 +50,11 @@ def path(name: str) -> str:
 
 
 def found(served: str) -> Asset:
-    """The file that is served under a name. Raises `NotThereError` where there is none, or of another digest."""
+    """The file that is served under a name. Raises `NothingThereError` where there is none, or of another digest."""
     for name in (*_own(), *((PROGRAM,) if has_program() else ())):
         if path(name) == f"{FOLDER}/{served}":
             return program() if name == PROGRAM else _own()[name]
-    raise NotThereError("There is no such file: load the page anew.")
+    raise NothingThereError("There is no such file: load the page anew.")
 
 
 def has_program() -> bool:
@@ -65,12 +65,12 @@ def has_program() -> bool:
 def program() -> Asset:
     """Vega, Vega-Lite and Vega-Embed as one script; made when it is first asked for, which takes seconds.
 
-    Raises `NotThereError` where it can't be made.
+    Raises `NothingThereError` where it can't be made.
     """
     with _bundling:
         made = bundled()
     if made is None:
-        raise NotThereError("The program that draws can't be made here: the log of the service says why.")
+        raise NothingThereError("The program that draws can't be made here: the log of the service says why.")
     return made
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers import crafts as answers
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.crafting import AFTER_THE_CUT, Crafter
 from ironforge_cli.web.pages import tables
 from ironforge_cli.web.pages.asked import Choice, chosen, whole
@@ -65,14 +65,14 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
 
 
 def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
-    """One recipe in full. Raises `NotThereError` where there is none of that number."""
+    """One recipe in full. Raises `NothingThereError` where there is none of that number."""
     batch = whole(frame.query, "batch", least=1, most=_MOST_BATCH) or 1
     of_region = replace(asking_for, regions=(frame.region,))
     wanted = answers.Wanted(crafter=Crafter(), batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(of_region, wanted)
     known = [row for row in found.recipes.rows.values() if row.id == recipe_id]
     if not known:
-        raise NotThereError(f"There is no recipe {recipe_id} among what is stored.")
+        raise NothingThereError(f"There is no recipe {recipe_id} among what is stored.")
     return {
         "recipe_id": recipe_id,
         "name": known[0].name or f"recipe {recipe_id}",

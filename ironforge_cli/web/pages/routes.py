@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ironforge_cli import charts
-from ironforge_cli.errors import NotThereError, UsageError
+from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.web import formats
 from ironforge_cli.web.bodies import KeptBody
 from ironforge_cli.web.negotiation import Encoding, best_encoding
@@ -103,7 +103,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
 def _number(request: Request) -> int:
     number = int(request.path_params["number"])
     if number > _LARGEST_ID:
-        raise NotThereError(f"There is nothing of the number {number} among what is stored.")
+        raise NothingThereError(f"There is nothing of the number {number} among what is stored.")
     return number
 
 
@@ -205,7 +205,7 @@ def _token_picture(frame: Frame, asking: Asking, _: Request) -> bytes:
 
 def _picture(frame: Frame, rows: Sequence[Any], make: Callable[..., charts.Specification], *, title: str) -> bytes:
     if not rows:
-        raise NotThereError("There is nothing to draw.")
+        raise NothingThereError("There is nothing to draw.")
     if len(rows) > _MOST_POINTS:
         raise UsageError(f"{counted(len(rows), 'point')} are more than a picture shows.")
     return json.dumps(make(rows, title=title, dark=frame.query.get("dark") == "1"), separators=(",", ":")).encode()
