@@ -62,7 +62,7 @@ def history_chart(periods: Sequence[Period], *, title: str, dark: bool = False) 
         "width": _WIDTH,
         "encoding": {"x": _over_time(None, values), "color": _colour()},
         "layer": [
-            _line("value", "gold; dotted: the cheapest", "market value"),
+            {"name": "prices", **_line("value", "gold; dotted: the cheapest", "market value")},
             {
                 "mark": {"type": "line", "strokeDash": [2, 3], "strokeWidth": 1},
                 "encoding": {"y": _number("cheapest", "gold; dotted: the cheapest")},
@@ -78,10 +78,11 @@ def history_chart(periods: Sequence[Period], *, title: str, dark: bool = False) 
                 "mark": {"type": "area", "opacity": 0.25, "line": False},
                 "encoding": {"y": {**_number("low", "sold, low to high"), "stack": None}, "y2": {"field": "high"}},
             },
-            _line("sold", "sold, low to high", "sold"),
+            {"name": "sales", **_line("sold", "sold, low to high", "sold")},
         ],
     }
-    return _whole(title, {"vconcat": [prices, sold]}, values, dark=dark)
+    body = {"vconcat": [prices, sold], "params": [_zoom("prices", "sales")]}
+    return _whole(title, body, values, dark=dark, says=f"{title}: price and units sold over time")
 
 
 def token_chart(prices: Sequence[TokenPriceAt], *, title: str, dark: bool = False) -> Specification:
@@ -188,11 +189,15 @@ def _hours_of_week(periods: Sequence[Period], *, title: str, dark: bool) -> Spec
     return _whole(title, body, values, dark=dark)
 
 
-def _whole(title: str, body: Specification, values: list[dict[str, Any]], *, dark: bool) -> Specification:
+def _whole(
+    title: str, body: Specification, values: list[dict[str, Any]], *, dark: bool, says: str | None = None
+) -> Specification:
+    """A whole picture; `says` is what somebody hears of it who doesn't see it, where the title doesn't say that."""
     look = _DARK if dark else _LIGHT
     text, grid = look["text"], look["grid"]
     return {
         "$schema": SCHEMA,
+        "description": says or title,
         "background": look["background"],
         "padding": 16,
         "title": {"text": title, "anchor": "start", "fontSize": 16},
@@ -231,6 +236,12 @@ def _over_time(title: str | None, values: Sequence[dict[str, Any]]) -> Specifica
     days = "%H:%M" if span < _A_DAY else "%m-%d %H:%M" if span < _FEW_DAYS else "%Y-%m-%d"
     axis = {"format": days, "labelOverlap": True, "tickCount": 8}
     return {"field": "time", "type": "temporal", "scale": {"type": "utc"}, "title": title, "axis": axis}
+
+
+def _zoom(*views: str) -> Specification:
+    """Where a picture is shown by a program that can: dragging moves along the time, Shift and the wheel zoom."""
+    select = {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.shiftKey]"}
+    return {"name": "zoom", "select": select, "bind": "scales", "views": list(views)}
 
 
 def _number(field: str, title: str, *, from_zero: bool = False) -> Specification:

@@ -67,11 +67,12 @@ def caller_of(keys: Keys | None, authorization: str | None, scope: Any, path: st
     address = f"address {client[0]}" if client else "address unknown"
     if keys is None or scopes.is_open(path):
         return address
-    key = _key_in(authorization, is_page=not scopes.is_api(path))
+    is_page = scopes.is_of_page(scope, path)
+    key = _key_in(authorization, is_page=is_page)
     name = None if key is None else keys.whose(key)
     if name is not None:
         return f"key {name}"
-    scheme = 'Bearer realm="ironforge"' if scopes.is_api(path) else 'Basic realm="ironforge", charset="UTF-8"'
+    scheme = 'Basic realm="ironforge", charset="UTF-8"' if is_page else 'Bearer realm="ironforge"'
     detail = "Send a key of this service in the header: Authorization: Bearer ironforge_…"
     if key is not None:
         detail = "This is none of the service's keys: it may have been revoked. Ask whoever runs it for one."

@@ -15,6 +15,8 @@ from ironforge_cli.errors import ExitStatus, IronforgeError
 from ironforge_cli.web import document, endpoints, health
 from ironforge_cli.web.gate import Gate
 from ironforge_cli.web.headers import SecurityHeaders
+from ironforge_cli.web.pages.around import AroundPages
+from ironforge_cli.web.pages.routes import add_pages
 from ironforge_cli.web.parameters import FORMS
 from ironforge_cli.web.problems import HttpProblem, problem_of
 
@@ -32,7 +34,7 @@ _DETAILS: Final = {
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application over a service: the API, its documentation, and how it is."""
+    """The application over a service: the API, its documentation, the pages, and how it is."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -56,11 +58,13 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(endpoints.router)
     app.include_router(health.router)
     document.add(app, service)
+    add_pages(app, service)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_parameters)
     app.add_exception_handler(IronforgeError, _of_ours)
     # The last that is added stands outside.
     app.add_middleware(Gate, service=service)
+    app.add_middleware(AroundPages, service=service)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 API: Final = "/v1"
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs.css", "/favicon.ico"})
 """Paths that tell nothing of the market: anybody may ask for them, and they need no thread."""
+BESIDE_A_PAGE: Final = "ironforge.beside_a_page"
+"""In the scope of a request for what lies beside a page: it is led to the API."""
 STATIC: Final = "/static/"
 _ITEM: Final = re.compile(r"/v1/(?P<region>[a-z]{2})/items/\d+/(?P<name>price|history|book|explain)")
 _LIST: Final = re.compile(r"/v1/(?P<region>[a-z]{2})/(?P<name>prices|top|movers|deals|crafts|token)")
@@ -52,6 +54,11 @@ def is_open(path: str) -> bool:
 def is_api(path: str) -> bool:
     """Whether it is the API's, and no page."""
     return path == API or path.startswith(f"{API}/")
+
+
+def is_of_page(scope: Any, path: str) -> bool:
+    """Whether a person's browser asks for it, as a page or as what lies beside one."""
+    return not is_api(path) or BESIDE_A_PAGE in scope
 
 
 def needs_no_thread(path: str) -> bool:

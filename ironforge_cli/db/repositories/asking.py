@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
-from ironforge_cli.db.repositories import item_history
+from ironforge_cli.db.repositories import item_history, item_names
 from ironforge_cli.market.books import price_levels
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_
     with database.transaction() as connection:
         _execute(connection, text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         _execute(connection, text(f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"))
+        item_names.keep_names(connection)
         yield connection
 
 

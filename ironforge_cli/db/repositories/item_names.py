@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 
@@ -21,6 +22,8 @@ _LARGEST = 2**31 - 1
 _ANY = "item_id = :item"
 _MANY: Final = 200
 _execute = executor("item names")
+# By the connection, which is another object for each transaction, and forgotten with it.
+_KEPT: Final[WeakKeyDictionary[Connection, dict[int, NamedItem] | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,20 @@ _ALL: Final = text(
 _SOME: Final = text(f"{_NAMED} WHERE id = ANY(CAST(:ids AS int[])) OR item_name = ANY(CAST(:names AS text[]))")
 
 
+def keep_names(connection: Connection) -> None:
+    """Let a look at the database read the names once, whoever asks for them; it has to be of one moment."""
+    _KEPT[connection] = None
+
+
 def all_named(connection: Connection) -> dict[int, NamedItem]:
     """Every item that is seeded, by number."""
-    return {row[0]: NamedItem(*row) for row in _execute(connection, _ALL)}
+    kept = _KEPT.get(connection)
+    if kept is not None:
+        return kept
+    found = {row[0]: NamedItem(*row) for row in _execute(connection, _ALL)}
+    if connection in _KEPT:
+        _KEPT[connection] = found
+    return found
 
 
 def named(connection: Connection, numbers: Sequence[str]) -> dict[int, NamedItem] | None:

@@ -1,1 +1,1 @@
-"""Pages for people who would rather look than type."""
+"""Pages for people who would rather look than type: the same answers, written here, useful without JavaScript."""
