@@ -11,7 +11,7 @@ from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import RefusedAnswerError, UnavailableError
 from ironforge_cli.jobs.catalogue.seed import seed
 from ironforge_cli.jobs.catalogue.work import SeededPart, Trial
-from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier
+from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier, SlotType
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class ListedSource:
         del region, build
         self._ask(item_id)
         return Read(item(item_id), self.build)
+
+    def slot_type(self, region: Region, slot_type: int, *, build: str | None = None) -> Read[SlotType]:
+        del region, build
+        self._ask(slot_type)
+        return Read(SlotType(slot_type, ()), self.build)
 
     def _ask(self, number: int) -> None:
         self.asked.append(number)
