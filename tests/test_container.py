@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ironforge_cli.config import Settings, variable_names
+from ironforge_cli.config import SETTINGS, variable_names
 from tests.documentation import PAGES
 from tests.quoted_commands import quoted_calls
 from tests.test_documentation import read
@@ -110,7 +110,7 @@ def test_what_the_containers_run_exists() -> None:
 
 def test_secrets_are_files_and_settings_are_known() -> None:
     found = composed()
-    known = {variable for setting in Settings.model_fields for variable in variable_names(setting)}
+    known = {variable for setting in SETTINGS for variable in variable_names(setting)}
     for name in ("prepare", "collect", "serve"):
         service = found["services"][name]
         assert set(service["environment"]) <= known

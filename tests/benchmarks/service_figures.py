@@ -164,7 +164,7 @@ def main() -> int:
         database = Database(server.url)
         began = time.monotonic()
         rows = years_figures.build(database, days=asked.days, items=asked.items)
-        years_figures.close(database, say)
+        years_figures.close_months(database, say)
         database.close()
         say(f"{asked.days} days of {asked.items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n\n")
         environment = environment_of(

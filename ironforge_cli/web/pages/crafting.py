@@ -92,12 +92,13 @@ def record(row: answers.Crafted) -> dict[str, Any]:
 
 
 def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:
+    plan = one.plan()
     return {
         "row": one.row,
         "price": one.price,
         "usual_price": one.usual_price,
-        "saved": one.plan.saved,
-        "lines": [_line(line, recipes) for line in one.plan.lines],
+        "saved": plan.saved,
+        "lines": [_line(line, recipes) for line in plan.lines],
         "purchases": [
             {
                 "item_id": bought.item_id,
@@ -108,7 +109,7 @@ def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:
                 "dearest": bought.dearest,
                 "from_vendor": bought.from_vendor,
             }
-            for bought in one.plan.purchases
+            for bought in plan.purchases
         ],
         "reasons": reasons(one.row.reasons),
     }
