@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ironforge_cli import charts
 from ironforge_cli.errors import NothingThereError, UsageError
-from ironforge_cli.web import formats
+from ironforge_cli.web import formats, scopes
 from ironforge_cli.web.bodies import KeptBody
 from ironforge_cli.web.negotiation import Encoding, best_encoding
 from ironforge_cli.web.pages import assets, crafting, item, lists_shown, overview, standing, words
@@ -74,11 +74,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
         add(path, handler)
 
-    def first(request: Request) -> Response:
-        root = request.scope.get("root_path", "")
-        return RedirectResponse(f"{root}/{service.settings.regions[0]}", 307)
-
-    add("/", first)
+    page("/", service.settings.regions[0], "overview.html", overview.overview)
     add(f"{assets.FOLDER}/{{name}}", _static)
     page("/spread", None, "list.html", lists_shown.spread)
     page("/search", None, "list.html", lists_shown.search)
@@ -169,10 +165,11 @@ def _frame(service: Service, request: Request, region: Region | None) -> Frame:
             known = ", ".join(regions)
             raise UsageError(f"region={given[:20]!r} is not one of {known}.")
     root = request.scope.get("root_path", "")
-    path = request.scope["path"]
+    path = scopes.path_of(request.scope)
     return Frame(
         root=root,
-        path=path.removeprefix(root) if root and path.startswith(root) else path,
+        # The first page is that of the first region.
+        path=f"/{region}" if path == "/" else path,
         query=query,
         region=region,
         regions=regions,
