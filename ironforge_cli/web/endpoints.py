@@ -183,7 +183,7 @@ def history(
     span = _Bounded(start, end, days=given.LONGEST_DAYS * (1 if by is histories.By.HOUR else 10), zone=zone)
 
     def ask(look: Any) -> Any:
-        begins = span.start_in(freshness.due(look, look.regions[0]).snapshot_time)
+        begins = span.start_in(lambda: freshness.due(look, look.regions[0]).snapshot_time)
         return histories.history(look, [str(item_id)], since=begins, until=end, by=by, zone=zone, over=over)
 
     page = Page(limit, cursor, keeps_last=is_of_time, older_until=lambda: span.cut_at if is_of_time else None)
@@ -386,7 +386,7 @@ def token(
     span = _Bounded(start, end, days=given.LONGEST_DAYS, zone=ZoneInfo("UTC"))
 
     def ask(look: Any) -> Any:
-        begins = span.start_in(freshness.due(look, look.regions[0]).token_time)
+        begins = span.start_in(lambda: freshness.due(look, look.regions[0]).token_time)
         return tokens.token(look, over=over, since=begins, until=end)
 
     page = Page(limit, cursor, keeps_last=True, older_until=lambda: span.cut_at)
@@ -401,9 +401,9 @@ class _Bounded:
         self.cut_at: datetime | None = None
         """Where it was cut, in a second that no bucket goes beyond; None where it is whole."""
 
-    def start_in(self, newest: datetime | None) -> datetime | None:
-        """Where reading begins, when the region's newest data are of a time."""
-        if self._start is None or newest is None:
+    def start_in(self, newest_of: Callable[[], datetime | None]) -> datetime | None:
+        """Where reading begins; `newest_of` tells of which time the region's newest data are."""
+        if self._start is None or (newest := newest_of()) is None:
             return self._start
         last = newest if self._end is None else min(newest, self._end)
         if last - self._start <= self._longest:

@@ -169,8 +169,8 @@ def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_
         yield database.connection
         return
     with database.transaction() as connection:
-        _execute(connection, text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        _execute(connection, text(f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"))
+        limit = f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"
+        _execute(connection, text(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {limit}"))
         item_names.keep_names(connection)
         yield connection
 
