@@ -34,10 +34,13 @@ while :; do
   waiting=$!
   wait "$waiting"
   still_running
+  # Alerts, once there is a file of what to watch.
+  rules=${RULES:-/etc/ironforge/rules.toml}
   case $(date -u -d "@$next" +%H:%M) in
     05:05) begin partitions maintain ;;
     06:10) begin seed all ;;
     *:20) begin status --check --max-age 2h ;;
     *:30) begin poll ;;
+    *:03) [ -e "$rules" ] && begin watch --rules "$rules" --webhook-file "${rules%/*}/webhooks" ;;
   esac
 done

@@ -84,6 +84,12 @@ class Table:
             over = self._taken(shown, widths) - width
             if over > 0:
                 widths[number] = max(least[number], widths[number] - over)
+        if not is_piped:
+            # Where nothing else helps, long words break.
+            for number in reversed(shown):
+                over = self._taken(shown, widths) - width
+                if over > 0 and self.columns[number].is_text:
+                    widths[number] = max(min(widths[number], _NARROWEST_TEXT), widths[number] - over)
         lines: list[Text] = []
         if self.has_heads:
             heads: list[Cell] = [Text(column.head, style="bold") for column in self.columns]

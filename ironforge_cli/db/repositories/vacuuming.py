@@ -10,8 +10,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor, session_of
+from ironforge_cli.db.engine import driver, executor, session_of
 from ironforge_cli.errors import BusyError
 
 if TYPE_CHECKING:

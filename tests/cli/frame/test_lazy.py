@@ -88,7 +88,7 @@ def test_what_a_shell_completes_is_the_commands_and_their_own_options() -> None:
         context = asked(*words)
         return [item.value for item in context.command.shell_complete(context, incomplete)]
 
-    assert completed("s") == ["status", "spread", "seed", "snapshots", "stats", "spool", "sandbox"]
+    assert completed("s") == ["status", "spread", "serve", "seed", "snapshots", "stats", "spool", "sandbox"]
     assert completed("--q", "spool", "list") == ["--quarantine", "--quiet"]
 
 
