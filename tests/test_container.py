@@ -78,7 +78,7 @@ def test_the_timer_runs_what_cron_runs_at_the_same_times_and_ends_with_what_runs
     rules.touch()
     timer = subprocess.Popen(
         ["/bin/sh", TIMER],
-        env={"PATH": path, "IRONFORGE_RULES": str(rules)},
+        env={"PATH": path, "RULES": str(rules)},
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
