@@ -95,6 +95,7 @@ def test_every_kind_of_error_says_with_which_code_it_ends() -> None:
     codes = {kind.__name__: kind.exit_status for kind in kinds if kind not in {IronforgeError, InterruptedRunError}}
     assert codes == {
         "UsageError": ExitStatus.USAGE,
+        "NothingThereError": ExitStatus.USAGE,
         "ConfigurationError": ExitStatus.CONFIGURATION,
         "CredentialsError": ExitStatus.CREDENTIALS,
         "UnavailableError": ExitStatus.UNAVAILABLE,
