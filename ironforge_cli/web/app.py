@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ironforge_cli.errors import ExitStatus, IronforgeError
+from ironforge_cli.given import in_plain_words
 from ironforge_cli.web import document, endpoints, health
 from ironforge_cli.web.gate import Gate
 from ironforge_cli.web.headers import SecurityHeaders
@@ -90,7 +91,7 @@ def _of_parameters(_: Request, error: Exception) -> Response:
         given = one.get("input")
         quoted = f" ({str(given)[:_LONGEST_QUOTED]!r})" if given is not None and one["type"] != "missing" else ""
         is_form = one["type"] == "string_pattern_mismatch" and name in FORMS
-        says = f"{FORMS[name]} is wanted" if is_form else str(one["msg"])
+        says = f"{FORMS[name]} is wanted" if is_form else in_plain_words(str(one["msg"]))
         wrong.append({"name": name, "detail": f"{says}{quoted}"})
     said = "; ".join(f"{one['name']}: {one['detail']}" for one in wrong)
     return HttpProblem(422, f"{said}. /docs says what each parameter takes.", more={"errors": wrong}).response()
