@@ -102,7 +102,13 @@ def soak(
             )
             return Soaked(
                 regions=tuple(
-                    judged(database, director.regions[region], home=home, now=director.now)
+                    judged(
+                        database,
+                        director.regions[region],
+                        token=director.sandbox.world.regions[region].token,
+                        home=home,
+                        now=director.now,
+                    )
                     for region in DEFAULT_REGIONS
                 ),
                 happened=dict(director.happened),
@@ -158,9 +164,11 @@ def main(arguments: Sequence[str]) -> int:
     say = sys.stdout.write
     say(f"{given.days} days of both regions on the {given.server} server, seed {given.seed}, ")
     say(f"in {time.monotonic() - began:.0f} s\n\n")
-    say("| region | published | stored | out of reach | lost |\n| --- | --- | --- | --- | --- |\n")
+    say("| region | published | stored | out of reach | lost | token prices |\n")
+    say("| --- | --- | --- | --- | --- | --- |\n")
     for one in soaked.regions:
-        say(f"| {one.region.label} | {one.published} | {one.stored} | {one.out_of_reach} | {one.lost} |\n")
+        say(f"| {one.region.label} | {one.published} | {one.stored} | {one.out_of_reach} | {one.lost} ")
+        say(f"| {one.token_prices} |\n")
     say("\n| what happened | times |\n| --- | --- |\n")
     for what, times in sorted(soaked.happened.items()):
         say(f"| {what} | {times} |\n")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.sandbox.faults import Scene
+    from ironforge_cli.sandbox.market_token import TokenMarket
     from tests.jobs.conftest import Collector
     from tests.servers import TestServer
 
@@ -75,8 +76,14 @@ def test_what_hangs_or_lacks_parts_changes_nothing_of_the_rest_of_the_weather() 
 
 
 @pytest.fixture
+def token(collector: Collector) -> TokenMarket:
+    """Where the prices of EU's token come from."""
+    return collector.sandbox.world.regions[Region.EU].token
+
+
+@pytest.fixture
 def hours(collector: Collector) -> RegionHours:
-    """Three hours of EU that are stored."""
+    """Three hours of EU that are stored, with prices of its token."""
     collector.collect(Region.EU)
     for _ in range(2):
         collector.publish()
@@ -84,20 +91,22 @@ def hours(collector: Collector) -> RegionHours:
     return RegionHours(Region.EU, hours=[Hour(*hour) for hour in collector.published[Region.EU]])
 
 
-def test_the_verdict_on_what_is_as_it_should_be_is_good(hours: RegionHours, database: Database, tmp_path: Path) -> None:
-    found = judged(database, hours, home=tmp_path, now=NOW)
+def test_the_verdict_on_what_is_as_it_should_be_is_good(
+    hours: RegionHours, database: Database, token: TokenMarket, tmp_path: Path
+) -> None:
+    found = judged(database, hours, token=token, home=tmp_path, now=NOW)
     assert (found.published, found.stored, found.out_of_reach, found.lost, found.wrong) == (3, 3, 0, 0, ())
 
 
 @pytest.mark.parametrize("is_reachable", [True, False])
 def test_an_hour_that_is_missing_is_lost_only_where_it_could_be_had(
-    hours: RegionHours, database: Database, tmp_path: Path, *, is_reachable: bool
+    hours: RegionHours, database: Database, token: TokenMarket, tmp_path: Path, *, is_reachable: bool
 ) -> None:
     missing = hours.hours[1]
     missing.is_reachable = is_reachable
     stored.change(database, "DELETE FROM snapshots WHERE snapshot_time = :time", time=missing.published_at)
     stored.change(database, "DELETE FROM auction_snapshots_eu WHERE snapshot_time = :time", time=missing.published_at)
-    found = judged(database, hours, home=tmp_path, now=NOW)
+    found = judged(database, hours, token=token, home=tmp_path, now=NOW)
     assert (found.lost, found.out_of_reach) == ((1, 0) if is_reachable else (0, 1))
     assert any("could be had" in wrong for wrong in found.wrong) is is_reachable
     assert not any("`status`" in wrong for wrong in found.wrong)
@@ -110,20 +119,25 @@ def test_an_hour_that_is_missing_is_lost_only_where_it_could_be_had(
         "UPDATE eu_commodity_price_stats SET sales_high = sales_high + 1 WHERE sales_high IS NOT NULL",
         "DELETE FROM auction_snapshots_eu WHERE auction_id = (SELECT max(auction_id) FROM auction_snapshots_eu)",
         "UPDATE snapshots SET auctions = auctions + 1",
+        "UPDATE eu_token_price SET price = price + 10000",
+        "UPDATE eu_token_price SET timestamp = timestamp + interval '1 second'",
+        "DELETE FROM eu_token_price",
     ],
 )
 def test_anything_that_is_stored_wrong_is_found(
-    hours: RegionHours, database: Database, tmp_path: Path, statement: str
+    hours: RegionHours, database: Database, token: TokenMarket, tmp_path: Path, statement: str
 ) -> None:
     stored.change(database, statement)
-    assert judged(database, hours, home=tmp_path, now=NOW).wrong
+    assert judged(database, hours, token=token, home=tmp_path, now=NOW).wrong
 
 
-def test_a_body_that_is_left_in_the_spool_is_found(hours: RegionHours, database: Database, tmp_path: Path) -> None:
+def test_a_body_that_is_left_in_the_spool_is_found(
+    hours: RegionHours, database: Database, token: TokenMarket, tmp_path: Path
+) -> None:
     left = tmp_path / "spool" / "eu" / "20260101T000000Z-0.body"
     left.parent.mkdir(parents=True, exist_ok=True)
     left.touch()
-    assert any("is left" in one for one in judged(database, hours, home=tmp_path, now=NOW).wrong)
+    assert any("is left" in one for one in judged(database, hours, token=token, home=tmp_path, now=NOW).wrong)
 
 
 def test_what_was_answered_whole_has_to_be_stored_unless_the_run_was_ended_or_had_no_room() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.storage import Storage
+    from ironforge_cli.sandbox.market_token import TokenMarket
     from tests.jobs.expected import Row
     from tests.soak.hours import RegionHours
 
@@ -41,14 +42,16 @@ class RegionVerdict:
     """Hours that are not stored, and that no window could ask for undisturbed."""
     lost: int
     """Hours that are not stored though a window could ask for them for long enough."""
+    token_prices: int
+    """Prices of the token that are stored, each as it was set."""
     wrong: tuple[str, ...]
     """What must not be; empty where all is well."""
 
 
-def judged(database: Database, hours: RegionHours, *, home: Path, now: datetime) -> RegionVerdict:
+def judged(database: Database, hours: RegionHours, *, token: TokenMarket, home: Path, now: datetime) -> RegionVerdict:
     """Hold what is stored of a region against what was published, against plain recomputation, and `status` against it.
 
-    `now` is the time at the end of the soak.
+    `token` is the market that set the token's prices, `now` the time at the end of the soak.
     """
     region = hours.region
     bodies = {hour.published_at: hour.body for hour in hours.hours}
@@ -77,6 +80,12 @@ def judged(database: Database, hours: RegionHours, *, home: Path, now: datetime)
         for path in home.rglob("*")
         if ".tmp-" in path.name or (path.suffix == ".body" and path.parent.parent.name == "spool")
     ]
+    tokens = stored.token_prices(database, region)
+    wrong += [
+        f"the token was never {price} at {at.isoformat()}" for at, price in tokens if not _was_set(token, at, price)
+    ]
+    if len({at for at, _ in tokens}) < len(tokens) or not tokens:
+        wrong.append("prices of the token are stored twice, or none is")
     wrong += _unexplained(hours, times, storage=storage_in(home, database), home=home, now=now)
     return RegionVerdict(
         region=region,
@@ -84,6 +93,7 @@ def judged(database: Database, hours: RegionHours, *, home: Path, now: datetime)
         stored=len(times),
         out_of_reach=len(bodies) - len(times) - len(lost),
         lost=len(lost),
+        token_prices=len(tokens),
         wrong=tuple(wrong),
     )
 
@@ -122,6 +132,12 @@ def _unexplained(
         if not any(abs(expected - time) < _NEAR for time in absent)
     ]
     return wrong
+
+
+def _was_set(token: TokenMarket, at: datetime, price: int) -> bool:
+    """Whether the token cost so much since then; what is stored has whole seconds."""
+    since, set_price = token.price_at(at + timedelta(seconds=1))
+    return (since.replace(microsecond=0), set_price) == (at, price)
 
 
 def _comparable(registry: list[Row]) -> list[Row]:
