@@ -27,6 +27,8 @@ GRACE_SECONDS: Final = 3
 """How long requests in flight have when the service is asked to end."""
 _LOOK_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 15
+_LINGER_SECONDS: Final = 2
+"""How long the rest of a refused body is thrown away: closed with it unread, the answer would be lost on its way."""
 _BACKLOG: Final = 1_024
 
 
@@ -115,6 +117,42 @@ class _Server(uvicorn.Server):
         self._service.give_up()
 
 
+class _LingeringTransport:
+    """A connection that is closed in two steps where its client still sends: what is written arrives first.
+
+    Who closes a socket with bytes unread resets the connection, and the answer is lost with it (RFC 9112, 9.6).
+    """
+
+    def __init__(self, transport: asyncio.Transport, *, is_body_unread: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._is_body_unread = is_body_unread
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the connection's own."""
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be sent or looked at."""
+        return self._timer is not None or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close at once where all was read, else end what we send and wait for the client for a moment."""
+        if self.is_closing():
+            return
+        if not (self._is_body_unread() and self._transport.can_write_eof()):
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.close)
+
+    def end(self) -> None:
+        """The client has gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
 def _protocol(limits: ServiceLimits) -> type[H11Protocol]:
     """The protocol of one connection, within the limits."""
 
@@ -128,7 +166,8 @@ def _protocol(limits: ServiceLimits) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             """Begin, and close at once where there are too many."""
-            super().connection_made(transport)
+            self._lingering = _LingeringTransport(transport, is_body_unread=self._is_body_unread)
+            super().connection_made(self._lingering)  # pyright: ignore[reportArgumentType] - it is all that is asked of one
             if len(self.connections) > limits.connections:
                 transport.abort()
                 return
@@ -137,10 +176,13 @@ def _protocol(limits: ServiceLimits) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             """End, with its timers."""
             self._forget_timers()
+            self._lingering.end()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
             """Take what came, and see whether a head is whole by now."""
+            if self._lingering.is_closing():
+                return
             super().data_received(data)
             self._watch_head()
 
@@ -176,6 +218,9 @@ def _protocol(limits: ServiceLimits) -> type[H11Protocol]:
 
         def _should_upgrade(self) -> bool:
             return False
+
+        def _is_body_unread(self) -> bool:
+            return self.conn.their_state in {h11.SEND_BODY, h11.ERROR}
 
         def _watch_head(self) -> None:
             is_answering = self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison] - None before the first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import threading
 from contextlib import closing
@@ -109,6 +111,35 @@ def test_upgrades_and_long_bodies_are_not_taken(port: int) -> None:
     assert told(port, upgraded).startswith(b"HTTP/1.1 200")
     body = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n" + b"x" * 100_000
     assert told(port, body).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("length", ["Content-Length: 99999999", "Transfer-Encoding: chunked"])
+def test_who_still_sends_a_refused_body_gets_the_answer_and_no_reset(port: int, method: str, length: str) -> None:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as ours:
+        ours.sendall(f"{method} /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n\r\n".encode())
+        answer = ours.recv(65_536)
+        # What comes after the answer is thrown away; the end is still the end of an answer that is whole.
+        for _ in range(20):
+            ours.sendall(b"x" * 10_000)
+        while part := ours.recv(65_536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    said = re.search(rb"content-length: (\d+)", head)
+    assert said
+    assert len(body) == int(said[1])
+
+
+def test_who_sends_a_refused_body_for_ever_is_cut_off(port: int) -> None:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as ours:
+        ours.sendall(b"POST /v1/eu/top HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
+        sent = 1
+        with contextlib.suppress(OSError):
+            while sent:
+                sent = ours.send(b"x" * 1_000)
+        # Nothing can be sent any more: the other side has closed.
+        with pytest.raises(OSError):  # noqa: PT011 - a broken pipe, or a reset
+            ours.sendall(b"x")
 
 
 def test_connections_beyond_the_limit_are_closed_and_those_within_live_on(port: int) -> None:
