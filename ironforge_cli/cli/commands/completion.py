@@ -8,7 +8,7 @@ import typer
 
 from ironforge_cli.cli.frame.completing import SCRIPTS, Shell
 
-Wanted = Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
+Wanted = Annotated[Shell, typer.Argument(metavar="SHELL", case_sensitive=False, help="bash, zsh or fish.")]
 
 
 def completion(shell: Wanted) -> None:

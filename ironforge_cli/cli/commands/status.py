@@ -66,7 +66,12 @@ Acknowledge = Annotated[
 ]
 FormatOption = Annotated[
     StatusFormat,
-    typer.Option("--format", metavar="FORMAT", help="How to write the result; prometheus is for node_exporter."),
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        case_sensitive=False,
+        help="How to write the result; prometheus is for node_exporter.",
+    ),
 ]
 
 

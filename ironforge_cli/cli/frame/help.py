@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typer.core import TyperCommand, TyperGroup
 
+from ironforge_cli.cli.frame.plain_values import read_plainly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,6 +39,11 @@ class Heading(StrEnum):
 class ReadableCommand(TyperCommand):
     """A command whose help is written here."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, the plain ones without a library."""
+        read_plainly(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the command."""
         formatter.write(page(self, ctx))
@@ -44,6 +51,11 @@ class ReadableCommand(TyperCommand):
 
 class ReadableGroup(TyperGroup):
     """A group of commands whose help is written here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, the plain ones without a library."""
+        read_plainly(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the group."""

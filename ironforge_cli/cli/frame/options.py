@@ -46,6 +46,7 @@ LogFormatOption = Annotated[
     typer.Option(
         "--log-format",
         metavar="FORMAT",
+        case_sensitive=False,
         rich_help_panel=_GENERAL,
         help="Write messages as text, or one JSON object a line.",
     ),
