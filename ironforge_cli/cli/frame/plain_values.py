@@ -24,7 +24,7 @@ def read_plainly(parameters: Iterable[Any]) -> None:
     """Let a command's parameters read plain values without Typer's library."""
     for parameter in parameters:
         if getattr(parameter, _READER, parameter) is None:
-            setattr(parameter, _READER, _Reader(parameter))
+            setattr(parameter, _READER, _PlainReader(parameter))
 
 
 def plain(value: Any, annotation: Any, info: Any) -> Any:
@@ -78,7 +78,7 @@ def _is_path(info: Any) -> bool:
     return bool(info.exists or info.resolve_path or info.path_type)
 
 
-class _Reader:
+class _PlainReader:
     """Stands where Typer keeps what reads a parameter's values, until a value comes that is not plain."""
 
     def __init__(self, parameter: Any) -> None:
