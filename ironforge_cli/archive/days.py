@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from ironforge_cli.archive.arrow import arrow, explained, row_groups
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.auctions import LeftOut
 from ironforge_cli.market.partitions import DailyPartition
@@ -91,6 +92,9 @@ class Manifest(msgspec.Struct, frozen=True):
     def counts(self) -> dict[int, Count]:
         """Rows and checksum by the microseconds of the snapshot's time."""
         return {microseconds_of(one.snapshot_time): one.count for one in self.snapshots}
+
+
+learn(ManifestSnapshot, Manifest)
 
 
 def folder_of(partition: DailyPartition) -> str:

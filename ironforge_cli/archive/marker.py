@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ironforge_cli.archive.arrow import explained
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Marker(msgspec.Struct, frozen=True):
     format: int
     made_at: datetime
     about: str = _ABOUT
+
+
+learn(Marker)
 
 
 def marker_of(store: ArchiveStore) -> Marker | None:

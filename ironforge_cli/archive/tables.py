@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ironforge_cli.archive.arrow import arrow, explained, row_groups
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.market.rows import Count, hashes_of
 from ironforge_cli.wording import counted
@@ -36,6 +37,9 @@ class TableManifest(msgspec.Struct, frozen=True):
     """Hexadecimal: the sum of the hashes of all rows, modulo 2**64."""
     bytes: int
     exported_at: datetime
+
+
+learn(TableManifest)
 
 
 class NotWritten(Enum):

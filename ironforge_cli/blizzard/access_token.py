@@ -10,6 +10,7 @@ import msgspec
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from ironforge_cli.blizzard.transient_faults import TransientFault, shown
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ConfigurationError, CredentialsError
 
 if TYPE_CHECKING:
@@ -90,3 +91,6 @@ class AccessToken:
 
 class _Granted(msgspec.Struct):
     access_token: str
+
+
+learn(_Granted)

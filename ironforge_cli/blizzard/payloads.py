@@ -18,6 +18,7 @@ from ironforge_cli.blizzard.commodities import DEAREST_UNIT, INT32_MAX, Id, Link
 from ironforge_cli.blizzard.commodities import commodities as commodities  # noqa: PLC0414 - every answer is read here
 from ironforge_cli.blizzard.headers import header, http_time
 from ironforge_cli.blizzard.malformed import NOT_JSON, not_json, sentence, without_mark
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import RefusedAnswerError
 from ironforge_cli.market.catalogue import Faction, Item, ItemPage, Named, Reagent, Recipe, SkillTier, SlotType
 
@@ -139,6 +140,10 @@ class _Search(Struct):
 
 class _Fault(Struct):
     detail: str | None = None
+
+
+learn(_Token, _Professions, _Profession, _Tier, _Recipe, _Item, _SlotTypes, _SlotType, _Search, _SearchLink)
+learn(_SearchResult, _Fault, _NamedLink, _Typed, _Category, _Reagent, _CategoryLink)
 
 
 _Answer = TypeVar("_Answer")

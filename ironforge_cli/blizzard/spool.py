@@ -22,6 +22,7 @@ import msgspec
 import zstandard
 
 from ironforge_cli.blizzard.odd_files import removed, warn
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
 from ironforge_cli.market.retention import has_outlived
 from ironforge_cli.ownership import owners_rights
@@ -57,6 +58,9 @@ class _Label(msgspec.Struct, omit_defaults=True):
     headers: dict[str, str]
     is_evidence: bool = False
     auctions: int | None = None
+
+
+learn(_Label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from ironforge_cli.decoding import learn
 from ironforge_cli.market.lua_tables import LuaTableError, lua_tables
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ class _FileItem(Struct):
 
 class _VendorItem(Struct):
     price: Annotated[int, Meta(ge=0, le=_MOST_COPPER)]
+
+
+learn(_Quality, _FileOption, _FileSlot, _FileRecipe, _FileItem, _VendorItem)
 
 
 # Ranks that the file's author guessed by the order of ids, which is wrong for one thing in eight.

@@ -17,6 +17,7 @@ import msgspec
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import watch_states
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.tell.alerts import Alert
@@ -105,6 +106,9 @@ class _Document(msgspec.Struct):
 
     watch: str
     state: WatchState
+
+
+learn(_Document)
 
 
 class KeptInFolder:

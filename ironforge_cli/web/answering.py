@@ -12,6 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from ironforge_cli.answers import freshness
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.web import formats
 from ironforge_cli.web.bodies import KeptBody
@@ -49,6 +50,9 @@ class _Position(msgspec.Struct, array_like=True):
 
     rows: int
     generation: str
+
+
+learn(_Position)
 
 
 def service_of(request: Request) -> Service:

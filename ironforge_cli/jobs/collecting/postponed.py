@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ironforge_cli.decoding import learn
 from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Failure(msgspec.Struct, frozen=True):
     times: int
     at: datetime
     message: str
+
+
+learn(Failure)
 
 
 def pause(times: int) -> timedelta:

@@ -14,6 +14,7 @@ import msgspec
 
 from ironforge_cli.db.repositories import runs, token_prices
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
@@ -55,6 +56,9 @@ class _Line(msgspec.Struct):
 
     table: Literal["scraper_logs", "benchmarks", "token_prices"]
     row: msgspec.Raw
+
+
+learn(_Line, *_KINDS.values())
 
 
 class PendingRows:

@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from ironforge_cli.db.repositories import health
+from ironforge_cli.decoding import learn
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.ownership import owners_rights
@@ -47,6 +48,9 @@ class OpenWindow(msgspec.Struct, frozen=True):
     regions: tuple[Region, ...]
     started_at: datetime
     ends_at: datetime
+
+
+learn(OpenWindow)
 
 
 @dataclass(frozen=True, slots=True)
