@@ -297,14 +297,22 @@ def _read_label(path: Path) -> Kept | None:
         return _unreadable(path, error)
     try:
         label = msgspec.json.decode(line, type=_Label)
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _damaged(path, changed_at, str(error))
-    if label.received_at.tzinfo is None or (label.snapshot_time is not None and label.snapshot_time.tzinfo is None):
-        return _damaged(path, changed_at, "its times have no time zone")
+    if not all(_is_moment(time) for time in (label.received_at, label.snapshot_time)):
+        return _damaged(path, changed_at, "its times are no moments in UTC")
     # No digest covers the first line: a byte of its time that changed would make another hour of the body.
     if label.region != path.parent.name or path.name not in {_name(label), _timed_name(label)}:
         return _damaged(path, changed_at, "its first line tells of another body than its name does")
     return _kept(path, label)
+
+
+def _is_moment(time: datetime | None) -> bool:
+    """Whether a time, where there is one, has a zone and is within the years that UTC has."""
+    try:
+        return time is None or (time.tzinfo is not None and time.astimezone(UTC).tzinfo is UTC)
+    except OverflowError:
+        return False
 
 
 def _name(label: _Label) -> str:

@@ -415,3 +415,16 @@ def test_a_damaged_body_goes_to_the_quarantine_as_it_is(shelves: Shelves) -> Non
     (refused,) = shelves.quarantine.kept()
     assert refused == replace(spooled, path=shelves.quarantine.folder / Region.US / spooled.path.name)
     assert refused.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("received", ["0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_has_no_place_in_utc_makes_a_damaged_file_and_hides_no_other(
+    shelves: Shelves, received: str
+) -> None:
+    odd, good = keep(shelves.spool), keep(shelves.spool, body=b"other")
+    line, _, body = odd.path.read_bytes().partition(b"\n")
+    label = json.loads(line) | {"received_at": received}
+    odd.path.write_bytes(json.dumps(label).encode() + b"\n" + body)
+    found = {kept.path: kept for kept in shelves.spool.kept(Region.EU)}
+    assert found[good.path].reason == "away"
+    assert found[odd.path].reason.startswith("damaged")

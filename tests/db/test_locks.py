@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database
@@ -194,3 +195,32 @@ def test_a_folder_that_refuses_the_lock_is_named(tmp_path: Path) -> None:
         locks.storing_in(tmp_path / "file", Region.EU),
     ):
         raise AssertionError
+
+
+def test_a_lock_that_was_given_back_is_taken_anew_and_not_remembered(any_database: Database) -> None:
+    other = Database(any_database.url)
+    ours, theirs = locks.RunLocks(any_database), locks.RunLocks(other)
+    kept, lent = ours.take("kept"), ours.take("lent")
+    assert kept is not None
+    assert lent is not None
+    ours.give_back("lent", lent)
+    borrowed = theirs.take("lent")
+    assert borrowed is not None
+    assert ours.take("lent") is None
+    theirs.give_back("lent", borrowed)
+    ours.give_back("kept", kept)
+    other.close()
+
+
+def test_a_lock_whose_release_fails_is_said_and_costs_nothing(
+    any_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bool:
+        raise OperationalError("SELECT pg_advisory_unlock", None, Exception("gone"))
+
+    with any_database.connect(autocommit=True) as connection:
+        assert locks.acquire(connection, "lent")
+        monkeypatch.setattr(locks, "release", fail)
+        locks.give_back(connection, "lent")
+        assert connection.invalidated
+    assert "The session that held the lock lent had ended" in caplog.text

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.db.repositories import partitions as by_catalog
-from ironforge_cli.errors import ExitStatus, InterruptedRunError
+from ironforge_cli.db.repositories import snapshots
+from ironforge_cli.errors import DatabaseError, ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -383,3 +384,16 @@ def test_an_implausible_answer_goes_to_the_quarantine_and_is_asked_for_anew(
     assert (refused.outcome, refused.status) == (Outcome.REJECTED, ExitStatus.REFUSED)
     assert "--force" in (refused.message or "")
     assert storage.shelves.spool.kept() == []
+
+
+def test_a_database_that_goes_while_it_is_asked_what_it_has_costs_no_hour(
+    cycle: Cycle, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newest(connection: Connection, region: Region) -> None:
+        raise DatabaseError(f"It went away from {connection} before {region}.")
+
+    monkeypatch.setattr(snapshots, "newest", newest)
+    found = cycle.run(Handed([answer(body_of(4), NOON)]))
+    assert (found.outcome, found.status) == (Outcome.SPOOLED, ExitStatus.DATABASE)
+    assert "It went away" in (found.message or "")
+    assert [kept.snapshot_time for kept in storage.shelves.spool.kept(Region.EU)] == [NOON]

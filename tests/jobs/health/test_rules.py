@@ -17,7 +17,7 @@ from ironforge_cli.market.doubts import Doubt
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from tests.jobs.healthy import HOUR, MINUTE, NOW
-from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, READY, WELL, found
+from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, PRICED, READY, WELL, found
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -437,3 +437,11 @@ def test_what_is_wrong_is_told_worst_first_whatever_it_is_of() -> None:
         (Region.US, ProblemKind.AHEAD),
         (Region.EU, ProblemKind.ESTIMATOR),
     ]
+
+
+def test_a_token_without_any_price_is_told_as_one_whose_price_is_old_and_in_other_words() -> None:
+    ((kind, text),) = told(replace(WELL, token=None))
+    assert (kind, "no price of the token is stored" in text) == (ProblemKind.TOKEN_STALE, True)
+    old = replace(PRICED, age_seconds=3 * 3_600)
+    ((kind, text),) = told(replace(WELL, token=old))
+    assert (kind, "the newest price of the token is 3 h old" in text) == (ProblemKind.TOKEN_STALE, True)
