@@ -138,7 +138,7 @@ class _Replaying:
                 self.problems[str(result.message)] = None
             if result.is_unreachable:
                 raise _EndedError
-            if result.status is ExitStatus.DONE or not kept.path.exists():
+            if not kept.path.exists():
                 postponed.forget(kept)
             else:
                 postponed.failed(kept, str(result.message), now=clock.now())

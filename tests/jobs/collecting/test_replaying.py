@@ -81,11 +81,18 @@ def failures(home: Path) -> list[Failure | None]:
     return [remembered.of(kept) for kept in spool.kept(Region.US)]
 
 
-def test_a_body_that_is_held_already_waits_for_no_pause_though_its_file_is_still_there(
+def test_a_body_that_is_held_already_is_gone_and_nothing_is_remembered_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert replayed(tmp_path, GOOD, times=2, monkeypatch=monkeypatch) == [Replayed(0), Replayed(0)]
-    assert failures(tmp_path) == [None]
+    bad = replace(GOOD, status=ExitStatus.DATABASE, message="Full.")
+    assert replayed(tmp_path, bad, times=1, monkeypatch=monkeypatch) == [Replayed(0, ("Full.",))]
+    note = next((tmp_path / "spool").rglob(".postponed.json"))
+    assert b"Full." in note.read_bytes()
+    shelf = storage_in(tmp_path, MissingDatabase(UnavailableError("There is none."))).shelves.spool
+    monkeypatch.setattr(replaying, "waiting", lambda *_, **__: False)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - its pause is over
+    assert replayed(tmp_path, GOOD, times=1, monkeypatch=monkeypatch) == [Replayed(0)]
+    assert shelf.kept(Region.US) == []
+    assert not note.exists() or b"Full." not in note.read_bytes()
 
 
 def test_a_body_that_failed_is_told_of_and_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
