@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,14 +80,41 @@ def test_the_program_answers_where_its_variable_is_set(run: Run) -> None:
     assert run("coll", _IRONFORGE_COMPLETE="nonsense").exit_code == 2
 
 
-@pytest.mark.skipif(which("bash") is None, reason="there is no bash")
-def test_bash_completes_by_the_script(tmp_path: Path) -> None:
-    program = tmp_path / "ironforge"
+def program_in(folder: Path) -> Path:
+    """The program by its name, for a shell."""
+    program = folder / "ironforge"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ironforge_cli "$@"\n')
     program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(which("bash") is None, reason="there is no bash")
+def test_bash_completes_by_the_script(tmp_path: Path) -> None:
     asking = 'COMP_WORDS=("$1" spool li); COMP_CWORD=2; _ironforge; printf "%s\\n" "${COMPREPLY[@]}"'
-    shell = ["bash", "--norc", "-c", f"{SCRIPTS[Shell.BASH]}\n{asking}", "-", str(program)]
+    shell = ["bash", "--norc", "-c", f"{SCRIPTS[Shell.BASH]}\n{asking}", "-", str(program_in(tmp_path))]
     assert subprocess.run(shell, check=True, capture_output=True, text=True).stdout == "list\n"
+
+
+@pytest.mark.skipif(which("fish") is None, reason="there is no fish")
+def test_fish_completes_by_the_script(tmp_path: Path) -> None:
+    asking = (
+        f"set -gx PATH {program_in(tmp_path).parent} $PATH\n{SCRIPTS[Shell.FISH]}\ncomplete -C 'ironforge spool li'"
+    )
+    home = {**os.environ, "HOME": str(tmp_path)}
+    told = subprocess.run(["fish", "-c", asking], check=True, capture_output=True, text=True, env=home).stdout
+    assert told.split("\t")[0] == "list"
+
+
+@pytest.mark.skipif(which("zsh") is None, reason="there is no zsh")
+def test_zsh_completes_by_the_script(tmp_path: Path) -> None:
+    # What the completion system would show is caught where it is handed over.
+    asking = (
+        "compdef() { :; }; _files() { echo files; }\n"
+        '_describe() { print -l -- "${(@P)argv[-1]}"; }\n'
+        f"{SCRIPTS[Shell.ZSH]}\nwords=({program_in(tmp_path)} spool li); CURRENT=3; _ironforge"
+    )
+    told = subprocess.run(["zsh", "-f", "-c", asking], check=True, capture_output=True, text=True).stdout
+    assert told.partition(":")[0] == "list"
 
 
 @pytest.mark.parametrize("shell", list(Shell))
