@@ -143,7 +143,7 @@ def test_a_collection_tells_each_piece_of_work_and_what_failed(told: Callable[..
 
 
 def test_a_first_snapshot_has_no_sales_and_nothing_new_is_told_below_the_table(told: Callable[..., Command]) -> None:
-    first = SnapshotCounts(1, 1, None, None, None, None, None, None, None, None)
+    first = SnapshotCounts(1, 1, None, None, None, None, None, None, None, None, 0)
     nothing_new = region(Region.US, Outcome.NO_CHANGE, message="Nothing is newer than 12:03.")
     ended = told(
         "collecting.collect.collect",

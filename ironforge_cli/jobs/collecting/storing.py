@@ -49,7 +49,7 @@ class SnapshotCounts:
     sales_high: int | None
     expired_units: int | None
     withdrawn_units: int | None
-    skipped: int = 0
+    skipped: int
     """Auctions of its body that made no sense and were left out."""
 
     @classmethod

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.clocks import TickingClock
 
 AWAY = DatabaseError("The server is away.")
-COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None)
+COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None, 0)
 every_region = pytest.mark.parametrize("region", Region)
 
 

@@ -75,6 +75,21 @@ def test_what_is_usual_is_what_was_stored_before_the_hour_itself(storage: Storag
     assert take(storage, clock, NOON - HOUR, body_of(1)).regions[0].outcome is Outcome.STORED
 
 
+def test_hours_that_were_refused_before_one_that_was_stored_believe_no_later_one(
+    storage: Storage, clock: TickingClock
+) -> None:
+    clock.turn_to(NOON + 6 * HOUR)
+    for hour, auctions in enumerate((10, 10, 10)):
+        assert take(storage, clock, NOON + (hour - 3) * HOUR, body_of(auctions, first=100 * (hour + 1))).status == 0
+    small = Cycle(storage, clock)
+    outcomes = [
+        small.run(Handed([answer(body_of(auctions, first=1_000 * (hour + 1)), NOON + hour * HOUR)])).outcome
+        for hour, auctions in enumerate((4, 4, 10, 4, 4, 4))
+    ]
+    refused = [Outcome.REJECTED] * 2
+    assert outcomes == [*refused, Outcome.STORED, *refused, Outcome.STORED]
+
+
 def test_each_count_is_that_of_its_own_name() -> None:
     first = summarise_snapshot(None, commodities(body_of(3), region=Region.EU), at=NOON)
     second = summarise_snapshot(first.book, commodities(body_of(5), region=Region.EU), at=NOON + HOUR)

@@ -22,7 +22,7 @@ from tests.jobs.handed import NOON
 if TYPE_CHECKING:
     pass
 
-COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None)
+COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None, 0)
 
 
 def region_end(**changes: Any) -> CollectedRegion:

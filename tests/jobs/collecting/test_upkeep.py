@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.clocks import TickingClock
 
 AWAY = DatabaseError("The server is away.")
-COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None)
+COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None, 0)
 
 
 @pytest.fixture

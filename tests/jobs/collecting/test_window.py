@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 HALF_A_MINUTE = timedelta(seconds=30)
 STARTED = NOON + 30 * MINUTE
-COUNTS = SnapshotCounts(7, 1, None, None, None, None, None, None, None, None)
+COUNTS = SnapshotCounts(7, 1, None, None, None, None, None, None, None, None, 0)
 UNCERTAIN = Beginning(STARTED, spooled=NOON)
 CERTAIN = replace(UNCERTAIN, stored=NOON - HOUR, is_certain=True)
 HOURLY = Rhythm(newest=NOON, step=HOUR, spread=10 * SECOND, lag=20 * SECOND)
