@@ -177,7 +177,9 @@ def main() -> int:
             bare = load(port, repeated("/"))
             say(line("a bare FastAPI route, answers a second", f"{bare.a_second:,.0f}"))
         with served(["-m", "ironforge_cli", "serve", "--port", "0"], environment) as (port, process):
-            _tell(port, process.pid, Database(server.url), say, items=asked.items)
+            watching = Database(server.url)
+            _tell(port, process.pid, watching, say, items=asked.items)
+            watching.close()
             _tell_collection(port, environment, say, auctions=asked.auctions, items=asked.items)
     return 0
 
