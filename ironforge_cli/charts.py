@@ -91,7 +91,8 @@ def token_chart(prices: Sequence[TokenPriceAt], *, title: str, dark: bool = Fals
     # A price holds until the next one.
     mark = {"type": "line", "interpolate": "step-after"}
     encoding = {"x": _over_time("UTC", values), "y": _number("price", "gold for a token"), "color": _colour()}
-    return _whole(title, {"width": _WIDTH, "height": 300, "mark": mark, "encoding": encoding}, values, dark=dark)
+    body = {"width": _WIDTH, "height": 300, "mark": mark, "encoding": encoding, "params": [_zoom()]}
+    return _whole(title, body, values, dark=dark)
 
 
 def book_chart(levels: Sequence[Level], *, title: str, dark: bool = False) -> Specification:
@@ -108,7 +109,8 @@ def book_chart(levels: Sequence[Level], *, title: str, dark: bool = False) -> Sp
         "y": {**_number("units", "units up to this price", from_zero=True), "stack": None},
         "color": _colour(),
     }
-    return _whole(title, {"width": _WIDTH, "height": 300, "mark": mark, "encoding": encoding}, values, dark=dark)
+    body = {"width": _WIDTH, "height": 300, "mark": mark, "encoding": encoding, "params": [_zoom()]}
+    return _whole(title, body, values, dark=dark)
 
 
 def spread_chart(spreads: Sequence[Spread], *, title: str, dark: bool = False) -> Specification:
@@ -239,9 +241,13 @@ def _over_time(title: str | None, values: Sequence[dict[str, Any]]) -> Specifica
 
 
 def _zoom(*views: str) -> Specification:
-    """Where a picture is shown by a program that can: dragging moves along the time, Shift and the wheel zoom."""
+    """Where a picture is shown by a program that can: dragging moves along its axis, Shift and the wheel zoom.
+
+    `views` are those of several that move together; a picture that is a single view names none.
+    """
     select = {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.shiftKey]"}
-    return {"name": "zoom", "select": select, "bind": "scales", "views": list(views)}
+    zoom = {"name": "zoom", "select": select, "bind": "scales"}
+    return zoom | {"views": list(views)} if views else zoom
 
 
 def _number(field: str, title: str, *, from_zero: bool = False) -> Specification:

@@ -87,6 +87,19 @@ def test_every_kind_is_drawn_and_a_page_works_without_a_network(kind: str, tmp_p
     assert json.dumps(make(rows, title="Ore"))
 
 
+@pytest.mark.parametrize(("kind", "views"), [("hours", 2), ("tokens", 1), ("book", 1)])
+def test_what_is_drawn_over_time_or_over_prices_can_be_moved_and_zoomed(kind: str, views: int) -> None:
+    drawing = pytest.importorskip("vl_convert", reason="the extra charts is not installed")
+    make, rows = KINDS[kind]
+    drawn = drawing.vegalite_to_vega(make(rows, title="Ore"))
+    scales = [one for view in (drawn, *drawn["marks"]) for one in view.get("scales", ()) if one["name"].endswith("x")]
+    # The axis of each view is where the pointer has moved it, and nothing is drawn beyond it.
+    assert len(scales) == views
+    assert all("zoom" in one["domainRaw"]["signal"] for one in scales)
+    assert '"clip": true' in json.dumps(drawn)
+    assert "shiftKey" in json.dumps(drawn)
+
+
 def test_what_can_not_be_drawn_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vl_convert", reason="the extra charts is not installed")
     make, rows = KINDS["tokens"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from ironforge_cli.answers.columns import Columns, names_of
 from ironforge_cli.db.repositories import asking
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.hours import GAP, left_out
@@ -81,7 +81,7 @@ class Basis:
 class MarketAnswer(Generic[Row]):
     """Rows, whose fields are the published keys in their order, and what they rest on."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     bases: tuple[Basis, ...]
     names: tuple[str, ...] = ()
     """What the items that were asked for are called, where it is about some."""
@@ -93,6 +93,8 @@ class MarketAnswer(Generic[Row]):
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, for programs."""
+        if isinstance(self.rows, Columns):
+            return self.rows.records()
         return [_record(row) for row in self.rows]
 
 
@@ -100,7 +102,7 @@ def _record(row: object) -> dict[str, Any]:
     """A row's fields by name. Plain values are taken as they are: `asdict` copies each, over thousands of rows."""
     return {
         name: value if isinstance(value, _PLAIN) else _inner(value)
-        for name in _names(type(row))
+        for name in names_of(type(row))
         for value in (getattr(row, name),)
     }
 
@@ -109,11 +111,6 @@ def _inner(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_inner(one) for one in value]  # pyright: ignore[reportUnknownVariableType] - any sequence
     return _record(value) if is_dataclass(value) else value
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over: timedelta | None = None) -> Basis:

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
-from ironforge_cli.db.repositories import asking, item_history
+from ironforge_cli.answers.columns import Columns
+from ironforge_cli.answers.periods import BucketedSpan, By, Gathering
+from ironforge_cli.db.repositories import asking, item_history, statistics_months
 from ironforge_cli.errors import UsageError
+from ironforge_cli.market.hours import GAP
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
+    from numpy.typing import NDArray
     from sqlalchemy import Connection
 
     from ironforge_cli.answers.answer import Asking, Basis
-    from ironforge_cli.db.repositories.asking import StoredSnapshot
-    from ironforge_cli.db.repositories.item_history import DayRow, HourRow
+    from ironforge_cli.db.repositories.asking import SnapshotTimes
+    from ironforge_cli.db.repositories.item_history import ItemDays
     from ironforge_cli.regions import Region
 
 _HOURS_A_DAY: Final = 24
-_DAYS_A_WEEK: Final = 7
 _MOST_HOURS: Final = 1_000_000
 _MOST_HOURS_SHOWN: Final = 100_000
 _MOST_ROWS: Final = 2_000_000
-
-
-class By(StrEnum):
-    """How hours are put together."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEKDAY = "weekday"
-    HOUR_OF_WEEK = "hour-of-week"
-
-
-Bucket: TypeAlias = datetime | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,137 +59,6 @@ class Period:
     sold_high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """(start, end], its snapshots, and how they are put together."""
-
-    start: datetime
-    end: datetime
-    stored: Sequence[StoredSnapshot]
-    by: By
-    zone: ZoneInfo
-
-    def bucket(self, moment: datetime) -> Bucket:
-        """Where a time belongs."""
-        if self.by is By.HOUR and self.zone.key == "UTC":
-            # The commonest by far, and a year has thousands of them.
-            return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        there = moment.astimezone(self.zone)
-        match self.by:
-            case By.HOUR:
-                # Some zones are half an hour off: an hour begins where their clocks say so.
-                begun = timedelta(minutes=there.minute, seconds=there.second, microseconds=there.microsecond)
-                return moment.astimezone(UTC) - begun
-            case By.DAY:
-                return datetime.combine(there.date(), time(), tzinfo=self.zone).astimezone(UTC)
-            case By.WEEKDAY:
-                return there.weekday()
-            case By.HOUR_OF_WEEK:
-                return there.weekday() * _HOURS_A_DAY + there.hour
-
-    def buckets(self) -> list[Bucket]:
-        """Every bucket of the span, those of gaps too."""
-        if self.by is By.WEEKDAY:
-            return list(range(_DAYS_A_WEEK))
-        if self.by is By.HOUR_OF_WEEK:
-            return list(range(_DAYS_A_WEEK * _HOURS_A_DAY))
-        # A span begins after its first instant.
-        first = self.start + timedelta(microseconds=1)
-        found: dict[Bucket, None] = {}
-        if self.by is By.DAY:
-            day, last = (moment.astimezone(self.zone).date() for moment in (first, self.end))
-            while first <= self.end and day <= last:
-                found[datetime.combine(day, time(), tzinfo=self.zone).astimezone(UTC)] = None
-                day += DAY
-        else:
-            moment = first
-            while moment <= self.end:
-                found[self.bucket(moment)] = None
-                moment += HOUR
-            if first <= self.end:
-                found[self.bucket(self.end)] = None
-        buckets = list(found)
-        # The hour or day that a span begins within may have had its snapshot before: that is no gap.
-        held = {self.bucket(one.time) for one in self.stored}
-        begins_within = bool(buckets) and buckets[0] != self.start
-        return buckets[1:] if begins_within and buckets[0] not in held else buckets
-
-
-@dataclass(slots=True)
-class _Gathered:
-    snapshots: int = 0
-    min_price: int | None = None
-    values: float = 0.0
-    priced: int = 0
-    quantity: float = 0.0
-    sold: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    known: float = 0
-    """Snapshots of which sales are known."""
-    gone: int = 0
-    """Those whose hours have left."""
-
-    def add_hour(self, row: HourRow | None, snapshot: StoredSnapshot) -> None:
-        """Take a snapshot in; an item without a row in it was not for sale."""
-        self.snapshots += 1
-        if row is None:
-            self.known += snapshot.interval_seconds is not None
-            return
-        self._price(row.min_price, row.market_value, 1)
-        self.quantity += row.total_quantity
-        if row.estimated_sales is not None:
-            self._sales(row.sales_low, row.estimated_sales, row.sales_high, 1)
-
-    def add_gone(self) -> None:
-        """Take a snapshot in whose hours have left: nothing of it is known."""
-        self.snapshots += 1
-        self.gone += 1
-
-    def add_day(self, row: DayRow | None, stored: Sequence[StoredSnapshot]) -> None:
-        """Take a day in that is made, with its snapshots."""
-        intervals = sum(one.interval_seconds is not None for one in stored)
-        self.snapshots += len(stored)
-        if row is None:
-            self.known += intervals
-            return
-        self._price(row.min_price, row.market_value, row.priced_snapshots)
-        self.quantity += row.mean_quantity * row.snapshots
-        if row.estimated_sales is not None:
-            # Where its hours have left, those that know the sales are told by their length.
-            known = intervals * row.covered_seconds / (_seconds(stored) or 1)
-            self._sales(row.sales_low, row.estimated_sales, row.sales_high, known)
-
-    def _price(self, lowest: int | None, value: float | None, snapshots: int) -> None:
-        if lowest is not None:
-            self.min_price = lowest if self.min_price is None else min(self.min_price, lowest)
-        if value is not None:
-            self.values += value * snapshots
-            self.priced += snapshots
-
-    def _sales(self, low: int | None, estimated: int, high: int | None, snapshots: float) -> None:
-        self.known += snapshots
-        for place, units in enumerate((low, estimated, high)):
-            self.sold[place] += units or 0
-
-    def period(self, region: Region, item_id: int, bucket: Bucket, *, is_mean: bool) -> Period:
-        """What was gathered; unknown where nothing is stored."""
-        if not self.snapshots:
-            return Period(region, item_id, bucket, 0, None, None, None, None, None, None)
-        divisor = self.known if is_mean else 1
-        sold: list[float | None] = [None, None, None]
-        if self.known:
-            sold = [units / divisor if is_mean else int(units) for units in self.sold]
-        return Period(
-            region,
-            item_id,
-            bucket,
-            self.snapshots,
-            self.min_price,
-            self.values / self.priced if self.priced else None,
-            self.quantity / held if (held := self.snapshots - self.gone) else None,
-            *sold,
-        )
-
-
 def history(
     asking_for: Asking,
     words: Sequence[str],
@@ -212,7 +73,7 @@ def history(
 
     It begins at `since`, or `over` before its end. Raises `UsageError` where a word names no item.
     """
-    rows: list[Period] = []
+    parts: list[Columns[Period]] = []
     bases: list[Basis] = []
     with asking.reading(asking_for.database) as connection:
         chosen = naming.all_of(connection, asking_for.regions, words)
@@ -224,17 +85,11 @@ def history(
             end = basis.snapshot_time if until is None else min(until, basis.snapshot_time)
             start = end - over if since is None else since
             _refuse_too_long(start, end, by=by, items=len(chosen))
-            stored = asking.snapshots(connection, region, start, end)
-            missing = missing_hours(start, stored)
-            bases.append(replace(basis, since=start, snapshots=len(stored), missing=missing))
-            span = _Span(start, end, stored, by, zone)
-            for item in chosen:
-                gathered = _gathered(connection, region, item.item_id, span)
-                is_mean = by in {By.WEEKDAY, By.HOUR_OF_WEEK}
-                for bucket in span.buckets():
-                    found = gathered.get(bucket, _Gathered())
-                    rows.append(found.period(region, item.item_id, bucket, is_mean=is_mean))
-    return MarketAnswer(rows=tuple(rows), bases=tuple(bases), names=naming.called(chosen))
+            stored = asking.snapshot_times(connection, region, start, end)
+            bases.append(replace(basis, since=start, snapshots=len(stored.time), missing=_missing(start, stored)))
+            reading = _Reading(connection, region, BucketedSpan(start, end, stored, by, zone))
+            parts += [reading.periods(item.item_id) for item in chosen]
+    return MarketAnswer(rows=Columns[Period].joined(Period, parts), bases=tuple(bases), names=naming.called(chosen))
 
 
 def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> None:
@@ -247,42 +102,67 @@ def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> N
         raise UsageError(f"{counted(hours, 'hour')} of {counted(items, 'item')} are too many to show: {advice}.")
 
 
-def _gathered(connection: Connection, region: Region, item: int, span: _Span) -> dict[Bucket, _Gathered]:
-    by_day: dict[date, list[StoredSnapshot]] = {}
-    for one in span.stored:
-        by_day.setdefault(one.time.astimezone(UTC).date(), []).append(one)
-    made = _made_days(connection, region, span)
-    days: dict[date, DayRow] = {}
-    if made:
-        until = made[-1] + DAY
-        days = {row.day: row for row in item_history.days_of_item(connection, region, item, since=made[0], until=until)}
-    read_whole = set(made)
-    if span.by is By.WEEKDAY:
+class _Reading:
+    """A region's span, whose days and partitions are looked up once for all items."""
+
+    def __init__(self, connection: Connection, region: Region, span: BucketedSpan) -> None:
+        self._connection, self._region, self._span = connection, region, span
+        self._months = statistics_months.to_read(connection, region)
+        self._held = item_history.are_held(self._months, span.stored.time)
+        made = _made_days(connection, region, span)
+        self._made = np.array(made, "M8[D]")
+        self._days = (made[0], made[-1] + DAY) if made else None
+
+    def periods(self, item_id: int) -> Columns[Period]:
+        """What is known of an item, a row a bucket."""
+        span, gathering = self._span, Gathering(self._span)
+        whole = self._made
+        if self._days is not None:
+            since, until = self._days
+            days = item_history.days_of_item(self._connection, self._region, item_id, since=since, until=until)
+            whole = self._read_whole(days)
+            gathering.add_days(days, whole=whole)
+        chosen = ~np.isin(span.days, whole)
+        hours = item_history.hours_of_item(
+            self._connection,
+            self._region,
+            item_id,
+            months=self._months,
+            times=span.stored.time,
+            wanted=chosen & self._held,
+        )
+        gathering.add_hours(hours, chosen=chosen, held=self._held)
+        rows = len(span.buckets)
+        return Columns(Period, [[self._region] * rows, [item_id] * rows, span.buckets, *gathering.columns()])
+
+    def _read_whole(self, days: ItemDays) -> NDArray[np.datetime64]:
+        """The days that are read whole, and not by their hours."""
+        if self._span.by is not By.WEEKDAY or not len(days.day):
+            return self._made
         # A mean a snapshot takes how many of them know the sales, which a day says only where all of them do.
-        read_whole -= {day for day, row in days.items() if row.covered_seconds < _seconds(by_day.get(day, ()))}
-    times = [one.time for day, stored in by_day.items() if day not in read_whole for one in stored]
-    gone = item_history.without_hours(connection, region, times)
-    hours = item_history.hours_of_item(connection, region, item, [time for time in times if time not in gone])
-    gathered: dict[Bucket, _Gathered] = {}
-    for day, stored in by_day.items():
-        if day in read_whole or (day in made and stored[0].time in gone):
-            bucket = span.bucket(datetime.combine(day, time(), tzinfo=UTC))
-            gathered.setdefault(bucket, _Gathered()).add_day(days.get(day), stored)
-            continue
-        for one in stored:
-            place = gathered.setdefault(span.bucket(one.time), _Gathered())
-            if one.time in gone:
-                place.add_gone()
-            else:
-                place.add_hour(hours.get(one.time), one)
-    return gathered
+        order = np.searchsorted(days.day, self._span.days)
+        mine = np.minimum(order, len(days.day) - 1)
+        is_there = days.day[mine] == self._span.days
+        seconds = np.nan_to_num(self._span.stored.interval_seconds)[is_there]
+        length = np.bincount(mine[is_there], seconds, minlength=len(days.day))
+        unknown = days.day[days.covered_seconds < length]
+        # Of hours that have left, the day is all there is.
+        by_hours = self._span.days[np.isin(self._span.days, unknown) & self._held]
+        return self._made[~np.isin(self._made, by_hours)]
 
 
-def _seconds(stored: Iterable[StoredSnapshot]) -> int:
-    return sum(one.interval_seconds or 0 for one in stored)
+def _missing(since: datetime, stored: SnapshotTimes) -> tuple[datetime, ...]:
+    """The hours of which nothing is stored: they lie before the snapshots that came late."""
+    late = np.flatnonzero(stored.interval_seconds > GAP.total_seconds()).tolist()
+    times, seconds = stored.time[late].tolist(), stored.interval_seconds[late].tolist()
+    found = [
+        asking.StoredSnapshot(time.replace(tzinfo=UTC), int(length))
+        for time, length in zip(times, seconds, strict=True)
+    ]
+    return missing_hours(since, found)
 
 
-def _made_days(connection: Connection, region: Region, span: _Span) -> list[date]:
+def _made_days(connection: Connection, region: Region, span: BucketedSpan) -> list[date]:
     """The days of a span that are read whole: those that are made, where buckets are made of days."""
     if span.by not in {By.DAY, By.WEEKDAY} or span.zone.key != "UTC":
         return []

@@ -15,6 +15,8 @@ Int64: TypeAlias = NDArray[np.int64]
 UInt8: TypeAlias = NDArray[np.uint8]
 Float64: TypeAlias = NDArray[np.float64]
 Bool: TypeAlias = NDArray[np.bool_]
+Times: TypeAlias = NDArray[np.datetime64]
+"""In UTC, to the microsecond."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_TABLE = 1 << 22

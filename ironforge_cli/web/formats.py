@@ -7,6 +7,7 @@ import gzip
 import io
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ironforge_cli.answers.answer import SAID_BESIDE
+from ironforge_cli.answers.columns import Columns, names_of
 from ironforge_cli.web.negotiation import AnswerFormat, Encoding
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 _encoder: Final = msgspec.json.Encoder()
 _SMALLEST: Final = 256
 """Bytes from which on a body is compressed."""
-_ZSTD_LEVEL: Final = 6
-_BROTLI_QUALITY: Final = 5
-_GZIP_LEVEL: Final = 6
+_ZSTD_LEVEL: Final = 3
+_BROTLI_QUALITY: Final = 3
+_GZIP_LEVEL: Final = 3
 
 
 def has_brotli() -> bool:
@@ -52,7 +54,7 @@ def written(rows: Sequence[Any], row: type, form: AnswerFormat) -> bytes:
     names = keys_of(row)
     match form:
         case AnswerFormat.COLUMNS:
-            return _encoder.encode({name: [getattr(one, name) for one in rows] for name in names})
+            return _encoder.encode({name: _column(rows, name) for name in names})
         case AnswerFormat.CSV:
             return _csv(rows, names)
         case AnswerFormat.PARQUET:
@@ -63,11 +65,26 @@ def written(rows: Sequence[Any], row: type, form: AnswerFormat) -> bytes:
             return _encoder.encode_lines(_records(rows, row, names))
 
 
+def _column(rows: Sequence[Any], name: str) -> list[Any]:
+    """A field of every row."""
+    if isinstance(rows, Columns):
+        return rows.columns[names_of(rows.kind).index(name)]
+    return [getattr(one, name) for one in rows]
+
+
 def _records(rows: Sequence[Any], row: type, names: Sequence[str]) -> list[Any]:
     """Rows as they are where all of their keys are published: their fields are written as they stand."""
+    if isinstance(rows, Columns):
+        return list(map(_structure(row, tuple(names)), *(_column(rows, name) for name in names)))
     if len(names) == len(fields(row)):
         return list(rows)
     return [{name: getattr(one, name) for name in names} for one in rows]
+
+
+@cache
+def _structure(row: type, names: tuple[str, ...]) -> Any:
+    """What stands for a row while it is written: nothing is made and written sooner."""
+    return msgspec.defstruct(row.__name__, [(name, Any) for name in names], gc=False)
 
 
 def compressed(body: bytes, encoding: Encoding) -> tuple[bytes, Encoding]:
@@ -92,17 +109,17 @@ def _csv(rows: Sequence[Any], names: Sequence[str]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
-    for one in rows:
-        writer.writerow([_cell(name, getattr(one, name)) for name in names])
+    columns = (_cells(name, _column(rows, name)) for name in names)
+    writer.writerows(zip(*columns, strict=True))
     return stream.getvalue().encode()
 
 
-def _cell(name: str, value: Any) -> Any:
-    """A value as CSV on the command line has it."""
-    plain = msgspec.to_builtins(value)
-    if isinstance(plain, (list, tuple)):
-        return ";".join(plain) if name == "reasons" else len(plain)  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
-    return plain
+def _cells(name: str, values: Sequence[Any]) -> list[Any]:
+    """A column as CSV on the command line has it."""
+    return [
+        (";".join(plain) if name == "reasons" else len(plain)) if isinstance(plain, (list, tuple)) else plain  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
+        for plain in msgspec.to_builtins(values)
+    ]
 
 
 def _parquet(rows: Sequence[Any], row: type) -> bytes:
@@ -120,7 +137,7 @@ def _parquet(rows: Sequence[Any], row: type) -> bytes:
     for one in fields(row):
         if one.name in SAID_BESIDE:
             continue
-        values = [getattr(each, one.name) for each in rows]
+        values = _column(rows, one.name)
         named = [part for part in str(one.type).split(" | ") if part != "None"]
         # Buckets are times or numbers, all of an answer alike.
         is_number = len(named) > 1 and not any(isinstance(value, datetime) for value in values)

@@ -33,8 +33,11 @@ _OVERDUE: Final = timedelta(minutes=1)
 class ServiceLimits:
     """What one request, and all of them together, may take."""
 
-    threads: int = 8
-    """Answers that are made at once: so many connections to the database there are, too."""
+    threads: int = 4
+    """Answers that are made at once: so many connections to the database there are, too.
+
+    Of Python's threads one works at a time: more of them wait for each other, and each answer costs more.
+    """
     waiting: int = 64
     """Requests that wait for a thread at most; those beyond are told to come again."""
     longest_wait_seconds: float = 5.0

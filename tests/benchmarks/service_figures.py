@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+import psutil
+from sqlalchemy import text
+
 from ironforge_cli.db.engine import Database
 from tests.benchmarks import years_figures
 from tests.benchmarks.stage import environment_of, home_folder, line, options, run, running_server, sandbox_of
@@ -174,12 +177,25 @@ def main() -> int:
             bare = load(port, repeated("/"))
             say(line("a bare FastAPI route, answers a second", f"{bare.a_second:,.0f}"))
         with served(["-m", "ironforge_cli", "serve", "--port", "0"], environment) as (port, process):
-            _tell(port, process.pid, say, items=asked.items)
+            watching = Database(server.url)
+            _tell(port, process.pid, watching, say, items=asked.items)
+            watching.close()
             _tell_collection(port, environment, say, auctions=asked.auctions, items=asked.items)
     return 0
 
 
-def _tell(port: int, pid: int, say: Callable[[str], object], *, items: int) -> None:
+def _cpu(pid: int, database: Database) -> tuple[float, float]:
+    """Seconds of CPU that the service took until now, and those of the database's processes that work for it."""
+    with database.connect() as connection:
+        found = connection.execute(
+            text("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
+        )
+        backends = list(found.scalars())
+    service, *workers = (sum(psutil.Process(one).cpu_times()[:2]) for one in (pid, *backends))
+    return service, sum(workers)
+
+
+def _tell(port: int, pid: int, database: Database, say: Callable[[str], object], *, items: int) -> None:
     packed = {"Accept-Encoding": "zstd"}
     target = "/v1/eu/items/1/history?since=90d"
     first, _ = head(port, target, packed)
@@ -189,13 +205,18 @@ def _tell(port: int, pid: int, say: Callable[[str], object], *, items: int) -> N
     say(line("304, answers a second", f"{known.a_second:,.0f}", budget="(at least 1,000)"))
     kept = load(port, repeated(target), headers=packed)
     say(line("a kept history of 90 days, answers a second", f"{kept.a_second:,.0f}", budget="(at least 800)"))
+    before = _cpu(pid, database)
     made = load(port, histories(items), headers=packed)
+    service_cpu, database_cpu = (
+        1_000 * (after - former) / made.answers for after, former in zip(_cpu(pid, database), before, strict=True)
+    )
     say(
         line(
             f"90 days never asked before, {CLIENTS} clients, a second", f"{made.a_second:,.0f}", budget="(at least 40)"
         )
     )
     say(line("p99 of these, ms", f"{made.percentile(0.99):,.0f}", budget="250"))
+    say(line("CPU of one of these, the service's and the database's, ms", f"{service_cpu:.1f} + {database_cpu:.1f}"))
     began = time.monotonic()
     _, length = head(port, "/v1/eu/prices", packed)
     say(line("/prices, first time, ms", f"{1_000 * (time.monotonic() - began):,.0f}"))

@@ -179,7 +179,7 @@ def _tell_reads(database: Database, say: Callable[[str], object]) -> None:
     say("\nread, warm, in this process            median ms   at most\n")
     today = NOW.date()
     asking_for = Asking(database=database, regions=(EU,), now=NOW, max_age=2 * HOUR)
-    quarter = [NOW - hour * HOUR for hour in range(90 * 24, -1, -1)]
+    quarter = item_history.as_times([NOW - hour * HOUR for hour in range(90 * 24, -1, -1)])
     with database.connect() as connection:
 
         def overall(over: timedelta, by: By, item: int) -> object:
@@ -187,7 +187,14 @@ def _tell_reads(database: Database, say: Callable[[str], object]) -> None:
 
         reads: dict[str, tuple[Callable[[int], object], int]] = {
             "an item's 90 days, hourly": (
-                lambda item: item_history.hours_of_item(connection, EU, item, quarter),
+                lambda item: item_history.hours_of_item(
+                    connection,
+                    EU,
+                    item,
+                    months=statistics_months.to_read(connection, EU),
+                    times=quarter,
+                    wanted=np.ones(len(quarter), np.bool_),
+                ),
                 20,
             ),
             "an item's two years, daily": (

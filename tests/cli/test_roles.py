@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,28 +30,34 @@ OWNER, READER = "ironforge", "ironforge_reader"
 PASSWORD = "only-for-tests"  # noqa: S105 - of roles that live as long as a test
 
 
+@contextmanager
+def with_roles(url: str) -> Generator[None]:
+    """Make the two roles in a superuser's database for as long as the block lasts."""
+    try:
+        # Running it again changes nothing, as it says.
+        for _ in range(2):
+            run_script(url)
+        with psycopg.connect(conninfo(url), autocommit=True) as connection:
+            for role in (OWNER, READER):
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(PASSWORD))
+                )
+        yield
+    finally:
+        with (
+            psycopg.connect(conninfo(url), autocommit=True) as connection,
+            suppress(psycopg.errors.UndefinedObject),
+        ):
+            for role in (OWNER, READER):
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
 @pytest.fixture
 def prepared(any_server: TestServer) -> Generator[str]:
     """A database without a schema, with the two roles; the superuser's URL."""
-    with any_server.empty_database() as url:
-        try:
-            # Running it again changes nothing, as it says.
-            for _ in range(2):
-                run_script(url)
-            with psycopg.connect(conninfo(url), autocommit=True) as connection:
-                for role in (OWNER, READER):
-                    connection.execute(
-                        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(PASSWORD))
-                    )
-            yield url
-        finally:
-            with (
-                psycopg.connect(conninfo(url), autocommit=True) as connection,
-                suppress(psycopg.errors.UndefinedObject),
-            ):
-                for role in (OWNER, READER):
-                    connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
-                    connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    with any_server.empty_database() as url, with_roles(url):
+        yield url
 
 
 def by(role: str, url: str) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 PORT: Final = 8420
 _MOST_THREADS: Final = 64
+_THREADS: Final = 4
 
 Host = Annotated[
     str, typer.Option("--host", metavar="HOST", help="Address to listen on; the default is this machine alone.")
@@ -74,7 +75,7 @@ def serve(
     root_path: RootPath = "",
     trusted_proxy: TrustedProxies = None,
     origin: Origins = None,
-    threads: Threads = 8,
+    threads: Threads = _THREADS,
     max_age: MaxAge = "2h",  # type: ignore[assignment] - Typer parses it
 ) -> None:
     """Serve the answers over HTTP, read-only, and pages to look at, until Ctrl-C.
@@ -114,7 +115,7 @@ def serve_database(
     root_path: str = "",
     trusted_proxies: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
-    threads: int = 8,
+    threads: int = _THREADS,
     keys_file: Path | None = None,
     tell: Callable[[str], None] = say,
 ) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.market.auctions import Float64, Int32, Int64
+    from ironforge_cli.market.auctions import Float64, Int32, Int64, Times
     from ironforge_cli.regions import Region
 
 LONGEST_STATEMENT_SECONDS: Final = 30
@@ -43,6 +43,14 @@ class StoredSnapshot:
 
     time: datetime
     interval_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTimes:
+    """When n snapshots were, oldest first, and the time since the one before each; NaN in a region's first."""
+
+    time: Times
+    interval_seconds: Float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,16 @@ def snapshots(connection: Connection, region: Region, since: datetime, until: da
         .order_by(REGISTRY.c.snapshot_time),
     )
     return [StoredSnapshot(*row) for row in rows]
+
+
+def snapshot_times(connection: Connection, region: Region, since: datetime, until: datetime) -> SnapshotTimes:
+    """The snapshots of (since, until] as arrays, which are read sooner where they are thousands."""
+    query = sql.SQL(
+        "SELECT snapshot_time, coalesce(interval_seconds, 'NaN'::float8) FROM snapshots"
+        " WHERE region = %s AND snapshot_time > %s AND snapshot_time <= %s ORDER BY snapshot_time"
+    )
+    kinds = (Kind.TIMESTAMPTZ, Kind.FLOAT8)
+    return SnapshotTimes(*fetch_columns(connection, query, [region, since, until], kinds, slice_name=_SLICE))
 
 
 def made_days(connection: Connection, region: Region, since: date, until: date) -> list[date]:

@@ -1,27 +1,33 @@
 """Items over time, hour by hour and day by day: what questions about some items are built on.
 
-Rows come as they are stored. Months that lie by item are read by item; in the others, whose rows come in the order of
-time, each snapshot is a look-up in the primary key: a span of time there holds all items' rows.
+Rows come as they are stored, those of one item over time as arrays. Months that lie by item are read by item; in the
+others, whose rows come in the order of time, each snapshot is a look-up in the primary key: a span of time there holds
+all items' rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from psycopg import sql
 from sqlalchemy import text
 
+from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
 from ironforge_cli.db.repositories import statistics_months
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from ironforge_cli.market.statistics_months import HeldMonths
+    from ironforge_cli.db.repositories.statistics_months import MonthToRead
+    from ironforge_cli.market.auctions import Bool, Float64, Int64, Times
     from ironforge_cli.regions import Region
 
 
@@ -46,25 +52,64 @@ class HourRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DayRow:
-    """What one closed UTC day says of one item, in copper and units; see `PRICE_DAYS`."""
+class ItemHours:
+    """What each of n snapshots says of one item; prices in copper, NaN where there is none, or nothing is known."""
 
-    day: date
-    min_price: int | None
-    market_value: float | None
-    mean_quantity: float
-    sales_low: int | None
-    estimated_sales: int | None
-    sales_high: int | None
-    covered_seconds: int
-    snapshots: int
-    priced_snapshots: int
+    is_there: Bool
+    """Whether the snapshot has a row of the item."""
+    min_price: Float64
+    market_value: Float64
+    total_quantity: Float64
+    sales_low: Float64
+    """Units since the snapshot before."""
+    estimated_sales: Float64
+    sales_high: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDays:
+    """What k closed UTC days say of one item, oldest first, in copper and units; see `PRICE_DAYS`.
+
+    NaN where there is no price, or nothing is known of the sales.
+    """
+
+    day: NDArray[np.datetime64]
+    min_price: Float64
+    market_value: Float64
+    mean_quantity: Float64
+    sales_low: Float64
+    estimated_sales: Float64
+    sales_high: Float64
+    covered_seconds: Int64
+    snapshots: Int64
+    priced_snapshots: Int64
 
 
 _HOUR: Final = ", ".join(HourRow.__slots__)
-_DAY: Final = ", ".join(DayRow.__slots__)
-_NEXT: Final = timedelta(microseconds=1)
-_execute = executor("history")
+_SLICE: Final = "history"
+_SAID: Final = (
+    "timestamp, coalesce(min_price, 'NaN'::float8), coalesce(market_value, 'NaN'), total_quantity::float8,"
+    " coalesce(sales_low, 'NaN'::float8), coalesce(estimated_sales, 'NaN'::float8), coalesce(sales_high, 'NaN'::float8)"
+)
+_BY_ITEM: Final = sql.SQL(
+    # The sum hides the time from the planner: by the primary key it would read a page for each hour.
+    f"SELECT {_SAID} FROM {{month}} WHERE item_id = %(item)s"  # noqa: S608 - names of our own
+    " AND timestamp + interval '0 s' >= {since} AND timestamp + interval '0 s' <= {until}"
+)
+_LOOKED_UP: Final = sql.SQL(
+    f"SELECT {_SAID} FROM {{}} WHERE item_id = %(item)s AND timestamp >= %(first)s AND timestamp <= %(last)s"  # noqa: S608 - names of our own
+    " AND timestamp = ANY(ARRAY(SELECT snapshot_time FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])"
+    " AS span (since, until) JOIN snapshots ON snapshot_time >= since AND snapshot_time <= until"
+    " WHERE region = %(region)s))"
+)
+_OF_DAYS: Final = sql.SQL(
+    "SELECT day - DATE '1970-01-01', coalesce(min_price, 'NaN'::float8), coalesce(market_value, 'NaN'),"
+    " mean_quantity::float8, coalesce(sales_low, 'NaN'::float8), coalesce(estimated_sales, 'NaN'::float8),"
+    " coalesce(sales_high, 'NaN'::float8), covered_seconds::bigint, snapshots::bigint, priced_snapshots::bigint"
+    " FROM generate_series(%(since)s::date, %(until)s::date - 1, interval '1 day') AS wanted (starts_at)"
+    " JOIN {} ON day = starts_at::date AND item_id = %(item)s ORDER BY day"
+)
+_execute = executor(_SLICE)
 
 
 def hours_at(
@@ -76,35 +121,90 @@ def hours_at(
 
 
 def hours_of_item(
-    connection: Connection, region: Region, item_id: int, times: Sequence[datetime]
-) -> dict[datetime, HourRow]:
-    """What the snapshots of some times, in order, say of an item, however many they are."""
-    found: list[Any] = []
-    for held, chosen in _in_partitions(connection, region, times):
-        if held.is_laid and _may_be_read(connection, held.name):
-            given = {"item": item_id, "since": chosen[0], "until": chosen[-1] + _NEXT}
-            wanted = set(chosen)
-            found += [row for row in _execute(connection, _by_item(held.name), given) if row.timestamp in wanted]
-        else:
-            found += _execute(connection, _looked_up(region), {"items": [item_id], "times": chosen})
-    return {row.timestamp: row for row in (HourRow(*values) for values in found)}
+    connection: Connection,
+    region: Region,
+    item_id: int,
+    *,
+    months: Sequence[MonthToRead],
+    times: Times,
+    wanted: Bool,
+) -> ItemHours:
+    """What those of n stored snapshots, in order, say of an item that are wanted; of the others nothing is known.
+
+    `months` are the region's partitions, which a question about several items looks up once.
+    """
+    found = ItemHours(np.zeros(len(times), np.bool_), *(np.full(len(times), np.nan) for _ in range(6)))
+    parts: list[sql.Composable] = []
+    given: dict[str, Any] = {"item": item_id, "region": region}
+    looked_up = np.zeros(len(times), np.bool_)
+    for number, month in enumerate(months):
+        (chosen,) = np.nonzero(_within(month, times) & wanted)
+        if not len(chosen):
+            continue
+        if not month.is_read_by_item:
+            looked_up[chosen] = True
+            continue
+        given[f"since{number}"], given[f"until{number}"] = _aware(times, chosen[[0, -1]])
+        names = {"since": sql.Placeholder(f"since{number}"), "until": sql.Placeholder(f"until{number}")}
+        parts.append(_BY_ITEM.format(month=sql.Identifier(month.name), **names))
+    if looked_up.any():
+        edges = np.flatnonzero(np.diff(looked_up, prepend=False, append=False))
+        given["starts"], given["ends"] = _aware(times, edges[::2]), _aware(times, edges[1::2] - 1)
+        # What the planner is told leaves it the partitions that count.
+        given |= {"first": given["starts"][0], "last": given["ends"][-1]}
+        parts.append(_LOOKED_UP.format(sql.Identifier(PRICE_STATS[region].name)))
+    if not parts:
+        return found
+    kinds = (Kind.TIMESTAMPTZ, *[Kind.FLOAT8] * 6)
+    stored, *columns = fetch_columns(connection, sql.SQL(" UNION ALL ").join(parts), given, kinds, slice_name=_SLICE)
+    places = np.minimum(np.searchsorted(times, stored), len(times) - 1)
+    is_wanted = (times[places] == stored) & wanted[places]
+    places = places[is_wanted]
+    found.is_there[places] = True
+    targets = (
+        found.min_price,
+        found.market_value,
+        found.total_quantity,
+        found.sales_low,
+        found.estimated_sales,
+        found.sales_high,
+    )
+    for target, column in zip(targets, columns, strict=True):
+        target[places] = column[is_wanted]
+    return found
+
+
+def are_held(months: Sequence[MonthToRead], times: Times) -> Bool:
+    """For each snapshot's time whether its hours are held.
+
+    They leave with their month, and then nothing of them is known.
+    """
+    held = np.zeros(len(times), np.bool_)
+    for month in months:
+        held |= _within(month, times)
+    return held
 
 
 def without_hours(connection: Connection, region: Region, times: Sequence[datetime]) -> set[datetime]:
     """Those times of stored snapshots whose hours have left with their month: nothing of them is known here."""
-    there = {time for _, chosen in _in_partitions(connection, region, times) for time in chosen}
-    return set(times) - there
+    if not times:
+        return set()
+    there = are_held(statistics_months.to_read(connection, region), as_times(times))
+    return {time for time, is_there in zip(times, there.tolist(), strict=True) if not is_there}
 
 
-def days_of_item(connection: Connection, region: Region, item_id: int, *, since: date, until: date) -> list[DayRow]:
+def days_of_item(connection: Connection, region: Region, item_id: int, *, since: date, until: date) -> ItemDays:
     """An item's days that are made in [since, until), oldest first; the present day comes from its hours."""
-    made = PRICE_DAYS[region].name
-    statement = text(
-        f"SELECT {_DAY} FROM generate_series(CAST(:since AS date), CAST(:until AS date) - 1, interval '1 day')"  # noqa: S608 - names of our own
-        f" AS wanted (starts_at) JOIN {made} ON day = CAST(starts_at AS date) AND item_id = :item ORDER BY day"
-    )
-    rows = _execute(connection, statement, {"since": since, "until": until, "item": item_id})
-    return [DayRow(*row) for row in rows]
+    query = _OF_DAYS.format(sql.Identifier(PRICE_DAYS[region].name))
+    given = {"since": since, "until": until, "item": item_id}
+    kinds = (Kind.INT4, *[Kind.FLOAT8] * 6, *[Kind.INT8] * 3)
+    day, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE)
+    return ItemDays(day.astype("M8[D]"), *columns)
+
+
+def as_times(moments: Sequence[datetime]) -> Times:
+    """Aware times as an array, in UTC."""
+    return np.array([moment.astimezone(UTC).replace(tzinfo=None) for moment in moments], "M8[us]")
 
 
 def _looked_up(region: Region) -> Any:
@@ -114,29 +214,15 @@ def _looked_up(region: Region) -> Any:
     )
 
 
-def _by_item(month: str) -> Any:
-    # The sum hides the time from the planner: by the primary key it would read a page for each hour.
-    return text(
-        f'SELECT {_HOUR} FROM "{month}" WHERE item_id = :item'  # noqa: S608 - names of the schema
-        " AND timestamp + interval '0 s' >= :since AND timestamp + interval '0 s' < :until"
-    )
+def _within(month: MonthToRead, times: Times) -> Bool:
+    """For each time whether it is of a partition."""
+    inside = np.ones(len(times), np.bool_)
+    if month.starts_at is not None:
+        inside &= times >= as_times([month.starts_at])
+    if month.ends_at is not None:
+        inside &= times < as_times([month.ends_at])
+    return inside
 
 
-def _may_be_read(connection: Connection, month: str) -> bool:
-    # Who was granted the whole table alone reads months through it, a look-up a snapshot.
-    granted = text("SELECT has_table_privilege(quote_ident(:name), 'SELECT')")
-    return bool(_execute(connection, granted, {"name": month}).scalar_one())
-
-
-def _in_partitions(
-    connection: Connection, region: Region, times: Sequence[datetime]
-) -> Iterator[tuple[HeldMonths, list[datetime]]]:
-    """The partitions that hold any of some times, and which of these."""
-    for held in statistics_months.held(connection, region) if times else ():
-        chosen = [
-            time
-            for time in times
-            if (held.starts_at is None or held.starts_at <= time) and (held.ends_at is None or time < held.ends_at)
-        ]
-        if chosen:
-            yield held, chosen
+def _aware(times: Times, places: Int64) -> list[datetime]:
+    return [moment.replace(tzinfo=UTC) for moment in times[places].tolist()]

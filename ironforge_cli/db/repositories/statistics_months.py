@@ -7,6 +7,7 @@ beside everybody who reads and writes, and put in its place only where nothing w
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,15 @@ _HELD: Final = text(
     " SELECT relname, starts_at, ends_at, coalesce(obj_description(oid, 'pg_class'), ''),"
     "  pg_total_relation_size(oid), greatest(reltuples, 0)::bigint FROM bounded ORDER BY starts_at NULLS FIRST, relname"
 )
+_TO_READ: Final = text(
+    "WITH tables AS ("  # noqa: S608 - made of constants
+    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, child.oid) AS bounds"
+    " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
+    " WHERE inhparent = CAST(:parent AS regclass)),"
+    f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
+    " SELECT relname, starts_at, ends_at, coalesce(obj_description(oid, 'pg_class'), ''),"
+    "  has_table_privilege(oid, 'SELECT') FROM bounded ORDER BY starts_at NULLS FIRST, relname"
+)
 _COMMENT: Final = re.compile(r"^ironforge: \w+ statistics of (\d{4}-\d{2}) \(UTC\)(?:, by item at change (\d+))?$")
 _FROM_BEFORE: Final = re.compile(r"^ironforge: \w+ statistics from before there were months \(UTC\)$")
 _BEING_LAID: Final = "_new"
@@ -59,22 +69,54 @@ def held(connection: Connection, region: Region) -> list[HeldMonths]:
     for name, starts_at, ends_at, comment, size, rows in _execute(
         connection, _HELD, {"parent": PRICE_STATS[region].name}
     ):
-        told = _COMMENT.match(comment)
-        month = None if told is None else StatisticsMonth(region, _first(told[1]))
-        is_own = month is not None and (name, starts_at, ends_at) == (month.name, month.starts_at, month.ends_at)
+        month, laid_at = _told(region, name, starts_at, ends_at, comment)
         found.append(
             HeldMonths(
                 name=name,
-                month=month if is_own else None,
+                month=month,
                 starts_at=starts_at,
                 ends_at=ends_at,
                 bytes=int(size),
                 rows=int(rows),
-                laid_at_change=int(told[2]) if told and told[2] and is_own else None,
+                laid_at_change=laid_at,
                 is_from_before=_FROM_BEFORE.match(comment) is not None,
             )
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class MonthToRead:
+    """A partition as whoever reads it needs it; its bounds are None where it has none."""
+
+    name: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    is_read_by_item: bool
+    """Whether it lies by item, and this role may read it by its own name."""
+
+
+def to_read(connection: Connection, region: Region) -> list[MonthToRead]:
+    """Every partition of a region's statistics, oldest first; their sizes, which cost more, are not looked up."""
+    found: list[MonthToRead] = []
+    for name, starts_at, ends_at, comment, may_read in _execute(
+        connection, _TO_READ, {"parent": PRICE_STATS[region].name}
+    ):
+        _, laid_at = _told(region, name, starts_at, ends_at, comment)
+        # Who was granted the whole table alone reads months through it, a look-up a snapshot.
+        found.append(MonthToRead(name, starts_at, ends_at, is_read_by_item=laid_at is not None and may_read))
+    return found
+
+
+def _told(
+    region: Region, name: str, starts_at: datetime | None, ends_at: datetime | None, comment: str
+) -> tuple[StatisticsMonth | None, int | None]:
+    """What a partition's comment says: the month that it was made for, and at which change it was laid by item."""
+    told = _COMMENT.match(comment)
+    month = None if told is None else StatisticsMonth(region, _first(told[1]))
+    if told is None or month is None or (name, starts_at, ends_at) != (month.name, month.starts_at, month.ends_at):
+        return None, None
+    return month, int(told[2]) if told[2] else None
 
 
 def changes(connection: Connection, region: Region) -> dict[StatisticsMonth, int]:

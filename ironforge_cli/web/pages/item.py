@@ -162,14 +162,14 @@ def _history(of_region: Asking, item_id: int, since: str, *, is_drawn: bool) -> 
     )
 
 
-def drawn_periods(frame: Frame, asking_for: Asking, item_id: int) -> tuple[Period, ...]:
+def drawn_periods(frame: Frame, asking_for: Asking, item_id: int) -> Sequence[Period]:
     """What an item's picture shows."""
     since = chosen(frame.query, "since", "Over", _SPANS)
     of_region = replace(asking_for, regions=(frame.region,))
     return _history(of_region, item_id, since.chosen, is_drawn=True).rows
 
 
-def drawn_levels(frame: Frame, asking_for: Asking, item_id: int) -> tuple[Level, ...]:
+def drawn_levels(frame: Frame, asking_for: Asking, item_id: int) -> Sequence[Level]:
     """What the picture of an item's book shows."""
     return book.book(replace(asking_for, regions=(frame.region,)), str(item_id)).rows
 

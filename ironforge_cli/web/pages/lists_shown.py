@@ -15,6 +15,8 @@ from ironforge_cli.web.pages.overview import DAYS, LEAST_TURNOVER
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.web.pages.frame import Frame
 
@@ -122,7 +124,7 @@ def tokens(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     }
 
 
-def token_rows(frame: Frame, asking_for: Asking) -> tuple[token.TokenPriceAt, ...]:
+def token_rows(frame: Frame, asking_for: Asking) -> Sequence[token.TokenPriceAt]:
     """The prices that a token's picture shows."""
     since = chosen(frame.query, "since", "Over", _TOKEN_SPANS)
     of_region = replace(asking_for, regions=(frame.region,))

@@ -4,11 +4,18 @@ import json
 import re
 import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+
+from ironforge_cli.db.embedded.cluster import answering_pid
+from ironforge_cli.db.engine import conninfo
+from tests.db.embedded_playground import sockets_of
+from tests.servers import open_folder
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,6 +46,78 @@ def test_a_service_answers_until_its_signal_and_ends_with_its_code(
     _, err = process.communicate(timeout=5)
     assert process.returncode == code
     assert "Traceback" not in err.decode()
+
+
+def test_a_signal_ends_it_though_the_database_is_at_work_for_somebody(
+    start: Callable[..., subprocess.Popen[bytes]], database_url: str
+) -> None:
+    process = start("serve", "--port", "0", IRONFORGE_DATABASE_URL=database_url, IRONFORGE_REGIONS="eu")
+    address = address_of(process)
+    told: list[int] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(f"{address}/v1/eu/top") as answer:  # noqa: S310 - on this machine
+                told.append(answer.status)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                told.append(refused.code)
+        except OSError:
+            told.append(0)
+
+    with (
+        psycopg.connect(conninfo(database_url)) as blocking,
+        psycopg.connect(conninfo(database_url), autocommit=True) as watching,
+    ):
+        # The generations are read beside it, or nobody would get as far as the answer.
+        blocking.execute("LOCK TABLE snapshots IN ACCESS EXCLUSIVE MODE")
+        asking = threading.Thread(target=ask)
+        asking.start()
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while watching.execute(waiting).fetchone() is None:
+            assert process.poll() is None
+            assert asking.is_alive(), told
+        process.send_signal(signal.SIGTERM)
+        # A statement may take ten seconds, and whoever waits for the end of a service does not.
+        _, err = process.communicate(timeout=9)
+        asking.join(10)
+        assert watching.execute(waiting).fetchone() is None
+    assert process.returncode == 143
+    assert told
+    assert told[0] != 200
+    assert "Traceback" not in err.decode()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 0), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)], ids=str
+)
+def test_the_demo_serves_its_market_as_pages_and_below_v1_until_its_signal(
+    start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals, code: int
+) -> None:
+    with open_folder() as folder:
+        little = ("--auctions", "100", "--hours", "2", "--days", "0", "--items", "2", "--region", "eu")
+        process = start("demo", "--home", str(folder / "demo"), *little, "--format", "json", "--serve", "--port", "0")
+        assert process.stderr is not None
+        said = b""
+        while not (found := re.search(rb"Serving on (http://127\.0\.0\.1:\d+)/ ", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        address = found[1].decode()
+        with urllib.request.urlopen(f"{address}/v1/eu/prices?format=json") as answer:  # noqa: S310 - on this machine
+            prices = json.load(answer)
+            assert answer.headers["Ironforge-Stale"] == "false"
+        assert prices
+        item = prices[0]["item_id"]
+        for path, holds in (("/", b"<h1"), (f"/eu/items/{item}", b"<h1"), (f"/v1/eu/items/{item}/history", b"bucket")):
+            with urllib.request.urlopen(address + path) as answer:  # noqa: S310 - on this machine
+                assert holds in answer.read()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, err
+        # What it shows is there before it serves, and its database has ended with it.
+        assert {one["region"] for one in json.loads(out)} == {"eu"}
+        assert answering_pid(sockets_of(folder / "demo")) is None
 
 
 def test_without_a_database_it_starts_and_says_so_in_each_answer(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -37,10 +38,15 @@ def connection(shared: Database) -> Generator[Connection]:
 
 def hours(connection: Connection, item: int = 7, **span: datetime) -> list[tuple[Any, ...]]:
     since, until = span.get("since", STARTS - HOUR), span.get("until", STARTS + 26 * HOUR)
-    found = item_history.hours_of_item(connection, EU, item, [one.at for one in MARKET if since <= one.at < until])
+    times = item_history.as_times([one.at for one in MARKET])
+    is_wanted = np.array([since <= one.at < until for one in MARKET])
+    found = item_history.hours_of_item(
+        connection, EU, item, months=statistics_months.to_read(connection, EU), times=times, wanted=is_wanted
+    )
+    columns = (found.min_price, found.total_quantity, found.estimated_sales)
     return [
-        (one.timestamp, one.min_price, one.total_quantity, one.estimated_sales)
-        for one in sorted(found.values(), key=lambda row: row.timestamp)
+        (MARKET[place].at, *(None if np.isnan(column[place]) else int(column[place]) for column in columns))
+        for place in np.flatnonzero(found.is_there)
     ]
 
 
@@ -59,6 +65,7 @@ def test_an_items_hours_are_those_that_are_stored(connection: Connection, item: 
 
 def test_hours_are_those_of_the_snapshots_that_are_asked_for(connection: Connection) -> None:
     assert hours(connection, since=STARTS, until=STARTS + 2 * HOUR) == wanted(7)[1:3]
+    assert hours(connection, since=STARTS, until=STARTS) == []
     found = item_history.hours_at(connection, EU, [7, 8, 10], [STARTS, STARTS + HOUR])
     assert sorted(found) == [(STARTS, 7), (STARTS, 8), (STARTS + HOUR, 7)]
     assert item_history.hours_at(connection, EU, [7], []) == {}
@@ -101,9 +108,9 @@ def test_an_items_days_are_those_that_are_closed(connection: Connection) -> None
     for day in price_days.missing(connection, EU):
         price_days.make(connection, EU, day)
     found = item_history.days_of_item(connection, EU, 7, since=date(2024, 2, 20), until=date(2024, 3, 9))
-    assert [one.day for one in found] == [date(2024, 2, 29), DAY]
+    assert found.day.tolist() == [date(2024, 2, 29), DAY]
     row = plainly(MARKET)[7]
-    assert {name: getattr(found[1], name) for name in row if hasattr(found[1], name)} == {
-        name: value for name, value in row.items() if name in item_history.DayRow.__slots__
-    }
-    assert item_history.days_of_item(connection, EU, 7, since=DAY, until=DAY) == []
+    names = [name for name in item_history.ItemDays.__slots__ if name in row]
+    assert len(names) >= 7
+    assert {name: getattr(found, name)[1] for name in names} == {name: row[name] for name in names}
+    assert len(item_history.days_of_item(connection, EU, 7, since=DAY, until=DAY).day) == 0
