@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from ironforge_cli.archive.arrow import arrow
+from ironforge_cli.archive.footers import Footers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_ROWS_A_GROUP: Final = 98_304
+_ROWS_A_GROUP: Final = 49_152
+_GROUPS_A_WRITER: Final = 32
+"""What a writer holds of each group, some 17 kB, leaves with it."""
 _PAGE_BYTES: Final = 1 << 16
 
 
@@ -38,26 +42,32 @@ class ValueType(Enum):
 class ParquetFile:
     """A Parquet file being written to a stream that need not be seekable."""
 
-    writer: Any
+    stream: _KeptEnds
     schema: Any
+    options: dict[str, Any]
+    writer: Any
+    footers: Footers = field(default_factory=Footers)
+    begun_at: int = 0
+    """The place in the file at which the writer began whose turn it is."""
+    groups: int = 0
+    """Those of the writer whose turn it is."""
     held: list[Any] = field(default_factory=list[Any])
-    """Pieces that are written as one group of rows: what is told of a group takes memory until the end."""
+    """Pieces that are written as one group of rows."""
 
     @classmethod
     def begin(cls, stream: IO[bytes], types: Mapping[str, ValueType]) -> Self:
         """Write what precedes all rows. Raises `ConfigurationError` without pyarrow, and `OSError`."""
         schema = arrow().core.schema([(name, _type_of(one)) for name, one in types.items()])
-        writer = arrow().parquet.ParquetWriter(
-            stream,
-            schema,
-            compression="zstd",
-            write_page_checksum=True,
+        options: dict[str, Any] = {
+            "compression": "zstd",
+            "write_page_checksum": True,
             # A page of each column waits until it is full.
-            data_page_size=_PAGE_BYTES,
+            "data_page_size": _PAGE_BYTES,
             # Numbers nearly all differ: a dictionary of them takes more memory, and packs no better.
-            use_dictionary=[name for name, one in types.items() if one is ValueType.TEXT],
-        )
-        return cls(writer, schema)
+            "use_dictionary": [name for name, one in types.items() if one is ValueType.TEXT],
+        }
+        kept = _KeptEnds(stream)
+        return cls(kept, schema, options, arrow().parquet.ParquetWriter(kept, schema, **options))
 
     def write_columns(
         self, columns: Mapping[str, tuple[NDArray[Any], NDArray[np.bool_] | None]], constants: Mapping[str, str]
@@ -89,7 +99,10 @@ class ParquetFile:
     def end(self) -> None:
         """Write what follows all rows; without it the file is none."""
         self._write_held()
-        self.writer.close()
+        self.stream.is_withheld = True
+        self._end_writer()
+        self.stream.is_withheld = False
+        self.stream.write(self.footers.ending())
 
     def _write(self, table: Any) -> None:
         self.held.append(table)
@@ -100,7 +113,46 @@ class ParquetFile:
         if self.held:
             table = arrow().core.concat_tables(self.held)
             self.held.clear()
+            if self.groups == _GROUPS_A_WRITER:
+                # What it wrote last lies between groups, where nobody looks.
+                self._end_writer()
+                self.begun_at, self.groups = self.stream.written, 0
+                self.writer = arrow().parquet.ParquetWriter(self.stream, self.schema, **self.options)
             self.writer.write_table(table, row_group_size=len(table))
+            self.groups += 1
+
+    def _end_writer(self) -> None:
+        self.stream.kept = bytearray()
+        self.writer.close()
+        self.footers.add(bytes(self.stream.kept), begun_at=self.begun_at)
+        self.stream.kept = None
+
+
+class _KeptEnds(io.RawIOBase):
+    """A stream that can keep a copy of what is written, or withhold it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.kept: bytearray | None = None
+        self.is_withheld = False
+        self.written = 0
+
+    def writable(self) -> bool:
+        """Whether it takes bytes: it does."""
+        return True
+
+    def write(self, data: bytes, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] - buffers come as well
+        """Write all of it."""
+        if self.kept is not None:
+            self.kept += data
+        if not self.is_withheld:
+            self._stream.write(data)
+        length = memoryview(data).nbytes
+        self.written += length
+        return length
+
+    def close(self) -> None:
+        """Leave the stream behind it open: whoever opened that closes it."""
 
 
 def _type_of(one: ValueType) -> Any:

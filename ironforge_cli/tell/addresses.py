@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
@@ -117,4 +118,9 @@ def all_addresses(given: Sequence[str], files: Iterable[Path]) -> tuple[Delivery
     once = tuple({address.key: address for address in found}.values())
     if len(once) > _MOST:
         raise UsageError(f"There are more than {_MOST} addresses.")
-    return once
+    # What is secret is all that differs between two of one host: they are told apart by their places.
+    alike = Counter(address.masked for address in once)
+    return tuple(
+        replace(address, masked=f"{address.masked} (address {number})") if alike[address.masked] > 1 else address
+        for number, address in enumerate(once, start=1)
+    )

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 _COINS: Final = {"g": 10_000, "s": 100, "c": 1}
-_NUMBER: Final = r"\d[\d,_]*(?:\.\d+)?"
+# Thousands alone are set apart: elsewhere a comma is a decimal point to half of Europe.
+_NUMBER: Final = r"(?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?"
 _COIN: Final = re.compile(rf"({_NUMBER})\s*([gsc])", re.ASCII | re.IGNORECASE)
 _MONEY: Final = re.compile(rf"([+-]?)\s*((?:{_NUMBER}\s*[gsc]\s*)+)", re.ASCII | re.IGNORECASE)
 _PLAIN: Final = re.compile(rf"[+-]?(?:{_NUMBER}|\.\d+)", re.ASCII)
@@ -79,7 +80,10 @@ def _number(given: object, measure: Measure) -> Decimal | None:
 
 def _in_words(text: str, measure: Measure) -> Decimal | None:
     if measure is Measure.MONEY and (money := _MONEY.fullmatch(text)):
-        copper = sum((_plain(much) * _COINS[coin.lower()] for much, coin in _COIN.findall(money[2])), Decimal())
+        parts = [(much, coin.lower()) for much, coin in _COIN.findall(money[2])]
+        if len({coin for _, coin in parts}) < len(parts):
+            return None
+        copper = sum((_plain(much) * _COINS[coin] for much, coin in parts), Decimal())
         return -copper if money[1] == "-" else copper
     if measure in {Measure.SHARE, Measure.RATIO} and text.endswith("%"):
         bare = text.removesuffix("%").strip()
@@ -164,5 +168,5 @@ def exact(value: float) -> str:
 
 
 def _quoted(given: object) -> str:
-    text = repr(given) if not isinstance(given, date) else str(given)
+    text = str(given) if isinstance(given, date | time) else repr(given)
     return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - enough to be recognised

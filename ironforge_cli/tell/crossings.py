@@ -173,7 +173,8 @@ def _held_back(rule: WatchedRule, mark: RuleMark, now: datetime) -> RuleVerdict 
     until = snoozed_until(rule, mark)
     if until is not None and now < until:
         return RuleVerdict.SNOOZED
-    is_cooling = mark.fired_at is not None and now < mark.fired_at + rule.cooldown
+    # A time ahead was written by a clock that was wrong: it holds back no longer than one that is past.
+    is_cooling = mark.fired_at is not None and abs(now - mark.fired_at) < rule.cooldown
     return RuleVerdict.COOLING if is_cooling else None
 
 

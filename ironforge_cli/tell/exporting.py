@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 _RECORDS_AT_ONCE: Final = 5_000
+_OTHER_FORMATS: Final = (".json", ".tsv", ".xls", ".xlsx", ".ods", ".feather", ".arrow", ".orc", ".avro", ".db", ".sql")
+"""Endings of files that no export is: CSV in them would be found late."""
 _TYPES: Final = {
     Kind.INT2: ValueType.INT16,
     Kind.INT4: ValueType.INT32,
@@ -177,17 +179,20 @@ def export(source: QueryRows | RecordRows, form: ExportFormat, stream: IO[bytes]
 def format_of(given: ExportFormat | None, name: str | None) -> ExportFormat:
     """The format that was asked for, else that of a file's name, else CSV.
 
-    Raises `UsageError` where a file of Parquet is to be packed once more.
+    Raises `UsageError` where a file of Parquet is to be packed once more, or a name ends as another format's do.
 
     >>> format_of(None, "prices.jsonl.gz"), format_of(None, None), format_of(ExportFormat.CSV, "x.txt")
     (<ExportFormat.JSONL: 'jsonl'>, <ExportFormat.CSV: 'csv'>, <ExportFormat.CSV: 'csv'>)
     """
-    plain, packed = name or "", False
+    plain, packed = (name or "").lower(), False
     for ending in PACKED:
         if plain.endswith(ending):
             plain, packed = plain.removesuffix(ending), True
             break
-    by_name = next((one for one in ExportFormat if plain.lower().endswith(f".{one.value}")), ExportFormat.CSV)
+    if given is None and plain.endswith(_OTHER_FORMATS):
+        raise UsageError(f"{name}: there are csv, jsonl and parquet. Say by --format which of them it is to be.")
+    plain = plain.replace(".ndjson", ".jsonl")
+    by_name = next((one for one in ExportFormat if plain.endswith(f".{one.value}")), ExportFormat.CSV)
     form = by_name if given is None else given
     if packed and form is ExportFormat.PARQUET:
         raise UsageError(f"{name}: Parquet packs its pages itself; give the file a name that ends in .parquet.")

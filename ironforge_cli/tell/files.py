@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ def written_whole(path: Path) -> Generator[IO[bytes]]:
                     yield inner
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).chmod(_rights_of(place))
             Path(temporary).replace(place)
             _sync(place.parent)
     finally:
@@ -57,11 +58,12 @@ def written_whole(path: Path) -> Generator[IO[bytes]]:
 @contextmanager
 def packing(stream: IO[bytes], name: str) -> Generator[IO[bytes]]:
     """A stream that packs what goes into another, by the ending of a name; else that stream itself."""
-    if name.endswith(".gz"):
+    ending = Path(name).suffix.lower()
+    if ending == ".gz":
         # Neither a name nor a time within: the same rows are the same file.
         with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=6, mtime=0) as packed:
             yield packed  # pyright: ignore[reportReturnType] - a GzipFile takes bytes as any stream does
-    elif name.endswith(".zst"):
+    elif ending == ".zst":
         with zstandard.ZstdCompressor(level=6).stream_writer(stream, closefd=False) as packed:
             yield packed
     else:
@@ -148,6 +150,14 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _rights_of(place: Path) -> int:
+    """Those of the file that is replaced, else those that a new one gets."""
+    try:
+        return stat.S_IMODE(place.stat().st_mode) & 0o777
+    except OSError:
+        return 0o666 & ~_umask()
 
 
 def _umask() -> int:

@@ -29,6 +29,14 @@ def rules_in(file: Path) -> tuple[Rule, ...]:
     return rules_of(text, name=str(file))
 
 
+def watch_name(file: Path) -> str:
+    """What a file's rules are remembered by: its path, and not where a link in its place leads.
+
+    Who puts a new file in by changing a link, as systems of containers do, has the same rules as before.
+    """
+    return str(file.parent.resolve() / file.name)
+
+
 def rules_of(text: str, *, name: str) -> tuple[Rule, ...]:
     """The rules of a text in TOML, `name` of which errors speak. Raises `UsageError`."""
     # TOML lets lines end as Windows does, and the places of keys are counted by lines.

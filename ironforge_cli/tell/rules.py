@@ -175,7 +175,7 @@ def _subject(
 def _threshold(given: Mapping[str, Any], kind: str, refuse: Callable[[str | None, str], UsageError]) -> Threshold:
     sides = [side for side in ("below", "above") if side in given]
     if not sides:
-        raise refuse(None, "`below` or `above` is missing: from where on is it to tell?")
+        raise refuse(None, "`below` or `above` is missing, from where on it tells")
     if len(sides) > 1:
         raise refuse("above", "give below or above; for both make two rules")
     side = sides[0]

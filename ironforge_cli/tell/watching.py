@@ -18,7 +18,7 @@ from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.tell.alerts import Alert, Digest, remaining
 from ironforge_cli.tell.amounts import said
 from ironforge_cli.tell.crossings import Decision, RuleVerdict, WatchMemory, decide, snoozed_until
-from ironforge_cli.tell.deliveries import UndeliveredError, most_letters
+from ironforge_cli.tell.deliveries import LONGEST_HOLD, UndeliveredError, most_letters
 from ironforge_cli.tell.keeping import STDOUT, Outbox, WatchState
 from ironforge_cli.tell.sightings import Sight, Sighting, look
 from ironforge_cli.wording import counted
@@ -214,7 +214,7 @@ class _Run:
         outbox = self._state.outboxes.get(address.key)
         if outbox is None or not outbox.alerts:
             return
-        if outbox.held_until is not None and self._now < outbox.held_until:
+        if outbox.held_until is not None and self._now < outbox.held_until <= self._now + LONGEST_HOLD:
             waits = counted(len(outbox.alerts), "alert waits", "alerts wait")
             self._failures.append(
                 f"{address.masked}: it asked to be left alone until {outbox.held_until:%Y-%m-%d %H:%M} UTC; {waits}."
@@ -299,8 +299,6 @@ def _why(seen: Sighting, verdict: RuleVerdict, memory: WatchMemory) -> str:
     """The verdict, and what there is to say of it."""
     mark = memory.marks.get(seen.watched.key)
     match verdict:
-        case RuleVerdict.FIRED:
-            more = f": {seen.rule.sentence()}"
         case RuleVerdict.UNKNOWN:
             more = f": {seen.missing}"
         case RuleVerdict.BEYOND | RuleVerdict.NEAR:

@@ -100,12 +100,22 @@ def test_what_is_not_known_is_said_and_never_0(game: PlayedGame) -> None:
         (timedelta(days=1), "24 h ago"),
         (timedelta(days=1, seconds=1), "24 h ago (red)"),
         (timedelta(days=3), "3 days ago (red)"),
+        (timedelta(hours=-1), "just now"),
+        (timedelta(hours=-2), "dated ahead (red)"),
     ],
 )
 def test_the_age_is_said_in_red_when_it_is_over_a_day(game: PlayedGame, old: timedelta, said: str) -> None:
     game.at(AT + old)
     assert game.point_at("", ORE)[0] == f"Ironforge EU | {said}"
     assert ("|cffff" in game.type("")) == said.endswith("(red)")
+
+
+def test_numbers_beyond_32_bits_are_whole() -> None:
+    many = PlayedGame.of(figures_of(AT, {ORE: (3e13, NAN, 3e13, 0.0, 5e9, 6e9, 0)}), now=NOW)
+    assert many.point_at("", ORE)[1:] == [
+        *("Price | 3,000,000,000g", "Usual price | unknown"),
+        "Sold a day | 5,000,000,000 (0 to 6,000,000,000)",
+    ]
 
 
 def test_figures_of_another_region_than_the_player_s_are_marked(game: PlayedGame) -> None:

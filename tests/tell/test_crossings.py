@@ -114,6 +114,14 @@ def test_a_cooldown_and_a_snooze_hold_back_and_lose_nothing() -> None:
     assert fired(verdicts(rule, [110, 90], told)) == [1]
 
 
+def test_a_clock_that_was_wrong_silences_no_rule_for_longer_than_its_cooldown() -> None:
+    rule = WatchedRule("rule", Threshold(100, is_above=False), cooldown=5 * HOUR)
+    ahead = WatchMemory({"rule": RuleMark(fired_at=START + timedelta(days=400))})
+    assert once(rule, 90, ahead).verdicts == (RuleVerdict.FIRED,)
+    a_little = WatchMemory({"rule": RuleMark(fired_at=START + timedelta(seconds=5))})
+    assert once(rule, 90, a_little).verdicts == (RuleVerdict.COOLING,)
+
+
 def test_rules_are_remembered_apart() -> None:
     low, high = (WatchedRule(f"{at}", Threshold(at, is_above=False)) for at in (100, 200))
     first = decide([low, high], WatchMemory(), {"100": 150, "200": 150}, stale=(), fresh=(), now=START)

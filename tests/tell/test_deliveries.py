@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.errors import ConfigurationError, InterruptedRunError, UsageError
-from ironforge_cli.tell.addresses import AddressKind, DeliveryAddress, address_of, all_addresses
+from ironforge_cli.tell.addresses import AddressKind, DeliveryAddress, address_of, addresses_in, all_addresses
 from ironforge_cli.tell.alerts import Alert, Digest
 from ironforge_cli.tell.deliveries import Sender, UndeliveredError, most_letters, require_possible, seconds_to_wait
 from tests.clocks import TickingClock
@@ -229,6 +229,18 @@ def test_addresses_come_from_files_and_each_once(tmp_path: Path) -> None:
         all_addresses([], [file])
     with pytest.raises(UsageError, match="can't be read"):
         all_addresses([], [tmp_path / "none"])
+
+
+def test_addresses_that_look_alike_are_told_apart_by_their_place(tmp_path: Path) -> None:
+    file = tmp_path / "webhooks"
+    lines = [f"https://discord.com/api/webhooks/{number}/secret" for number in (1, 2)]
+    file.write_text("\n".join([*lines, "https://ntfy.sh/secret"]), encoding="utf-8")
+    found = all_addresses(["https://discord.com/api/webhooks/3/secret"], [file])
+    assert [address.masked for address in found] == [
+        *(f"https://discord.com/… (address {number})" for number in (1, 2, 3)),
+        "https://ntfy.sh/…",
+    ]
+    assert [address.key for address in found[1:]] == [address.key for address in addresses_in(file)]
 
 
 # Long messages

@@ -28,11 +28,11 @@ from ironforge_cli.db import bulk
 from ironforge_cli.db.engine import Database, conninfo
 from ironforge_cli.db.models import PRICE_STATS
 from ironforge_cli.db.repositories import exported_rows, statistics_months
-from ironforge_cli.errors import InterruptedRunError, OutputError
+from ironforge_cli.errors import InterruptedRunError, OutputError, UsageError
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
 from ironforge_cli.tell import sources
-from ironforge_cli.tell.exporting import ExportFormat, RecordRows, export
+from ironforge_cli.tell.exporting import ExportFormat, RecordRows, export, format_of
 from ironforge_cli.tell.files import written_whole
 from tests.answers import test_crafts
 from tests.answers.chain import NEWEST
@@ -318,6 +318,22 @@ def test_a_file_is_packed_by_its_name_and_said_unless_quiet(tmp_path: Path) -> N
     lines = zstandard.ZstdDecompressor().stream_reader(packed).read().decode()
     assert lines == run("items", "--format", "jsonl").stdout
     assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == ["items.csv.gz", "items.jsonl.zst"]
+
+
+def test_a_dash_is_stdout_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("tokens", "--output", "-").stdout == run("tokens").stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_s_ending_counts_in_any_case_and_one_of_another_format_is_refused(tmp_path: Path) -> None:
+    run("tokens", "--output", str(tmp_path / "T.JSONL.GZ"))
+    assert gzip.decompress((tmp_path / "T.JSONL.GZ").read_bytes()).decode() == run("tokens", "--format", "jsonl").stdout
+    assert format_of(None, "x.ndjson.zst") is ExportFormat.JSONL
+    for name in ("x.json", "x.XLSX", "x.json.gz", "x.tsv"):
+        with pytest.raises(UsageError, match="--format"):
+            format_of(None, name)
+        assert format_of(ExportFormat.CSV, name) is ExportFormat.CSV
 
 
 @pytest.mark.parametrize(

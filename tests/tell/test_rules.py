@@ -10,7 +10,7 @@ import pytest
 from ironforge_cli.errors import UsageError
 from ironforge_cli.regions import Region
 from ironforge_cli.tell.amounts import Measure, amount, moment, said, span
-from ironforge_cli.tell.rule_files import rules_in, rules_of
+from ironforge_cli.tell.rule_files import rules_in, rules_of, watch_name
 from ironforge_cli.tell.rules import KEYS, WHATS
 from tests.test_documentation import PAGES, fenced, read
 
@@ -78,7 +78,7 @@ def test_a_file_says_what_is_watched() -> None:
         (ONE.replace("item = 14", "recipe = 14"), 2, "a recipe is for craft_profit"),
         (ONE.replace("item = 14\n", ""), 1, "needs an item"),
         (ONE.replace('what = "min_price"\n', ""), 1, "`what` is missing"),
-        (ONE.replace("below = 100\n", ""), 1, "`below` or `above`"),
+        (ONE.replace("below = 100\n", ""), 1, "`below` or `above` is missing, from where on it tells."),
         (ONE.replace('"min_price"', '"token"'), 2, "no item"),
         (ONE + 'region = "mars"\n', 5, "eu, us, kr, tw"),
         (ONE + "region = 3\n", 5, "eu, us, kr, tw"),
@@ -92,6 +92,7 @@ def test_a_file_says_what_is_watched() -> None:
         (ONE.replace("min_price", "change_24h").replace("100", "-10"), 4, "can never be"),
         (ONE + 'snooze_until = "later"\n', 5, "2026-12-01"),
         (ONE + "snooze_until = 2026\n", 5, "2026-12-01"),
+        (ONE + "snooze_until = 08:00:00\n", 5, "08:00:00 is no time"),
         (ONE + f'note = "{"x" * 301}"\n', 5, "300"),
         (ONE + 'name = ""\n', 5, "no text"),
         (ONE + 'name = "a"\n' + ONE + 'name = "a"\n', 6, "taken by the rule of rules.toml, line 1"),
@@ -127,6 +128,18 @@ def test_a_file_that_can_not_be_read_says_why(tmp_path: Path) -> None:
     assert len(rules_in(tmp_path / "marked")) == 1
 
 
+def test_a_file_behind_a_link_is_remembered_by_the_link(tmp_path: Path) -> None:
+    link = tmp_path / "rules.toml"
+    names: list[str] = []
+    for version in ("1", "2"):
+        (tmp_path / version).write_text(ONE, encoding="utf-8")
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / version)
+        names.append(watch_name(link))
+    assert names == [f"{tmp_path.resolve()}/rules.toml"] * 2
+    assert watch_name(tmp_path / "folder" / ".." / "rules.toml") == names[0]
+
+
 @pytest.mark.parametrize(
     ("given", "measure", "value"),
     [
@@ -151,6 +164,14 @@ def test_amounts_are_what_people_write(given: object, measure: Measure, value: f
 def test_other_words_are_no_money(given: object) -> None:
     with pytest.raises(ValueError, match="12g 50s"):
         amount(given, Measure.MONEY)
+
+
+@pytest.mark.parametrize("given", ["1,5g", "1,50g", "12,34,567c", "1_0", "1,2345", "1__000", "1g 1g", "50s 3c 2s"])
+def test_a_number_that_could_mean_two_things_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="12g 50s"):
+        amount(given, Measure.MONEY)
+    assert amount("1,234,567.5c", Measure.MONEY) == 1_234_567.5
+    assert amount("1_000g", Measure.MONEY) == 10_000_000
 
 
 def test_spans_and_times_are_read_strictly() -> None:

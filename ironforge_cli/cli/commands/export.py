@@ -55,7 +55,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
-        help="The file to write, whole or not at all; .gz and .zst are packed. Without it: stdout.",
+        help="The file to write, whole or not at all; .gz and .zst are packed. Without it, or -: stdout.",
     ),
 ]
 At = Annotated[
@@ -225,6 +225,8 @@ def _write(
     given: ExportFormat | None,
     output: Path | None,
 ) -> None:
+    if output == Path("-"):
+        output = None
     form = format_of(given, None if output is None else output.name)
     if output is None:
         if form is ExportFormat.PARQUET and sys.stdout.isatty():

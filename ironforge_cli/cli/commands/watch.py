@@ -25,7 +25,7 @@ from ironforge_cli.tell.addresses import all_addresses
 from ironforge_cli.tell.amounts import said
 from ironforge_cli.tell.deliveries import Sender, require_possible
 from ironforge_cli.tell.keeping import keeping_for, takes_evidence
-from ironforge_cli.tell.rule_files import rules_in
+from ironforge_cli.tell.rule_files import rules_in, watch_name
 from ironforge_cli.tell.rules import one_rule
 from ironforge_cli.tell.watching import Watch, WatchRun
 
@@ -162,7 +162,7 @@ def _rules(file: Path | None, words: Sequence[str], own: Mapping[str, str]) -> t
         if own:
             named = ", ".join(f"--{key.replace('_', '-')}" for key in own)
             raise UsageError(f"A rule comes from --rules or from the arguments: leave out --rules, or {named}.")
-        return str(file.resolve()), rules_in(file)
+        return watch_name(file), rules_in(file)
     given: dict[str, Any] = {"what": "min_price", **own}
     if "below" not in given and "above" not in given:
         raise UsageError(
@@ -272,7 +272,8 @@ def _cells(row: WatchRow) -> tuple[str | Text, ...]:
     value = "\N{EN DASH}" if seen.value is None else said(seen.value, seen.rule.measure)
     noted = f". {seen.rule.note}" if row.fired and seen.rule.note else ""
     reason = Text(f"{row.reason}{noted}", style="bold green" if row.fired else "")
-    return seen.label, where, name, value, seen.rule.sentence(), reason
+    # What it is remembered by would say item and threshold once more.
+    return seen.rule.name or seen.rule.what, where, name, value, seen.rule.sentence(), reason
 
 
 def _lines(ended: WatchRun, would_go: Sequence[DeliveryAddress] | None) -> list[str]:

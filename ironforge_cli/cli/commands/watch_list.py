@@ -14,7 +14,7 @@ from ironforge_cli.cli.show.render import Report, iso
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.tell import remembered
 from ironforge_cli.tell.amounts import said
-from ironforge_cli.tell.rule_files import rules_in
+from ironforge_cli.tell.rule_files import rules_in, watch_name
 from ironforge_cli.tell.rules import measure_of
 from ironforge_cli.wording import counted
 
@@ -47,7 +47,7 @@ def list_(
     watch = None
     if rules is not None:
         chosen = rules_in(rules)
-        watch = watch_of(invocation, str(rules.resolve()), chosen, region, max_age=max_age)
+        watch = watch_of(invocation, watch_name(rules), chosen, region, max_age=max_age)
     found, waiting = remembered.listed(keeping_of(invocation), watch)
     return remembered_report(found, format_, waiting=waiting)
 

@@ -14,7 +14,7 @@ from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, durat
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.tell import remembered
-from ironforge_cli.tell.rule_files import rules_in
+from ironforge_cli.tell.rule_files import rules_in, watch_name
 
 RuleName = Annotated[
     str, typer.Argument(metavar="RULE", help="The rule as the list shows it, or its number in the file of --rules.")
@@ -45,6 +45,6 @@ def snooze_(
     now = invocation.clock.now()
     watch = None
     if rules is not None:
-        watch = watch_of(invocation, str(rules.resolve()), rules_in(rules), region, max_age=timedelta())
+        watch = watch_of(invocation, watch_name(rules), rules_in(rules), region, max_age=timedelta())
     found = remembered.snooze(keeping_of(invocation), watch, rule, until=now + span if span else None)
     return remembered_report(found, format_)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database
     from ironforge_cli.regions import Region
 
-ROWS_AT_ONCE: Final = 8_192
+ROWS_AT_ONCE: Final = 2_048
 """Rows of a piece of columns."""
 _SLICE: Final = "export"
 _TRIES: Final = 5

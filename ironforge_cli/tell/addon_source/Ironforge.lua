@@ -23,7 +23,8 @@ local floor, format, tonumber, type = math.floor, string.format, tonumber, type
 
 -- 1234567 as 1,234,567.
 local function whole(number)
-    local digits = format("%d", floor(number + 0.5))
+    -- Not by %d: the game refuses what is more than 32 bits there.
+    local digits = format("%.0f", floor(number + 0.5))
     local grouped = digits:reverse():gsub("(%d%d%d)", "%1,"):reverse()
     return (grouped:gsub("^,", ""))
 end
@@ -51,6 +52,7 @@ local function money(copper)
 end
 
 local function ago(seconds)
+    if seconds < -HOUR then return "dated ahead" end
     if seconds < MINUTE then return "just now" end
     if seconds < HOUR then return floor(seconds / MINUTE) .. " min ago" end
     if seconds < 2 * DAY then return floor(seconds / HOUR) .. " h ago" end
@@ -82,7 +84,12 @@ end
 
 local function age(found)
     local now = GetServerTime and GetServerTime() or time()
-    return math.max(0, now - found.snapshot)
+    return now - found.snapshot
+end
+
+-- Whether an age has to be seen: over a day, or ahead of the game's clock by more than clocks differ.
+local function isDoubtful(seconds)
+    return seconds > DAY or seconds < -HOUR
 end
 
 -- "EU", and in which other region the player is, if so.
@@ -189,7 +196,7 @@ function IronforgeMarketInfo(item, reused)
         told.market, told.region, told.usual, told.cheapest =
             figures.market, figures.usual, figures.usual, figures.cheapest
         told.soldLow, told.sold, told.soldHigh = figures.low, figures.sold, figures.high
-        told.days, told.age = figures.days, age(found)
+        told.days, told.age = figures.days, math.max(0, age(found))
     end
     return told
 end
@@ -216,7 +223,7 @@ local function linesOf(found, item)
     local seconds = age(found)
     local region, isElsewhere = regionOf(found)
     return {
-        { "Ironforge " .. region, ago(seconds), (seconds > DAY or isElsewhere) and RED or GREY },
+        { "Ironforge " .. region, ago(seconds), (isDoubtful(seconds) or isElsewhere) and RED or GREY },
         { "Price", figures.market and money(figures.market) or NONE_FOR_SALE, WHITE },
         { "Usual price", figures.usual and money(figures.usual) or UNKNOWN, WHITE },
         { "Sold a day", soldADay(figures), WHITE },
@@ -274,7 +281,7 @@ local function sayState(found)
     local seconds = age(found)
     local region, isElsewhere = regionOf(found)
     local text = format("Ironforge: %s items of %s, %s.", whole(found.items), region, ago(seconds))
-    say((seconds > DAY or isElsewhere) and coloured(text, RED) or text)
+    say((isDoubtful(seconds) or isElsewhere) and coloured(text, RED) or text)
     say("/ironforge ITEM shows an item: a link (shift-click), a number or a name. /ironforge tooltip turns its lines"
         .. " in tooltips off or on.")
 end
