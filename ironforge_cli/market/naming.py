@@ -53,10 +53,16 @@ def meant(word: str, names: Mapping[int, str]) -> list[int]:
 def holding(word: str, names: Mapping[int, str]) -> list[int]:
     """Return the items whose names hold a text anywhere, by number.
 
+    What is nothing but marks that comparing leaves out is looked for as it stands.
+
     >>> holding("ORE", {3: "Draconium Ore", 4: "Serevite Ore", 5: "Bismuth"})
     [3, 4]
+    >>> holding("'", {6: "Éclair's Ink", 5: "Bismuth"})
+    [6]
     """
     wanted = folded(word)
+    if not wanted and word.strip():
+        return sorted(item for item, name in names.items() if word.strip() in name)
     return sorted(item for item, name in names.items() if wanted in folded(name))
 
 
