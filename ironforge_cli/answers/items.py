@@ -10,7 +10,7 @@ import numpy as np
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.errors import NothingThereError, UsageError
-from ironforge_cli.market.naming import folded, holding, meant, nearest
+from ironforge_cli.market.naming import folded, holding, holding_any, meant, nearest
 from ironforge_cli.regions import Region
 from ironforge_cli.wording import counted
 
@@ -42,7 +42,7 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
-    words = [word.strip() for word in words]
+    words = list(dict.fromkeys(word.strip() for word in words))
     # Numbers need no other names than their own, and there are many.
     own = item_names.named(connection, words) if all(_is_number(word) for word in words) else None
     meant_by = _meaning(connection, regions, item_names.all_named(connection) if own is None else own)
@@ -98,13 +98,10 @@ def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswe
         named = item_names.all_named(connection)
         bases = tuple(basis_of(connection, asking_for, region, over=WEEK) for region in asking_for.regions)
         names = {number: item.name for number, item in named.items() if item.name is not None}
-        meant_by_any: set[int] = set()
-        for given in texts:
-            text = given.strip()
-            if _is_number(text):
-                meant_by_any |= {int(text)} if _is_known(connection, asking_for.regions, int(text), named) else set()
-            else:
-                meant_by_any |= set(holding(text, names))
+        words = [text.strip() for text in texts]
+        meant_by_any = holding_any((word for word in words if not _is_number(word)), names)
+        numbers = {int(word) for word in words if _is_number(word)}
+        meant_by_any |= {number for number in numbers if _is_known(connection, asking_for.regions, number, named)}
         chosen = sorted(meant_by_any)
         sold = dict.fromkeys(chosen, 0.0)
         quantity: dict[int, int | None] = dict.fromkeys(chosen)
