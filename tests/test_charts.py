@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -21,7 +23,6 @@ from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ironforge_cli.charts import Specification
 
@@ -115,3 +116,34 @@ def test_what_can_not_be_drawn_leaves_what_was_there(tmp_path: Path, monkeypatch
     with pytest.raises(ConfigurationError, match=r"pip install 'ironforge-cli\[charts\]'"):
         pictures.draw(rows, make, title="Ore", files=(kept, None, None), dark=False)
     assert kept.read_text() == "mine"
+
+
+def test_links_and_pipes_are_written_through_and_stay_what_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="the extra charts is not installed")
+    make, rows = KINDS["tokens"]
+    (tmp_path / "real.svg").write_text("old")
+    link, pipe = tmp_path / "link.svg", tmp_path / "pipe"
+    link.symlink_to("real.svg")
+    pictures.draw(rows, make, title="Ore", files=(None, link, None), dark=False)
+    assert link.is_symlink()
+    assert "<svg" in (tmp_path / "real.svg").read_text()
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        pictures.draw(rows[:1], make, title="Ore", files=(None, pipe, None), dark=False)
+        assert b"<svg" in os.read(reader, 65_536)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_place_that_can_hold_no_picture_or_two_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="the extra charts is not installed")
+    make, rows = KINDS["tokens"]
+    both = tmp_path / "both"
+    with pytest.raises(UsageError, match="--png and --svg"):
+        pictures.draw(rows, make, title="Ore", files=(both, tmp_path / "." / "both", None), dark=False)
+    for place, says in ((tmp_path, "is a folder"), (Path(), "is a folder"), (Path("~nobody-at-all/a"), "whole path")):
+        with pytest.raises(UsageError, match=says):
+            pictures.draw(rows, make, title="Ore", files=(None, place, None), dark=False)
+    assert not list(tmp_path.iterdir())

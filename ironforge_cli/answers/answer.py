@@ -151,6 +151,9 @@ def basis_at(connection: Connection, asking_for: Asking, region: Region, at: dat
     found = asking.snapshot_at(connection, region, at)
     if found is None:
         raise NothingThereError(f"{region.label}: nothing is stored of {at:%Y-%m-%d %H:%M} UTC or before.")
+    if found == basis.snapshot_time:
+        # Nothing newer is stored: it is judged as what stands for now is.
+        return basis
     # A past hour was asked for: it is as old as it should be.
     age = int((asking_for.now - found).total_seconds())
     return replace(basis, snapshot_time=found, age_seconds=age, stale=False)

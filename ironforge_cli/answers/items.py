@@ -10,7 +10,8 @@ import numpy as np
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
 from ironforge_cli.db.repositories import asking, item_names
 from ironforge_cli.errors import NothingThereError, UsageError
-from ironforge_cli.market.naming import folded, holding, meant, nearest
+from ironforge_cli.market.naming import folded, holding, holding_any, meant, nearest
+from ironforge_cli.regions import Region
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.db.repositories.item_names import NamedItem
-    from ironforge_cli.regions import Region
-
 
 # Python itself refuses to read numbers of thousands of digits.
 _MOST_DIGITS: Final = 20
@@ -43,7 +42,7 @@ class Found:
 
 def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
-    words = [word.strip() for word in words]
+    words = list(dict.fromkeys(word.strip() for word in words))
     # Numbers need no other names than their own, and there are many.
     own = item_names.named(connection, words) if all(_is_number(word) for word in words) else None
     meant_by = _meaning(connection, regions, item_names.all_named(connection) if own is None else own)
@@ -65,9 +64,12 @@ def _meaning(
 
     def meant_by(given: str) -> Sequence[NamedItem]:
         word = given.strip()
+        if _is_number(word) and _is_known(connection, regions, int(word), named):
+            # A number is an item's own before it is what another may be called.
+            return [named.get(int(word)) or item_names.NamedItem.without_name(int(word))]
         # Lists of thousands of names come by a pipe: whole names are looked up, and only others are searched for.
         whole = sorted(exact.get(folded(word), ()))
-        return [named[number] for number in whole] if whole else _one(connection, regions, word, named, names)
+        return [named[number] for number in whole] if whole else _searched(word, named, names)
 
     return meant_by
 
@@ -96,12 +98,10 @@ def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswe
         named = item_names.all_named(connection)
         bases = tuple(basis_of(connection, asking_for, region, over=WEEK) for region in asking_for.regions)
         names = {number: item.name for number, item in named.items() if item.name is not None}
-        meant_by_any: set[int] = set()
-        for text in texts:
-            if _is_number(text):
-                meant_by_any |= {int(text)} if _is_known(connection, asking_for.regions, int(text), named) else set()
-            else:
-                meant_by_any |= set(holding(text, names))
+        words = [text.strip() for text in texts]
+        meant_by_any = holding_any((word for word in words if not _is_number(word)), names)
+        numbers = {int(word) for word in words if _is_number(word)}
+        meant_by_any |= {number for number in numbers if _is_known(connection, asking_for.regions, number, named)}
         chosen = sorted(meant_by_any)
         sold = dict.fromkeys(chosen, 0.0)
         quantity: dict[int, int | None] = dict.fromkeys(chosen)
@@ -169,18 +169,9 @@ def with_its_ranks(asking_for: Asking, item_id: int) -> MarketAnswer[Found]:
     return MarketAnswer(rows=tuple(rows), bases=found.bases)
 
 
-def _one(
-    connection: Connection,
-    regions: Iterable[Region],
-    word: str,
-    named: Mapping[int, NamedItem],
-    names: Mapping[int, str],
-) -> Sequence[NamedItem]:
+def _searched(word: str, named: Mapping[int, NamedItem], names: Mapping[int, str]) -> Sequence[NamedItem]:
     if _is_number(word):
-        number = int(word)
-        if _is_known(connection, regions, number, named):
-            return [named.get(number) or item_names.NamedItem.without_name(number)]
-        raise NothingThereError(f"There is no item {number} among what is stored. `ironforge find` looks for names.")
+        raise NothingThereError(f"There is no item {int(word)} among what is stored. `ironforge find` looks for names.")
     numbers = meant(word, names)
     if not numbers:
         near = nearest(word, names)
@@ -218,4 +209,6 @@ def _is_number(word: str) -> bool:
 
 
 def _is_known(connection: Connection, regions: Iterable[Region], number: int, named: Mapping[int, NamedItem]) -> bool:
-    return number in named or any(item_names.was_ever_for_sale(connection, region, number) for region in regions)
+    # What another region alone has is an item all the same: it is known to be absent here.
+    everywhere = dict.fromkeys((*regions, *Region))
+    return number in named or any(item_names.was_ever_for_sale(connection, region, number) for region in everywhere)

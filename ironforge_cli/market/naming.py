@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Apostrophes and quotes of every kind that keyboards and the game write.
 _MARKS: Final = dict.fromkeys(map(ord, "'\"`\u00b4\u02bc\u2018\u2019\u201c\u201d\u2032"))
@@ -53,11 +53,36 @@ def meant(word: str, names: Mapping[int, str]) -> list[int]:
 def holding(word: str, names: Mapping[int, str]) -> list[int]:
     """Return the items whose names hold a text anywhere, by number.
 
+    What is nothing but marks that comparing leaves out is looked for as it stands.
+
     >>> holding("ORE", {3: "Draconium Ore", 4: "Serevite Ore", 5: "Bismuth"})
     [3, 4]
+    >>> holding("'", {6: "Éclair's Ink", 5: "Bismuth"})
+    [6]
     """
-    wanted = folded(word)
-    return sorted(item for item, name in names.items() if wanted in folded(name))
+    return sorted(holding_any([word], names))
+
+
+def holding_any(words: Iterable[str], names: Mapping[int, str]) -> set[int]:
+    """Return the items whose names hold any of some texts, as `holding` says it; each name is folded once for all.
+
+    >>> sorted(holding_any(["ore", "BIS"], {3: "Draconium Ore", 4: "Serevite Ore", 5: "Bismuth", 6: "Silk"}))
+    [3, 4, 5]
+    """
+    compared: dict[str, list[int]] = {}
+    as_written: dict[str, list[int]] = {}
+    for item, name in names.items():
+        compared.setdefault(folded(name), []).append(item)
+        as_written.setdefault(name, []).append(item)
+    found: set[int] = set()
+    for word in dict.fromkeys(words):
+        wanted, searched = folded(word), compared
+        if not wanted and word.strip():
+            wanted, searched = word.strip(), as_written
+        for name, items in searched.items():
+            if wanted in name:
+                found.update(items)
+    return found
 
 
 def nearest(word: str, names: Mapping[int, str], *, most: int = 5) -> Sequence[str]:

@@ -12,7 +12,7 @@ from ironforge_cli import charts
 from ironforge_cli.answers import book as answers
 from ironforge_cli.answers.answer import Asking, MarketAnswer
 from ironforge_cli.cli.commands.price import Quantity
-from ironforge_cli.cli.frame.asking import FoundAnswer, question
+from ironforge_cli.cli.frame.asking import FoundAnswer, one_word, question
 from ironforge_cli.cli.frame.options import utc_time
 from ironforge_cli.cli.show.asked import ShownAnswer, bar, cell, head, money, number
 from ironforge_cli.cli.show.pictures import Dark, HtmlFile, PngFile, SvgFile, draw
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.regions import Region
 
-Item = Annotated[str, typer.Argument(metavar="ITEM", help="The number or the name of an item.")]
+Item = Annotated[str, typer.Argument(metavar="ITEM", help="The number or the name of an item; - reads it from stdin.")]
 At = Annotated[
     datetime | None,
     typer.Option(
@@ -55,7 +55,7 @@ def book(
     Example: ironforge book 210930 --region eu
     Example: ironforge book 210930 --at yesterday --quantity 200
     """
-    answer = answers.book(asking, item, at=at)
+    answer = answers.book(asking, one_word(item), at=at)
     below = () if quantity is None else tuple(_cost(answer, region, quantity) for region in asking.regions)
     (name,) = answer.names
     warnings = draw(answer.rows, charts.book_chart, title=f"{name}, order book", files=(png, svg, html), dark=dark)

@@ -11,7 +11,7 @@ from ironforge_cli.answers import explain as answers
 from ironforge_cli.answers.answer import Asking
 from ironforge_cli.answers.explaining_crafts import CRAFT_FIGURES, ExplainedCraft, explain_craft
 from ironforge_cli.cli.commands.book import At, Item
-from ironforge_cli.cli.frame.asking import FoundAnswer, question
+from ironforge_cli.cli.frame.asking import FoundAnswer, one_word, question
 from ironforge_cli.cli.show.asked import UNKNOWN, ShownAnswer, money
 from ironforge_cli.cli.show.tables import Column, listed
 from ironforge_cli.errors import UsageError
@@ -49,15 +49,16 @@ def explain(asking: Asking, *, item: Item, figure: Figure = None, at: At = None,
     Example: ironforge explain "Bismuth" --figure market_value --at yesterday
     Example: ironforge explain "Quiet Draught" --recipe
     """
+    word = one_word(item)
     name = None if figure is None else figure.strip().lower().replace("-", "_").replace(" ", "_")
     if recipe or name in CRAFT_FIGURES:
         if at is not None:
             raise UsageError("--at: a craft is explained in the newest snapshot alone.")
         if name is not None and name not in CRAFT_FIGURES:
             raise UsageError(f"--figure: {name!r} is not one of a craft's: {', '.join(CRAFT_FIGURES)}.")
-        found, row = explain_craft(asking, item, figure=name), ExplainedCraft
+        found, row = explain_craft(asking, word, figure=name), ExplainedCraft
     else:
-        found, row = answers.explain(asking, item, figure=name, at=at), answers.ExplainedFigure
+        found, row = answers.explain(asking, word, figure=name, at=at), answers.ExplainedFigure
     return FoundAnswer(
         found,
         row,
@@ -93,7 +94,10 @@ def exact(value: float | None) -> str:
 
     >>> exact(1234), exact(0.25), exact(4833519.374369324), exact(None) == UNKNOWN
     ('1,234', '0.25', '4,833,519.374369324', True)
+    >>> exact(2**63 - 1)
+    '9,223,372,036,854,775,807'
     """
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value == int(value) else f"{value:,}"
+    # Large whole numbers, too, are told to the last digit.
+    return f"{int(value) if value == int(value) else value:,}"

@@ -19,10 +19,13 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.asked import SNAPSHOT, ShownAnswer, show_answer
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.given import BYTE_ORDER_MARK
 from ironforge_cli.quantities import copper_of, share_of
+from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from typing import TextIO
 
     from rich.console import Console
 
@@ -54,7 +57,11 @@ Columns = Annotated[
 ]
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="KEY", help="Order by this key, the smallest first; -KEY: the largest first."),
+    typer.Option(
+        "--sort",
+        metavar="KEYS",
+        help="Order by these keys, the smallest first; -KEY: the largest first, as in -sold,name.",
+    ),
 ]
 # The same, as a signature holds them, by name.
 _OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
@@ -126,7 +133,7 @@ def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> R
         limit = IN_TABLES if format_ is Format.TABLE else 0
     records = asked.answer.records()
     if shared["sort"] is not None:
-        records = _sorted(records, shared["sort"], known)
+        records = ordered(records, shared["sort"], asked.row)
     kept = limited(records, limit, keeps_last=asked.keeps_last and shared["sort"] is None)
     shown = ShownAnswer(
         records=kept,
@@ -146,7 +153,9 @@ def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> R
     written = kept if columns is None else [{key: record[key] for key in columns} for record in kept]
     is_refused = shared["fail_stale"] and asked.answer.is_stale
     status = ExitStatus.UNHEALTHY if is_refused else ExitStatus.DONE
-    return Report(records=written, show=table, format=format_, status=status, warnings=asked.warnings)
+    return Report(
+        records=written, show=table, format=format_, status=status, warnings=asked.warnings, keys=columns or known
+    )
 
 
 def _keys(text: str, known: Sequence[str], *, option: str) -> tuple[str, ...]:
@@ -157,10 +166,33 @@ def _keys(text: str, known: Sequence[str], *, option: str) -> tuple[str, ...]:
     return keys
 
 
-def _sorted(records: Sequence[dict[str, Any]], given: str, known: Sequence[str]) -> list[dict[str, Any]]:
-    """Records by a key, what is unknown last either way; ties stay as they are."""
-    falls = given.startswith("-")
-    (key,) = _keys(given.removeprefix("-").partition(",")[0], known, option="--sort")
+def ordered(records: Sequence[dict[str, Any]], given: str, row: type) -> list[dict[str, Any]]:
+    """Records of a kind of row by keys, those first named first; what is unknown is last either way.
+
+    Ties are ordered by item, and stay as they are where that is the same. Raises `UsageError` where a key is none, or
+    has no order.
+    """
+    can_order = {one.name: not _has_parts(str(one.type)) for one in fields(row)}
+    ways = [word.strip() for word in given.split(",") if word.strip()] or [given]
+    keys = [key for way in ways for key in _keys(way.removeprefix("-"), tuple(can_order), option="--sort")]
+    for place, key in enumerate(keys):
+        if not can_order[key]:
+            others = ", ".join(name for name, can in can_order.items() if can)
+            raise UsageError(f"--sort: {key!r} has no order: give one of {others}.")
+        if key in keys[:place]:
+            raise UsageError(f"--sort: {key!r} is given twice.")
+    found = _by(records, "item_id", falls=False) if "item_id" in can_order else list(records)
+    for way, key in reversed(list(zip(ways, keys, strict=True))):
+        found = _by(found, key, falls=way.startswith("-"))
+    return found
+
+
+def _has_parts(kind: str) -> bool:
+    """Whether values of a type, as it is written, are lists of more than words."""
+    return kind.startswith("tuple[") and not kind.startswith("tuple[str")
+
+
+def _by(records: Sequence[dict[str, Any]], key: str, *, falls: bool) -> list[dict[str, Any]]:
     there = sorted((one for one in records if one[key] is not None), key=lambda one: one[key], reverse=falls)
     return [*there, *(one for one in records if one[key] is None)]
 
@@ -187,19 +219,46 @@ def limited(records: Sequence[dict[str, Any]], limit: int, *, keeps_last: bool =
 def words_of(given: Iterable[str]) -> list[str]:
     """Ids and names of arguments, those of stdin in the place of `-`, a line each.
 
-    Raises `UsageError` where stdin has more than can be meant.
+    Raises `UsageError` where stdin has more than can be meant, or no text.
     """
     words: list[str] = []
     for word in given:
         if word != "-":
-            words.append(word)
+            words.append(word.strip())
             continue
-        for line in sys.stdin:
-            if line.strip():
-                words.append(line.strip())
+        for line in _lines_of_stdin():
+            words.append(line)
             if len(words) > _MOST_NAMES:
                 raise UsageError(f"More than {_MOST_NAMES:,} ids and names came by stdin: give fewer at a time.")
     return words
+
+
+def one_word(given: str) -> str:
+    """The one id or name that an argument is, that of stdin for `-`.
+
+    Raises `UsageError` where stdin has none or more.
+    """
+    words = words_of([given])
+    if len(words) != 1:
+        raise UsageError(f"stdin gave {counted(len(words), 'id or name', 'ids and names')}: this command takes one.")
+    return words[0]
+
+
+def _lines_of_stdin() -> Generator[str]:
+    """What stands in stdin's lines, without what editors leave at the beginning of a file."""
+    # Whoever closes a stream leaves None in its place.
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise UsageError("- reads ids and names from stdin, and stdin is closed: give it a file, or name them.")
+    try:
+        for place, line in enumerate(stream):
+            # Signs that are none were let in as halves of one, which no encoding has.
+            line.encode()
+            word = line.removeprefix(BYTE_ORDER_MARK if place == 0 else "").strip()
+            if word:
+                yield word
+    except UnicodeError:
+        raise UsageError("stdin holds what is no text in UTF-8: save it as UTF-8, a line each id or name.") from None
 
 
 def money(text: str) -> float:

@@ -157,10 +157,14 @@ def number(value: float | None) -> str:
 
     >>> number(1234.0), number(0.25), number(3), number(None) == UNKNOWN
     ('1,234', '0.25', '3', True)
+    >>> number(2**63 - 1)
+    '9,223,372,036,854,775,807'
     """
     if value is None:
         return UNKNOWN
-    if value == int(value) or value >= _FEW:
+    if value == int(value):
+        return f"{int(value):,}"
+    if value >= _FEW:
         return f"{value:,.0f}"
     return f"{value:.2f}" if value < 1 else f"{value:.1f}"
 

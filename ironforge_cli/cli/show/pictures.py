@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -43,8 +40,9 @@ def draw(
 ) -> tuple[str, ...]:
     """Draw rows into the files that are named (PNG, SVG, HTML); returns what a person has to hear of it.
 
-    Each file is written beside its place and renamed. Raises `ConfigurationError` without the extra, and `UsageError`
-    where a file can't be written or the rows are too many to be seen.
+    Each file is written beside its place and renamed; devices and pipes are written as they are. Raises
+    `ConfigurationError` without the extra, `UsageError` where nothing can be written there, two are the same file or
+    the rows are too many to be seen, and `OutputError` where the disk refuses more.
     """
     wanted = [(kind, path) for kind, path in zip(("png", "svg", "html"), files, strict=True) if path is not None]
     if not wanted:
@@ -52,6 +50,7 @@ def draw(
             raise UsageError("--dark is for pictures: name a file with --png, --svg or --html.")
         return ()
     converter = _converter()
+    _require_places(wanted)
     if not rows:
         return ("Nothing was drawn: there is nothing in the answer.",)
     if len(rows) > _MOST_POINTS:
@@ -60,7 +59,7 @@ def draw(
         )
     specification = make(rows, title=title, dark=dark)
     for kind, path in wanted:
-        _write(path.expanduser(), _drawn(converter, specification, kind))
+        _write(path, _drawn(converter, specification, kind))
     return ()
 
 
@@ -86,24 +85,20 @@ def _drawn(converter: Any, specification: Specification, kind: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}): name a file in a folder of yours.") from error
-    finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                Path(temporary).unlink()
+    from ironforge_cli.tell.files import written_whole  # noqa: PLC0415 - no answer without a picture writes a file
+
+    with written_whole(path) as stream:
+        stream.write(content)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _require_places(wanted: Sequence[tuple[str, Path]]) -> None:
+    """Raise `UsageError` where a picture would take the place of another one, or its path names nobody's home."""
+    kinds: dict[Path, str] = {}
+    for kind, path in wanted:
+        try:
+            place = path.expanduser().resolve()
+        except RuntimeError:
+            raise UsageError(f"{path}: ~ stands for no folder here: give the whole path.") from None
+        if place in kinds:
+            raise UsageError(f"--{kinds[place]} and --{kind} name the same file, {path}: give each a name of its own.")
+        kinds[place] = kind

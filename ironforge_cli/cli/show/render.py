@@ -47,6 +47,8 @@ class Report:
     """The same for what did not fail, and has to be heard even by who wants to hear nothing."""
     details: Callable[[Console], None] | None = None
     """What a person is shown below it with -v."""
+    keys: tuple[str, ...] = ()
+    """Those of the records, where none of them may be there to show them."""
     text: str | None = None
     """All of it in a format of the command's own, instead of the records."""
     is_news: bool | None = None
@@ -85,7 +87,7 @@ def written(report: Report, *, ascii_only: bool = False) -> str:
         case Format.JSONL:
             return "".join(json.dumps(record, ensure_ascii=ascii_only) + "\n" for record in records)
         case Format.CSV:
-            return _csv(records)
+            return _csv(records, report.keys)
         case _:
             return _document(records, ascii_only=ascii_only)
 
@@ -123,11 +125,11 @@ def one_document(value: Mapping[str, Any], *, indent: int | None = None) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, indent=indent) + "\n"
 
 
-def _csv(records: Sequence[Mapping[str, Any]]) -> str:
+def _csv(records: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
     stream = io.StringIO()
     rows = [flat(record) for record in records]
-    if rows:
-        columns = list(dict.fromkeys(column for row in rows for column in row))
+    # A list without rows has its heads, so that whoever reads it finds the columns.
+    if columns := list(dict.fromkeys(column for row in rows for column in row)) or list(keys):
         writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

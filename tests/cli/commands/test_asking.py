@@ -94,6 +94,26 @@ def test_an_old_answer_is_written_and_fails_where_that_was_asked(run: Run) -> No
 
 
 @pytest.mark.usefixtures("market")
+def test_the_newest_book_is_as_stale_when_it_was_asked_for_by_a_time(run: Run) -> None:
+    book = ("book", "14", "--region", "eu", "--fail-stale", "--format", "json", "--at")
+    newest, earlier, later = (run(*book, at) for at in ("2026-01-14T12:03:07Z", "2026-01-14T12:03:06Z", "2030-01-01"))
+    assert (newest.exit_code, later.exit_code) == (4, 4)
+    # The raw auctions of the hour before are not held: what was asked for is another hour.
+    assert (earlier.exit_code, "not held" in earlier.stderr) == (2, True)
+    past = run("explain", "14", "--region", "eu", "--fail-stale", "--at", "2026-01-14T12:03:06Z")
+    assert past.exit_code == 0
+
+
+@pytest.mark.usefixtures("market")
+def test_csv_without_rows_has_its_heads(run: Run) -> None:
+    assert run("deals", "--days", "0", "--format", "csv").stdout == (
+        "region,item_id,name,rank,usual_price,min_price,units,cost,gain,sold_per_day\n"
+    )
+    assert run("find", "zzz", "--format", "csv", "--columns", "name,item_id").stdout == "name,item_id\n"
+    assert run("find", "zzz", "--format", "jsonl").stdout == ""
+
+
+@pytest.mark.usefixtures("market")
 def test_people_see_gold_ranks_and_dashes(run: Run) -> None:
     both = run("price", "dracothyst", "15", "--quantity", "1000").stdout
     assert "R1, id 12" in both
