@@ -41,7 +41,7 @@ class Footers:
         """
         if ending[-4:] != MAGIC or int.from_bytes(ending[-8:-4], "little") != len(ending) - 8:
             raise ValueError("this ends no Parquet file")
-        reading = _Reading(ending[:-8])
+        reading = _ThriftReading(ending[:-8])
         fields = reading.fields()
         rows_begin, rows_at, rows_end = fields[_ROWS_FIELD]
         _, groups_at, groups_end = fields[_GROUPS_FIELD]
@@ -65,7 +65,7 @@ class Footers:
         return b"".join((self._before, rows, groups, self._after, length.to_bytes(4, "little"), MAGIC))
 
 
-class _Reading:
+class _ThriftReading:
     """Bytes of the compact protocol, read from a place on."""
 
     def __init__(self, content: bytes) -> None:
