@@ -142,6 +142,7 @@ def test_a_second_demo_in_the_same_folder_begins_anew(seen: Seen) -> None:
         assert stored.rows(database, "SELECT count(*) > 0 FROM reagents") == [(True,)]
         # Several items bear one name, as ranks do.
         assert stored.rows(database, "SELECT count(*) > count(DISTINCT item_name) FROM items") == [(True,)]
+        assert stored.rows(database, "SELECT count(*) > 0 FROM recipe_outputs") == [(True,)]
         assert {row[0] for row in stored.attempts(database)} == {"success"}
         database.close()
 
@@ -169,13 +170,15 @@ def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen
         "ironforge collect",
         "ironforge top --region eu,us,kr,tw",
         "--figure market_value",
+        "ironforge crafts --region eu,us,kr,tw",
+        "ironforge craft ",
     ):
         assert expected in seen.text
     assert "with IRONFORGE_DATABASE_URL unset" in seen.text
     assert seen.said == ""
 
 
-def test_every_example_of_the_page_of_questions_is_answered(
+def test_every_example_of_the_page_of_questions_and_of_the_demo_is_answered(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -183,6 +186,11 @@ def test_every_example_of_the_page_of_questions_is_answered(
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) > 15
+    told = re.findall(r"ironforge ((?:\w+ )+.*--region \S+)", seen.text.replace("\r", ""))
+    assert [line.split()[0] for line in told] == [
+        *("top", "movers", "deals", "price", "history", "explain", "crafts", "craft"),
+    ]
+    lines += [f"ironforge {line}" for line in told]
     missing = {option for option, module in NEEDED.items() if find_spec(module) is None}
     with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
         environment = {"IRONFORGE_HOME": str(tmp_path / "home"), "IRONFORGE_READ_URL": server.url}

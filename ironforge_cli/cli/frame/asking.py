@@ -79,6 +79,8 @@ class FoundAnswer:
     columns: tuple[str, ...]
     """Those of a table where nobody says which."""
     empty: str = "There is nothing."
+    goes: tuple[str, ...] = ()
+    """Of these columns those that a narrow terminal does without, the last first."""
     keeps_last: bool = False
     """Whether a limit keeps the last rows, as the newest of a span; else the first."""
     show: Callable[[Console, ShownAnswer], None] | None = None
@@ -136,6 +138,7 @@ def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> R
         max_age=asking_for.max_age,
         empty=asked.empty,
         below=asked.below,
+        goes=asked.goes if columns is None else (),
         things=asked.things,
     )
     show = asked.show if columns is None else None
