@@ -108,8 +108,9 @@ def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
             now=invocation.clock.now(),
             max_age=shared["max_age"],
         )
-        with without_collecting():
-            return _report(function(asking_for, **options), asking_for, shared)
+        # Until it is written, too: what is written of an answer is as little garbage as the answer.
+        invocation.close_with(without_collecting())
+        return _report(function(asking_for, **options), asking_for, shared)
 
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     more = [
