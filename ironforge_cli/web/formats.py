@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _encoder: Final = msgspec.json.Encoder()
+_TREES: Final = ("tuple[Taken, ...]", "tuple[OpenSlot, ...]")
 _SMALLEST: Final = 256
 """Bytes from which on a body is compressed."""
 _ZSTD_LEVEL: Final = 6
@@ -101,7 +102,7 @@ def _cell(name: str, value: Any) -> Any:
     """A value as CSV on the command line has it."""
     plain = msgspec.to_builtins(value)
     if isinstance(plain, (list, tuple)):
-        return ";".join(plain) if name == "reasons" else len(plain)  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
+        return ";".join(plain) if name == "reasons" else len(plain) or ""  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
     return plain
 
 
@@ -115,12 +116,16 @@ def _parquet(rows: Sequence[Any], row: type) -> bytes:
         "Region": arrow.string(),
         "datetime": arrow.timestamp("us", tz="UTC"),
         "tuple[str, ...]": arrow.list_(arrow.string()),
+        # A tree has no type of its own there: it stands as JSON.
+        **dict.fromkeys(_TREES, arrow.string()),
     }
     columns: dict[str, Any] = {}
     for one in fields(row):
         if one.name in SAID_BESIDE:
             continue
         values = [getattr(each, one.name) for each in rows]
+        if one.type in _TREES:
+            values = [_encoder.encode(value).decode() for value in values]
         named = [part for part in str(one.type).split(" | ") if part != "None"]
         # Buckets are times or numbers, all of an answer alike.
         is_number = len(named) > 1 and not any(isinstance(value, datetime) for value in values)

@@ -294,6 +294,10 @@ def _listed(value: Sequence[str]) -> str:
     return ", ".join(value)
 
 
+def _counted(value: Sequence[object]) -> str:
+    return str(len(value))
+
+
 def _region(value: Any) -> str:
     return value.label
 
@@ -368,6 +372,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     "ratio": _Kind(_ratio, right=True),
     "rank": _Kind(rank),
     "reasons": _Kind(_listed),
+    **{key: _Kind(_counted, called, right=True) for key, called in (("takes", ""), ("open_slots", "open slots"))},
     "item_id": _Kind(_plain, "id", right=True),
     "item_level": _Kind(_plain, "level", right=True),
     "item_class": _Kind(_plain, "class"),
