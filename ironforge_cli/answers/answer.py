@@ -7,6 +7,8 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ironforge_cli.answers.columns import Columns, names_of
@@ -15,7 +17,7 @@ from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.hours import GAP, left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 Row = TypeVar("Row")
-_PLAIN: Final = (str, int, float, type(None), datetime)
+_PLAIN: Final = frozenset({str, int, float, bool, type(None), datetime})
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)
@@ -100,17 +102,27 @@ class MarketAnswer(Generic[Row]):
 
 def _record(row: object) -> dict[str, Any]:
     """A row's fields by name. Plain values are taken as they are: `asdict` copies each, over thousands of rows."""
-    return {
-        name: value if isinstance(value, _PLAIN) else _inner(value)
-        for name in names_of(type(row))
-        for value in (getattr(row, name),)
-    }
+    names, values = _reader(type(row))
+    record = dict(zip(names, values(row), strict=True))
+    for name, value in record.items():
+        if type(value) not in _PLAIN:
+            record[name] = _inner(value)
+    return record
 
 
 def _inner(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_inner(one) for one in value]  # pyright: ignore[reportUnknownVariableType] - any sequence
     return _record(value) if is_dataclass(value) else value
+
+
+@cache
+def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    """The names of a row's fields, and what reads all of them."""
+    names = tuple(names_of(kind))
+    if len(names) == 1:
+        return names, lambda row: (getattr(row, names[0]),)
+    return names, attrgetter(*names)
 
 
 def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over: timedelta | None = None) -> Basis:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers.answer import MarketAnswer
+from ironforge_cli.answers.crafts_in_full import CraftInFull, in_full
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.naming import folded
 
@@ -50,13 +51,13 @@ def listed(
     return ListedCrafts(MarketAnswer(rows=rows, bases=found.bases), figured, found.notes)
 
 
-def of_recipe(asking_for: Asking, recipe_id: int, *, crafter: Crafter, batch: int) -> MarketAnswer[answers.Crafted]:
-    """What one recipe costs and earns, a row an output. Raises `NothingThereError` where it is not stored."""
+def of_recipe(asking_for: Asking, recipe_id: int, *, crafter: Crafter, batch: int) -> MarketAnswer[CraftInFull]:
+    """What one recipe costs and earns in full, a row an output. Raises `NothingThereError` where it is not stored."""
     wanted = answers.Wanted(crafter=crafter, batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(asking_for, wanted)
     if not any(number == recipe_id for number, _ in found.recipes.rows):
         raise NothingThereError(f"There is no recipe {recipe_id} among what is stored.")
-    return found.answer()
+    return in_full(found)
 
 
 def _chosen(recipes: Recipes, *, profession: str | None, tier: str | None) -> set[tuple[int, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ironforge_cli.answers.price import daily_sales, worth_of
+from ironforge_cli.answers.price import daily_sales, usual_prices
 from ironforge_cli.db.repositories import asking, crafting
 from ironforge_cli.market.books import Books
 
@@ -71,8 +71,8 @@ def _selling(connection: Connection, region: Region, at: datetime, items: Collec
     price[place[fits]] = newest.cheapest_15_percent_price[fits]
     auctions[place[fits]] = newest.num_auctions[fits]
     is_all = len(numbers) > _MANY
-    usual = worth_of(connection, region, at, numbers, is_all=is_all).usual_price
-    sold = daily_sales(connection, region, at, numbers, is_all=is_all)
+    usual = usual_prices(connection, region, at, numbers, is_all=is_all)
+    sold = daily_sales(connection, region, at, numbers, is_all=is_all, is_priced=False)
     columns = (_known(price), auctions.tolist(), *map(_known, (usual, sold.low, sold.estimated, sold.high)))
     return {item: Selling(*values) for item, *values in zip(numbers.tolist(), *columns, strict=True)}
 

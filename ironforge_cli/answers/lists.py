@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, Row, basis_of, copper, first, known
-from ironforge_cli.answers.price import daily_sales, worth_of
+from ironforge_cli.answers.price import daily_sales, usual_prices
 from ironforge_cli.db.repositories import asking, item_history, item_names
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market import worth
@@ -247,8 +247,8 @@ def _bargains(
     if at is None:
         return []
     newest = asking.newest_prices(connection, region, at)
-    usual = worth_of(connection, region, at, newest.item_id, is_all=True).usual_price
-    sold = daily_sales(connection, region, at, newest.item_id, is_all=True).estimated
+    usual = usual_prices(connection, region, at, newest.item_id, is_all=True)
+    sold = daily_sales(connection, region, at, newest.item_id, is_all=True, is_priced=False).estimated
     with np.errstate(invalid="ignore"):
         wanted = (newest.min_price <= (1 - discount) * usual) & (sold >= _ONE_A_DAY)
     levels = asking.levels(connection, region, at, newest.item_id[wanted].tolist())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.answer import DAY, WEEK, MarketAnswer, basis_of, known
+from ironforge_cli.answers.answer import DAY, WEEK, MarketAnswer, basis_of, known, start_of_day
 from ironforge_cli.db.repositories import asking, item_history
 from ironforge_cli.market import worth
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OFF_A_DAY: Final = timedelta(hours=3)
 """How far off a day ago a price may be that a change is told from."""
 OFF_A_WEEK: Final = DAY
+_BEFORE: Final = timedelta(microseconds=1)
 MANY_ITEMS: Final = 500
 """More than these are read with all others."""
 
@@ -123,24 +124,57 @@ def worth_of(
     return worth_by_days(values, item_id)
 
 
+def usual_prices(
+    connection: Connection, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
+) -> np.ndarray:
+    """The usual price alone: of closed days, so that no hour of today is read."""
+    today = start_of_day(at)
+    values = asking.day_values(
+        connection,
+        region,
+        (today - DAY).date(),
+        worth.USUAL_DAYS,
+        until=today - _BEFORE,
+        items=None if is_all else item_id.tolist(),
+    )
+    return worth.usual_price(_matrix(values, item_id, days=worth.USUAL_DAYS))
+
+
 def worth_by_days(values: asking.DayValues, item_id: np.ndarray) -> Worth:
     """The same by market values of as many days as these prices rest on."""
-    matrix = np.full((len(worth.WEIGHTS), len(item_id)), np.nan)
-    place = np.searchsorted(item_id, values.item_id)
-    fits = place < len(item_id)
-    fits[fits] = item_id[place[fits]] == values.item_id[fits]
-    matrix[values.days_before[fits], place[fits]] = values.market_value[fits]
+    matrix = _matrix(values, item_id, days=len(worth.WEIGHTS))
     return Worth(
         usual_price=worth.usual_price(matrix[1:]),
         weighted_market_value=worth.weighted_market_value(matrix),
     )
 
 
+def _matrix(values: asking.DayValues, item_id: np.ndarray, *, days: int) -> np.ndarray:
+    """A row a day, the newest first, and a column an item."""
+    matrix = np.full((days, len(item_id)), np.nan)
+    place = np.searchsorted(item_id, values.item_id)
+    fits = place < len(item_id)
+    fits[fits] = item_id[place[fits]] == values.item_id[fits]
+    matrix[values.days_before[fits], place[fits]] = values.market_value[fits]
+    return matrix
+
+
 def daily_sales(
-    connection: Connection, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
+    connection: Connection,
+    region: Region,
+    at: datetime,
+    item_id: np.ndarray,
+    *,
+    is_all: bool = False,
+    is_priced: bool = True,
 ) -> DailySales:
-    """Units sold a day of items over the 7 days before a snapshot; an item without a row sold nothing."""
-    sales = asking.sales(connection, region, at - WEEK, at, items=None if is_all else item_id.tolist())
+    """Units sold a day of items over the 7 days before a snapshot; an item without a row sold nothing.
+
+    Where it is not to be priced the turnover is NaN, and the answer there sooner.
+    """
+    sales = asking.sales(
+        connection, region, at - WEEK, at, items=None if is_all else item_id.tolist(), is_priced=is_priced
+    )
     place = np.searchsorted(item_id, sales.item_id)
     fits = place < len(item_id)
     fits[fits] = item_id[place[fits]] == sales.item_id[fits]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ironforge_cli.db.repositories import crafting, item_names
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.item_names import NamedItem
 
 _Row = TypeVar("_Row", "OutputRow", "SlotRow", "ReagentRow")
+_SLOT_OF: Final = itemgetter(2)
 _BEST_FIRST: Final = ("api", "file", "name")
 
 
@@ -111,6 +112,9 @@ def _made(outputs: Sequence[OutputRow]) -> list[Made]:
     """What a recipe makes by the best who says so; of files the newest. A yield that it lacks is another's."""
     if not outputs:
         return []
+    if len(outputs) == 1:
+        one = outputs[0]
+        return [Made(one.item_id, one.rank, one.source, one.quantity)]
     best = min(outputs, key=lambda one: _BEST_FIRST.index(one.source))
     chosen = [one for one in outputs if (one.source, one.detail) == (best.source, best.detail)]
     yields: dict[int, float] = {}
@@ -155,15 +159,18 @@ def _slots(
 
 def _of_file(rows: Sequence[SlotRow], names: Mapping[int, str | None]) -> list[Slot]:
     found: list[Slot] = []
-    for _, group in groupby(rows, key=attrgetter("slot")):
+    for _, group in groupby(rows, key=_SLOT_OF):
         options = list(group)
-        first = options[0].quantity
+        _, _, _, item, _, rank, quantity, is_required = options[0]
+        if len(options) == 1:
+            # Of a slot of which nobody says whether it is required, nothing is known without it.
+            found.append(Slot((Option(item, rank),), quantity, is_required is not False))
+            continue
         found.append(
             Slot(
-                options=tuple([Option(one.item_id, one.rank) for one in options]),
-                quantity=first if all(one.quantity == first for one in options) else None,
-                # Of a slot of which nobody says whether it is required, nothing is known without it.
-                required=any(one.required is not False for one in options),
+                options=tuple([Option(one[3], one[5]) for one in options]),
+                quantity=quantity if len({one[6] for one in options}) == 1 else None,
+                required=any(one[7] is not False for one in options),
                 is_ranked=_is_ranked(options, names),
             )
         )
@@ -172,8 +179,6 @@ def _of_file(rows: Sequence[SlotRow], names: Mapping[int, str | None]) -> list[S
 
 def _is_ranked(options: Sequence[SlotRow], names: Mapping[int, str | None]) -> bool:
     """Whether several options are ranks: some rank is known, or they share a name."""
-    if len(options) == 1:
-        return False
     if any(one.rank is not None for one in options):
         return True
     known = [name for one in options if (name := names[one.item_id])]
@@ -181,4 +186,4 @@ def _is_ranked(options: Sequence[SlotRow], names: Mapping[int, str | None]) -> b
 
 
 def _of_reagent(row: ReagentRow) -> Slot:
-    return Slot((Option(row.item_id, None),), row.quantity or None, required=not row.optional)
+    return Slot((Option(row.item_id, None),), row.quantity or None, not row.optional)

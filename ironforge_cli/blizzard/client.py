@@ -11,7 +11,7 @@ from ironforge_cli.errors import CredentialsError, RefusedAnswerError
 from ironforge_cli.market.catalogue import is_newer_build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from datetime import datetime
 
     from ironforge_cli.blizzard.deadline import Deadline
@@ -185,22 +185,6 @@ class BlizzardClient:
 
         query = {"orderby": "id", "_pageSize": str(SEARCH_PAGE_SIZE), "id": f"({last},)"}
         return self._read(region, "search/item", parsed, build=build, query=query)
-
-    def items(self, region: Region) -> Generator[list[Item]]:
-        """Every item that the search knows, by rising id, up to 1,000 a time."""
-        last, more = 0, True
-        while more:
-            page = self.items_after(region, last).value
-            if page.items:
-                yield list(page.items)
-            last, more = page.last_id, page.more
-
-    def item(self, region: Region, item_id: int) -> Item | None:
-        """One item; None where Blizzard has none of that number, or doesn't show it (404, 403)."""
-        try:
-            return self.single_item(region, item_id).value
-        except NotThereError:
-            return None
 
     def _read(
         self,

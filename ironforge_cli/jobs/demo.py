@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.db.repositories import snapshots, stats, token_prices
 from ironforge_cli.errors import ExitStatus, IronforgeError
-from ironforge_cli.jobs.catalogue.items import ItemSource, store_found_items, store_single_items
-from ironforge_cli.jobs.catalogue.seed import seed
+from ironforge_cli.jobs.catalogue.seed import SEEDERS, seed
 from ironforge_cli.jobs.catalogue.work import CatalogueSource
 from ironforge_cli.jobs.collecting.collect import Market, collect
 
@@ -29,7 +28,7 @@ _APART: Final = 12
 _AT_ONCE: Final = 8
 
 
-class DemoSource(Market, ItemSource, CatalogueSource, Protocol):
+class DemoSource(Market, CatalogueSource, Protocol):
     """An API that knows auctions, items and recipes."""
 
 
@@ -75,14 +74,14 @@ class Demonstrated:
     """What the demonstration collected, and what it shows."""
 
     items: int
-    """Whose names were found."""
+    """Whose names are known."""
     seconds: float
     """That collecting took, over all hours and regions."""
     regions: tuple[ShownRegion, ...]
     failed: Collected | None
     """The cycle that failed, which ended the demonstration; None where none did."""
     seeded: Seeded | None = None
-    """What became of recipes and what they take; None where it did not come to that."""
+    """What became of recipes, what they take and make, and items; None where it did not come to that."""
 
     @property
     def status(self) -> ExitStatus:
@@ -104,14 +103,13 @@ def demonstrate(
     progress: Progress,
     items_shown: int,
 ) -> Demonstrated:
-    """Collect `hours` published hours and some of the days before, and read what those hours show; seed recipes.
+    """Collect `hours` published hours and some of the days before; seed recipes and items; read what the hours show.
 
     `publish` is called between them, with how many hours pass.
 
     Raises what the jobs below it raise.
     """
     database = storage.database
-    items = store_found_items(regions[0], source=api, database=database)
     seconds = 0.0
     collected_at = published_hours(hours=hours, days=days)
     for passed in (0, *(before - now for before, now in pairwise(collected_at))):
@@ -122,16 +120,10 @@ def demonstrate(
         collected = collect(regions, market=api, storage=storage, clock=clock, progress=progress)
         seconds += clock.monotonic() - began
         if collected.status is not ExitStatus.DONE:
-            return Demonstrated(items=items, seconds=seconds, regions=(), failed=collected)
-
-    def shown() -> tuple[ShownRegion, ...]:
-        return tuple(_shown(region, database=database, hours=hours, limit=items_shown) for region in regions)
-
-    found = shown()
-    nameless = {busy.sales.item_id for region in found for busy in region.busiest if busy.sales.name is None}
-    named = store_single_items(regions[0], sorted(nameless), source=api, database=database)
+            return Demonstrated(items=0, seconds=seconds, regions=(), failed=collected)
+    # After the hours: names are asked for of what was traded, and what recipes make is told by those names.
     seeded = seed(
-        ("recipes", "reagents"),
+        SEEDERS,
         source=api,
         database=database,
         pending=storage.pending,
@@ -140,7 +132,11 @@ def demonstrate(
         at_once=_AT_ONCE,
     )
     return Demonstrated(
-        items=items + named, seconds=seconds, regions=shown() if named else found, failed=None, seeded=seeded
+        items=next((part.rows or 0 for part in seeded.parts if part.seeder == "items"), 0),
+        seconds=seconds,
+        regions=tuple(_shown(region, database=database, hours=hours, limit=items_shown) for region in regions),
+        failed=None,
+        seeded=seeded,
     )
 
 

@@ -5,7 +5,7 @@ Multicraft and resourcefulness are an approximation that the addon CraftSim publ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ironforge_cli.market.worth import AFTER_THE_CUT
@@ -28,8 +28,7 @@ class Option(NamedTuple):
     rank: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A place of a recipe that takes units of one of its options."""
 
     options: tuple[Option, ...]
@@ -38,12 +37,11 @@ class Slot:
     required: bool
     is_ranked: bool = False
     """Whether the options are ranks of one thing."""
-    item_ids: tuple[int, ...] = field(init=False)
-    """Those of the options."""
 
-    def __post_init__(self) -> None:
-        """Note the options' items once: over all recipes they are asked for by the hundred thousand."""
-        object.__setattr__(self, "item_ids", tuple([one.item_id for one in self.options]))
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """Those of the options."""
+        return tuple([one.item_id for one in self.options])
 
 
 @dataclass(frozen=True, slots=True)

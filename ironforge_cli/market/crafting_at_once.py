@@ -7,6 +7,7 @@ options. `crafting_costs.py` says what a craft costs; this says the same sooner.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -75,18 +76,13 @@ def costs_of(workshop: Workshop, crafts: Sequence[Craft], batch: int) -> list[Cr
 
 def _taken(workshop: Workshop, crafts: Sequence[Craft], batch: int) -> tuple[_Taken, Bool]:
     """What the crafts take where all is bought, and for which of them that is so."""
-    fills_optional = workshop.crafter.fills_optional
-    slots = [
-        (place, slot.quantity, options, slot.required)
-        for place, craft in enumerate(crafts)
-        for slot in craft.slots
-        if slot.quantity and (slot.required or fills_optional) and (options := workshop.options(slot))
-    ]
-    craft = np.array([place for place, _, _, _ in slots], np.int64)
-    wanted = np.array([quantity for _, quantity, _, _ in slots], np.int64) * batch
-    required = np.array([needed for _, _, _, needed in slots], np.bool_)
-    slot = np.repeat(np.arange(len(slots)), np.array([len(options) for _, _, options, _ in slots], np.int64))
-    item = np.array([option for _, _, options, _ in slots for option in options], np.int64)
+    places = [workshop.filled(craft).places for craft in crafts]
+    slots = [slot for some in places for slot in some]
+    craft = np.repeat(np.arange(len(crafts)), np.array([len(some) for some in places], np.int64))
+    wanted = np.array([quantity for quantity, _, _ in slots], np.int64) * batch
+    required = np.array([needed for _, _, needed in slots], np.bool_)
+    slot = np.repeat(np.arange(len(slots)), np.array([len(options) for _, options, _ in slots], np.int64))
+    item = np.fromiter(chain.from_iterable([options for _, options, _ in slots]), np.int64, len(slot))
     units = wanted[slot]
     bought = workshop.books.costs(item, units)
     is_whole = bought.units >= units

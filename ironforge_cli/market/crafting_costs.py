@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ironforge_cli.market.crafting import saved_share
 from ironforge_cli.market.least_costs import least_costs
@@ -63,6 +63,16 @@ class CraftingPlan:
     reasons: tuple[str, ...]
 
 
+class Filled(NamedTuple):
+    """The slots of a recipe that a crafter fills."""
+
+    craft: Craft
+    places: Sequence[tuple[int, Sequence[int], bool]]
+    """Units of one craft, the options, and whether it is required; of those of which that is known."""
+    reasons: Sequence[str]
+    """Why others are not known."""
+
+
 class Workshop:
     """Everything that one faction can make, with the books that reagents are bought from."""
 
@@ -70,6 +80,7 @@ class Workshop:
         self.books = books
         self.crafter = crafter
         self._makers = _makers(crafts)
+        self._filled: dict[int, Filled] = {}
         self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
 
     def plan(self, craft: Craft, batch: int) -> CraftingPlan:
@@ -99,19 +110,29 @@ class Workshop:
 
     def reasons_against(self, craft: Craft) -> list[str]:
         """Why it is not known what a recipe takes, whatever is for sale."""
-        reasons: list[str] = [] if craft.are_slots_known else ["slots_unknown"]
-        return reasons + [
-            reason
-            for slot in craft.slots
-            if (slot.required or self.crafter.fills_optional) and (reason := self._reason_against(slot))
-        ]
+        return [*([] if craft.are_slots_known else ["slots_unknown"]), *self.filled(craft).reasons]
 
-    def _reason_against(self, slot: Slot) -> str | None:
-        if not slot.quantity or not slot.options:
-            return "slots_unknown"
-        return None if self.options(slot) else "rank_unknown"
+    def filled(self, craft: Craft) -> Filled:
+        """Which slots of a recipe are filled, as far as that is known; found once, over all recipes there are many."""
+        found = self._filled.get(id(craft))
+        if found is None:
+            places: list[tuple[int, Sequence[int], bool]] = []
+            reasons: list[str] = []
+            for slot in craft.slots:
+                if not slot.required and not self.crafter.fills_optional:
+                    continue
+                options = self._options(slot)
+                if not slot.quantity or not slot.options:
+                    reasons.append("slots_unknown")
+                elif not options:
+                    reasons.append("rank_unknown")
+                else:
+                    places.append((slot.quantity, options, slot.required))
+            # The recipe is kept as well: nothing else can have its `id()`.
+            found = self._filled[id(craft)] = Filled(craft, places, reasons)
+        return found
 
-    def options(self, slot: Slot) -> Sequence[int]:
+    def _options(self, slot: Slot) -> Sequence[int]:
         """The items that are looked at for a slot."""
         rank = self.crafter.rank
         if rank is None:
@@ -157,14 +178,11 @@ class Workshop:
     def _taken(self, craft: Craft, crafts: int, path: frozenset[int]) -> dict[tuple[int, bool], int]:
         """Units of each item that so many crafts take, and whether they are required: of each slot the best option."""
         taken: dict[tuple[int, bool], int] = {}
-        for slot in craft.slots:
-            if slot.quantity and (slot.required or self.crafter.fills_optional):
-                options = self.options(slot)
-                units = slot.quantity * crafts
-                if len(options) > 1:
-                    options = [min(options, key=lambda item: self._rating(item, units, path))]
-                for item in options:
-                    taken[item, slot.required] = taken.get((item, slot.required), 0) + units
+        for quantity, options, required in self.filled(craft).places:
+            units, item = quantity * crafts, options[0]
+            if len(options) > 1:
+                item = min(options, key=lambda item: self._rating(item, units, path))
+            taken[item, required] = taken.get((item, required), 0) + units
         return taken
 
     def _rating(self, item: int, units: int, path: frozenset[int]) -> tuple[bool, float, int]:
@@ -258,10 +276,8 @@ class Workshop:
 
     def _known_places(self, craft: Craft) -> Places:
         """Units and options of each slot that is filled; none where anything of them is not known."""
-        slots = [slot for slot in craft.slots if slot.required or self.crafter.fills_optional]
-        if any(self._reason_against(slot) for slot in slots):
-            return []
-        return [(slot.quantity or 0, self.options(slot)) for slot in slots]
+        filled = self.filled(craft)
+        return [] if filled.reasons else [(quantity, options) for quantity, options, _ in filled.places]
 
 
 def purchases(lines: Iterable[Line], books: Books) -> list[Purchase]:

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ironforge_cli.decoding import learn
+from ironforge_cli.market import game_tables
+from ironforge_cli.market.given_recipes import CraftingFileError, GivenOutput, GivenRecipe, GivenSlot
 from ironforge_cli.market.lua_tables import LuaTableError, lua_tables
 
 if TYPE_CHECKING:
@@ -25,48 +27,6 @@ _MOST_COPPER: Final = 10**12
 _MOST_RANKS: Final = 5
 _Id = Annotated[int, Meta(ge=1, le=_INT32)]
 _Units = Annotated[int, Meta(ge=0, le=_INT32)]
-
-
-class CraftingFileError(ValueError):
-    """A file that can't be read as any that is known; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class GivenOutput:
-    """That a recipe makes an item."""
-
-    item_id: int
-    rank: int | None
-    quantity: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenSlot:
-    """That an item fits into a slot of a recipe."""
-
-    slot: int
-    item_id: int
-    rank: int | None
-    quantity: int | None
-    required: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenRecipe:
-    """What a file says of a recipe, and by what it is found."""
-
-    label: str
-    """What people are told that it is."""
-    recipe_id: int | None = None
-    spell: int | None = None
-    tier: str | None = None
-    """Name of the skill tier."""
-    profession: str | None = None
-    name: str | None = None
-    named_by: int | None = None
-    """The item by whose name the recipe is called, where the file has no name."""
-    outputs: tuple[GivenOutput, ...] = ()
-    slots: tuple[GivenSlot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +41,8 @@ class GivenFile:
     """What vendors ask for items, copper."""
     spells: Mapping[int, int] = field(default_factory=dict[int, int])
     """Recipes by their spell, of the game's own table."""
+    table: game_tables.GameTable | None = None
+    """Another of its tables, which says something together with others."""
 
 
 def read_file(name: str, body: bytes) -> GivenFile:
@@ -303,6 +265,11 @@ def _csv(text: str) -> GivenFile:
         if set(columns) == set(_PRICES):
             prices = dict(_rows(reader, lambda row: (_whole(row, "item_id"), _whole(row, "copper", most=_MOST_COPPER))))
             return GivenFile("vendor-prices", prices=prices)
+        table = game_tables.name_of(columns)
+        if table is not None:
+            some = _rows(reader, lambda row: game_tables.row_of(table, row))
+            kept = [row for row in some if row is not None]
+            return GivenFile("game-tables", table=game_tables.GameTable(table, kept))
     except csv.Error as error:
         raise CraftingFileError(f"line {reader.line_num}: its CSV is broken ({error})") from error
     shown = ",".join(columns)[:80]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ironforge_cli.sandbox.catalogue import QUALITIES, Catalogue, InventedItem
+from ironforge_cli.sandbox.invention_oddities import with_oddities
 from ironforge_cli.sandbox.invention_recipes import invent_crafts
 from ironforge_cli.sandbox.words import FIRST, LANDS, SECOND, Name
 
@@ -21,6 +22,7 @@ MOST_COMMODITIES = 12_000
 
 _MOST_ITEMS = 300_000
 _TRADESKILL = 7
+_ALCHEMY = 171
 _FIRST_ITEM_ID = 1_804
 _RANKED_RUNS = 4
 """Every fourth run of three commodities is one thing in three ranks: one name, neighbouring ids, rising prices."""
@@ -197,11 +199,17 @@ def invent(*, seed: int, items: int, recipes: int, commodities: int | None = Non
         raise ValueError(f"of {items} items {commodities} can't be commodities")
     found = _invent_items(np.random.default_rng([seed, 1]), items=items, commodities=commodities)
     crafts = invent_crafts(np.random.default_rng([seed, 2]), items=found, recipes=recipes)
+    listed = {
+        number: [one for category in tier.categories or () for one in category.recipes]
+        for number, tier in crafts.tiers.items()
+    }
+    alchemy = dict.fromkeys(one for tier in crafts.professions[_ALCHEMY].tiers or () for one in listed[tier])
+    found, changed = with_oddities(found, crafts.recipes, tiers=list(listed.values()), transmuting=alchemy)
     return Catalogue(
         items=found,
         professions=crafts.professions,
         tiers=crafts.tiers,
-        recipes=crafts.recipes,
+        recipes=changed,
         slot_types=crafts.slot_types,
         slot_categories=crafts.slot_categories,
     )

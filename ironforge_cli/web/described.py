@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers.answer import SAID_BESIDE
+from ironforge_cli.answers.crafts_in_full import OpenSlot, Taken
 from ironforge_cli.market.explained import ArithmeticStep
 from ironforge_cli.web.negotiation import MEDIA_TYPES, AnswerFormat
 from ironforge_cli.web.problems import MEDIA_TYPE
@@ -48,6 +49,9 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     "Region": {"type": "string"},
     "datetime": {"type": "string", "format": "date-time"},
     "tuple[str, ...]": {"type": "array", "items": {"type": "string"}},
+    "tuple[int, ...]": {"type": "array", "items": {"type": "integer"}},
+    "tuple[Taken, ...]": {"type": "array", "items": {"$ref": "#/components/schemas/Taken"}},
+    "tuple[OpenSlot, ...]": {"type": "array", "items": {"$ref": "#/components/schemas/OpenSlot"}},
     "tuple[ArithmeticStep, ...]": {"type": "array", "items": {"$ref": "#/components/schemas/ArithmeticStep"}},
 }
 COMMON: Final = {
@@ -137,4 +141,5 @@ def components(rows: Sequence[type]) -> dict[str, Any]:
         "properties": {"text": {"type": "string"}, "value": {"type": ["integer", "number", "string", "null"]}},
         "title": ArithmeticStep.__name__,
     }
-    return {"Problem": _PROBLEM, "ArithmeticStep": step, **{row.__name__: schema_of(row) for row in rows}}
+    every = (*rows, Taken, OpenSlot)
+    return {"Problem": _PROBLEM, "ArithmeticStep": step, **{row.__name__: schema_of(row) for row in every}}

@@ -20,6 +20,7 @@ from ironforge_cli.answers import price as priced
 from ironforge_cli.answers import prices as all_prices
 from ironforge_cli.answers import spread as spreads
 from ironforge_cli.answers import token as tokens
+from ironforge_cli.answers.crafts_in_full import CraftInFull
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.web import parameters as given
@@ -340,7 +341,7 @@ def crafts(
     return answered(request, crafted.Crafted, ask, page=Page(limit, cursor))
 
 
-@_get("/{region}/crafts/{recipe_id}", "crafts", crafted.Crafted)
+@_get("/{region}/crafts/{recipe_id}", "crafts", CraftInFull)
 def craft(
     request: Request,
     *,
@@ -353,14 +354,14 @@ def craft(
     optional: WithOptional = False,
     form: given.FormatName = None,
 ) -> Response:
-    """One recipe: what it costs and earns, a row an output.
+    """One recipe: what it costs and earns, a row an output, with the tree of what is made and bought.
 
-    As `ironforge craft`.
+    As `ironforge craft`. Parquet has the tree as JSON, CSV how many parts it has.
     """
     del form, region
     crafter = Crafter(multicraft=multicraft, resourcefulness=resourcefulness, rank=rank, fills_optional=optional)
     ask = partial(chosen_crafts.of_recipe, recipe_id=recipe_id, crafter=crafter, batch=batch)
-    return answered(request, crafted.Crafted, ask)
+    return answered(request, CraftInFull, ask)
 
 
 @_get("/{region}/token", "token", tokens.TokenPriceAt, is_listed=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _encoder: Final = msgspec.json.Encoder()
+_TREES: Final = ("tuple[Taken, ...]", "tuple[OpenSlot, ...]")
 _SMALLEST: Final = 256
 """Bytes from which on a body is compressed."""
 _ZSTD_LEVEL: Final = 3
@@ -117,7 +118,7 @@ def _csv(rows: Sequence[Any], names: Sequence[str]) -> bytes:
 def _cells(name: str, values: Sequence[Any]) -> list[Any]:
     """A column as CSV on the command line has it."""
     return [
-        (";".join(plain) if name == "reasons" else len(plain)) if isinstance(plain, (list, tuple)) else plain  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
+        (";".join(plain) if name == "reasons" else len(plain) or "") if isinstance(plain, (list, tuple)) else plain  # pyright: ignore[reportUnknownArgumentType] - texts, or anything that is counted
         for plain in msgspec.to_builtins(values)
     ]
 
@@ -132,12 +133,16 @@ def _parquet(rows: Sequence[Any], row: type) -> bytes:
         "Region": arrow.string(),
         "datetime": arrow.timestamp("us", tz="UTC"),
         "tuple[str, ...]": arrow.list_(arrow.string()),
+        # A tree has no type of its own there: it stands as JSON.
+        **dict.fromkeys(_TREES, arrow.string()),
     }
     columns: dict[str, Any] = {}
     for one in fields(row):
         if one.name in SAID_BESIDE:
             continue
         values = _column(rows, one.name)
+        if one.type in _TREES:
+            values = [_encoder.encode(value).decode() for value in values]
         named = [part for part in str(one.type).split(" | ") if part != "None"]
         # Buckets are times or numbers, all of an answer alike.
         is_number = len(named) > 1 and not any(isinstance(value, datetime) for value in values)

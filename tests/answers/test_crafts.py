@@ -190,6 +190,24 @@ def test_one_craft_is_named_by_recipe_or_by_what_it_makes(crafts: Ask) -> None:
     assert {row["item_id"] for row in crafts("craft", "14")} == {14}
 
 
+def test_programs_get_a_craft_in_full(crafts: Ask, crafting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = crafts("craft", "1", "--batch", "2", "--resourcefulness", "180")
+    assert list(row) == [*KEYS.split(), "price", "usual_price", "saved", "depth", "takes", "open_slots"]
+    (taken,) = row["takes"]
+    assert (taken["item_id"], taken["units"], taken["units_there"]) == (16, 16, 16)
+    assert (taken["required"], taken["made"], taken["parts"], taken["recipe_id"]) == (True, False, [], None)
+    assert taken["cost"] == taken["bought_cost"] == bought(16, 16)
+    assert isclose(row["saved"], 0.06 * bought(16, 16))
+    assert isclose(row["revenue"], row["quantity"] * 0.95 * min(row["price"], row["usual_price"]))
+    assert (row["depth"], row["open_slots"]) == (1, [])
+    (unknown,) = crafts("craft", "4")
+    assert unknown["open_slots"] == [{"slot": 1, "item_ids": [12, 13]}]
+    monkeypatch.setenv("IRONFORGE_READ_URL", crafting)
+    words = ["craft", "4", "--region", "eu", "--format", "csv", "--max-age", "36500d"]
+    (flat,) = csv.DictReader(io.StringIO(CliRunner().invoke(app, words).stdout))
+    assert (flat["takes"], flat["open_slots"]) == ("1", "1")
+
+
 def test_each_figure_of_a_craft_is_explained_to_its_end(crafts: Ask) -> None:
     for recipe in range(1, 10):
         rows = [row for row in crafts("crafts", "--all") if row["recipe_id"] == recipe]

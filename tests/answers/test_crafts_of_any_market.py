@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ironforge_cli.answers.answer import Basis
 from ironforge_cli.answers.crafting_market import CraftingMarket, Selling
-from ironforge_cli.answers.crafts import Crafted, Wanted, figured_in
+from ironforge_cli.answers.crafts import Crafted, CraftsAnswer, Wanted, figured_in
+from ironforge_cli.answers.crafts_in_full import in_full
 from ironforge_cli.answers.recipes import Recipes
 from ironforge_cli.db.repositories.crafting import RecipeRow
 from ironforge_cli.market.crafting import Craft, Crafter
@@ -26,7 +27,7 @@ BASIS = Basis(Region.EU, datetime(2026, 1, 14, 23, tzinfo=UTC), age_seconds=0, s
 WANTED = Wanted(crafter=Crafter(), batch=2)
 
 
-def rows_of(crafts: Sequence[Craft], levels: Levels) -> list[Crafted]:
+def answer_of(crafts: Sequence[Craft], levels: Levels) -> CraftsAnswer:
     rows = {
         (one.recipe_id, one.faction): RecipeRow(one.recipe_id, one.faction, None, None, None, None, None)
         for one in crafts
@@ -40,7 +41,37 @@ def rows_of(crafts: Sequence[Craft], levels: Levels) -> list[Crafted]:
         for one in crafts
         for made in one.outputs
     }
-    return [one.row for one in figured_in(BASIS, recipes, WANTED, CraftingMarket(books(levels), selling))]
+    figured = figured_in(BASIS, recipes, WANTED, CraftingMarket(books(levels), selling))
+    return CraftsAnswer(tuple(figured), (BASIS,), recipes, (), {})
+
+
+def rows_of(crafts: Sequence[Craft], levels: Levels) -> list[Crafted]:
+    return list(answer_of(crafts, levels).answer().rows)
+
+
+@settings(max_examples=60)
+@given(worlds())
+def test_the_tree_of_a_craft_buys_what_it_costs_and_makes_only_what_is_known_whole(world: World) -> None:
+    found = answer_of(*world)
+    for one, row in zip(found.figured, in_full(found).rows, strict=True):
+        assert {name: getattr(row, name) for name in Crafted.__slots__} == asdict(one.row)
+        bought: dict[int, int] = {}
+        deepest = 0
+        left = [(part, 1) for part in row.takes]
+        while left:
+            part, depth = left.pop()
+            deepest = max(deepest, depth)
+            left += [(below, depth + 1) for below in part.parts]
+            assert part.made == bool(part.parts) == (part.recipe_id is not None) == (part.crafts is not None)
+            if part.made:
+                assert part.cost is not None
+                assert part.cost == sum(below.cost or 0 for below in part.parts)
+                assert part.bought_cost is None or part.cost <= part.bought_cost
+            else:
+                bought[part.item_id] = bought.get(part.item_id, 0) + part.units
+                assert (part.cost is None) == (part.units_there < part.units)
+        assert row.depth == (deepest or None)
+        assert bought == {line.item_id: line.wanted for line in one.plan().purchases}
 
 
 @settings(max_examples=40)

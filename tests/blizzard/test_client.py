@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.blizzard.transport import Transport
+    from ironforge_cli.market.catalogue import Item
     from ironforge_cli.sandbox.stand_in import Sandbox
     from tests.blizzard.stub_server import Serve
 
@@ -193,19 +194,33 @@ def test_a_region_in_the_host_is_replaced_and_other_braces_stay(
 
 
 @pytest.mark.parametrize("region", DEFAULT_REGIONS)
-def test_an_item_is_that_of_the_catalogue_and_one_that_was_removed_is_none(
+def test_an_item_is_that_of_the_catalogue_and_one_that_is_not_shown_is_told_apart(
     sandbox: Sandbox, client: BlizzardClient, region: Region
 ) -> None:
     there = next(item for item in sandbox.catalogue.items.values() if not item.removed)
-    found = client.item(region, there.id)
-    assert found is not None
+    found = client.single_item(region, there.id).value
     assert (found.id, found.name) == (there.id, there.name.english)
-    assert client.item(region, 999_999_999) is None
+    with pytest.raises(NotThereError) as gone:
+        client.single_item(region, 999_999_999)
+    assert not gone.value.is_forbidden
     sandbox.set_fault("forbidden", endpoint="item")
-    assert client.item(region, there.id + 1) is None
+    with pytest.raises(NotThereError) as hidden:
+        client.single_item(region, there.id + 1)
+    assert hidden.value.is_forbidden
 
 
 # The item search
+
+
+def walked(client: BlizzardClient) -> list[list[Item]]:
+    """Every page of the search that lists anything."""
+    pages: list[list[Item]] = []
+    last, more = 0, True
+    while more:
+        page = client.items_after(Region.EU, last).value
+        pages += [list(page.items)] if page.items else []
+        last, more = page.last_id, page.more
+    return pages
 
 
 def test_the_search_walks_every_item_by_rising_id(
@@ -213,7 +228,7 @@ def test_the_search_walks_every_item_by_rising_id(
 ) -> None:
     sandbox = make_sandbox(items=2_300, auctions=100)
     client = BlizzardClient(make_transport(sandbox), api_url=sandbox.api_url, locale="de_DE")
-    pages = list(client.items(Region.EU))
+    pages = walked(client)
     assert [len(page) for page in pages[:-1]] == [SEARCH_PAGE_SIZE] * (len(pages) - 1)
     items = [item for page in pages for item in page]
     ids = [item.id for item in items]
@@ -254,13 +269,13 @@ def test_a_search_that_leads_nowhere_is_refused_instead_of_walked_for_ever(
     stub = serve(searched(pages))
     client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
     with pytest.raises(RefusedAnswerError, match="follows item 2"):
-        list(client.items(Region.EU))
+        walked(client)
 
 
 def test_an_empty_search_is_no_items(serve: Serve, make_transport: Callable[..., Transport]) -> None:
     stub = serve(searched([page([], capped=False)]))
     client = BlizzardClient(make_transport(oauth_url=f"{stub.url}/token"), api_url=stub.url, locale="en_US")
-    assert list(client.items(Region.EU)) == []
+    assert walked(client) == []
 
 
 # Answers of static data

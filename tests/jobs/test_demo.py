@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -26,6 +27,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.sandbox.invention_oddities import OTHER_ERA
 from tests.db.embedded_playground import sockets_of
 from tests.documentation import PAGES
 from tests.jobs import stored
@@ -142,6 +144,7 @@ def test_a_second_demo_in_the_same_folder_begins_anew(seen: Seen) -> None:
         assert stored.rows(database, "SELECT count(*) > 0 FROM reagents") == [(True,)]
         # Several items bear one name, as ranks do.
         assert stored.rows(database, "SELECT count(*) > count(DISTINCT item_name) FROM items") == [(True,)]
+        assert stored.rows(database, "SELECT count(*) > 0 FROM recipe_outputs") == [(True,)]
         assert {row[0] for row in stored.attempts(database)} == {"success"}
         database.close()
 
@@ -169,13 +172,15 @@ def test_the_text_names_both_regions_the_folder_and_what_to_type_next(seen: Seen
         "ironforge collect",
         "ironforge top --region eu,us,kr,tw",
         "--figure market_value",
+        "ironforge crafts --region eu,us,kr,tw",
+        "ironforge craft ",
     ):
         assert expected in seen.text
     assert "with IRONFORGE_DATABASE_URL unset" in seen.text
     assert seen.said == ""
 
 
-def test_every_example_of_the_page_of_questions_is_answered(
+def test_every_example_of_the_page_of_questions_and_of_the_demo_is_answered(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -183,6 +188,11 @@ def test_every_example_of_the_page_of_questions_is_answered(
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) > 15
+    told = re.findall(r"ironforge ((?:\w+ )+.*--region \S+)", seen.text.replace("\r", ""))
+    assert [line.split()[0] for line in told] == [
+        *("top", "movers", "deals", "price", "history", "explain", "crafts", "craft"),
+    ]
+    lines += [f"ironforge {line}" for line in told]
     missing = {option for option, module in NEEDED.items() if find_spec(module) is None}
     with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
         environment = {"IRONFORGE_HOME": str(tmp_path / "home"), "IRONFORGE_READ_URL": server.url}
@@ -198,6 +208,31 @@ def test_every_example_of_the_page_of_questions_is_answered(
             for option, name in pairwise(quoted.arguments):
                 if option in {"--png", "--html"}:
                     assert (tmp_path / name).stat().st_size > 0
+
+
+def test_a_loop_of_transmutes_ends_and_no_thing_of_another_era_is_taken_for_an_output(
+    seen: Seen, tmp_path: Path
+) -> None:
+    with EmbeddedServer(seen.home, environment=os.environ, bindir=None, account=None) as server:
+        with closing(Database(server.url)) as database:
+            far = stored.rows(database, f"SELECT id FROM items WHERE id >= {OTHER_ERA}")
+            taken = stored.rows(database, f"SELECT item_id FROM recipe_outputs WHERE item_id >= {OTHER_ERA}")
+            loop = stored.rows(database, "SELECT id FROM recipes WHERE name LIKE 'Transmute: %%' ORDER BY id")
+        assert far, "the names of another era's things are known"
+        assert taken == []
+        environment = {"IRONFORGE_HOME": str(tmp_path), "IRONFORGE_READ_URL": server.url}
+        words = ["crafts", "--all", "--batch", "3", "--region", "eu", "--format", "json"]
+        rows = json.loads(CliRunner().invoke(app, words, env=environment).stdout)
+        ended = {row["recipe_id"]: row for row in rows if (row["recipe_id"],) in loop}
+        assert len(ended) == len(loop) == 3
+        for recipe, row in ended.items():
+            (full,) = json.loads(CliRunner().invoke(app, ["craft", str(recipe), *words[2:]], env=environment).stdout)
+            # Of three things in a loop the one that is made is not made of itself: at most two crafts in a row.
+            assert full["depth"] in {1, 2}
+            (what_it_takes,) = full["takes"]
+            assert what_it_takes["units"] == 3
+            is_short = any(one.startswith(("reagent_unpriced", "short_book")) for one in row["reasons"])
+            assert (row["cost"] is None) == is_short
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone() -> None:

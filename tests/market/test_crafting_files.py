@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.market.crafting_files import (
+from ironforge_cli.market.crafting_files import read_file
+from ironforge_cli.market.given_recipes import (
     CraftingFileError,
     GivenOutput,
     GivenSlot,
-    read_file,
 )
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from itertools import groupby
 import pytest
 import requests
 
+from ironforge_cli.market.outputs import NamedRecipe, key_of, outputs_by_name
 from ironforge_cli.sandbox.catalogue import INVENTORY_TYPES, ITEM_CLASSES, QUALITIES, Catalogue, InventedRecipe
 from ironforge_cli.sandbox.invention import invent
+from ironforge_cli.sandbox.invention_oddities import OTHER_ERA
 from ironforge_cli.sandbox.stand_in import Sandbox
 from ironforge_cli.sandbox.words import KINDS, LOCALES
 
@@ -60,6 +62,8 @@ def test_every_item_is_of_a_kind_class_and_slot_that_exist(catalogue: Catalogue)
 def test_only_ranked_items_share_a_name_and_they_are_neighbours_with_rising_prices(catalogue: Catalogue) -> None:
     by_name: dict[str, list[int]] = {}
     for item in catalogue.items.values():
+        if item.id >= OTHER_ERA:
+            continue
         by_name.setdefault(item.name.english, []).append(item.id)
     shared = [ids for ids in by_name.values() if len(ids) > 1]
     assert len(shared) > 50
@@ -67,6 +71,48 @@ def test_only_ranked_items_share_a_name_and_they_are_neighbours_with_rising_pric
         assert ids == list(range(ids[0], ids[0] + len(ids)))
         prices = [catalogue.items[item].base_price for item in ids]
         assert prices == sorted(prices)
+
+
+def test_new_recipes_are_called_like_things_of_another_era_that_nobody_trades_here(catalogue: Catalogue) -> None:
+    far = [item for item in catalogue.items.values() if item.id >= OTHER_ERA]
+    recipes = [one for one in catalogue.recipes.values() if one.slots]
+    called = {one.name.english for one in recipes}
+    near = {item.name.english: item for item in catalogue.items.values() if item.id < OTHER_ERA}
+    assert len(far) > 5
+    assert {item.name.english for item in far} <= called
+    assert not any(item.is_commodity or item.is_equippable for item in far)
+    kinds = {near[item.name.english].is_equippable for item in far}
+    assert kinds == {True, False}, "what is worn and what is traded"
+    asked = {item for one in catalogue.recipes.values() for item, _ in one.optional_reagents}
+    assert {item.id for item in far} <= asked
+    # By the rule of names, over all recipes of the new tiers: never a thing of the other era.
+    tier_of = {
+        number: tier.id
+        for tier in catalogue.tiers.values()
+        for category in tier.categories or ()
+        for number in category.recipes
+    }
+    named = [NamedRecipe(one.id, one.name.english, tier_of[one.id]) for one in recipes]
+    ids: dict[str, list[int]] = {}
+    for item in catalogue.items.values():
+        if not item.is_equippable:
+            ids.setdefault(key_of(item.name.english), []).append(item.id)
+    told = outputs_by_name(named, ids)
+    right = [one.id for one in named if told.get(one.id) == (near[one.name].id,) and len(ids[key_of(one.name)]) > 1]
+    assert right, "of two of a name the nearer is taken"
+    assert all(item < OTHER_ERA for some in told.values() for item in some)
+
+
+def test_transmutes_lead_from_one_thing_to_the_next_and_back(catalogue: Catalogue) -> None:
+    turned = {
+        one.reagents[0][0]: one.crafted_item
+        for one in catalogue.recipes.values()
+        if one.name.english.startswith("Transmute: ")
+    }
+    assert len(turned) == 3
+    item = next(iter(turned))
+    assert turned[turned[turned[item] or 0] or 0] == item
+    assert all(catalogue.items[number].is_commodity for number in turned)
 
 
 def test_there_are_14_real_and_11_pseudo_professions_in_no_order(catalogue: Catalogue) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers import naming_crafts
 from ironforge_cli.answers.answer import Asking, MarketAnswer
+from ironforge_cli.answers.crafts_in_full import CraftInFull, in_full, open_slots
 from ironforge_cli.cli.commands import crafts as listing
 from ironforge_cli.cli.frame.asking import FoundAnswer, question
 from ironforge_cli.cli.show.asked import ShownAnswer, money, number, rank
@@ -69,7 +70,8 @@ def craft(
 ) -> FoundAnswer:
     """Show one craft in full: where each copper comes from, what is made and bought, and what is unknown.
 
-    A number is a recipe's, else that of an item that is made; so is a name.
+    A number is a recipe's, else that of an item that is made; so is a name. Formats for programs have the tree of what
+    is made and bought.
 
     Example: ironforge craft "Quiet Draught" --region eu
     Example: ironforge craft 46762 --batch 20 --buy
@@ -87,7 +89,7 @@ def craft(
             for line in _open(one, found):
                 console.print(Text(line), soft_wrap=True)
 
-    return FoundAnswer(found.answer(), answers.Crafted, listing.COLUMNS, show=show, below=found.notes)
+    return FoundAnswer(in_full(found), CraftInFull, listing.COLUMNS, show=show, below=found.notes)
 
 
 def _shopping(found: answers.CraftsAnswer) -> FoundAnswer:
@@ -161,14 +163,11 @@ def _told(one: answers.Figured, recipes: Recipes, crafter: Crafter) -> Iterator[
 
 def _open(one: answers.Figured, found: answers.CraftsAnswer) -> Iterator[str]:
     """What Blizzard says of slots, where nobody says all that the recipe takes."""
-    if "slots_unknown" not in one.row.reasons:
-        return
-    known = {option.item_id for slot in one.craft.slots for option in slot.options}
-    for slot, items in found.fitting.get((one.row.recipe_id, one.row.faction), {}).items():
-        if known.isdisjoint(items):
-            names = [_called(found.recipes, item) for item in items[:_MOST_OPTIONS]]
-            more = f" and {len(items) - _MOST_OPTIONS} more" if len(items) > _MOST_OPTIONS else ""
-            yield f"  Slot {slot} fits {', '.join(names)}{more}: how many, and whether it needs any, nobody says"
+    for slot in open_slots(one, found):
+        names = [_called(found.recipes, item) for item in slot.item_ids[:_MOST_OPTIONS]]
+        left = len(slot.item_ids) - len(names)
+        more = f" and {left} more" if left else ""
+        yield f"  Slot {slot.slot} fits {', '.join(names)}{more}: how many, and whether it needs any, nobody says"
 
 
 def _line(line: Line, recipes: Recipes, *, depth: int) -> Iterator[str]:

@@ -53,6 +53,8 @@ COLUMNS: Final = (
     *("region", "name", "item_id", "rank", "quantity", "cost", "revenue", "profit"),
     *("profit_per_day_low", "profit_per_day", "profit_per_day_high", "sold_per_day", "reasons"),
 )
+GOES: Final = ("rank", "quantity", "revenue", "profit_per_day_low", "profit_per_day_high")
+"""What a narrow terminal does without: with cost and profit it is known how much a craft brings."""
 
 
 @question
@@ -94,6 +96,8 @@ def crafts(
         answers.Crafted,
         COLUMNS,
         empty="Nothing that is known whole earns that.",
+        # Of what is known whole the one reason is a mark, which says no more than the units sold a day.
+        goes=GOES if all_ else (*GOES, "reasons"),
         below=(*found.notes, *(() if all_ else _left_out(found.figured))),
     )
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.cells import cell_len
 
+from ironforge_cli.answers.answer import Asking
+from ironforge_cli.answers.crafts import Wanted, crafts
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.commands.serve import PORT, Port, require, serve_database
 from ironforge_cli.cli.frame import homes, logs
@@ -29,6 +31,7 @@ from ironforge_cli.config import default_home
 from ironforge_cli.db import schema
 from ironforge_cli.errors import ExitStatus, LockedError, UsageError
 from ironforge_cli.jobs.demo import demonstrate, published_hours
+from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.sandbox.stand_in import Sandbox
@@ -37,6 +40,7 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ironforge_cli.answers.crafts import Crafted
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, ShownRegion
 
 _MARK = "this-is-a-demo"
@@ -137,11 +141,16 @@ def demo(
         progress=run.progress(),
         items_shown=items,
     )
+    craft = None
+    if demonstrated.status is ExitStatus.DONE:
+        craft = _best_craft(Asking(database, tuple(regions), now=run.clock.now(), max_age=_FRESH))
     seconds = run.clock.monotonic() - began
     hindrance = _hindrance(run)
     report = Report(
         records=_records(demonstrated),
-        show=lambda console: _show(demonstrated, folder=folder, seconds=seconds, hindrance=hindrance, console=console),
+        show=lambda console: _show(
+            demonstrated, craft=craft, folder=folder, seconds=seconds, hindrance=hindrance, console=console
+        ),
         format=format_,
         status=demonstrated.status,
         failures=_failures(demonstrated),
@@ -160,6 +169,12 @@ def demo(
         tell=say_beside if format_ is not Format.TABLE else output.say,
     )
     return None
+
+
+def _best_craft(asking_for: Asking) -> Crafted | None:
+    """The craft that earns most a day; where of none all is known, one of which its output is."""
+    found = crafts(asking_for, Wanted(Crafter()))
+    return next((one.row for one in found.figured if one.row.item_id is not None), None)
 
 
 def _hindrance(run: Invocation) -> str | None:
@@ -200,7 +215,10 @@ def _failures(demonstrated: Demonstrated) -> tuple[str, ...]:
     failed, seeded = demonstrated.failed, demonstrated.seeded
     if failed is not None:
         return tuple(piece.message for piece in (*failed.regions, *failed.tokens) if piece.message)
-    return () if seeded is None else tuple(part.message for part in seeded.parts if part.message)
+    if seeded is None:
+        return ()
+    # What a seeder that ended well has to say is no failure.
+    return tuple(part.message for part in seeded.parts if part.message and part.status is not ExitStatus.DONE)
 
 
 def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
@@ -223,7 +241,15 @@ def _records(demonstrated: Demonstrated) -> list[dict[str, Any]]:
     ]
 
 
-def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance: str | None, console: Console) -> None:
+def _show(
+    demonstrated: Demonstrated,
+    *,
+    craft: Crafted | None,
+    folder: Path,
+    seconds: float,
+    hindrance: str | None,
+    console: Console,
+) -> None:
     """Show it all to a person; `hindrance` is the setting that leads the tool to another database."""
     if demonstrated.failed is not None:
         return
@@ -243,7 +269,7 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         "All of it is kept until the next demo. What you can ask now:",
         *(
             line
-            for question in _questions(demonstrated)
+            for question in _questions(demonstrated, craft)
             for line in _typed(f"IRONFORGE_HOME={place}", f"{called()} {question}")
         ),
         *([f"  (with {hindrance} unset: it names a database of your own)"] if hindrance else []),
@@ -257,7 +283,7 @@ def _show(demonstrated: Demonstrated, *, folder: Path, seconds: float, hindrance
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _questions(demonstrated: Demonstrated) -> list[str]:
+def _questions(demonstrated: Demonstrated, craft: Crafted | None) -> list[str]:
     """Questions that this market answers, as they are typed."""
     busiest = next((shown.busiest[0].sales for shown in demonstrated.regions if shown.busiest), None)
     regions = [shown.region for shown in demonstrated.regions]
@@ -265,14 +291,19 @@ def _questions(demonstrated: Demonstrated) -> list[str]:
     also = "" if tuple(regions) == DEFAULT_REGIONS else f" --region {','.join(regions)}"
     asked = [f"{list_}{also}" for list_ in ("top", "movers", "deals")]
     if busiest is not None:
-        name = shlex.quote(busiest.name or str(busiest.item_id))
-        item = busiest.item_id
-        theirs = f" --region {regions[0]}" if also else ""
-        # A name that is too long for a line is asked for by its number.
-        is_short = cell_len(f"    {called()} price {name}{theirs}") <= _NARROW
-        asked += [f"price {name if is_short else item}{theirs}", f"history {item} --by day{theirs}"]
+        item, theirs = busiest.item_id, f" --region {regions[0]}" if also else ""
+        asked += [_named("price", busiest.name, item, theirs), f"history {item} --by day{theirs}"]
         asked.append(f"explain {item} --figure market_value{theirs}")
+    asked.append(f"crafts{also}")
+    if craft is not None:
+        asked.append(_named("craft", craft.name, craft.recipe_id, f" --region {craft.region}"))
     return [*asked, "db shell"]
+
+
+def _named(question: str, name: str | None, number: int, rest: str) -> str:
+    """A question about something by its name; by its number where it has none, or one that is too long for a line."""
+    by_name = f"{question} {shlex.quote(name or str(number))}{rest}"
+    return by_name if cell_len(f"    {called()} {by_name}") <= _NARROW else f"{question} {number}{rest}"
 
 
 def _typed(variable: str, call: str) -> list[str]:

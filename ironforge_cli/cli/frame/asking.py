@@ -86,6 +86,8 @@ class FoundAnswer:
     columns: tuple[str, ...]
     """Those of a table where nobody says which."""
     empty: str = "There is nothing."
+    goes: tuple[str, ...] = ()
+    """Of these columns those that a narrow terminal does without, the last first."""
     keeps_last: bool = False
     """Whether a limit keeps the last rows, as the newest of a span; else the first."""
     show: Callable[[Console, ShownAnswer], None] | None = None
@@ -113,8 +115,9 @@ def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
             now=invocation.clock.now(),
             max_age=shared["max_age"],
         )
-        with without_collecting():
-            return _report(function(asking_for, **options), asking_for, shared)
+        # Until it is written, too: what is written of an answer is as little garbage as the answer.
+        invocation.close_with(without_collecting())
+        return _report(function(asking_for, **options), asking_for, shared)
 
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     more = [
@@ -143,6 +146,7 @@ def _report(asked: FoundAnswer, asking_for: Asking, shared: dict[str, Any]) -> R
         max_age=asking_for.max_age,
         empty=asked.empty,
         below=asked.below,
+        goes=asked.goes if columns is None else (),
         things=asked.things,
     )
     show = asked.show if columns is None else None

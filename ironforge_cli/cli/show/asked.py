@@ -28,6 +28,8 @@ _HEAT: Final = ("blue", "cyan", "yellow", "red")
 _HEAT_WIDTH: Final = 2
 _MOST_STRETCHES: Final = 3
 _FEW: Final = 100
+_LEAST, _LEAST_NAME = 8, 12
+"""Cells that are left of what is cut, and of a name where other columns leave for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class ShownAnswer:
     max_age: timedelta
     empty: str
     below: tuple[str, ...] = ()
+    goes: tuple[str, ...] = ()
+    """Columns that a narrow terminal does without, the last first."""
     things: str = SNAPSHOT
     """What is counted of a span; of others than snapshots no hour can be missing."""
 
@@ -51,7 +55,7 @@ def show_answer(console: Console, shown: ShownAnswer, show: Callable[[Console, S
     if shown.records and show is not None:
         show(console, shown)
     else:
-        show_rows(console, shown.records, shown.columns, empty=shown.empty)
+        show_rows(console, shown.records, shown.columns, empty=shown.empty, goes=shown.goes)
     for line in shown.below:
         console.print(Text(line))
     if len(shown.found) > len(shown.records):
@@ -65,11 +69,16 @@ def show_answer(console: Console, shown: ShownAnswer, show: Callable[[Console, S
 
 
 def show_rows(
-    console: Console, records: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str = "There is nothing."
+    console: Console,
+    records: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    empty: str = "There is nothing.",
+    goes: Sequence[str] = (),
 ) -> None:
-    """Write rows as a table of some of their keys."""
+    """Write rows as a table of some of their keys; those of `goes` leave where there is no room, the last first."""
     cells = ([cell(key, record[key]) for key in columns] for record in records)
-    listed(console, [_column(key, columns) for key in columns], cells, empty=empty)
+    listed(console, [_column(key, columns, goes=goes) for key in columns], cells, empty=empty)
 
 
 def basis_lines(shown: ShownAnswer) -> list[Text]:
@@ -250,14 +259,15 @@ def head(key: str) -> str:
     return key.replace("_", " ") if kind is None or not kind.head else kind.head
 
 
-def _column(key: str, columns: Sequence[str]) -> Column:
+def _column(key: str, columns: Sequence[str], *, goes: Sequence[str]) -> Column:
     kind = _KINDS.get(key, _Kind(_plain))
     return Column(
         head(key),
         right=kind.right,
         is_cut=key in {"name", "item_name", "item_class", "reasons"},
         # What a narrow table can do without, where cut names are not enough.
-        goes=key in {"snapshots", "total_quantity"} or (key == "cost" and "gain" in columns),
+        least=_LEAST_NAME if key in {"name", "item_name"} and goes else _LEAST,
+        goes=key in goes or key in {"snapshots", "total_quantity"} or (key == "cost" and "gain" in columns),
         style="bold" if key == "name" else "",
     )
 
@@ -286,6 +296,10 @@ def _plain(value: Any) -> str:
 
 def _listed(value: Sequence[str]) -> str:
     return ", ".join(value)
+
+
+def _counted(value: Sequence[object]) -> str:
+    return str(len(value))
 
 
 def _region(value: Any) -> str:
@@ -362,6 +376,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     "ratio": _Kind(_ratio, right=True),
     "rank": _Kind(rank),
     "reasons": _Kind(_listed),
+    **{key: _Kind(_counted, called, right=True) for key, called in (("takes", ""), ("open_slots", "open slots"))},
     "item_id": _Kind(_plain, "id", right=True),
     "item_level": _Kind(_plain, "level", right=True),
     "item_class": _Kind(_plain, "class"),

@@ -26,8 +26,8 @@ PIPED_WIDTH = 120
 """Columns of a table that nobody's terminal limits."""
 _BARS = "▁▂▃▄▅▆▇█"
 _COPPER_IN_GOLD = 10_000
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-"""What JSON knows as it is; an enum of strings is another type."""
+_SINGLE = frozenset({str, int, float, bool, type(None)})
+_NESTED = (list, tuple, dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,45 +79,53 @@ def written(report: Report, *, ascii_only: bool = False) -> str:
     """The report's records in a format for programs; JSON can be told in any encoding, by its own escapes."""
     if report.text is not None:
         return report.text
-    records = [
-        {key: value if type(value) in _PLAIN else _plain(value) for key, value in record.items()}
-        for record in report.records
-    ]
     match report.format:
         case Format.JSONL:
-            return "".join(json.dumps(record, ensure_ascii=ascii_only) + "\n" for record in records)
+            encode = json.JSONEncoder(ensure_ascii=ascii_only, default=_plain).encode
+            return "".join(encode(record) + "\n" for record in report.records)
         case Format.CSV:
-            return _csv(records, report.keys)
+            return _csv([_plain(record) for record in report.records], report.keys)
         case _:
-            return _document(records, ascii_only=ascii_only)
+            return _document(report.records, ascii_only=ascii_only)
 
 
 def _document(records: Sequence[Mapping[str, Any]], *, ascii_only: bool) -> str:
-    r"""The records as `json.dumps` writes them with an indent of 2, but with its fast encoder, a value each.
+    r"""The records as `json.dumps` writes them with an indent of 2, but with its fast encoder.
 
-    >>> records = [{"a": 1, "b": ["x", {"c": None}]}, {}]
+    >>> records = [{"a": 1, "b": ["x", {"c": None}], "d": "y"}, {"e": ["x", "y"]}, {}]
     >>> _document(records, ascii_only=False) == json.dumps(records, indent=2) + "\n"
     True
     """
-    encode = json.JSONEncoder(ensure_ascii=ascii_only).encode
-    keys: dict[str, str] = {}
+    # Without an indent the encoder is the fast one; what it puts between two values is what an indent would put there.
+    of_record, of_list = (
+        json.JSONEncoder(ensure_ascii=ascii_only, separators=(",\n" + depth * " ", ": "), default=_plain).encode
+        for depth in (4, 6)
+    )
     told: list[str] = []
     for record in records:
+        nested = [key for key, value in record.items() if isinstance(value, _NESTED) and value]
         lines: list[str] = []
-        for key, value in record.items():
-            name = keys.get(key) or keys.setdefault(key, encode(key))
-            if value is None:
-                text = "null"
-            elif type(value) is int or (type(value) is float and math.isfinite(value)):
-                text = repr(value)
-            elif isinstance(value, list | dict) and value:
-                # No line ends within a string of JSON's: what follows one is indented further.
-                text = json.dumps(value, ensure_ascii=ascii_only, indent=2).replace("\n", "\n    ")
+        single = record
+        for last in nested:
+            keys = list(single)
+            place = keys.index(last)
+            if place:
+                lines.append(of_record({key: single[key] for key in keys[:place]})[1:-1])
+            value, single = single[last], {key: single[key] for key in keys[place + 1 :]}
+            if _is_flat(value):
+                text = f"[\n      {of_list(value)[1:-1]}\n    ]"
             else:
-                text = encode(value)
-            lines.append(f"    {name}: {text}")
-        told.append("  {\n" + ",\n".join(lines) + "\n  }" if lines else "  {}")
+                # No line ends within a string of JSON's: what follows one is indented further.
+                text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=_plain).replace("\n", "\n    ")
+            lines.append(f"{json.dumps(last, ensure_ascii=ascii_only)}: {text}")
+        if single:
+            lines.append(of_record(single)[1:-1])
+        told.append("  {\n    " + ",\n    ".join(lines) + "\n  }" if lines else "  {}")
     return "[\n" + ",\n".join(told) + "\n]\n" if told else "[]\n"
+
+
+def _is_flat(value: Sequence[object] | Mapping[str, object]) -> bool:
+    return not isinstance(value, dict) and all(type(one) in _SINGLE for one in value)
 
 
 def one_document(value: Mapping[str, Any], *, indent: int | None = None) -> str:

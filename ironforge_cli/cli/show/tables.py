@@ -32,6 +32,8 @@ class Column:
     right: bool = False
     is_cut: bool = False
     """Its cells may lose their end."""
+    least: int = _NARROWEST_CUT
+    """Then so many cells are left of it."""
     is_text: bool = False
     """Its cells may be broken between words."""
     goes: bool = False
@@ -115,7 +117,7 @@ class Table:
     def _least(self, number: int, wanted: int, *, is_piped: bool) -> int:
         column = self.columns[number]
         if column.is_cut and not is_piped:
-            return min(wanted, max(self._head(number), _NARROWEST_CUT))
+            return min(wanted, max(self._head(number), column.least))
         if column.most is not None:
             return wanted
         least = self._head(number)

@@ -7,10 +7,11 @@ and after a day is made. Rows over all items come as arrays, which all share an 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from psycopg import sql
 from sqlalchemy import func, select, text
 
@@ -34,6 +35,12 @@ LONGEST_STATEMENT_SECONDS: Final = 30
 _SLICE: Final = "asking"
 _DAY: Final = timedelta(days=1)
 _NEXT: Final = timedelta(microseconds=1)
+_VALUE: Final = sql.SQL(
+    "coalesce(now.market_value, CASE WHEN now.estimated_sales > 0 THEN"
+    " (SELECT before.market_value FROM {table} AS before WHERE before.item_id = now.item_id"
+    " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second') END)"
+)
+_NO_VALUE: Final = sql.SQL("NULL::float8")
 _execute = executor(_SLICE)
 
 
@@ -254,21 +261,25 @@ def day_values(
 
 
 def sales(
-    connection: Connection, region: Region, since: datetime, until: datetime, *, items: Sequence[int] | None
+    connection: Connection,
+    region: Region,
+    since: datetime,
+    until: datetime,
+    *,
+    items: Sequence[int] | None,
+    is_priced: bool = True,
 ) -> Sales:
     """Units sold over the intervals that end in (since, until], of some items or of all that have a row there.
 
-    Intervals whose hours have left, and whose days with them, count in no sum.
+    Intervals whose hours have left, and whose days with them, count in no sum. Where it is not to be priced the
+    turnover is NaN: it takes as long as the units.
     """
     parts = _parts(connection, region, since, until)
     query = sql.SQL(
         # A day's own length is its region's: less what it covers of the item, it is what is unknown.
         "WITH length AS (SELECT * FROM unnest(%(made)s::date[], %(seconds)s::bigint[]) AS made (day, seconds)),"
         # The snapshot before is looked up only where an item was sold out.
-        " hours AS (SELECT now.*, coalesce(now.market_value, CASE WHEN now.estimated_sales > 0 THEN"
-        " (SELECT before.market_value FROM {table} AS before WHERE before.item_id = now.item_id"
-        " AND before.timestamp = now.timestamp - now.interval_seconds * interval '1 second') END) AS value"
-        " FROM {hours} AS now),"
+        " hours AS (SELECT now.*, {value} AS value FROM {hours} AS now),"
         " parts AS (SELECT item_id, sales_low, estimated_sales, sales_high, turnover,"
         " estimated_sales > 0 AND turnover IS NULL AS is_priceless,"
         " length.seconds - covered_seconds AS unknown FROM {days} JOIN length USING (day)"
@@ -279,11 +290,13 @@ def sales(
         " SELECT item_id, coalesce(sum(sales_low), 0)::float8, coalesce(sum(estimated_sales), 0)::float8,"
         " coalesce(sum(sales_high), 0)::float8,"
         " CASE WHEN bool_or(is_priceless) THEN 'NaN' ELSE coalesce(sum(turnover), 0) END,"
-        " sum(unknown)::float8 FROM parts GROUP BY item_id ORDER BY item_id"
-    ).format(**_sources(region, items))
+        " sum(unknown)::float8 FROM parts GROUP BY item_id"
+    ).format(**_sources(region, items), value=_VALUE.format(**_sources(region, items)) if is_priced else _NO_VALUE)
     kinds = (Kind.INT4, *[Kind.FLOAT8] * 5)
-    found = fetch_columns(connection, query, parts.parameters(items), kinds, slice_name=_SLICE)
-    return Sales(*found, region_seconds=parts.seconds)
+    columns = fetch_columns(connection, query, parts.parameters(items), kinds, slice_name=_SLICE)
+    order = np.argsort(columns[0])
+    found = Sales(*(column[order] for column in columns), region_seconds=parts.seconds)
+    return found if is_priced else replace(found, turnover=np.full(len(order), np.nan))
 
 
 def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int] | None) -> Levels:

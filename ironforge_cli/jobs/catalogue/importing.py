@@ -17,7 +17,9 @@ from ironforge_cli.db.repositories.outputs import Output, SlotOption
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
-from ironforge_cli.market.crafting_files import CraftingFileError, GivenFile, read_file
+from ironforge_cli.market.crafting_files import GivenFile, read_file
+from ironforge_cli.market.game_tables import recipes_of
+from ironforge_cli.market.given_recipes import CraftingFileError
 from ironforge_cli.market.outputs import key_of
 
 if TYPE_CHECKING:
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     from ironforge_cli.db.repositories.imports import RecipeToJoin
     from ironforge_cli.jobs.evidence.pending import PendingRows
     from ironforge_cli.jobs.evidence.runs import Clock
-    from ironforge_cli.market.crafting_files import GivenRecipe
+    from ironforge_cli.market.given_recipes import GivenRecipe
 
 _SPELLS = "skill-line-ability"
+_TABLES = "game-tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def import_files(
     for name, file in given:
         if file.kind != _SPELLS:
             kinds.setdefault(file.kind, []).append((name, file))
+    if _TABLES in kinds:
+        kinds[_TABLES] = _joined(kinds[_TABLES], spells)
     if not kinds:
         raise UsageError("A table of spells says nothing by itself: import it together with files of recipes by spell.")
     if source is not None and len(kinds) > 1:
@@ -137,6 +142,17 @@ def import_files(
         run.status = ExitStatus.DONE
         run.record_count = sum(len(one.outputs) + len(one.slots) + len(one.ranks) + len(one.prices) for one in plans)
     return plans
+
+
+def _joined(files: Sequence[tuple[str, GivenFile]], spells: Mapping[int, int]) -> list[tuple[str, GivenFile]]:
+    """Tables of the game, whose first file says what all of them say together."""
+    try:
+        recipes, ranks = recipes_of([file.table for _, file in files if file.table is not None], spells)
+    except CraftingFileError as error:
+        raise UsageError(f"No file is imported: {error}.") from error
+    names = [name for name, _ in files]
+    together = GivenFile(_TABLES, recipes, ranks=ranks)
+    return list(zip(names, [together, *[GivenFile(_TABLES)] * (len(names) - 1)], strict=True))
 
 
 def remove_import(source: str, *, database: Database) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.db.repositories import catalogue, seeders
@@ -20,12 +20,10 @@ from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
 from ironforge_cli.market.catalogue import is_newer_build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.catalogue.work import Work
     from ironforge_cli.market.catalogue import Item
-    from ironforge_cli.regions import Region
 
 log = logging.getLogger(__name__)
 
@@ -36,39 +34,6 @@ _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
 _MANY: Final = 20
 _MALFORMED: Final = "malformed"
-
-
-class ItemSource(Protocol):
-    """Where items come from: Blizzard's API, as `BlizzardClient` speaks it."""
-
-    def items(self, region: Region) -> Iterator[list[Item]]:
-        """Every item that can be found, some hundreds at a time."""
-        ...
-
-    def item(self, region: Region, item_id: int) -> Item | None:
-        """One item, also one that can't be found; None where there is none."""
-        ...
-
-
-def store_found_items(region: Region, *, source: ItemSource, database: Database) -> int:
-    """Store every item that a region's search knows, and return how many; each page is kept when it is there."""
-    stored = 0
-    for page in source.items(region):
-        with database.transaction() as connection:
-            catalogue.store_items(connection, page)
-        stored += len(page)
-    return stored
-
-
-def store_single_items(region: Region, item_ids: Iterable[int], *, source: ItemSource, database: Database) -> int:
-    """Store items by their numbers, a request each, and return how many there are.
-
-    The search misses some items that are traded; of those that left the game nobody knows anything any more.
-    """
-    found = [item for item_id in item_ids if (item := source.item(region, item_id)) is not None]
-    with database.transaction() as connection:
-        catalogue.store_items(connection, found)
-    return len(found)
 
 
 @dataclass(slots=True)

@@ -40,6 +40,14 @@ def test_what_may_be_cut_is_cut_and_what_may_go_goes_the_last_first_and_neither_
     assert shown(table, 10, terminal=False)[1] == "2026-01-14  1,001  auctions/region=eu/day.parquet  twelve chars"
 
 
+def test_what_may_be_cut_keeps_the_cells_that_are_its_least() -> None:
+    table = Table([Column("name", is_cut=True, least=12), Column("units", right=True), Column("why", goes=True)])
+    table.add("Dapple Tincture Phial", "1,001", "thin_market")
+    assert shown(table, 40)[1] == "Dapple Tincture Phi…  1,001  thin_market"
+    assert shown(table, 31)[1] == "Dapple Tincture Phial  1,001"
+    assert shown(table, 10)[1] == "Dapple Tinc…  1,001"
+
+
 def test_a_cut_is_marked_by_what_the_stream_can_write() -> None:
     table = Table([Column("path", is_cut=True)])
     table.add("auctions/region=eu/day.parquet")

@@ -10,6 +10,7 @@ from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.catalogue.importing import ImportPlan, import_files, read_files, remove_import
 from ironforge_cli.market.crafting_files import read_file
 from tests.jobs.stored import rows
+from tests.market import test_game_tables as game_tables
 from tests.market.test_crafting_files import LUA, recipe
 
 if TYPE_CHECKING:
@@ -83,6 +84,26 @@ def test_a_spell_is_found_exactly_by_the_games_table_and_else_by_names(recipes: 
     assert {one.recipe_id for one in exact.outputs} == {2}
     with pytest.raises(UsageError, match="by itself"):
         taken_in(recipes, clock, b_csv=SPELLS)
+
+
+def test_tables_of_the_game_are_one_source_joined_by_spells(recipes: Database, clock: TickingClock) -> None:
+    files = {f"{name}_csv": body.encode() for name, body in game_tables.TABLES.items()}
+    spells = b"ID,SkillLine,Spell\n1,185,9\n2,185,10\n77,185,11\n"
+    (planned,) = taken_in(recipes, clock, dry_run=True, **files, a_csv=spells)
+    assert (planned.source, planned.joined, planned.unknown) == ("game-tables", 2, ("spell 11",))
+    assert held(recipes) == []
+    taken_in(recipes, clock, dry_run=False, **files, a_csv=spells)
+    first = held(recipes)
+    assert ("made", 1, "Neutral", 500, "game-tables") in first
+    assert ("takes", 2, "Neutral", 830, "game-tables") in first
+    assert ("rank", 2, "", 802, "game-tables") in first
+    taken_in(recipes, clock, dry_run=False, **files, a_csv=spells)
+    assert held(recipes) == first
+    with pytest.raises(UsageError, match="need SkillLineAbility"):
+        taken_in(recipes, clock, dry_run=False, **files)
+    assert held(recipes) == first
+    remove_import("game-tables", database=recipes)
+    assert held(recipes) == []
 
 
 def test_a_file_that_is_refused_keeps_all_others_out(recipes: Database, clock: TickingClock) -> None:
