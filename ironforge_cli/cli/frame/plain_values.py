@@ -30,6 +30,7 @@ def read_plainly(parameters: Iterable[Any]) -> None:
 def plain(value: Any, annotation: Any, info: Any) -> Any:
     """What Typer would make of a value, as it would. Raises `NotPlainError` where only Typer can tell.
 
+    >>> import typer
     >>> info = typer.Option("--limit", min=1)
     >>> plain("20", int, info), plain(None, int, info)
     (20, None)
