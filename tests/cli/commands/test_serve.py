@@ -88,14 +88,13 @@ def test_a_signal_ends_it_though_the_database_is_at_work_for_somebody(
     assert "Traceback" not in err.decode()
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 0), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)], ids=str)
 def test_the_demo_serves_its_market_as_pages_and_below_v1_until_its_signal(
     start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals, code: int
 ) -> None:
     with open_folder() as folder:
-        little = ("--auctions", "100", "--hours", "2", "--days", "0", "--items", "2", "--region", "eu")
+        little = ("--auctions", "2000", "--hours", "3", "--days", "0", "--items", "9", "--region", "eu")
         process = start("demo", "--home", str(folder / "demo"), *little, "--format", "json", "--serve", "--port", "0")
         assert process.stderr is not None
         said = b""
