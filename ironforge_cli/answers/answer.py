@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -209,4 +210,4 @@ def copper(value: float | None) -> int | None:
 
 def first(rows: Iterable[Row], limit: int) -> tuple[Row, ...]:
     """The first so many rows; 0 is all."""
-    return tuple(rows)[:limit] if limit else tuple(rows)
+    return tuple(islice(rows, limit or None))

@@ -17,7 +17,7 @@ from ironforge_cli.errors import UsageError
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -116,7 +116,7 @@ def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> Ma
 
 def _in_each_region(
     asking_for: Asking,
-    rows_of: Callable[[Connection, Basis, Mapping[int, NamedItem]], list[Row]],
+    rows_of: Callable[[Connection, Basis, Mapping[int, NamedItem]], Iterable[Row]],
     *,
     over: timedelta,
     limit: int,
@@ -134,33 +134,30 @@ def _in_each_region(
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
-def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, by: TopBy) -> list[Seller]:
+def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, by: TopBy) -> Iterator[Seller]:
+    # Those beyond the limit are never made.
     at, since = basis.snapshot_time, basis.since
     if at is None or since is None:
-        return []
+        return
     sold = asking.sales(connection, basis.region, since, at, items=None)
     newest = asking.newest_prices(connection, basis.region, at)
     order_by = sold.estimated if by is TopBy.UNITS else np.nan_to_num(sold.turnover, nan=-1.0)
-    rows: list[Seller] = []
     for place in np.lexsort((sold.item_id, -order_by)).tolist():
         if sold.estimated[place] <= 0:
             continue
         item = int(sold.item_id[place])
         there = _place(newest.item_id, item)
-        rows.append(
-            Seller(
-                basis.region,
-                item,
-                *_called(named, item),
-                int(sold.low[place]),
-                int(sold.estimated[place]),
-                int(sold.high[place]),
-                known(float(sold.turnover[place])),
-                None if there is None else known(float(newest.market_value[there])),
-                0 if there is None else int(newest.total_quantity[there]),
-            )
+        yield Seller(
+            basis.region,
+            item,
+            *_called(named, item),
+            int(sold.low[place]),
+            int(sold.estimated[place]),
+            int(sold.high[place]),
+            known(float(sold.turnover[place])),
+            None if there is None else known(float(newest.market_value[there])),
+            0 if there is None else int(newest.total_quantity[there]),
         )
-    return rows
 
 
 def _moved(
@@ -171,15 +168,15 @@ def _moved(
     over: timedelta,
     min_turnover: float,
     direction: Direction,
-) -> list[Mover]:
+) -> Iterator[Mover]:
     at = basis.snapshot_time
     if at is None:
-        return []
+        return
     now = _prices_before(connection, basis.region, at)
     then = _prices_before(connection, basis.region, at - over)
     items = np.intersect1d(now.prices.item_id, then.prices.item_id)
     if not len(items):
-        return []
+        return
     price_now, auctions_now = _side(now, items)
     price_then, auctions_then = _side(then, items)
     change = worth.change(price_now, price_then)
@@ -193,8 +190,8 @@ def _moved(
     elif direction is Direction.DOWN:
         shown &= change < 0
     order = np.lexsort((items, -np.abs(np.nan_to_num(change))))
-    return [
-        Mover(
+    for place in order[shown[order]].tolist():
+        yield Mover(
             basis.region,
             int(items[place]),
             *_called(named, int(items[place])),
@@ -203,9 +200,6 @@ def _moved(
             float(change[place]),
             known(float(turnover[place])),
         )
-        for place in order.tolist()
-        if shown[place]
-    ]
 
 
 @dataclass(frozen=True, slots=True)

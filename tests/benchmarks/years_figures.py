@@ -29,7 +29,8 @@ from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import DATABASE_NAME, EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import asking, item_history, price_days, statistics_months, stats
+from ironforge_cli.db.repositories import asking, item_history, partitions, price_days, statistics_months, stats
+from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
 from tests.benchmarks import stage
@@ -61,6 +62,13 @@ _REGISTER: Final = text(
     " 'live', 3600, 2 FROM generate_series(0, CAST(:hours AS int) - 1) AS hour"
 )
 
+_BOOK: Final = text(
+    "INSERT INTO auction_snapshots_eu (auction_id, item_id, unit_price, quantity, time_left, snapshot_time,"
+    " expires_after_min, expires_before_min) SELECT number, 1 + number % CAST(:items AS int),"
+    " 100 + 37 * (number / CAST(:items AS int)), 1 + number % 40, 'LONG', CAST(:now AS timestamptz), 0, 720"
+    " FROM generate_series(1, 350000) AS number"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -88,7 +96,7 @@ def main() -> int:
             if days == asked.days:
                 close_months(database, say)
                 _tell_sizes(database, say, days=days, items=asked.items)
-                _tell_reads(database, say)
+                _tell_reads(database, say, items=asked.items)
             databases[days] = database
         costs = _hours(databases, items=asked.items)
         for database in databases.values():
@@ -174,12 +182,15 @@ def _tell_sizes(database: Database, say: Callable[[str], object], *, days: int, 
     say(f"{of_days[0] / max(1, of_days[1]) * 365 * 11_000 / 1e9:.1f} GB of days\n")
 
 
-def _tell_reads(database: Database, say: Callable[[str], object]) -> None:
+def _tell_reads(database: Database, say: Callable[[str], object], *, items: int) -> None:
     """What questions read, and whole questions from the database to their answer."""
     say("\nread, warm, in this process            median ms   at most\n")
     today = NOW.date()
     asking_for = Asking(database=database, regions=(EU,), now=NOW, max_age=2 * HOUR)
     quarter = item_history.as_times([NOW - hour * HOUR for hour in range(90 * 24, -1, -1)])
+    with database.transaction() as connection:
+        partitions.create(connection, DailyPartition(EU, today))
+        connection.execute(_BOOK, {"items": items, "now": NOW})
     with database.connect() as connection:
 
         def overall(over: timedelta, by: By, item: int) -> object:
