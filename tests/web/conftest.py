@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from ironforge_cli.errors import UnreachableError
 from ironforge_cli.regions import DEFAULT_REGIONS
 from ironforge_cli.web.app import create_app
 from ironforge_cli.web.document import described
+from ironforge_cli.web.server import listening, serve
 from ironforge_cli.web.service import Service, ServiceSettings
 from tests.answers import chain, test_crafts
 from tests.web.client import Client
@@ -99,3 +102,21 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         return json.loads(ended.stdout)
 
     return asked
+
+
+@contextmanager
+def listening_at(service: Service) -> Generator[int]:
+    """The port of a server of the program's own, which trusts proxies on this machine; its end is asked for."""
+    ending, ready = threading.Event(), threading.Event()
+    listener = listening("127.0.0.1", 0)
+    running = threading.Thread(
+        target=serve,
+        args=(service, listener),
+        kwargs={"trusted_proxies": ("127.0.0.1",), "ending": ending, "when_ready": ready.set},
+    )
+    running.start()
+    assert ready.wait(60)
+    yield listener.getsockname()[1]
+    ending.set()
+    running.join(10)
+    assert not running.is_alive()

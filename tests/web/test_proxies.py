@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPSConnection
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.web.server import listening, serve
 from tests.documentation import PAGES
 from tests.test_documentation import read
+from tests.web.conftest import listening_at
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,18 +39,8 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def port(service: Service) -> Generator[int]:
     """Where the service listens, as `ironforge serve --trusted-proxy 127.0.0.1` does."""
-    ending, ready = threading.Event(), threading.Event()
-    listener = listening("127.0.0.1", 0)
-    running = threading.Thread(
-        target=serve,
-        args=(service, listener),
-        kwargs={"trusted_proxies": ("127.0.0.1",), "ending": ending, "when_ready": ready.set},
-    )
-    running.start()
-    assert ready.wait(60)
-    yield listener.getsockname()[1]
-    ending.set()
-    running.join()
+    with listening_at(service) as at:
+        yield at
 
 
 class Proxy:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ import pytest
 
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ConfigurationError
-from ironforge_cli.web.server import listening, serve
+from ironforge_cli.web.server import listening
 from ironforge_cli.web.service import Service, ServiceLimits
-from tests.web.conftest import Clock, settings
+from tests.web.conftest import Clock, listening_at, settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,19 +28,8 @@ def port(market_url: str) -> Generator[int]:
     database, clock = Database(market_url), Clock()
     said = settings(limits=LIMITS, requests_per_minute=5)
     service = Service(lambda: database, said, now=clock.now, monotonic=clock.monotonic)
-    ending, ready = threading.Event(), threading.Event()
-    listener = listening("127.0.0.1", 0)
-    running = threading.Thread(
-        target=serve,
-        args=(service, listener),
-        kwargs={"trusted_proxies": ("127.0.0.1",), "ending": ending, "when_ready": ready.set},
-    )
-    running.start()
-    assert ready.wait(60)
-    yield listener.getsockname()[1]
-    ending.set()
-    running.join(10)
-    assert not running.is_alive()
+    with listening_at(service) as at:
+        yield at
     database.close()
 
 
