@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +133,14 @@ def whole_path(value: Path) -> Path:
             f"give the whole path{_from_here(expanded)}: a relative one is another place for cron than for a person"
         )
     return Path(os.path.normpath(expanded))
+
+
+def named_place(path: Path) -> Path:
+    """Where a file or folder is to go that a person names, with `~` replaced; raises `UsageError` for nobody's home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path}: ~ stands for no folder here: give the whole path.") from None
 
 
 def _from_here(path: Path) -> str:

@@ -238,3 +238,9 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
     pinned = {distribution_name(constraint) for constraint in constraints}
     # The project's own extra is one of its development dependencies.
     assert installed_closure(declared()) - pinned - {project()["project"]["name"]} == set()
+
+
+def test_homes_that_paths_name_are_looked_up_where_their_lack_is_told() -> None:
+    # `expanduser` raises RuntimeError for an account that there is not.
+    found = {str(module.relative_to(PACKAGE)) for module in MODULES if ".expanduser()" in module.read_text("utf-8")}
+    assert found == {"given.py", "archive/store.py"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.errors import UsageError
+from ironforge_cli.given import named_place
 from ironforge_cli.tell.files import put_where_changed, whole_folder
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def write_addon(figures: MarketFigures, into: Path) -> WrittenAddon:
 
     Raises `UsageError` where nothing can be written there, and `OutputError`.
     """
-    addons = into.expanduser()
+    addons = named_place(into)
     if (addons / "Ironforge.toc").exists():
         raise UsageError(f"{into} is the addon itself: name the folder that holds it, Interface/AddOns.")
     contents = addon_files(figures)

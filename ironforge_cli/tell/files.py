@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import zstandard
 
 from ironforge_cli.errors import OutputError, UsageError
+from ironforge_cli.given import named_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +30,7 @@ def written_whole(path: Path) -> Generator[IO[bytes]]:
     A name that ends in .gz or .zst is packed. Devices and pipes are written as they are. Raises `UsageError` where
     nothing can be written there, and `OutputError` where the disk refuses more.
     """
-    place = path.expanduser().resolve()
+    place = named_place(path).resolve()
     if place.is_dir():
         raise UsageError(f"{path} is a folder: name a file in it.")
     if place.exists() and not place.is_file():

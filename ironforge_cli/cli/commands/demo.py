@@ -30,6 +30,7 @@ from ironforge_cli.cli.show.tables import Column, Table
 from ironforge_cli.config import default_home
 from ironforge_cli.db import schema
 from ironforge_cli.errors import ExitStatus, LockedError, UsageError
+from ironforge_cli.given import named_place
 from ironforge_cli.jobs.demo import demonstrate, published_hours
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.ownership import owners_rights
@@ -188,7 +189,7 @@ def _fresh(run: Invocation, folder: Path) -> Path:
 
     Anybody else's folder is refused.
     """
-    folder = folder.expanduser().absolute()
+    folder = named_place(folder).absolute()
     mark = folder / _MARK
     try:
         if folder.exists() and not mark.exists() and any(folder.iterdir()):

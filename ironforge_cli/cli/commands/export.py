@@ -19,6 +19,7 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import bytes_to_stdout, say
 from ironforge_cli.cli.show.render import size
 from ironforge_cli.errors import UsageError
+from ironforge_cli.given import named_place
 from ironforge_cli.tell import sources
 from ironforge_cli.tell.exporting import ExportFormat, WrittenRows, export, format_of
 from ironforge_cli.tell.files import written_whole
@@ -238,7 +239,7 @@ def _write(
     written = _into_file(source, form, output, _Watching(run.progress(), run.clock))
     run.stand_still()
     if not run.shared.quiet:
-        say(f"{output}: {counted(written.rows, 'row')}, {size(output.expanduser().stat().st_size)}.")
+        say(f"{output}: {counted(written.rows, 'row')}, {size(named_place(output).stat().st_size)}.")
 
 
 def _into_file(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ironforge_cli.errors import ConfigurationError, UsageError
+from ironforge_cli.given import named_place
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -95,10 +96,7 @@ def _require_places(wanted: Sequence[tuple[str, Path]]) -> None:
     """Raise `UsageError` where a picture would take the place of another one, or its path names nobody's home."""
     kinds: dict[Path, str] = {}
     for kind, path in wanted:
-        try:
-            place = path.expanduser().resolve()
-        except RuntimeError:
-            raise UsageError(f"{path}: ~ stands for no folder here: give the whole path.") from None
+        place = named_place(path).resolve()
         if place in kinds:
             raise UsageError(f"--{kinds[place]} and --{kind} name the same file, {path}: give each a name of its own.")
         kinds[place] = kind
