@@ -38,7 +38,6 @@ def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
         raise typer.Exit
 
 
-_OBJECTS_BETWEEN_LOOKS: Final = 100_000
 _COMMANDS: Final = "ironforge_cli.cli.commands"
 
 Version = Annotated[
@@ -357,9 +356,7 @@ _command(
 
 def main() -> None:
     """Run the program."""
-    # Importing makes objects by the hundred thousand, which stay: looking for garbage among them finds none.
-    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
-    # Nor is there any to find in them at the end of the process, when Python would look through all once more.
+    # Among what was loaded is no garbage at the end of the process either, when Python would look through all of it.
     atexit.register(gc.freeze)
     # Plugins of other packages are none of this program's business, and looking for them takes long.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
