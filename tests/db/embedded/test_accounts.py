@@ -187,6 +187,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return there
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the home of an ordinary account is that account's, which goes first")
 def test_of_the_usual_accounts_the_first_is_chosen_that_exists_and_is_not_root(
     tmp_path: Path, known: dict[str, int]
 ) -> None:
