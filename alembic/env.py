@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from ironforge_cli.db.engine import MORE_PINS, open_engine
 from ironforge_cli.db.locks import MIGRATION_LOCK, advisory_key
-from ironforge_cli.db.models import METADATA
+from ironforge_cli.db.models import whole_schema
 from ironforge_cli.errors import BusyError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _bring_operations() -> None:
 
 def _is_ours(name: str | None, kind: str, _: Mapping[Any, str | None]) -> bool:
     """Partitions and an operator's own tables are none of the migrations' business, and are not even read."""
-    return kind != "table" or name in METADATA.tables
+    return kind != "table" or name in whole_schema().tables
 
 
 def _dated_revision(
@@ -86,7 +86,7 @@ def _turn(connection: Connection) -> Generator[None]:
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=METADATA,
+        target_metadata=whole_schema(),
         include_name=_is_ours,
         compare_type=True,
         compare_server_default=True,
@@ -100,7 +100,7 @@ def _migrate(connection: Connection) -> None:
 def _print() -> None:
     context.configure(
         dialect_name="postgresql",
-        target_metadata=METADATA,
+        target_metadata=whole_schema(),
         literal_binds=True,
         transaction_per_migration=True,
     )

@@ -6,7 +6,6 @@ Nothing below `cli` reads them; what a layer needs is passed down.
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +45,7 @@ from ironforge_cli.setting_values import (
 )
 from ironforge_cli.setting_values import locale as locale_in
 from ironforge_cli.setting_values import regions as regions_in
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,8 +90,7 @@ def default_home() -> Path:
     return folder
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Value, frozen=True):
     """What a setting is for, and how what is given becomes its value."""
 
     meaning: str
@@ -237,8 +236,7 @@ def shown(settings: Settings, setting: str) -> str | int | None:
             return masked(str(value))
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(Value, frozen=True):
     """Settings, where each came from (an option, a variable, the file or `default`), and what is odd about them."""
 
     settings: Settings
@@ -334,7 +332,7 @@ def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, A
     if file is None:
         return None, {}
     try:
-        return file, tomllib.loads(content_of(file, at_most=_LARGEST_FILE).decode("utf-8-sig"))
+        content = content_of(file, at_most=_LARGEST_FILE)
     except FileNotFoundError:
         if named:
             raise ConfigurationError(
@@ -346,6 +344,10 @@ def _read_file(environment: Mapping[str, str]) -> tuple[Path | None, dict[str, A
         raise ConfigurationError(
             f"The config file {file} can't be read ({reason}). Correct its path or permissions."
         ) from error
+    import tomllib  # noqa: PLC0415 - most have no such file, and each start would wait for its patterns
+
+    try:
+        return file, tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeError as error:
         raise ConfigurationError(f"The config file {file} is not text in UTF-8. Write it anew as such.") from error
     except tomllib.TOMLDecodeError as error:

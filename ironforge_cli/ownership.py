@@ -18,10 +18,11 @@ import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,8 +35,7 @@ _ROOT: Final = (0, 0)
 _in_this_thread: Final = threading.local()
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Value, frozen=True):
     """Who owns a place, and so all that is found through it."""
 
     uid: int

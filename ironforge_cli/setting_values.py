@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ironforge_cli.given import CONNECTION_WORDS, whole_number, whole_path
 from ironforge_cli.regions import Region
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,7 @@ class HttpTimeout(NamedTuple):
     read: float
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Value, frozen=True):
     """A text that nobody may see: it prints as stars."""
 
     _value: str

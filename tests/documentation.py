@@ -26,7 +26,7 @@ from ironforge_cli.cli.frame.help import split_examples
 from ironforge_cli.cli.frame.lazy import OWN
 from ironforge_cli.cli.show.prometheus import METRICS
 from ironforge_cli.config import ROOT_HOME, SETTINGS, Settings, shown, variable_names
-from ironforge_cli.db.models import METADATA
+from ironforge_cli.db.models import REGIONAL, whole_schema
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.regions import Region
@@ -209,7 +209,9 @@ def _exit_codes_part() -> str:
 
 def _tables_part() -> str:
     alike: dict[str, list[Table]] = {}
-    for table in METADATA.tables.values():
+    # The market itself first; which region's tables are described already is chance.
+    of_regions = [table for tables in REGIONAL for table in tables.values()]
+    for table in dict.fromkeys([*of_regions, *whole_schema().tables.values()]):
         alike.setdefault(_REGION_IN_NAME.sub("{region}", table.name), []).append(table)
     lines: list[str] = []
     for tables in alike.values():

@@ -18,7 +18,7 @@ from typer.main import get_command
 from ironforge_cli.cli.app import app
 from ironforge_cli.cli.frame.lazy import OWN
 from ironforge_cli.config import CONFIG_VARIABLE, SETTINGS, load, variable_names
-from ironforge_cli.db.models import LOG_STATUSES, METADATA
+from ironforge_cli.db.models import LOG_STATUSES, whole_schema
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.market.estimate import estimate
 from ironforge_cli.sandbox.faults import FAULTS, Aim
@@ -141,7 +141,7 @@ def test_every_exit_code_is_documented_and_has_advice() -> None:
 
 def test_every_table_and_column_is_documented() -> None:
     page = read(PAGES / "tables.md")
-    for table in METADATA.tables.values():
+    for table in whole_schema().tables.values():
         assert f"`{table.name}`" in page
         assert [column.name for column in table.columns if f"| `{column.name}` |" not in page] == []
         assert table.comment
@@ -261,7 +261,9 @@ def words_of_the_project() -> set[str]:
     files = [file for file in files if file != Path(__file__)]
     named = {word for file in (*files, REPOSITORY / "pyproject.toml") for word in re.findall(r"\w+", read(file))}
     variables = {variable for setting in SETTINGS for variable in variable_names(setting)}
-    return named | variables | set(METADATA.tables) | {part for file in files for part in file.with_suffix("").parts}
+    return (
+        named | variables | set(whole_schema().tables) | {part for file in files for part in file.with_suffix("").parts}
+    )
 
 
 @every_text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.errors import CredentialsError, RefusedAnswerError
-from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.market.builds import is_newer_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable

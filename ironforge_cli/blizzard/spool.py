@@ -13,7 +13,6 @@ import fcntl
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -27,6 +26,7 @@ from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
 from ironforge_cli.market.retention import has_outlived
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
+from ironforge_cli.values import Value, replace
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class _Label(msgspec.Struct, omit_defaults=True):
 learn(_Label)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value, frozen=True):
     """A body on disk."""
 
     path: Path
@@ -95,8 +94,7 @@ class ShelfFullError(ConfigurationError):
     """A body was not kept, since its shelf may not hold more; what is there has to go first, or the limit up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Value, frozen=True):
     """How much a shelf may hold, in the words of those who set it."""
 
     setting: str
@@ -398,8 +396,7 @@ def _explained(folder: Path) -> Generator[None]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Shelves:
+class Shelves(Value, frozen=True):
     """Both folders of a home: `spool` for what is stored as soon as it can be, `quarantine` for what was refused."""
 
     spool: Shelf

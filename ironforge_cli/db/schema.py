@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from sqlalchemy import text
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.errors import ConfigurationError, IronforgeError
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,8 +30,7 @@ _alembic_in_use: Final = threading.Lock()
 _execute = executor("schema")
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaVersion:
+class SchemaVersion(Value, frozen=True):
     """What a database has (`current`, None for nothing) and what this program needs (`head`)."""
 
     current: str | None

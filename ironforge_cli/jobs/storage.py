@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db import schema
 from ironforge_cli.db.silence import asking_anew
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.runs import Evidence
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     import threading
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(Value, frozen=True):
     """Where what is collected goes: the database, and folders for what it can't take."""
 
     database: Database
@@ -33,8 +32,7 @@ class Storage:
     """How long raw bodies may be kept; 0 for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workplace:
+class Workplace(Value, frozen=True):
     """What cycles of every region work with."""
 
     database: Database

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.market.doubts import ENOUGH_WITHDRAWN, SoldLots, doubts
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,7 @@ class KeptOfSnapshot(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DayFigures:
+class DayFigures(Value, frozen=True):
     """Figures of a day; None where too little happened to say anything."""
 
     phase: float | None

@@ -6,9 +6,10 @@ Thresholds alarm, and calibrate nothing: no figure here changes an estimate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from ironforge_cli.values import Value
 
 ENOUGH_LOTS: Final = 200
 """Of fewer sold lots their quarters say nothing."""
@@ -36,8 +37,7 @@ USUAL_PASSING_BY: Final = 0.15
 """Auctions that lost units above an untouched cheaper one, as a share of all that lost some."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoldLots:
+class SoldLots(Value, frozen=True):
     """The lots sold in one or more intervals, each counted as its units over the mean lot of its item."""
 
     quarters: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ironforge_cli.values import Value
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 
-@dataclass(frozen=True, slots=True)
-class CountedSnapshot:
+class CountedSnapshot(Value, frozen=True):
     """One snapshot's rows, as they were registered when it was stored and as they are held."""
 
     snapshot_time: datetime

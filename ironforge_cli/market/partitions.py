@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.market.retention import cutoff, has_outlived
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,8 +19,7 @@ FURTHEST_SPOOLED_DAYS: Final = 366
 _DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class DailyPartition:
+class DailyPartition(Value, frozen=True):
     """The partition of one region and one UTC day; it spans [starts_at, ends_at)."""
 
     region: Region
@@ -84,8 +83,7 @@ class Mark(StrEnum):
     """It came back from the archive, and stays until somebody drops it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Existing:
+class Existing(Value, frozen=True):
     """A table that holds, or could hold, raw snapshots of a region; by the catalog, never by its name."""
 
     region: Region
@@ -136,8 +134,7 @@ class Action(StrEnum):
     DROP = "drop"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value, frozen=True):
     """One thing to do to one day's table; steps of the same day rest on each other."""
 
     action: Action
@@ -146,8 +143,7 @@ class Step:
     """On disk now, with its indexes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value, frozen=True):
     """What is to be done about a region's partitions, in order, and what only a person can put right."""
 
     steps: tuple[Step, ...]

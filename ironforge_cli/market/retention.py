@@ -6,10 +6,10 @@ time is Blizzard's: a day that is past its term by that has been followed by so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from ironforge_cli.values import Value
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def has_outlived(*moments: datetime | None, cutoff: datetime | None) -> bool:
     return cutoff is not None and bool(known) and max(known) < cutoff
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Value, frozen=True):
     """What counts as now where data leave for their age."""
 
     clock: datetime

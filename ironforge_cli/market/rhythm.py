@@ -7,10 +7,11 @@ is learned says when to ask, never whether: a window asks even when nothing is e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from ironforge_cli.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +33,14 @@ _OVERDUE: Final = timedelta(minutes=5)
 _ANEW_EVERY: Final = timedelta(minutes=45)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Value, frozen=True):
     """A stored snapshot: the time that Blizzard gave it, and when it was stored. Both aware UTC."""
 
     snapshot_time: datetime
     stored_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(Value, frozen=True):
     """How a region publishes at present."""
 
     newest: datetime

@@ -7,11 +7,11 @@ touched. What is like one of ironforge's in all else can be given the mark again
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ironforge_cli.market.partitions import Action, DailyPartition, Mark, State, Step, is_due
+from ironforge_cli.values import Value, replace
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from ironforge_cli.market.partitions import Existing, Plan
 
 
-@dataclass(frozen=True, slots=True)
-class UnmarkedDay:
+class UnmarkedDay(Value, frozen=True):
     """A table that bears a day's name and no mark."""
 
     table: Existing

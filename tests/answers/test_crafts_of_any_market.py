@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,7 @@ from ironforge_cli.answers.recipes import Recipes
 from ironforge_cli.db.repositories.crafting import RecipeRow
 from ironforge_cli.market.crafting import Craft, Crafter
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.market.test_crafting_costs import Levels, books, worlds
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ from ironforge_cli.market.past import Past
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.market.made_up import later, whole_market
 from tests.statistics_months import make_months
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isclose
 from random import Random
@@ -24,6 +23,7 @@ from ironforge_cli.answers.token import token
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS
+from ironforge_cli.values import replace
 from tests.answers.plainly import WEEK, Plainly, Record
 from tests.answers.random_markets import DAY, HOUR, ITEMS, random_market, store
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RawRows, RowTally, joined, moment_of
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import microseconds_of, moment_of
 from ironforge_cli.market.sales import REACH
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.archives import made as marked
 from tests.jobs import stored
 from tests.jobs.chains import Chain, every_three_hours

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transient_faults import TransientFault
 from ironforge_cli.blizzard.wire import Wire
 from ironforge_cli.errors import ConfigurationError, InterruptedRunError
+from ironforge_cli.values import replace
 from tests.blizzard.trickling import OK, forward, goes_on, hears, says, server
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import pytest
 from ironforge_cli.blizzard.spool import Shelf, Shelves
 from ironforge_cli.errors import ConfigurationError, RefusedAnswerError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

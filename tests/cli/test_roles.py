@@ -15,7 +15,7 @@ from psycopg import sql
 
 from ironforge_cli.db.embedded.programs import find_bindir
 from ironforge_cli.db.engine import conninfo
-from ironforge_cli.db.models import METADATA
+from ironforge_cli.db.models import whole_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -172,7 +172,7 @@ def test_tables_that_another_role_made_become_the_owner_s_and_no_others(
     # A table of somebody's that bears a day's name is named, and left to a person.
     assert (maintained.exit_code, maintained.stderr.count("ERROR")) == (3, 1)
     assert "auction_snapshots_eu_2001_01_01" in maintained.stderr
-    assert set(METADATA.tables) | {"alembic_version"} <= {name for (name,) in rows(prepared, rows_by.format("="))}
+    assert set(whole_schema().tables) | {"alembic_version"} <= {name for (name,) in rows(prepared, rows_by.format("="))}
 
 
 def test_nobody_else_gets_into_the_database(prepared: str) -> None:

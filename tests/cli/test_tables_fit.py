@@ -6,7 +6,6 @@ import io
 import json
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from ironforge_cli.jobs.health.status import Health
 from ironforge_cli.jobs.history.recomputed import RecomputedRegion, RecomputedStatistics, RecomputeOutcome
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.archives import made
 from tests.cli.show.test_prometheus_values import EU, FOUND
 from tests.cli.test_told import COUNTS, HOUR, LATER, part, region

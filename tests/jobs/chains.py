@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from ironforge_cli.market.auctions import Auctions
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
+from ironforge_cli.values import replace
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.clocks import TickingClock
 from tests.jobs import stored

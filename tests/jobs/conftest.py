@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,7 @@ from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transport import Transport
 from ironforge_cli.jobs.collecting.collect import collect, ingest
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.conftest import storage_in
 from tests.jobs.expected import Expected, expected_after
 from tests.jobs.seeders import Seeder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ironforge_cli.jobs.collecting.cycle import Bounds, RegionCycle
 from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.clocks import TickingClock
 
 if TYPE_CHECKING:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from ironforge_cli.regions import DEFAULT_REGIONS
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

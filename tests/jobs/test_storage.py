@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from ironforge_cli.errors import (
     DatabaseError,
 )
 from ironforge_cli.jobs.storage import Workplace, evidence_of
+from ironforge_cli.values import replace
 from tests.conftest import storage_in
 
 if TYPE_CHECKING:

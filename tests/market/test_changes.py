@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from ironforge_cli.market.changes import (
     windows_change,
 )
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.values import replace
 from tests.market.made_up import as_columns
 from tests.market.reference import Auction
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ironforge_cli.market.auctions import Book, LeftOut
 from ironforge_cli.market.counts import PARTS, ItemCounts
 from ironforge_cli.market.estimate import Estimates, PastSums, estimate
 from ironforge_cli.market.past import Past
+from ironforge_cli.values import replace
 from tests.market import reference, reference_estimate
 from tests.market.made_up import as_columns
 from tests.market.reference import Auction, Snapshot

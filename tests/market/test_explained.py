@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -15,6 +15,7 @@ from ironforge_cli.market.auctions import Auctions, Book, LeftOut
 from ironforge_cli.market.explained import explain_prices
 from ironforge_cli.market.explained_sales import MarketSums, OwnPast, explain_sales
 from ironforge_cli.market.past import Past
+from ironforge_cli.values import replace
 from tests.market.made_up import later, narrowed, whole_market
 
 START: Final = datetime(2024, 1, 15, 20, tzinfo=UTC)

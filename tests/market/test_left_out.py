@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from ironforge_cli.market.auctions import LeftOut
 from ironforge_cli.market.changes import NULL, REAL_COLUMNS, SALES_COLUMNS, StatisticsRows
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.values import replace
 from tests.market import reference
 from tests.market.made_up import as_columns
 from tests.market.reference import Auction, Snapshot

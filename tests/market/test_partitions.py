@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -19,6 +18,7 @@ from ironforge_cli.market.partitions import (
     wanted_days,
 )
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 TODAY = NOW.date()

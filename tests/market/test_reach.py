@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -14,6 +14,7 @@ from ironforge_cli.market import sales
 from ironforge_cli.market.auctions import Auctions, Book
 from ironforge_cli.market.past import Past
 from ironforge_cli.market.sales import REACH
+from ironforge_cli.values import replace
 from tests.market.made_up import later, whole_market
 
 if TYPE_CHECKING:

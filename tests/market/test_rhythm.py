@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.market.rhythm import FEWEST_STEPS, Rhythm, Seen, learned, pause
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from random import Random

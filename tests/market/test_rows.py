@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, RowTally, joined, microseconds_of, moment_of, row_hashes
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.market.made_up_rows import day_of_rows
 
 DAY = DailyPartition(Region.EU, date(2024, 1, 15))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from ironforge_cli.market.statistics_months import (
@@ -13,6 +12,7 @@ from ironforge_cli.market.statistics_months import (
     wanted_months,
 )
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 NOW = datetime(2024, 3, 10, tzinfo=UTC)
 

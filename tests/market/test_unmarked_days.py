@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import pytest
 from ironforge_cli.market.partitions import Action, DailyPartition, Existing, Mark, Plan, State, Step
 from ironforge_cli.market.unmarked_days import UnmarkedDay, with_undecided
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,6 +16,7 @@ from ironforge_cli.sandbox.market import (
     default_profiles,
     usual_items,
 )
+from ironforge_cli.values import replace
 
 _MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 _NOBODY_CANCELS = replace(MODERATE, cancelled_dearer=0.0, cancelled_cheapest=0.0)

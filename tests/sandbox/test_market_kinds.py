@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,6 +10,7 @@ from ironforge_cli.regions import Region
 from ironforge_cli.sandbox.market import MODERATE, Behaviour, Listings, SimulatedMarket, Truth, default_profiles
 from ironforge_cli.sandbox.market_kinds import MARKETS, ORDINARY
 from ironforge_cli.sandbox.world import World
+from ironforge_cli.values import replace
 
 BUCKET_ENDS = np.array([1_800, 7_200, 43_200])
 

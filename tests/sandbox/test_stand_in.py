@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +13,7 @@ import requests
 from ironforge_cli.errors import UsageError
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from ironforge_cli.sandbox.stand_in import Address, Sandbox, serve
+from ironforge_cli.values import replace
 
 Ask = Callable[..., requests.Response]
 COMMODITIES = "auctions/commodities"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ironforge_cli.values import replace
 from tests.soak.home import CacheLock, clear, litter, strangers
 from tests.soak.proxy import DatabaseProxy, pooled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,6 +23,7 @@ from ironforge_cli.tell.keeping import STDOUT, WatchState
 from ironforge_cli.tell.rules import Rule
 from ironforge_cli.tell.sightings import Sight, Sighting
 from ironforge_cli.tell.watching import Watch, WatchRun
+from ironforge_cli.values import replace
 from tests.clocks import TickingClock
 from tests.tell.reference import crossings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report, iso
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.collecting import poll as job
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from ironforge_cli.jobs.collecting.poll import Polled

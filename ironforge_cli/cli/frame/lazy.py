@@ -7,6 +7,7 @@ the top what it needs.
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import Signature
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import typer
@@ -79,3 +80,8 @@ def offer(
 
 def _stand_in() -> None:
     """What Typer takes for the command until there is one; it has no options, and is never called."""
+
+
+# Typer looks at it once for each command, and finds out anew what it takes: as it is told here, in no time.
+_stand_in.__signature__ = Signature()
+_stand_in.__annotations__.clear()

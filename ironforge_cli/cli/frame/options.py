@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -11,6 +10,7 @@ import typer
 
 from ironforge_cli.quantities import SPAN, span_of_time
 from ironforge_cli.regions import Region
+from ironforge_cli.values import Value
 
 
 class Format(StrEnum):
@@ -90,8 +90,7 @@ FormatOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Value, frozen=True):
     """The values of the options that every command has."""
 
     verbose: int = 0

@@ -5,10 +5,10 @@ Names and labels stay. Times are seconds since 1970; what is not known has no sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.jobs.health.rules import ProblemKind
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _Value = float | int | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Value, frozen=True):
     """A gauge: its name, what it tells, and its samples' one label, if it has one."""
 
     name: str

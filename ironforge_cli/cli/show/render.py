@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from ironforge_cli.cli.frame.options import Format
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,7 @@ _SINGLE = frozenset({str, int, float, bool, type(None)})
 _NESTED = (list, tuple, dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value, frozen=True):
     """What a command has to say: records for programs, and how to show them to a person.
 
     The keys of the records, once published, stay.

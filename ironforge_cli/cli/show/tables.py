@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from ironforge_cli.cli.show.encodings import can_write
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +25,7 @@ _NARROWEST_TEXT: Final = 16
 _LONGEST_WORD: Final = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Value, frozen=True):
     """How a column behaves: its head, and what becomes of it where there is no room."""
 
     head: str
@@ -43,8 +43,7 @@ class Column:
     """Cells that are longer are cut wherever they are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Value, frozen=True):
     """A cell that may be broken between words, in a column of others that may not."""
 
     text: str

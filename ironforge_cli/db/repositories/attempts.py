@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from sqlalchemy import text
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import executor
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,8 +50,7 @@ _TALLIES: Final = text(
 _execute = executor("status")
 
 
-@dataclass(frozen=True, slots=True)
-class Streak:
+class Streak(Value, frozen=True):
     """The attempts at a region since the last one that ended well."""
 
     last_good_at: datetime | None
@@ -65,8 +64,7 @@ class Streak:
     """Of the last of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptTally:
+class AttemptTally(Value, frozen=True):
     """The attempts in one span of time that ended alike."""
 
     span: int

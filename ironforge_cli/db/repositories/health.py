@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -21,6 +20,7 @@ from ironforge_cli.db.models import (
     TOKEN_PRICES,
 )
 from ironforge_cli.market.doubts import SoldLots
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,7 @@ ACKNOWLEDGE: Final = "status --acknowledge"
 _execute = executor("status")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Value, frozen=True):
     """A stored snapshot, as the registry has it."""
 
     snapshot_time: datetime
@@ -56,8 +55,7 @@ class Stored:
     """Sold in its interval, by when they were listed; None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Value, frozen=True):
     """Two stored snapshots in a row that are more than an hour and a half apart."""
 
     since: datetime
@@ -65,8 +63,7 @@ class Gap:
     missing_hours: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedAttempt:
+class LoggedAttempt(Value, frozen=True):
     """A row of scraper_logs."""
 
     id: int
@@ -77,8 +74,7 @@ class LoggedAttempt:
     error_message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
+class LastRun(Value, frozen=True):
     """A row of benchmarks: a whole command run."""
 
     command: str
@@ -92,7 +88,7 @@ class LastRun:
 
 # From the interval's last quarter to its first.
 _LOTS: Final = (*(f"sold_lots_quarter_{number}" for number in (4, 3, 2, 1)), "sold_lots_seen", "sold_lots_unseen")
-_ATTEMPT: Final = tuple(SCRAPER_LOGS.c[field.name] for field in fields(LoggedAttempt))
+_ATTEMPT: Final = tuple(SCRAPER_LOGS.c[name] for name in LoggedAttempt.__struct_fields__)
 # Says nothing, and lets years of rows be found by their index, which begins with the region.
 _OF_ANY_REGION: Final = or_(SCRAPER_LOGS.c.region.in_(REGION_NAMES), SCRAPER_LOGS.c.region.is_(None))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, text
 
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import METADATA, SNAPSHOTS
+from ironforge_cli.db.models import SNAPSHOTS, whole_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,7 +35,7 @@ class Rights:
     @property
     def reads_alone(self) -> bool:
         """Whether it can write nothing at all."""
-        return self.is_replica or self.is_read_only or len(self.not_written) == len(METADATA.tables)
+        return self.is_replica or self.is_read_only or len(self.not_written) == len(whole_schema().tables)
 
     @property
     def lacking(self) -> str | None:
@@ -69,7 +69,7 @@ def rights(connection: Connection) -> Rights:
             "  JOIN pg_class ON pg_class.oid = to_regclass(name)"
             "  WHERE NOT pg_has_role(relowner, 'USAGE') ORDER BY name) AS not_owned"
         ).bindparams(
-            bindparam("tables", sorted(METADATA.tables)),
+            bindparam("tables", sorted(whole_schema().tables)),
             bindparam("raw", sorted(table.name for table in SNAPSHOTS.values())),
         ),
     ).one()

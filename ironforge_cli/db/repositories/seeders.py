@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
@@ -10,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import SEEDER_STATUS, SEEDER_TYPES
-from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.market.builds import is_newer_build
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 _execute = executor("seeders")
 
 
-@dataclass(frozen=True, slots=True)
-class SeederState:
+class SeederState(Value, frozen=True):
     """How one seeder stands."""
 
     seeder: str

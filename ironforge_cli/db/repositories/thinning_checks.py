@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -10,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import THINNING_CHECKS
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _execute = executor("checks")
 
 
-@dataclass(frozen=True, slots=True)
-class ThinningCheck:
+class ThinningCheck(Value, frozen=True):
     """A day of a region, looked at twice."""
 
     since: datetime

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from sqlalchemy import text
 
 from ironforge_cli.db.engine import driver, executor, session_of
 from ironforge_cli.errors import BusyError
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,8 +44,7 @@ _LARGER: Final = 10_000
 _execute = executor("vacuum")
 
 
-@dataclass(frozen=True, slots=True)
-class Untidy:
+class Untidy(Value, frozen=True):
     """A table that wants vacuuming."""
 
     name: str
@@ -54,8 +53,7 @@ class Untidy:
     """Rows that nobody sees any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class VacuumedTable:
+class VacuumedTable(Value, frozen=True):
     """A table, and when it was last vacuumed and analyzed, by whomever."""
 
     name: str

@@ -17,7 +17,7 @@ from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus, RefusedAnswerError, UnavailableError
 from ironforge_cli.jobs.catalogue.slots import seed_slot_types, unread_slot_types
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
-from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.market.builds import is_newer_build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

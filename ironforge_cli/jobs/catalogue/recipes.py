@@ -28,7 +28,7 @@ from ironforge_cli.errors import (
 )
 from ironforge_cli.jobs.catalogue.unlisted import judged
 from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
-from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.market.builds import is_newer_build
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ironforge_cli.blizzard.traffic import Traffic
 from ironforge_cli.db.repositories import seeders
 from ironforge_cli.db.repositories.catalogue import Changes
 from ironforge_cli.errors import ExitStatus, UsageError, combined_status
-from ironforge_cli.market.catalogue import is_newer_build
+from ironforge_cli.market.builds import is_newer_build
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ironforge_cli.db.repositories.newest_times import newest_times
 from ironforge_cli.market.partitions import plan, wanted_days
 from ironforge_cli.market.retention import Present
 from ironforge_cli.market.unmarked_days import with_undecided
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from datetime import datetime

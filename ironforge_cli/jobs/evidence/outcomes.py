@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, LockedError, RefusedAnswerError, UsageError
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,8 +54,7 @@ class Outcome(StrEnum):
         return "success" if self in {Outcome.STORED, Outcome.DONE} else self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Value, frozen=True):
     """How an attempt ended: all that its row will say of it."""
 
     outcome: Outcome

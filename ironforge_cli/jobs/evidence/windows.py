@@ -11,7 +11,6 @@ import fcntl
 import logging
 import os
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -24,6 +23,7 @@ from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.ownership import owners_rights
 from ironforge_cli.regions import Region
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,8 +53,7 @@ class OpenWindow(msgspec.Struct, frozen=True):
 learn(OpenWindow)
 
 
-@dataclass(frozen=True, slots=True)
-class KilledWindow:
+class KilledWindow(Value, frozen=True):
     """A window that ended without taking its file along."""
 
     window: OpenWindow

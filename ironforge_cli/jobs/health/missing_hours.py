@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from ironforge_cli.jobs.health.shelved_bodies import is_of
 from ironforge_cli.jobs.health.status_findings import MissingHour
 from ironforge_cli.market import hours
 from ironforge_cli.market.rhythm import USUAL_STEP
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +33,7 @@ _IN_WORDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HourSpan:
+class HourSpan(Value, frozen=True):
     """A missing hour, and the time in which it could be fetched."""
 
     expected_at: datetime

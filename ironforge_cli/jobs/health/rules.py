@@ -5,7 +5,6 @@ Whoever runs cron reads these once, at a bad moment: each says what is wrong, si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from itertools import groupby
@@ -16,6 +15,7 @@ from ironforge_cli.jobs.health.crashes import COLLECTING, GOOD, UPKEEP, has_row,
 from ironforge_cli.jobs.health.vacuums import untidy
 from ironforge_cli.market import hours, lost_rows
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
+from ironforge_cli.values import Value
 from ironforge_cli.wording import counted, how_long
 
 if TYPE_CHECKING:
@@ -172,8 +172,7 @@ class ProblemKind(StrEnum):
         return member
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True):
     """Something that a person should look at."""
 
     kind: ProblemKind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from ironforge_cli.jobs.health.status_findings import Disk, RegionFindings, Stat
 from ironforge_cli.market import hours, rhythm
 from ironforge_cli.market.hours import GAP
 from ironforge_cli.market.retention import Present
+from ironforge_cli.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,7 @@ _LAST_ATTEMPTS: Final = 5
 _SNAPSHOTS: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Value, frozen=True):
     """How everything stands."""
 
     found: StatusFindings
@@ -125,8 +124,7 @@ def _counted(found: StatusFindings, database: Database) -> StatusFindings:
         return replace(found, away=error)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bodies:
+class _Bodies(Value, frozen=True):
     """What waits or was refused of a region."""
 
     spool: list[Kept] | None
@@ -263,8 +261,7 @@ class _Examination:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Hours:
+class _Hours(Value, frozen=True):
     """Looks for the hours that a region lacks, and for what is known of each."""
 
     connection: Connection

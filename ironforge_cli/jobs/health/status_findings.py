@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.market.doubts import doubts
+from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(Value, frozen=True):
     """How old a region's newest snapshot is, and when the next one should be there."""
 
     snapshot_time: datetime
@@ -45,8 +45,7 @@ class Freshness:
     """Auctions of the newest snapshot that made no sense and were left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFreshness:
+class TokenFreshness(Value, frozen=True):
     """How old a region's newest price of the token is."""
 
     updated_at: datetime
@@ -56,8 +55,7 @@ class TokenFreshness:
     """Copper."""
 
 
-@dataclass(frozen=True, slots=True)
-class MissingHour:
+class MissingHour(Value, frozen=True):
     """An hour of which nothing is stored."""
 
     expected_at: datetime
@@ -72,8 +70,7 @@ class MissingHour:
     """What the logs say of it, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shelved:
+class Shelved(Value, frozen=True):
     """What lies in the spool or the quarantine."""
 
     bodies: int = 0
@@ -85,8 +82,10 @@ class Shelved:
     newest_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unresolved:
+_NOTHING: Final = Shelved()
+
+
+class Unresolved(Value, frozen=True):
     """A body that was refused lately, and whose hour is still missing."""
 
     name: str
@@ -94,8 +93,7 @@ class Unresolved:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
+class Days(Value, frozen=True):
     """The partitions of a region's raw snapshots."""
 
     held: int
@@ -116,8 +114,7 @@ class Days:
     """Those past the retention that stay, since no snapshot is stored that is so much newer."""
 
 
-@dataclass(frozen=True, slots=True)
-class SelfCheck:
+class SelfCheck(Value, frozen=True):
     """Of the estimator: the share of partly sold auctions that stood above an untouched cheaper one."""
 
     newest: float | None
@@ -144,8 +141,7 @@ class SelfCheck:
         return doubts(thinned=thinned, phase=self.phase, withdrawn_an_hour=self.withdrawn_an_hour, passed_by=None)
 
 
-@dataclass(frozen=True, slots=True)
-class RegionFindings:
+class RegionFindings(Value, frozen=True):
     """How one region stands."""
 
     region: Region
@@ -163,8 +159,8 @@ class RegionFindings:
     missing_lately: tuple[MissingHour, ...] = ()
     """Those of the last 24 hours after which another was stored, whatever the range: they are gone."""
     last_attempts: tuple[LoggedAttempt, ...] = ()
-    spool: Shelved | None = Shelved()
-    quarantine: Shelved | None = Shelved()
+    spool: Shelved | None = _NOTHING
+    quarantine: Shelved | None = _NOTHING
     """None, as the one above, where it can't be read."""
     unresolved: tuple[Unresolved, ...] = ()
     lost_rows: tuple[CountedSnapshot, ...] | None = None
@@ -178,8 +174,7 @@ class RegionFindings:
         return max((at for at in (self.streak.last_good_at, self.streak.last_at) if at is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(Value, frozen=True):
     """A file system that data lie on."""
 
     folder: Path
@@ -187,8 +182,7 @@ class Disk:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatusFindings:
+class StatusFindings(Value, frozen=True):
     """How everything stands."""
 
     now: datetime

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from ironforge_cli.cli.frame.options import Format, Shared
 from ironforge_cli.cli.show import output
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.errors import ExitStatus
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

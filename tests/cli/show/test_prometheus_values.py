@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ironforge_cli.jobs.health.status_findings import (
     StatusFindings,
 )
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 
 def at(seconds: int) -> datetime:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from datetime import timedelta
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from ironforge_cli.db.repositories.vacuuming import VacuumedTable
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.status import Health
 from ironforge_cli.jobs.health.status_findings import MissingHour
+from ironforge_cli.values import replace
 from tests.jobs.well_found import NOW, WELL, found
 
 

@@ -4,7 +4,6 @@ import os
 import socket
 import stat
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from ironforge_cli.db.embedded.accounts import Account
 from ironforge_cli.db.embedded.cluster import Cluster, LockFile, answering_pid
 from ironforge_cli.db.embedded.folders import SOCKET_NAME
 from ironforge_cli.errors import ConfigurationError, DatabaseError
+from ironforge_cli.values import replace
 from tests.db.embedded.clusters import cluster_in, listening, made, running, write_lock_file, write_program
 from tests.servers import open_folder
 

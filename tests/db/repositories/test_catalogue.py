@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
 from ironforge_cli.db.repositories import catalogue
 from ironforge_cli.market.catalogue import Item
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from ironforge_cli.db.engine import Database

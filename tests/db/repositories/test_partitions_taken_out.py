@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.partitions import DailyPartition, Mark, State
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Generator

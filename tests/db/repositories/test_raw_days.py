@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from ironforge_cli.db.repositories import partitions, raw_days, snapshots
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RowTally, joined, moment_of
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.market.made_up_rows import day_of_rows
 
 if TYPE_CHECKING:

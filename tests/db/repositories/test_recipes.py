@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from sqlalchemy import text
 from ironforge_cli.db.repositories import catalogue
 from ironforge_cli.db.repositories.catalogue import Changes, PlacedRecipe
 from ironforge_cli.market.catalogue import Faction, Item, Reagent, Recipe
+from ironforge_cli.values import replace
 from tests.statistics_months import make_months
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from ironforge_cli.db.repositories import runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +23,7 @@ from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.market.made_up import later, narrowed, whole_market
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.catalogue.work import SeedOutcome
+from ironforge_cli.values import replace
 from tests.jobs import crafts, stored
 
 if TYPE_CHECKING:

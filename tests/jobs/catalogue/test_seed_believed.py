@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import text
 from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import SeedOutcome, Trial
+from ironforge_cli.values import replace
 from tests.jobs.listed_source import BUILD, ListedSource, seeded
 from tests.statistics_months import make_months
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +12,7 @@ from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.db import locks
 from ironforge_cli.errors import ExitStatus, InterruptedRunError
 from ironforge_cli.jobs.catalogue.work import SeedOutcome
+from ironforge_cli.values import replace
 from tests.jobs import crafts, stored
 
 if TYPE_CHECKING:

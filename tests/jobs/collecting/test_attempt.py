@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +24,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.jobs.storage import Workplace, evidence_of
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.conftest import storage_in
 from tests.jobs.handed import NOON
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from ironforge_cli.errors import (
 )
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.conftest import storage_in
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, keep, nothing_newer, raising
 

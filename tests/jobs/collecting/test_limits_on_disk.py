@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.collecting.collect import collect
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs import stored
 
 if TYPE_CHECKING:

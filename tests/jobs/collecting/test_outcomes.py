@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from ironforge_cli.jobs.collecting.outcomes import (
 from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome
 from ironforge_cli.jobs.evidence.runs import Attempt, Silent
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.handed import HOUR, NOON
 
 if TYPE_CHECKING:

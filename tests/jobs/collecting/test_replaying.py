@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.storage import Workplace
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.clocks import TickingClock
 from tests.conftest import storage_in
 from tests.jobs.handed import NOON, body_of, keep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.sales import Totals
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs import stored
 from tests.jobs.expected import expected_after
 from tests.jobs.handed import HOUR, NOON, Breaking, Cycle, Handed, answer, body_of, raising

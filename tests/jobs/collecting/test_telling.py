@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from ironforge_cli.jobs.collecting.telling import summarise, tell
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Run
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.handed import NOON
 
 if TYPE_CHECKING:

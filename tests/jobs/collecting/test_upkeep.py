@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from ironforge_cli.jobs.days.housekeeping import Housekeeping
 from ironforge_cli.jobs.days.maintain import upkeep_by
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.conftest import storage_in
 from tests.jobs.handed import NOON
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ironforge_cli.jobs.collecting.window import Beginning, Standing, Window, af
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.market.rhythm import Rhythm
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.handed import HOUR, NOON
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from ironforge_cli.jobs.days.housekeeping import Housekeeping, StepOutcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import Count, RawRows, RowTally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import register
 from tests.jobs.one_process import STEPS, one_maintenance, started
 from tests.market.made_up_rows import day_of_rows

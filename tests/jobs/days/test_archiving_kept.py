@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.market.rows import RawRows, RowTally
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import ago
 from tests.market.made_up_rows import day_of_rows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ironforge_cli.db.repositories import partitions
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import KEPT, TODAY, found, register
 
 if TYPE_CHECKING:

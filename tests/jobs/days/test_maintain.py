@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +16,7 @@ from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import (
     EU,
     KEPT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import KEPT, TODAY, ago, benchmark, execute, found, held, hold, log_row, register, told
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ironforge_cli.jobs.days import one_day as by_day
 from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import (
     EU,
     KEPT,

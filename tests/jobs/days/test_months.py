@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.jobs.days.housekeeping import MonthsKept
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.db.catalog import alembic
 from tests.jobs.day_tables import EU, KEPT, TODAY, execute, found, maintain, register, told, upkeep
 from tests.statistics_months import make_months

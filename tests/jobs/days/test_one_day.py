@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from ironforge_cli.jobs.days.archiving import Archive
 from ironforge_cli.market.partitions import DailyPartition, Mark
 from ironforge_cli.market.rows import RowTally
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.jobs.day_tables import EU, KEPT, PARENT, ago, execute, found, held, hold, log_rows, maintain
 from tests.market.made_up_rows import day_of_rows
 

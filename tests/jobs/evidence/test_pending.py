@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.pending import PendingRows, TokenRow
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.jobs import stored
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ironforge_cli.jobs.health.status_findings import Disk, MissingHour, RegionF
 from ironforge_cli.market.doubts import Doubt
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.healthy import HOUR, MINUTE, NOW
 from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, PRICED, READY, WELL, found
 

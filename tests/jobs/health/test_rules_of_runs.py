@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from ironforge_cli.jobs.evidence.windows import KilledWindow, OpenWindow
 from ironforge_cli.jobs.health.rules import ProblemKind, problems
 from ironforge_cli.jobs.health.status_findings import Disk
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.healthy import HOUR, MINUTE, NOW
 from tests.jobs.well_found import WELL, found
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Rhythm, Seen
 from ironforge_cli.regions import Region
+from ironforge_cli.values import replace
 from tests.jobs.healthy import HOUR, MINUTE, NEWEST, NOW
 
 if TYPE_CHECKING:

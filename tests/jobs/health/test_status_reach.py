@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.clocks import TickingClock
 from tests.jobs import healthy
 from tests.jobs.healthy import HOUR, ILL, MINUTE, NEWEST, NOW, attempt, forget, ill, keep, kinds, log_attempts, look

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from ironforge_cli.db.repositories.health import LoggedAttempt
 from ironforge_cli.db.repositories.vacuuming import VacuumedTable
 from ironforge_cli.jobs.health.rules import ProblemKind, problems
 from ironforge_cli.jobs.health.vacuums import LONGEST
+from ironforge_cli.values import replace
 from tests.jobs.healthy import NOW
 from tests.jobs.well_found import found
 
