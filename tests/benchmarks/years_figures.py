@@ -29,7 +29,15 @@ from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import DATABASE_NAME, EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import asking, item_history, partitions, price_days, statistics_months, stats
+from ironforge_cli.db.repositories import (
+    asking,
+    item_history,
+    partitions,
+    price_days,
+    sold_units,
+    statistics_months,
+    stats,
+)
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
@@ -216,7 +224,7 @@ def _tell_reads(database: Database, say: Callable[[str], object], *, items: int)
             ),
             "every item's newest": (lambda _: asking.newest_prices(connection, EU, NOW), 50),
             "sales of a week, all items": (
-                lambda _: asking.sales(connection, EU, NOW - 168 * HOUR, NOW, items=None),
+                lambda _: sold_units.sales(connection, EU, NOW - 168 * HOUR, NOW, items=None),
                 300,
             ),
             "prices of 3 hours, all items": (lambda _: asking.prices_between(connection, EU, NOW - 3 * HOUR, NOW), 300),
