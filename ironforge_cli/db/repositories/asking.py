@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 from sqlalchemy import func, select, text
 
-from ironforge_cli.db.bulk import Kind, fetch_columns
+from ironforge_cli.db.bulk import Kind, exact_sum, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.repositories import item_names
@@ -40,7 +40,7 @@ _VALUES_OF_DAYS: Final = sql.SQL(
     " WHERE day = ANY(%(made)s) AND market_value IS NOT NULL{only}"
 )
 _VALUES_OF_HOURS: Final = sql.SQL(
-    "SELECT item_id, {before}, sum(market_value) / count(*) FROM {hours}"
+    "SELECT item_id, {before}, {total} / count(*) FROM {hours}"
     " WHERE timestamp = ANY({times}::timestamptz[]) AND market_value IS NOT NULL{only} GROUP BY item_id"
 )
 _execute = executor(_SLICE)
@@ -123,10 +123,7 @@ def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_
         yield database.connection
         return
     with database.transaction() as connection:
-        # Workers would add prices up in another order each time, and take longer where there is other work.
-        limit = (
-            f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'; SET LOCAL max_parallel_workers_per_gather = 0"
-        )
+        limit = f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"
         _execute(connection, text(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {limit}"))
         item_names.keep_names(connection)
         keep_spans(connection)
@@ -226,9 +223,10 @@ def day_values(
     by_day: defaultdict[int, list[datetime]] = defaultdict(list)
     for moment in parts.times:
         by_day[(last - moment.astimezone(UTC).date()).days].append(moment)
+    total = exact_sum("market_value")
     for before, times in by_day.items():
         given |= {f"times{before}": times}
-        of_day = {"before": sql.Literal(before), "times": sql.Placeholder(f"times{before}")}
+        of_day = {"before": sql.Literal(before), "times": sql.Placeholder(f"times{before}"), "total": total}
         queries.append(_VALUES_OF_HOURS.format(**of_day, **names))
     query = sql.SQL(" UNION ALL ").join(queries)
     return DayValues(*fetch_columns(connection, query, given, (Kind.INT4, Kind.INT4, Kind.FLOAT8), slice_name=_SLICE))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psycopg import sql
 
-from ironforge_cli.db.bulk import Kind, fetch_columns
+from ironforge_cli.db.bulk import Kind, exact_sum, fetch_columns
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
 from ironforge_cli.db.repositories.asked_spans import DAY, parts_of
 
@@ -39,13 +39,12 @@ _HOURS: Final = sql.SQL(
 _RANGE: Final = sql.SQL("coalesce(sum(sales_low::float8), 0), coalesce(sum(sales_high::float8), 0)")
 _NO_RANGE: Final = sql.SQL("'NaN'::float8, 'NaN'::float8")
 _PRICED_DAYS: Final = sql.SQL(
-    "coalesce(sum(turnover), 0), (count(*) FILTER (WHERE estimated_sales > 0 AND turnover IS NULL))::float8"
-)
+    "coalesce({}, 0), (count(*) FILTER (WHERE estimated_sales > 0 AND turnover IS NULL))::float8"
+).format(exact_sum("turnover"))
 _UNPRICED_DAYS: Final = sql.SQL("'NaN'::float8, 0::float8")
 _PRICED_HOURS: Final = sql.SQL(
-    "coalesce(sum(estimated_sales * market_value), 0), 0::float8,"
-    " (count(*) FILTER (WHERE estimated_sales > 0 AND market_value IS NULL))::float8"
-)
+    "coalesce({}, 0), 0::float8, (count(*) FILTER (WHERE estimated_sales > 0 AND market_value IS NULL))::float8"
+).format(exact_sum("estimated_sales * market_value"))
 _UNPRICED_HOURS: Final = sql.SQL("'NaN'::float8, 0::float8, 0::float8")
 _SOLD_OUT: Final = sql.SQL(
     "SELECT item_id, coalesce(sum(units * value), 0), (count(*) FILTER (WHERE value IS NULL))::float8 FROM"
