@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ironforge_cli.answers.columns import Columns, names_of
-from ironforge_cli.db.repositories import asking
+from ironforge_cli.db.repositories import asked_spans, asking
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.hours import GAP, left_out
 
@@ -141,7 +141,7 @@ def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over
     if over is None:
         return known
     since = newest - over
-    stored = asking.snapshots(connection, region, since, newest)
+    stored = asked_spans.snapshots(connection, region, since, newest)
     return Basis(
         region=region,
         snapshot_time=newest,
@@ -172,10 +172,10 @@ def basis_at(connection: Connection, asking_for: Asking, region: Region, at: dat
     return replace(basis, snapshot_time=found, age_seconds=age, stale=False)
 
 
-def missing_hours(since: datetime, stored: Sequence[asking.StoredSnapshot]) -> tuple[datetime, ...]:
+def missing_hours(since: datetime, stored: Sequence[asked_spans.StoredSnapshot]) -> tuple[datetime, ...]:
     """The hours between snapshots of which nothing is stored, from `since` on.
 
-    >>> from ironforge_cli.db.repositories.asking import StoredSnapshot
+    >>> from ironforge_cli.db.repositories.asked_spans import StoredSnapshot
     >>> noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
     >>> stored = [StoredSnapshot(noon, None), StoredSnapshot(noon + 2 * HOUR, 7_200)]
     >>> [hour.isoformat() for hour in missing_hours(noon - HOUR, stored)]

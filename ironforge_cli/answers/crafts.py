@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.answers.answer import DAY, MarketAnswer, basis_of, start_of_day, without_collecting
 from ironforge_cli.answers.crafting_market import read_market
 from ironforge_cli.answers.recipes import Recipes, assembled, stored_recipes
-from ironforge_cli.db.repositories import asking, slots
+from ironforge_cli.db.repositories import asked_spans, asking, slots
 from ironforge_cli.market.crafting import FEWEST_AUCTIONS, FEWEST_SOLD, earned_per_day, expected_yield, revenue_of
 from ironforge_cli.market.crafting_at_once import costs_of
 from ironforge_cli.market.crafting_costs import Workshop
@@ -276,7 +276,7 @@ def _notes(connection: Connection, basis: Basis) -> list[str]:
     region, at = basis.region, basis.snapshot_time
     assert at is not None  # noqa: S101 - the caller left out regions without a snapshot
     today = start_of_day(at)
-    days = {one.time.date() for one in asking.snapshots(connection, region, today - USUAL_DAYS * DAY, today)}
+    days = {one.time.date() for one in asked_spans.snapshots(connection, region, today - USUAL_DAYS * DAY, today)}
     notes: list[str] = []
     if len(days) < FEWEST_DAYS:
         notes.append(

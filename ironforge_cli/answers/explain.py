@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import MarketAnswer, basis_at
-from ironforge_cli.db.repositories import asking, explaining, item_history
+from ironforge_cli.db.repositories import asked_spans, asking, explaining
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.explained import ArithmeticStep, Explained, explain_prices
 from ironforge_cli.market.explained_sales import SALES, explain_sales
@@ -71,7 +71,7 @@ def _explained(connection: Connection, region: Region, item: int, at: datetime, 
     row = explaining.stored_figures(connection, region, item, at)
     of = explaining.interval(connection, region, at)
     if row is None:
-        if item_history.without_hours(connection, region, [at]):
+        if asked_spans.without_hours(connection, region, [at]):
             gone = "The statistics of this hour have left the database with their month: nothing of it is known here"
             return {name: [ArithmeticStep(gone, None)] for name in FIGURES}
         return _without_row(is_first=of.seconds is None)

@@ -12,7 +12,7 @@ from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
 from ironforge_cli.answers.columns import Columns
 from ironforge_cli.answers.periods import BucketedSpan, By, Gathering
-from ironforge_cli.db.repositories import asking, item_history, statistics_months
+from ironforge_cli.db.repositories import asked_spans, asking, item_history, statistics_months
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.hours import GAP
 from ironforge_cli.wording import counted
@@ -156,7 +156,7 @@ def _missing(since: datetime, stored: SnapshotTimes) -> tuple[datetime, ...]:
     late = np.flatnonzero(stored.interval_seconds > GAP.total_seconds()).tolist()
     times, seconds = stored.time[late].tolist(), stored.interval_seconds[late].tolist()
     found = [
-        asking.StoredSnapshot(time.replace(tzinfo=UTC), int(length))
+        asked_spans.StoredSnapshot(time.replace(tzinfo=UTC), int(length))
         for time, length in zip(times, seconds, strict=True)
     ]
     return missing_hours(since, found)
@@ -168,4 +168,4 @@ def _made_days(connection: Connection, region: Region, span: BucketedSpan) -> li
         return []
     first = start_of_day(span.start)
     first = first if first > span.start else first + DAY
-    return asking.made_days(connection, region, first.date(), start_of_day(span.end).date())
+    return asked_spans.made_days(connection, region, first.date(), start_of_day(span.end).date())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ironforge_cli.answers.answer import WEEK, MarketAnswer, basis_of, first
-from ironforge_cli.db.repositories import asking, item_names
+from ironforge_cli.db.repositories import asking, item_names, sold_units
 from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.naming import folded, holding, holding_any, meant, nearest
 from ironforge_cli.regions import Region
@@ -108,7 +108,7 @@ def find(asking_for: Asking, texts: Sequence[str], *, limit: int) -> MarketAnswe
         for basis in bases:
             if basis.snapshot_time is None or basis.since is None or not chosen:
                 continue
-            sales = asking.sales(connection, basis.region, basis.since, basis.snapshot_time, items=chosen)
+            sales = sold_units.sales(connection, basis.region, basis.since, basis.snapshot_time, items=chosen)
             for number, units in zip(sales.item_id.tolist(), sales.estimated.tolist(), strict=True):
                 sold[number] += units
             newest = asking.newest_prices(connection, basis.region, basis.snapshot_time)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic
 
 import numpy as np
 
 from ironforge_cli.answers.answer import HOUR, WEEK, MarketAnswer, Row, basis_of, copper, first, known
-from ironforge_cli.answers.price import daily_sales, usual_prices
-from ironforge_cli.db.repositories import asking, item_history, item_names
+from ironforge_cli.answers.price import MANY_ITEMS, daily_sales, usual_prices
+from ironforge_cli.db.repositories import asked_spans, asking, item_history, item_names, sold_units
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _MOVERS_WINDOW: Final = 3 * HOUR
 _FEWEST_AUCTIONS: Final = 5
 _ONE_A_DAY: Final = 1.0
+_TIMES_THE_LIMIT: Final = 4
+"""Of how many of the first ones turnover is read by themselves: not all of them pass."""
+_MOST_BY_THEMSELVES: Final = 400
+"""More than these are read with all others."""
 
 
 class TopBy(StrEnum):
@@ -98,14 +102,14 @@ class Deal:
 
 def top(asking_for: Asking, *, by: TopBy, over: timedelta, limit: int) -> MarketAnswer[Seller]:
     """What sold most over a span, in each region."""
-    return _in_each_region(asking_for, partial(_sellers, by=by), over=over, limit=limit)
+    return _in_each_region(asking_for, partial(_sellers, by=by, over=over, limit=limit), over=over, limit=limit)
 
 
 def movers(
     asking_for: Asking, *, over: timedelta, min_turnover: float, direction: Direction, limit: int
 ) -> MarketAnswer[Mover]:
     """Whose price changed most over a span, in each region; `min_turnover` is copper a day."""
-    moved = partial(_moved, over=over, min_turnover=min_turnover, direction=direction)
+    moved = partial(_moved, over=over, min_turnover=min_turnover, direction=direction, limit=limit)
     return _in_each_region(asking_for, moved, over=over, limit=limit)
 
 
@@ -114,9 +118,18 @@ def deals(asking_for: Asking, *, discount: float, days: float, limit: int) -> Ma
     return _in_each_region(asking_for, partial(_bargains, discount=discount, days=days), over=WEEK, limit=limit)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranked(Generic[Row]):
+    """The items of a list in their order, and what makes the row of one: those beyond the limit are never made."""
+
+    items: Sequence[int]
+    make: Callable[[int, NamedItem], Row]
+    """By the place among the items."""
+
+
 def _in_each_region(
     asking_for: Asking,
-    rows_of: Callable[[Connection, Basis, Mapping[int, NamedItem]], Iterable[Row]],
+    ranked: Callable[[Connection, Basis, datetime], _Ranked[Row]],
     *,
     over: timedelta,
     limit: int,
@@ -125,32 +138,40 @@ def _in_each_region(
     rows: list[Row] = []
     bases: list[Basis] = []
     with asking.reading(asking_for.database) as connection:
-        named = item_names.all_named(connection)
         for region in asking_for.regions:
             basis = basis_of(connection, asking_for, region, over=over)
             bases.append(basis)
-            if basis.snapshot_time is not None:
-                rows += first(rows_of(connection, basis, named), limit)
+            if basis.snapshot_time is None:
+                continue
+            found = ranked(connection, basis, basis.snapshot_time)
+            items = first(found.items, limit)
+            named = item_names.of_items(connection, items)
+            rows += [found.make(place, named[item]) for place, item in enumerate(items)]
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
-def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, by: TopBy) -> Iterator[Seller]:
-    # Those beyond the limit are never made.
-    at, since = basis.snapshot_time, basis.since
-    if at is None or since is None:
-        return
-    sold = asking.sales(connection, basis.region, since, at, items=None)
-    newest = asking.newest_prices(connection, basis.region, at)
+def _sellers(
+    connection: Connection, basis: Basis, at: datetime, *, by: TopBy, over: timedelta, limit: int
+) -> _Ranked[Seller]:
+    region, since = basis.region, at - over
+    are_few = 0 < limit <= _MOST_BY_THEMSELVES
+    sold = sold_units.sales(connection, region, since, at, items=None, is_ranged=not are_few)
     order_by = sold.estimated if by is TopBy.UNITS else np.nan_to_num(sold.turnover, nan=-1.0)
-    for place in np.lexsort((sold.item_id, -order_by)).tolist():
-        if sold.estimated[place] <= 0:
-            continue
-        item = int(sold.item_id[place])
-        there = _place(newest.item_id, item)
-        yield Seller(
-            basis.region,
-            item,
-            *_called(named, item),
+    order = np.lexsort((sold.item_id, -order_by))
+    items: list[int] = sold.item_id[order[sold.estimated[order] > 0]][: limit or None].tolist()
+    if are_few:
+        # All that is told is read of those alone that are shown.
+        sold = sold_units.sales(connection, region, since, at, items=items)
+    newest = asking.newest_prices(connection, region, at, items=items if are_few else None)
+
+    def made(_: int, item: NamedItem) -> Seller:
+        place = int(np.searchsorted(sold.item_id, item.item_id))
+        there = _place(newest.item_id, item.item_id)
+        return Seller(
+            region,
+            item.item_id,
+            item.name,
+            item.rank,
             int(sold.low[place]),
             int(sold.estimated[place]),
             int(sold.high[place]),
@@ -159,47 +180,81 @@ def _sellers(connection: Connection, basis: Basis, named: Mapping[int, NamedItem
             0 if there is None else int(newest.total_quantity[there]),
         )
 
+    return _Ranked(items, made)
+
 
 def _moved(
     connection: Connection,
     basis: Basis,
-    named: Mapping[int, NamedItem],
+    at: datetime,
     *,
     over: timedelta,
     min_turnover: float,
     direction: Direction,
-) -> Iterator[Mover]:
-    at = basis.snapshot_time
-    if at is None:
-        return
+    limit: int,
+) -> _Ranked[Mover]:
     now = _prices_before(connection, basis.region, at)
     then = _prices_before(connection, basis.region, at - over)
     items = np.intersect1d(now.prices.item_id, then.prices.item_id)
-    if not len(items):
-        return
     price_now, auctions_now = _side(now, items)
     price_then, auctions_then = _side(then, items)
     change = worth.change(price_now, price_then)
-    turnover = daily_sales(connection, basis.region, at, items, is_all=True).turnover
     shown = (auctions_now >= _FEWEST_AUCTIONS) & (auctions_then >= _FEWEST_AUCTIONS) & ~np.isnan(change)
-    with np.errstate(invalid="ignore"):
-        # A turnover that nobody knows is above no limit, and hides nothing where there is none.
-        shown &= (turnover >= min_turnover) | (min_turnover <= 0)
     if direction is Direction.UP:
         shown &= change > 0
     elif direction is Direction.DOWN:
         shown &= change < 0
     order = np.lexsort((items, -np.abs(np.nan_to_num(change))))
-    for place in order[shown[order]].tolist():
-        yield Mover(
+    order = order[shown[order]]
+    order, turnover = _of_turnover(connection, basis.region, at, items, order, min_turnover=min_turnover, limit=limit)
+
+    def made(rank: int, item: NamedItem) -> Mover:
+        place = int(order[rank])
+        return Mover(
             basis.region,
-            int(items[place]),
-            *_called(named, int(items[place])),
+            item.item_id,
+            item.name,
+            item.rank,
             float(price_then[place]),
             float(price_now[place]),
             float(change[place]),
-            known(float(turnover[place])),
+            known(float(turnover[rank])),
         )
+
+    return _Ranked(items[order].tolist(), made)
+
+
+def _of_turnover(
+    connection: Connection,
+    region: Region,
+    at: datetime,
+    items: np.ndarray,
+    order: np.ndarray,
+    *,
+    min_turnover: float,
+    limit: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places, in their order, of items with so much turnover a day, as many as are shown, and their turnover.
+
+    Of the first ones alone it is read sooner than of all, who are asked where not enough of those pass.
+    """
+
+    def passing(chosen: np.ndarray, *, is_all: bool) -> tuple[np.ndarray, np.ndarray]:
+        # Sales go by rising numbers.
+        rising = np.argsort(items[chosen])
+        turnover = np.empty(len(chosen))
+        turnover[rising] = daily_sales(connection, region, at, items[chosen[rising]], is_all=is_all).turnover
+        with np.errstate(invalid="ignore"):
+            # A turnover that nobody knows is above no limit, and hides nothing where there is none.
+            passes = (turnover >= min_turnover) | (min_turnover <= 0)
+        return chosen[passes], turnover[passes]
+
+    few = _TIMES_THE_LIMIT * limit
+    if 0 < few < min(len(order), _MOST_BY_THEMSELVES):
+        found = passing(order[:few], is_all=False)
+        if len(found[0]) >= limit:
+            return found
+    return passing(order, is_all=True) if len(order) else (order, np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,82 +262,84 @@ class _PricesBefore:
     """Prices of all items in the snapshots of a few hours."""
 
     prices: asking.SnapshotPrices
-    newest: int | None
-    """How long before the end the newest of these snapshots was, in seconds, whether it has an item or not."""
+    newest: datetime | None
+    """When the newest of these snapshots was, whether it has an item or not."""
 
 
 def _prices_before(connection: Connection, region: Region, end: datetime) -> _PricesBefore:
     since = end - _MOVERS_WINDOW
-    times = [one.time for one in asking.snapshots(connection, region, since, end)]
-    held = set(times) - item_history.without_hours(connection, region, times)
-    newest = int((end - max(held)).total_seconds()) if held else None
-    return _PricesBefore(asking.prices_between(connection, region, since, end), newest)
+    times = [one.time for one in asked_spans.snapshots(connection, region, since, end)]
+    held = set(times) - asked_spans.without_hours(connection, region, times)
+    return _PricesBefore(asking.prices_between(connection, region, since, end), max(held, default=None))
 
 
 def _side(side: _PricesBefore, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The price of items over some snapshots, and their auctions in the newest of these; 0 without a row there."""
     prices = side.prices
-    ages, snapshot = np.unique(prices.age_seconds, return_inverse=True)
+    times, snapshot = np.unique(prices.time, return_inverse=True)
     place = np.searchsorted(items, prices.item_id)
     fits = place < len(items)
     fits[fits] = items[place[fits]] == prices.item_id[fits]
-    values = np.full((len(ages), len(items)), np.nan)
+    values = np.full((len(times), len(items)), np.nan)
     values[snapshot[fits], place[fits]] = prices.market_value[fits]
     auctions = np.zeros(len(items), np.int64)
-    newest = fits & (prices.age_seconds == side.newest)
-    auctions[place[newest]] = prices.num_auctions[newest]
+    if side.newest is not None:
+        newest = fits & (prices.time == item_history.as_times([side.newest])[0])
+        auctions[place[newest]] = prices.num_auctions[newest]
     return worth.median_of_snapshots(values), auctions
 
 
-def _bargains(
-    connection: Connection, basis: Basis, named: Mapping[int, NamedItem], *, discount: float, days: float
-) -> list[Deal]:
-    region, at = basis.region, basis.snapshot_time
-    if at is None:
-        return []
+def _bargains(connection: Connection, basis: Basis, at: datetime, *, discount: float, days: float) -> _Ranked[Deal]:
+    region = basis.region
     newest = asking.newest_prices(connection, region, at)
     usual = usual_prices(connection, region, at, newest.item_id, is_all=True)
-    sold = daily_sales(connection, region, at, newest.item_id, is_all=True, is_priced=False).estimated
     with np.errstate(invalid="ignore"):
-        wanted = (newest.min_price <= (1 - discount) * usual) & (sold >= _ONE_A_DAY)
-    levels = asking.levels(connection, region, at, newest.item_id[wanted].tolist())
-    if wanted.any() and not len(levels.price) and not asking.is_raw_held(connection, region, at):
+        is_cheap = newest.min_price <= (1 - discount) * usual
+    cheap, usual = newest.item_id[is_cheap], usual[is_cheap]
+    # What sold is read of those alone, unless they are so many that all are read sooner.
+    is_all = len(cheap) > MANY_ITEMS
+    sold = daily_sales(connection, region, at, cheap, is_all=is_all, is_priced=False, is_ranged=False).estimated
+    with np.errstate(invalid="ignore"):
+        sells = sold >= _ONE_A_DAY
+    wanted, usual, sold = cheap[sells], usual[sells], sold[sells]
+    min_price = newest.min_price[is_cheap][sells]
+    levels = asking.levels(connection, region, at, wanted.tolist())
+    if len(wanted) and not len(levels.price) and not asking.is_raw_held(connection, region, at):
         raise UsageError(
             f"{region.label}: the auctions of the newest snapshot, {at:%Y-%m-%d %H:%M} UTC, are not held any more, so"
             " that nobody knows what is cheap. `ironforge partitions restore` brings an archived day back."
         )
-    found: list[Deal] = []
-    for place in np.flatnonzero(wanted).tolist():
-        item = int(newest.item_id[place])
-        begins, ends = np.searchsorted(levels.item_id, (item, item + 1))
+    begins, ends = (np.searchsorted(levels.item_id, wanted + more).tolist() for more in (0, 1))
+    gains: list[tuple[float, int, int, int]] = []
+    for place in range(len(wanted)):
         units, cost, gain = worth.gain_of(
-            levels.price[begins:ends],
-            levels.quantity[begins:ends],
+            levels.price[begins[place] : ends[place]],
+            levels.quantity[begins[place] : ends[place]],
             usual=float(usual[place]),
             discount=discount,
             most=int(np.floor(days * sold[place])),
         )
         if units:
-            lowest = copper(newest.min_price[place]) or 0
-            found.append(
-                Deal(
-                    region,
-                    item,
-                    *_called(named, item),
-                    float(usual[place]),
-                    lowest,
-                    units,
-                    cost,
-                    gain,
-                    float(sold[place]),
-                )
-            )
-    return sorted(found, key=lambda deal: (-deal.gain, deal.item_id))
+            # Items rise, and so do those of one gain.
+            gains.append((-gain, place, units, cost))
+    gains.sort()
 
+    def made(rank: int, item: NamedItem) -> Deal:
+        gain, place, units, cost = gains[rank]
+        return Deal(
+            region,
+            item.item_id,
+            item.name,
+            item.rank,
+            float(usual[place]),
+            copper(min_price[place]) or 0,
+            units,
+            cost,
+            -gain,
+            float(sold[place]),
+        )
 
-def _called(named: Mapping[int, NamedItem], item: int) -> tuple[str | None, int | None]:
-    found = named.get(item)
-    return (None, None) if found is None else (found.name, found.rank)
+    return _Ranked([int(wanted[place]) for _, place, _, _ in gains], made)
 
 
 def _place(items: np.ndarray, item: int) -> int | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, WEEK, MarketAnswer, basis_of, known, start_of_day
-from ironforge_cli.db.repositories import asking, item_history
+from ironforge_cli.db.repositories import asking, item_history, sold_units
 from ironforge_cli.market import worth
 
 if TYPE_CHECKING:
@@ -167,13 +167,21 @@ def daily_sales(
     *,
     is_all: bool = False,
     is_priced: bool = True,
+    is_ranged: bool = True,
 ) -> DailySales:
     """Units sold a day of items over the 7 days before a snapshot; an item without a row sold nothing.
 
-    Where it is not to be priced the turnover is NaN, and the answer there sooner.
+    Where it is not to be priced the turnover is NaN, without a range the least and the most, and the answer is there
+    sooner.
     """
-    sales = asking.sales(
-        connection, region, at - WEEK, at, items=None if is_all else item_id.tolist(), is_priced=is_priced
+    sales = sold_units.sales(
+        connection,
+        region,
+        at - WEEK,
+        at,
+        items=None if is_all else item_id.tolist(),
+        is_priced=is_priced,
+        is_ranged=is_ranged,
     )
     place = np.searchsorted(item_id, sales.item_id)
     fits = place < len(item_id)
@@ -200,8 +208,8 @@ def _of_region(connection: Connection, basis: Basis, chosen: Sequence[NamedItem]
     overall = worth_of(connection, region, at, numbers, is_all=is_all)
     sold = daily_sales(connection, region, at, numbers, is_all=is_all)
     chosen_or_all = None if is_all else asked
-    day_before = asking.nearest_values(connection, region, at - DAY, OFF_A_DAY, items=chosen_or_all)
-    week_before = asking.nearest_values(connection, region, at - WEEK, OFF_A_WEEK, items=chosen_or_all)
+    near = [(at - DAY, OFF_A_DAY), (at - WEEK, OFF_A_WEEK)]
+    day_before, week_before = asking.nearest_values(connection, region, near, items=chosen_or_all)
     held = quantity is not None and asking.is_raw_held(connection, region, at)
     levels = asking.levels(connection, region, at, asked) if held else None
     rows: list[Price] = []

@@ -139,7 +139,7 @@ def _values_near(
         found[place[fits]] = there.market_value[fits]
     left = numbers[np.isnan(found)]
     if len(left):
-        values = asking.nearest_values(connection, region, target, most, items=left.tolist())
+        (values,) = asking.nearest_values(connection, region, [(target, most)], items=left.tolist())
         place = np.searchsorted(numbers, list(values))
         found[place] = list(values.values())
     return found

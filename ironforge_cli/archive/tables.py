@@ -1,4 +1,4 @@
-"""Other tables in the archive: statistics by month, and token prices, each file read back and with its manifest."""
+"""Other tables in the archive: statistics and days by month, token prices; each file read back, with its manifest."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Columns: TypeAlias = "Mapping[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]"
 """Values of every column, and where they are null; None where nowhere."""
+_TIME: Final = np.dtype("M8[us]")
 _MANIFEST: Final = "_manifest.json"
 _NOT_WRITTEN: Final = "What was there stays; check the store."
 _DAMAGED: Final = "Remove the file; the next export writes it anew."
@@ -149,7 +150,7 @@ def _write(stream: Any, pieces: Iterable[Columns]) -> None:
     for piece in pieces:
         table = core.table(
             {
-                name: core.array(values, mask=nulls) if values.dtype.kind != "M" else _times(values)
+                name: core.array(values, mask=nulls) if values.dtype != _TIME else _times(values)
                 for name, (values, nulls) in piece.items()
             }
         )
@@ -178,6 +179,8 @@ def _read(table: Any) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]
         nulls = column.is_null().to_numpy(zero_copy_only=False)
         if core.types.is_timestamp(column.type):
             column = column.cast(core.int64())
+        elif core.types.is_date32(column.type):
+            column = column.cast(core.int32())
         filled = column.fill_null(0).to_numpy(zero_copy_only=False)
         found[name] = (filled, nulls if nulls.any() else None)
     return found

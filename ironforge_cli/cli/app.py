@@ -219,7 +219,7 @@ _group(
     (
         "export",
         "partitions:export",
-        "Write statistics and token prices into the archive, as Parquet beside the raw days; the database keeps them.",
+        "Write statistics, days and token prices into the archive, as Parquet beside raw days; the database keeps all.",
     ),
 )
 _group(

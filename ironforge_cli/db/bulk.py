@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import numpy as np
 import psycopg
@@ -81,6 +81,17 @@ class LabelColumn:
     name: str
     codes: UInt8
     labels: tuple[str, ...]
+
+
+def exact_sum(value: LiteralString) -> sql.Composable:
+    """The sum of prices, the same in whatever order they are added up: workers take them as they come.
+
+    Whole copper is added up for itself, and so are the parts of it, in steps of 2**-40: both sums are whole numbers,
+    which floats keep exactly.
+    """
+    return sql.SQL(
+        "(sum(trunc({value})) + sum(round((({value}) - trunc({value})) * 1099511627776)) / 1099511627776)"
+    ).format(value=sql.SQL(value))
 
 
 def copy_in(

@@ -39,7 +39,7 @@ MIGRATION_LOCK: Final = "migrate"
 MAINTENANCE_LOCK: Final = "maintain"
 """Held by whoever makes, archives, restores or drops partitions, of any region."""
 EXPORT_LOCK: Final = "export"
-"""Held by whoever writes statistics and token prices into an archive."""
+"""Held by whoever writes statistics, days and token prices into an archive."""
 LONGEST_BATCH_SECONDS = 60.0
 """How long to wait for a lock that is held for a batch of a longer work, and given back after it."""
 

@@ -34,11 +34,8 @@ def usual_price(day_values: Float64) -> Float64:
     >>> usual_price(np.array([[10, 10.0], [30, np.nan], [20, 12.0]])).tolist()
     [20.0, nan]
     """
-    known = ~np.isnan(day_values)
-    enough = known.sum(axis=0) >= FEWEST_DAYS
-    usual = np.full(day_values.shape[1], np.nan)
-    if enough.any():
-        usual[enough] = np.nanmedian(day_values[:, enough], axis=0)
+    usual: Float64 = _medians(day_values)
+    usual[np.count_nonzero(~np.isnan(day_values), axis=0) < FEWEST_DAYS] = np.nan
     return usual
 
 
@@ -75,10 +72,22 @@ def median_of_snapshots(values: Float64) -> Float64:
     >>> median_of_snapshots(np.array([[1.0, np.nan], [9.0, np.nan], [2.0, np.nan]])).tolist()
     [2.0, nan]
     """
-    priced = ~np.isnan(values).all(axis=0)
-    medians = np.full(values.shape[1], np.nan)
-    if priced.any():
-        medians[priced] = np.nanmedian(values[:, priced], axis=0)
+    return _medians(values)
+
+
+def _medians(values: Float64) -> Float64:
+    """The median of each column's numbers, NaN where it has none: sorted at once, which numpy's own does not."""
+    medians = np.full(len(values.T), np.nan)
+    if not len(values):
+        return medians
+    # What is not known sorts last.
+    rows = np.sort(np.ascontiguousarray(values.T), axis=1)
+    count = np.sum(~np.isnan(rows), axis=1)
+    lower, upper = (
+        np.take_along_axis(rows, place[:, np.newaxis], axis=1)[:, 0]
+        for place in (np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1))
+    )
+    medians[:] = np.where(lower == upper, lower, (lower + upper) / 2)
     return medians
 
 

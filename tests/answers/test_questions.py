@@ -8,6 +8,7 @@ from math import floor, isclose
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
@@ -296,3 +297,19 @@ def test_find_puts_what_sold_most_first(ask: Ask) -> None:
     assert there[14] == sum(hours_of(region, 14)[NEWEST].quantity for region in DEFAULT_REGIONS)
     assert [row["name"] for row in ask("find", str(NAMELESS))] == [None]
     assert ask("find", "nothing of the kind") == ask("find", "9" * 5_000) == []
+
+
+def test_a_price_is_read_by_few_statements_since_each_costs_as_much_as_what_it_finds(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    execute = psycopg.Cursor[Any].execute
+
+    def counted(cursor: psycopg.Cursor[Any], query: Any, *given: Any, **options: Any) -> psycopg.Cursor[Any]:
+        sent.append(query)
+        return execute(cursor, query, *given, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    ask("price", "11", "--region", "eu")
+    reading = [query for query in sent if "/* ironforge asking" in str(query) or "/* ironforge history" in str(query)]
+    assert 5 <= len(reading) <= 9, reading

@@ -141,10 +141,16 @@ def compare_lists(asking: Asking, plain: Plainly, random: Random) -> None:
     for by in TopBy:
         expected = [row for r in DEFAULT_REGIONS for row in plain.top(r, over, by_units=by is TopBy.UNITS)]
         assert_same(top(asking, by=by, over=over, limit=0).records(), expected)
+        first_ones = [row for r in DEFAULT_REGIONS for row in plain.top(r, over, by_units=by is TopBy.UNITS)[:2]]
+        assert_same(top(asking, by=by, over=over, limit=2).records(), first_ones)
     over, least = random.choice([DAY, WEEK]), random.choice([0, 10_000_000])
     expected = [row for region in DEFAULT_REGIONS for row in plain.movers(region, over, least)]
     found = movers(asking, over=over, min_turnover=least, direction=Direction.BOTH, limit=0).records()
     assert_same(found, expected)
+    limit = random.choice([1, 2])
+    first_ones = [row for region in DEFAULT_REGIONS for row in plain.movers(region, over, least)[:limit]]
+    found = movers(asking, over=over, min_turnover=least, direction=Direction.BOTH, limit=limit).records()
+    assert_same(found, first_ones)
     for direction, sign in ((Direction.UP, 1), (Direction.DOWN, -1)):
         found = movers(asking, over=over, min_turnover=least, direction=direction, limit=0).records()
         assert_same(found, [row for row in expected if sign * row["change"] > 0])

@@ -131,13 +131,13 @@ def run(arguments: Sequence[str], *, environment: Mapping[str, str]) -> Finished
         return Finished(output=process.stdout, **json.loads(figures.read()))
 
 
-def options(description: str | None, *, auctions: int = AUCTIONS, **numbers: int) -> argparse.Namespace:
-    """What a benchmark was asked for: `--server`, `--auctions` and further whole numbers with their defaults."""
+def options(description: str | None, *, auctions: int = AUCTIONS, **more: int | str) -> argparse.Namespace:
+    """What a benchmark was asked for: `--server`, `--auctions`, further numbers and words with their defaults."""
     first = (description or "").partition("\n")[0]
     parser = argparse.ArgumentParser(description=first, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--server", choices=SERVERS, default=SERVERS[0], help="the embedded one, or Debian's over TCP")
-    for name, default in {"auctions": auctions, **numbers}.items():
-        parser.add_argument(f"--{name}", type=int, default=default, help="as many")
+    for name, default in {"auctions": auctions, **more}.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help="see above")
     return parser.parse_args()
 
 

@@ -4,7 +4,8 @@ Run it with `uv run python -m tests.benchmarks.years_figures`. Hours are made in
 appends them, with every column of version 2 filled; closed months are laid by item and days made by the tool itself. A
 day, a month and a year stand beside each other in databases of their own, so that what one more hour costs is compared
 in one run: the median of some hours, each right after a checkpoint. `--items 11000` is a real market (a year of it
-takes some 20 GB and half an hour); fewer items make all of it smaller, and the ratios stay.
+takes some 20 GB and half an hour); fewer items make all of it smaller, and the ratios stay. With `--keep FOLDER`
+the home is made there once and measured again by the next run; `--regions eu,us` fills both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -29,7 +31,15 @@ from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import DATABASE_NAME, EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import asking, item_history, partitions, price_days, statistics_months, stats
+from ironforge_cli.db.repositories import (
+    asking,
+    item_history,
+    partitions,
+    price_days,
+    sold_units,
+    statistics_months,
+    stats,
+)
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.regions import Region
@@ -38,7 +48,6 @@ from tests.market.made_up import later, whole_market
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ironforge_cli.market.statistics import Statistics
 
@@ -47,8 +56,8 @@ NOW: Final = datetime(2025, 12, 28, 23, 0, tzinfo=UTC)
 """The newest hour: late in a month, where the open one is as large as it gets."""
 HOUR: Final = timedelta(hours=1)
 _HOURS: Final = 7
-_MAKE: Final = text(
-    "INSERT INTO eu_commodity_price_stats (timestamp, item_id, num_auctions, min_price, max_price, mean_price,"
+_MAKE: Final = (
+    "INSERT INTO {region}_commodity_price_stats (timestamp, item_id, num_auctions, min_price, max_price, mean_price,"
     " median_price, market_value, cheapest_15_percent_price, total_quantity, estimated_sales, sales_low, sales_high,"
     " new_listings, seen_sales, unseen_sales, new_at_floor, new_auctions, interval_seconds, evidence)"
     " SELECT CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', item, 12, price, price * 9, price * 1.7,"
@@ -56,18 +65,26 @@ _MAKE: Final = text(
     " FROM generate_series(0, CAST(:hours AS int) - 1) AS hour, generate_series(1, CAST(:items AS int)) AS item,"
     " LATERAL (SELECT 100 * (1 + (item * 7919 + hour) % 9973) AS price, 4 * ((item + hour) % 11) AS sold) AS made"
 )
-_REGISTER: Final = text(
+_REGISTER: Final = (
     "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, interval_seconds,"
-    " estimator_version) SELECT 'eu', CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', 1, :items, 1, 'x',"
+    " estimator_version) SELECT '{region}', CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', 1, :items, 1, 'x',"
     " 'live', 3600, 2 FROM generate_series(0, CAST(:hours AS int) - 1) AS hour"
 )
 
-_BOOK: Final = text(
-    "INSERT INTO auction_snapshots_eu (auction_id, item_id, unit_price, quantity, time_left, snapshot_time,"
+_BOOK_OF: Final = (
+    "INSERT INTO auction_snapshots_{region} (auction_id, item_id, unit_price, quantity, time_left, snapshot_time,"
     " expires_after_min, expires_before_min) SELECT number, 1 + number % CAST(:items AS int),"
     " 100 + 37 * (number / CAST(:items AS int)), 1 + number % 40, 'LONG', CAST(:now AS timestamptz), 0, 720"
     " FROM generate_series(1, 350000) AS number"
 )
+
+_BOOK: Final = text(_BOOK_OF.format(region=EU))
+_NAMES: Final = text(
+    "INSERT INTO items (id, item_name) SELECT number, 'Item ' || number"
+    " FROM generate_series(1, CAST(:items AS int)) AS number ON CONFLICT DO NOTHING"
+)
+_ENDS: Final = (timedelta(0), timedelta(days=14), timedelta(days=27))
+"""How long before the newest hour the spans end that are read cold: late in a month, in its midst, on its first day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +98,22 @@ class Cost:
 
 def main() -> int:
     """Build, measure and print."""
-    asked = stage.options(__doc__, auctions=0, items=2_000, days=365)
+    asked = stage.options(__doc__, auctions=0, items=2_000, days=365, regions="eu", keep="")
     say = sys.stdout.write
-    with stage.home_folder() as home, ExitStack() as running:
+    regions = [Region(name) for name in asked.regions.split(",")]
+    with ExitStack() as running:
+        home = Path(asked.keep) if asked.keep else running.enter_context(stage.home_folder())
         server = EmbeddedServer(home, environment=os.environ, bindir=None, account=None)
         server.make_home()
         running.enter_context(server)
         databases: dict[int, Database] = {}
         for days in sorted({1, min(30, asked.days), asked.days}):
-            database = _fresh(server, f"days_{days}")
-            began = time.monotonic()
-            rows = build(database, days=days, items=asked.items)
-            say(f"{days} days of {asked.items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n")
+            # The largest is the home's own, which may be there already.
+            database = Database(server.conninfo) if days == asked.days else _fresh(server, f"days_{days}")
+            schema.upgrade(database)
+            for region in regions:
+                _fill(database, region, days=days, items=asked.items, is_whole=days == asked.days)
             if days == asked.days:
-                close_months(database, say)
                 _tell_sizes(database, say, days=days, items=asked.items)
                 _tell_reads(database, say, items=asked.items)
             databases[days] = database
@@ -108,41 +127,60 @@ def main() -> int:
             say(f"day {days:<4}                             {cost.milliseconds:9.1f}{cost.log_mb:9.2f}")
             say(f"{cost.pages_read:13.0f}   {ratio:.2f} of day 1\n")
         _tell_cold(server, home, say, items=asked.items, days=asked.days)
+        _tell_cold_reads(server, home, say)
     return 0
+
+
+def _fill(database: Database, region: Region, *, days: int, items: int, is_whole: bool) -> None:
+    """Fill a database of a region, unless it is: a home that is kept is filled once."""
+    say = sys.stdout.write
+    with database.connect() as connection:
+        newest = asking.newest_times(connection, [region]).get(region)
+        stored = len(asking.snapshot_times(connection, region, NOW - days * 24 * HOUR, NOW).time)
+    if newest is None:
+        began = time.monotonic()
+        rows = build(database, days=days, items=items, region=region)
+        say(f"{region}: {days} days of {items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n")
+    elif stored < days * 24:
+        raise SystemExit(f"What is kept holds {stored} hours of {region} and not {days * 24}: name another folder.")
+    if is_whole:
+        close_months(database, say, region=region)
 
 
 def _fresh(server: EmbeddedServer, name: str) -> Database:
     first = Database(server.conninfo)
     with first.connect(autocommit=True) as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        there = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+        if not connection.execute(there, {"name": name}).scalar_one():
+            connection.execute(text(f"CREATE DATABASE {name}"))
     first.close()
-    database = _open(server, name)
-    schema.upgrade(database)
-    return database
+    return _open(server, name)
 
 
 def _open(server: EmbeddedServer, name: str) -> Database:
     return Database(server.conninfo.replace(f"dbname={DATABASE_NAME}", f"dbname={name}"))
 
 
-def build(database: Database, *, days: int, items: int) -> int:
+def build(database: Database, *, days: int, items: int, region: Region = EU) -> int:
     """The hours of so many days up to now, a day a transaction."""
     for back in range(days, 0, -1):
         since = NOW - back * 24 * HOUR + HOUR
         with database.transaction() as connection:
             for moment in (since, since + 23 * HOUR):
-                statistics_months.make_room(connection, EU, moment)
-            connection.execute(_MAKE, {"since": since, "hours": 24, "items": items})
-            connection.execute(_REGISTER, {"since": since, "hours": 24, "items": items})
+                statistics_months.make_room(connection, region, moment)
+            connection.execute(text(_MAKE.format(region=region)), {"since": since, "hours": 24, "items": items})
+            connection.execute(text(_REGISTER.format(region=region)), {"since": since, "hours": 24, "items": items})
     with database.connect(autocommit=True) as connection:
+        connection.execute(_NAMES, {"items": items})
         connection.execute(text("VACUUM ANALYZE"))
     return days * 24 * items
 
 
-def close_months(database: Database, say: Callable[[str], object]) -> None:
+def close_months(database: Database, say: Callable[[str], object], *, region: Region = EU) -> None:
     """Lay closed months by item and make closed days, as maintenance does."""
     with database.connect() as connection:
-        closed = [one.month for one in statistics_months.held(connection, EU) if one.month and one.month.ends_at < NOW]
+        held = statistics_months.held(connection, region)
+    closed = [one.month for one in held if one.month and one.month.ends_at < NOW and one.laid_at_change is None]
     for month in closed:
         began = time.monotonic()
         with database.transaction() as connection:
@@ -158,14 +196,14 @@ def close_months(database: Database, say: Callable[[str], object]) -> None:
             connection.execute(text(f"VACUUM ANALYZE {month.name}"))
     taken: list[float] = []
     with database.connect() as connection:
-        days = price_days.missing(connection, EU)
+        days = price_days.missing(connection, region)
     for day in days:
         began = time.monotonic()
         with database.transaction() as connection:
-            price_days.make(connection, EU, day)
+            price_days.make(connection, region, day)
         taken.append(time.monotonic() - began)
     with database.connect(autocommit=True) as connection:
-        connection.execute(text("VACUUM ANALYZE eu_commodity_price_days"))
+        connection.execute(text(f"VACUUM ANALYZE {region}_commodity_price_days"))
     say(f"{len(days)} days made, {median(taken or [0]):.2f} s each\n")
 
 
@@ -189,8 +227,10 @@ def _tell_reads(database: Database, say: Callable[[str], object], *, items: int)
     asking_for = Asking(database=database, regions=(EU,), now=NOW, max_age=2 * HOUR)
     quarter = item_history.as_times([NOW - hour * HOUR for hour in range(90 * 24, -1, -1)])
     with database.transaction() as connection:
-        partitions.create(connection, DailyPartition(EU, today))
-        connection.execute(_BOOK, {"items": items, "now": NOW})
+        connection.execute(_NAMES, {"items": items})
+        if not asking.is_raw_held(connection, EU, NOW):
+            partitions.create(connection, DailyPartition(EU, today))
+            connection.execute(_BOOK, {"items": items, "now": NOW})
     with database.connect() as connection:
 
         def overall(over: timedelta, by: By, item: int) -> object:
@@ -216,7 +256,7 @@ def _tell_reads(database: Database, say: Callable[[str], object], *, items: int)
             ),
             "every item's newest": (lambda _: asking.newest_prices(connection, EU, NOW), 50),
             "sales of a week, all items": (
-                lambda _: asking.sales(connection, EU, NOW - 168 * HOUR, NOW, items=None),
+                lambda _: sold_units.sales(connection, EU, NOW - 168 * HOUR, NOW, items=None),
                 300,
             ),
             "prices of 3 hours, all items": (lambda _: asking.prices_between(connection, EU, NOW - 3 * HOUR, NOW), 300),
@@ -246,6 +286,10 @@ def _tell_reads(database: Database, say: Callable[[str], object], *, items: int)
 def _hours(databases: dict[int, Database], *, items: int) -> dict[int, Cost]:
     """Store some more hours, each right after a checkpoint, in all databases in turn: what disturbs disturbs all."""
     taken: dict[int, list[Cost]] = {days: [] for days in databases}
+    for database in databases.values():
+        # Those of the run before, in a home that is kept.
+        with database.transaction() as connection:
+            connection.execute(text("DELETE FROM eu_commodity_price_stats WHERE timestamp > :now"), {"now": NOW})
     for number in range(1, _HOURS + 1):
         statistics = _statistics(items, number)
         for days, database in databases.items():
@@ -274,7 +318,7 @@ def _tell_cold(server: EmbeddedServer, home: Path, say: Callable[[str], object],
     for held in sorted({1, days}):
         server.stop()
         with EmbeddedServer(home, environment=os.environ, bindir=None, account=None):
-            database = _open(server, f"days_{held}")
+            database = Database(server.conninfo) if held == days else _open(server, f"days_{held}")
             with database.connect() as connection:
                 connection.execute(text("SELECT 1"))
             _, read = _counters(database)
@@ -286,6 +330,35 @@ def _tell_cold(server: EmbeddedServer, home: Path, say: Callable[[str], object],
             _, read_after = _counters(database)
             say(f"day {held:<4}                             {1000 * seconds:9.1f}{read_after - read:13.0f}\n")
             database.close()
+
+
+def _tell_cold_reads(server: EmbeddedServer, home: Path, say: Callable[[str], object]) -> None:
+    """An item's 90 days with nothing in the server's cache, nor, where that is permitted, in the system's."""
+    say("\nan item's 90 days, hourly, cold        ms   at most\n")
+    for number, before in enumerate(_ENDS):
+        end = NOW - before
+        times = item_history.as_times([end - hour * HOUR for hour in range(90 * 24, -1, -1)])
+        server.stop()
+        caches = _drop_caches()
+        with EmbeddedServer(home, environment=os.environ, bindir=None, account=None):
+            database = Database(server.conninfo)
+            with database.connect() as connection:
+                began = time.monotonic()
+                months = statistics_months.to_read(connection, EU)
+                wanted = np.ones(len(times), np.bool_)
+                item_history.hours_of_item(connection, EU, 7 + number, months=months, times=times, wanted=wanted)
+                milliseconds = 1000 * (time.monotonic() - began)
+            database.close()
+        say(f"up to {end:%Y-%m-%d %H:%M}   {milliseconds:18.1f}{150:10}   {caches}\n")
+
+
+def _drop_caches() -> str:
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3", "utf-8")
+    except OSError:
+        return "the system's cache is left alone"
+    return "caches dropped"
 
 
 def _counters(database: Database) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from ironforge_cli.db.bulk import (
     Kind,
     LabelColumn,
     copy_in,
+    exact_sum,
     fetch_columns,
     packed,
     streamed_columns,
@@ -28,6 +29,7 @@ from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from random import Random
 
     from numpy.typing import NDArray
 
@@ -389,3 +391,19 @@ def test_a_streamed_column_that_holds_nulls_or_another_type_is_refused(shared: D
     query = sql.SQL(f"SELECT * FROM (VALUES {values}) AS given (number)")  # pyright: ignore[reportArgumentType] - a test's own text
     with shared.connect() as connection, pytest.raises(psycopg.DataError):
         list(streamed_columns(connection, query, [Kind.INT4], rows_at_once=2, slice_name="test"))
+
+
+@settings(max_examples=20)
+@given(
+    prices=st.lists(st.floats(0, 1e9, allow_subnormal=False), min_size=1, max_size=30),
+    random=st.randoms(use_true_random=False),
+)
+def test_prices_have_one_sum_in_whatever_order_they_are_added_up(
+    shared: Database, prices: list[float], random: Random
+) -> None:
+    query = sql.SQL("SELECT {total} FROM unnest(%s::float8[]) AS given (price)").format(total=exact_sum("price"))
+    mixed = random.sample(prices, len(prices))
+    with shared.connect() as connection:
+        found = [fetch_columns(connection, query, [one], [Kind.FLOAT8], slice_name="x")[0] for one in (prices, mixed)]
+    assert found[0] == found[1]
+    assert math.isclose(found[0][0], math.fsum(prices), rel_tol=1e-12, abs_tol=1e-9)

@@ -165,7 +165,7 @@ def _told(made: MadeArchive) -> list[str]:
         for region, days in made.days.items()
     ]
     if made.tables:
-        holds.append(f"{made.tables} {'file' if made.tables == 1 else 'files'} of statistics and token prices")
+        holds.append(f"{made.tables} {'file' if made.tables == 1 else 'files'} of statistics, days and token prices")
     if made.was_made:
         first = f"{made.name} is an archive since {moment}; nothing was changed."
     elif holds:

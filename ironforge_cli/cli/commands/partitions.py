@@ -214,7 +214,7 @@ def drop(
 def export(
     run: Invocation, *, region: Regions = None, archive: Target = None, format_: FormatOption = Format.TABLE
 ) -> Report:
-    """Write statistics and token prices into the archive, as Parquet beside the raw days; the database keeps them.
+    """Write statistics, days and token prices into the archive, as Parquet beside raw days; the database keeps all.
 
     A month whose rows are archived as they are is left as it is.
 

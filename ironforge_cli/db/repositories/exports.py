@@ -1,4 +1,4 @@
-"""Statistics and token prices as columns, to be written elsewhere: a span of time of a whole table."""
+"""Statistics, days and token prices as columns, to be written elsewhere: a span of time of a whole table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psycopg import sql
-from sqlalchemy import BigInteger, Double, Integer, SmallInteger, func, select
+from sqlalchemy import BigInteger, Date, Double, Integer, SmallInteger, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import REGISTRY, TOKEN_PRICES
+from ironforge_cli.db.models import PRICE_DAYS, REGISTRY, TOKEN_PRICES
 from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories.asked_spans import starts_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +52,13 @@ def token_span(connection: Connection, region: Region) -> tuple[datetime, dateti
     return None if first is None else (first, last)
 
 
+def days_span(connection: Connection, region: Region) -> tuple[datetime, datetime] | None:
+    """The first and the last day of a region that are made, by their beginnings; None where there is none."""
+    day = PRICE_DAYS[region].c.day
+    first, last = _execute(connection, select(func.min(day), func.max(day))).one()
+    return None if first is None else (starts_at(first), starts_at(last))
+
+
 def count(connection: Connection, table: Table, since: datetime, until: datetime) -> int:
     """How many rows of a table that has a column `timestamp` are of [since, until)."""
     time = table.c.timestamp
@@ -61,21 +69,30 @@ def count(connection: Connection, table: Table, since: datetime, until: datetime
 def columns(
     connection: Connection, table: Table, since: datetime, until: datetime
 ) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
-    """The rows of [since, until): the values of each column, and where they are null; None where they can't be."""
+    """The rows of [since, until): the values of each column, and where they are null; None where they can't be.
+
+    Of a table of days those that begin in the span.
+    """
     kinds = {column.name: kind_of(column.type) for column in table.columns}
     nullable = {column.name for column in table.columns if column.nullable}
+    days = [column.name for column in table.columns if isinstance(column.type, Date)]
     chosen = [
-        sql.SQL("coalesce({}, {})").format(sql.Identifier(name), sql.Literal(NULLS[kind]))
+        sql.SQL("{} - DATE '1970-01-01'").format(sql.Identifier(name))
+        if name in days
+        else sql.SQL("coalesce({}, {})").format(sql.Identifier(name), sql.Literal(NULLS[kind]))
         if name in nullable
         else sql.Identifier(name)
         for name, kind in kinds.items()
     ]
-    query = sql.SQL("SELECT {} FROM {} WHERE timestamp >= %s AND timestamp < %s").format(
-        sql.SQL(", ").join(chosen), sql.Identifier(table.name)
+    query = sql.SQL("SELECT {} FROM {} WHERE {time} >= %s AND {time} < %s").format(
+        sql.SQL(", ").join(chosen), sql.Identifier(table.name), time=sql.Identifier(days[0] if days else "timestamp")
     )
-    found = fetch_columns(connection, query, [since, until], list(kinds.values()), slice_name="export")
+    bounds = [since.date(), until.date()] if days else [since, until]
+    found = fetch_columns(connection, query, bounds, list(kinds.values()), slice_name="export")
     return {
-        name: (values, is_null(values, kind) if name in nullable else None)
+        name: (values.astype("M8[D]"), None)
+        if name in days
+        else (values, is_null(values, kind) if name in nullable else None)
         for (name, kind), values in zip(kinds.items(), found, strict=True)
     }
 
@@ -86,13 +103,13 @@ def is_null(values: NDArray[Any], kind: Kind) -> NDArray[np.bool_]:
 
 
 def kind_of(of: object) -> Kind:
-    """How a column of a type is read. Raises `TypeError` where it is not exported."""
+    """How a column of a type is read, a day by its number. Raises `TypeError` where it is not exported."""
     match of:
         case BigInteger():
             return Kind.INT8
         case SmallInteger():
             return Kind.INT2
-        case Integer():
+        case Integer() | Date():
             return Kind.INT4
         case Double():
             return Kind.FLOAT8

@@ -18,7 +18,6 @@ from sqlalchemy import text
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
-from ironforge_cli.db.repositories import statistics_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,14 +182,6 @@ def are_held(months: Sequence[MonthToRead], times: Times) -> Bool:
     for month in months:
         held |= _within(month, times)
     return held
-
-
-def without_hours(connection: Connection, region: Region, times: Sequence[datetime]) -> set[datetime]:
-    """Those times of stored snapshots whose hours have left with their month: nothing of them is known here."""
-    if not times:
-        return set()
-    there = are_held(statistics_months.to_read(connection, region), as_times(times))
-    return {time for time, is_there in zip(times, there.tolist(), strict=True) if not is_there}
 
 
 def days_of_item(connection: Connection, region: Region, item_id: int, *, since: date, until: date) -> ItemDays:

@@ -55,6 +55,8 @@ _ALL: Final = text(
 )
 _SOME: Final = text(f"{_NAMED} WHERE id = ANY(CAST(:ids AS int[])) OR item_name = ANY(CAST(:names AS text[]))")
 
+_OF_ITEMS: Final = text(f"{_NAMED} WHERE id = ANY(CAST(:ids AS int[]))")
+
 
 def keep_names(connection: Connection) -> None:
     """Let a look at the database read the names once, whoever asks for them; it has to be of one moment."""
@@ -70,6 +72,15 @@ def all_named(connection: Connection) -> dict[int, NamedItem]:
     if connection in _KEPT:
         _KEPT[connection] = found
     return found
+
+
+def of_items(connection: Connection, numbers: Sequence[int]) -> dict[int, NamedItem]:
+    """Each of some items, also those that are not seeded."""
+    if len(numbers) > _MANY or _KEPT.get(connection) is not None:
+        found = all_named(connection)
+    else:
+        found = {row[0]: NamedItem(*row) for row in _execute(connection, _OF_ITEMS, {"ids": list(numbers)})}
+    return {number: found.get(number) or NamedItem.without_name(number) for number in numbers}
 
 
 def named(connection: Connection, numbers: Sequence[str]) -> dict[int, NamedItem] | None:

@@ -15,6 +15,7 @@ from ironforge_cli.archive.store import TEMPORARY
 from ironforge_cli.db import schema
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError, ConfigurationError, DatabaseError, ExitStatus, combined_status
+from ironforge_cli.jobs.days.export import TABLES
 from ironforge_cli.jobs.days.parts import failure_told
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import moment_of
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ironforge_cli.jobs.evidence.runs import Clock, Progress
     from ironforge_cli.market.rows import Count
 
-_TABLES: Final = ("statistics", "token_prices")
 _READERS: Final = 8
 """So many manifests are read at once: a store that is far away answers each after a while."""
 _ANEW: Final = "`ironforge partitions maintain` or `drop` archives the day anew before its table goes."
@@ -50,7 +50,7 @@ class MadeArchive:
     days: Mapping[Region, Sequence[date]]
     """The days that it holds of each region, oldest first; regions without one are left out."""
     tables: int
-    """How many files of statistics and token prices."""
+    """How many files of statistics, days and token prices."""
 
 
 def init(store: ArchiveStore, *, now: datetime) -> MadeArchive:
@@ -61,7 +61,7 @@ def init(store: ArchiveStore, *, now: datetime) -> MadeArchive:
     marker = marker_of(store)
     days = ArchivedDays(store)
     held = {region: [partition.day for partition in days.listed(region)] for region in Region}
-    files = sum(path.endswith(".parquet") for table in _TABLES for path in store.found(table))
+    files = sum(path.endswith(".parquet") for table in TABLES for path in store.found(table))
     made = marker or mark(store, now=now)
     return MadeArchive(
         name=store.name,

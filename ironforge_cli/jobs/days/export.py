@@ -1,4 +1,4 @@
-"""Statistics and token prices into the archive, as Parquet beside the raw days: nothing leaves the database by it."""
+"""Statistics, days and token prices into the archive, as Parquet beside the raw days: the database keeps them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ironforge_cli.archive.tables import NotWritten
 from ironforge_cli.db import locks, schema
 from ironforge_cli.db.engine import one_state
-from ironforge_cli.db.models import PRICE_STATS, TOKEN_PRICES
+from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
 from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
 from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from ironforge_cli.regions import Region
 
 COMMAND: Final = "partitions export"
-_DAY: Final = timedelta(days=1)
+_HOURS: Final = "statistics"
+_CLOSED_DAYS: Final = "days"
+_TOKENS: Final = "token_prices"
+TABLES: Final = (_HOURS, _CLOSED_DAYS, _TOKENS)
+"""The folders of the archive that these files are in."""
+_AT_ONCE: Final = {_HOURS: timedelta(days=1), _CLOSED_DAYS: timedelta(days=8)}
+"""How much of a file is held at once: of all else the whole of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def export(
     clock: Clock,
     progress: Progress | None = None,
 ) -> ExportedTables:
-    """Write what differs from the archive: a file a month of statistics, and one of all token prices of a region.
+    """Write what differs from the archive: files of months of statistics and days, and one of a region's token prices.
 
     Of a month without rows no file is made. What goes wrong with one file is in the result and hinders no other. Raises
     `LockedError` where another run exports.
@@ -101,21 +107,24 @@ class _OneFile:
 
 
 def _region(region: Region, database: Database, tables: ArchivedTables, *, attempt: Attempt) -> Iterator[Exported]:
-    for table, name in ((PRICE_STATS[region], "statistics"), (TOKEN_PRICES[region], "token_prices")):
+    for table, name, find in (
+        (PRICE_STATS[region], _HOURS, exports.statistics_span),
+        (PRICE_DAYS[region], _CLOSED_DAYS, exports.days_span),
+        (TOKEN_PRICES[region], _TOKENS, exports.token_span),
+    ):
         with database.connect() as connection:
-            find = exports.statistics_span if name == "statistics" else exports.token_span
             there = find(connection, region)
         if there is None:
             continue
         first, last = there
         folder = f"{name}/region={region}"
         spans = (
-            [
+            [_OneFile(table, name, folder, first, last + timedelta(microseconds=1))]
+            if name == _TOKENS
+            else [
                 _OneFile(table, name, f"{folder}/month={since:%Y-%m}", since, until)
                 for since, until in _months(first, last)
             ]
-            if name == "statistics"
-            else [_OneFile(table, name, folder, first, last + timedelta(microseconds=1))]
         )
         for span in spans:
             file = failure_told(
@@ -147,8 +156,8 @@ def keep_month(month: StatisticsMonth, *, database: Database, tables: ArchivedTa
     Raises `ArchiveError`.
     """
     table = PRICE_STATS[month.region]
-    folder = f"statistics/region={month.region}/month={month.first:%Y-%m}"
-    span = _OneFile(table, "statistics", folder, month.starts_at, month.ends_at)
+    folder = f"{_HOURS}/region={month.region}/month={month.first:%Y-%m}"
+    span = _OneFile(table, _HOURS, folder, month.starts_at, month.ends_at)
     with database.connect() as connection:
         one_state(connection)
         kept = tables.export(span.folder, span.name, lambda: _days(connection, span), now=now)
@@ -177,7 +186,7 @@ def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetim
 
 def _days(connection: Connection, span: _OneFile) -> Iterator[dict[str, Any]]:
     """A file's rows, some days at a time: a month of statistics at once would not fit into memory."""
-    since, step = span.since, _DAY if span.name == "statistics" else span.until - span.since
+    since, step = span.since, _AT_ONCE.get(span.name, span.until - span.since)
     while since < span.until:
         piece = exports.columns(connection, span.table, since, min(since + step, span.until))
         if len(next(iter(piece.values()))[0]):

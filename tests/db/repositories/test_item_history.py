@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import item_history, price_days, statistics_months
+from ironforge_cli.db.repositories import asked_spans, item_history, price_days, statistics_months
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from tests.db.repositories.test_price_days import DAY, EU, HOUR, STARTS, Row, Snapshot, plainly, store
 
@@ -73,8 +73,8 @@ def test_hours_are_those_of_the_snapshots_that_are_asked_for(connection: Connect
 
 def test_hours_that_have_left_with_their_month_are_told_from_those_that_are_held(connection: Connection) -> None:
     gone = [STARTS - 900 * HOUR, STARTS + 900 * HOUR]
-    assert item_history.without_hours(connection, EU, [gone[0], STARTS, gone[1]]) == set(gone)
-    assert item_history.without_hours(connection, EU, []) == set()
+    assert asked_spans.without_hours(connection, EU, [gone[0], STARTS, gone[1]]) == set(gone)
+    assert asked_spans.without_hours(connection, EU, []) == set()
 
 
 def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -36,6 +36,17 @@ STATISTICS = [
     (7, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0.1, 2**40, 1, None),
 ]
 
+DAYS = (
+    "day, item_id, min_price, market_value, estimated_sales,"
+    " covered_seconds, snapshots, priced_snapshots, mean_quantity"
+)
+CLOSED = [
+    (date(2025, 12, 30), 7, 5, 5.25, None),
+    (date(2025, 12, 31), 7, None, None, 4),
+    (date(2025, 12, 31), 3, 2**62, 0.1, 0),
+    (date(2026, 1, 1), 7, 1, 1.0, 9),
+]
+
 
 def register(connection: Connection, *times: datetime) -> None:
     """Have it known that snapshots of some times are stored."""
@@ -59,6 +70,9 @@ def stored(storage: Storage) -> None:
         connection.execute(text("UPDATE eu_commodity_price_stats SET sales_low = 0, sales_high = 9 WHERE item_id = 3"))
         register(connection, *(one[1] for one in STATISTICS))
         connection.execute(text("INSERT INTO eu_token_price VALUES ('2026-01-01', 5), ('2026-01-02', 6)"))
+        connection.exec_driver_sql(
+            f"INSERT INTO eu_commodity_price_days ({DAYS}) VALUES (%s, %s, %s, %s, %s, 0, 2, 2, 1.5)", CLOSED
+        )
 
 
 def outcomes(storage: Storage, clock: TickingClock, tables: ArchivedTables) -> dict[str, str]:
@@ -79,6 +93,8 @@ def test_every_row_is_in_the_file_of_its_month_nulls_and_all(
     assert outcomes(storage, clock, tables) == {
         "statistics/region=eu/month=2025-12": "written",
         "statistics/region=eu/month=2026-01": "written",
+        "days/region=eu/month=2025-12": "written",
+        "days/region=eu/month=2026-01": "written",
         "token_prices/region=eu": "written",
     }
     columns = COLUMNS.replace("timestamp", "epoch_us(timestamp)")
@@ -94,6 +110,19 @@ def test_every_row_is_in_the_file_of_its_month_nulls_and_all(
     ]
 
 
+def test_closed_days_are_in_the_file_of_their_month_as_days(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    outcomes(storage, clock, ArchivedTables(FolderStore(tmp_path)))
+    columns = ", ".join(f"{name}" for name in DAYS.split(", ")[1:5])
+    found = read(tmp_path, "days/region=eu/month=2025-12/days.parquet", f"{columns}, day, sales_low")
+    assert sorted(found, key=lambda row: (row[4], row[0])) == [
+        (7, 5, 5.25, None, date(2025, 12, 30), None),
+        (3, 2**62, 0.1, 0, date(2025, 12, 31), None),
+        (7, None, None, 4, date(2025, 12, 31), None),
+    ]
+
+
 def test_only_what_differs_is_written_again(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
     outcomes(storage, clock, tables)
@@ -104,10 +133,12 @@ def test_only_what_differs_is_written_again(storage: Storage, clock: TickingCloc
     assert outcomes(storage, clock, tables) == {
         "statistics/region=eu/month=2025-12": "written",
         "statistics/region=eu/month=2026-01": "unchanged",
+        "days/region=eu/month=2025-12": "unchanged",
+        "days/region=eu/month=2026-01": "unchanged",
         "token_prices/region=eu": "written",
     }
     (tmp_path / "a/token_prices/region=eu/_manifest.json").write_bytes(b"damaged")
-    assert list(outcomes(storage, clock, tables).values()) == ["unchanged", "unchanged", "written"]
+    assert list(outcomes(storage, clock, tables).values()) == [*["unchanged"] * 4, "written"]
 
 
 def test_months_that_have_left_are_not_looked_for(storage: Storage) -> None:
@@ -132,7 +163,12 @@ def test_the_documented_queries_of_statistics_run_in_duckdb_and_make_days_of_hou
         found = duckdb.sql(here.replace("month=2024-01", "month=2025-12"))
         assert found is not None
         rows.append(found.fetchall())
-    days, sellers, tokens = rows
+    stored, days, sellers, tokens = rows
+    assert [(str(day), cheapest, sold) for day, cheapest, _, sold, _ in stored] == [
+        ("2025-12-30", 0.0005, None),
+        ("2025-12-31", None, 4),
+        ("2026-01-01", 0.0001, 9),
+    ]
     assert [(str(day), cheapest, sold, snapshots) for day, cheapest, _, sold, snapshots in days] == [
         ("2025-12-31", 0.0005, None, 1),
         ("2026-01-01", 2**62 / 10_000, None, 1),
@@ -177,6 +213,8 @@ def test_a_month_without_rows_between_two_is_no_failure_and_has_no_file(
     assert outcomes(storage, clock, tables) == {
         "statistics/region=eu/month=2025-12": "written",
         "statistics/region=eu/month=2026-03": "written",
+        "days/region=eu/month=2025-12": "written",
+        "days/region=eu/month=2026-01": "written",
         "token_prices/region=eu": "written",
     }
     assert len(read(tmp_path / "a", "statistics/*/*/*.parquet", "item_id, timestamp")) == 3
@@ -217,6 +255,7 @@ class Committing:
 
     columns: Callable[..., Any]
     statistics_span: Callable[..., Any] = exports.statistics_span
+    days_span: Callable[..., Any] = exports.days_span
     token_span: Callable[..., Any] = exports.token_span
 
 
@@ -238,11 +277,11 @@ def test_how_many_rows_went_out_is_told_and_what_was_unchanged_counts_none(
 ) -> None:
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
     exported = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
-    assert [(file.region, file.rows) for file in exported.files] == [(Region.EU, 2), (Region.EU, 1), (Region.EU, 2)]
+    assert [(file.region, file.rows) for file in exported.files] == [(Region.EU, rows) for rows in (2, 1, 3, 1, 2)]
     assert all(file.bytes for file in exported.files)
-    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 5, None)]
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 9, None)]
     again = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
-    assert [(file.rows, file.bytes) for file in again.files] == [(None, None)] * 3
+    assert [(file.rows, file.bytes) for file in again.files] == [(None, None)] * 5
     assert again.status is ExitStatus.DONE
     assert rows_of(storage, BENCHMARK) == [("partitions export", "success", 0, None)]
 
@@ -254,7 +293,7 @@ def test_a_file_that_is_refused_hinders_no_other_and_is_told_in_the_rows(
     (tmp_path / "a/statistics/region=eu/month=2025-12").write_bytes(b"in the way")
     tables = ArchivedTables(FolderStore(tmp_path / "a"))
     exported = export(DEFAULT_REGIONS, storage=storage, tables=tables, clock=clock)
-    assert [file.outcome for file in exported.files] == ["failed", "written", "written"]
+    assert [file.outcome for file in exported.files] == ["failed", *["written"] * 4]
     assert exported.status is ExitStatus.PARTIAL
     message = exported.files[0].message
     assert "can't be" in (message or "")
@@ -262,7 +301,7 @@ def test_a_file_that_is_refused_hinders_no_other_and_is_told_in_the_rows(
         ("eu", "failed", message),
         ("us", "success", None),
     ]
-    assert rows_of(storage, BENCHMARK) == [("partitions export", "partial", 3, message)]
+    assert rows_of(storage, BENCHMARK) == [("partitions export", "partial", 7, message)]
 
 
 def test_a_signal_ends_it_before_the_next_file(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
