@@ -33,7 +33,7 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
         exact = {number for number, name in names.items() if folded(name) == folded(word)}
         if exact:
             return frozenset(exact), None
-        made = {one.item_id for craft in recipes.crafts for one in craft.outputs}
+        made = set(recipes.crafts.made.item_id.tolist())
         try:
             items = {one.item_id for one in naming.all_of(connection, asking_for.regions, [word])}
         except UsageError as error:

@@ -38,7 +38,7 @@ def usual_price(day_values: Float64) -> Float64:
     enough = known.sum(axis=0) >= FEWEST_DAYS
     usual = np.full(day_values.shape[1], np.nan)
     if enough.any():
-        usual[enough] = np.nanmedian(day_values[:, enough], axis=0)
+        usual[enough] = _medians(day_values[:, enough])
     return usual
 
 
@@ -78,8 +78,22 @@ def median_of_snapshots(values: Float64) -> Float64:
     priced = ~np.isnan(values).all(axis=0)
     medians = np.full(values.shape[1], np.nan)
     if priced.any():
-        medians[priced] = np.nanmedian(values[:, priced], axis=0)
+        medians[priced] = _medians(values[:, priced])
     return medians
+
+
+def _medians(values: Float64) -> Float64:
+    """The median of each column, which has a number at least.
+
+    As numpy's `nanmedian`, which over so few rows loads masked arrays and takes three times as long.
+
+    >>> _medians(np.array([[4.0, np.nan], [1.0, 7.0], [2.0, np.nan]])).tolist()
+    [2.0, 7.0]
+    """
+    ordered = np.sort(values, axis=0)
+    known = (~np.isnan(values)).sum(axis=0)
+    low, high = (np.take_along_axis(ordered, place[np.newaxis], axis=0)[0] for place in ((known - 1) // 2, known // 2))
+    return (low + high) / 2
 
 
 def per_day(units: Float64, seconds: Float64) -> Float64:
