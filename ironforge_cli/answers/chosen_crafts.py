@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers.answer import MarketAnswer
-from ironforge_cli.answers.crafts_in_full import CraftInFull, in_full
 from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.naming import folded
@@ -15,6 +14,7 @@ from ironforge_cli.market.naming import folded
 if TYPE_CHECKING:
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.answers.crafted import Crafted, FiguredCrafts
+    from ironforge_cli.answers.crafts_in_full import CraftInFull
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.crafting import Crafter
 
@@ -62,6 +62,9 @@ def of_recipe(asking_for: Asking, recipe_id: int, *, crafter: Crafter, batch: in
     found = answers.crafts(asking_for, wanted)
     if not any(number == recipe_id for number, _ in found.recipes.rows):
         raise NothingThereError(f"There is no recipe {recipe_id} among what is stored.")
+    # Whoever lists crafts shows none in full: a command starts sooner without that.
+    from ironforge_cli.answers.crafts_in_full import in_full  # noqa: PLC0415 - see above
+
     return in_full(found)
 
 
