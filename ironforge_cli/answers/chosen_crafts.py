@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers.answer import MarketAnswer
-from ironforge_cli.answers.crafts_in_full import CraftInFull, in_full
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.naming import folded
 
 if TYPE_CHECKING:
     from ironforge_cli.answers.answer import Asking
+    from ironforge_cli.answers.crafted import Crafted, FiguredCrafts
+    from ironforge_cli.answers.crafts_in_full import CraftInFull
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.crafting import Crafter
 
@@ -23,8 +25,8 @@ _MOST_NAMED: Final = 8
 class ListedCrafts:
     """Crafts that were asked for, with all that were looked at."""
 
-    answer: MarketAnswer[answers.Crafted]
-    figured: tuple[answers.Figured, ...]
+    answer: MarketAnswer[Crafted]
+    figured: FiguredCrafts
     notes: tuple[str, ...]
 
 
@@ -43,20 +45,26 @@ def listed(
 
     `min_profit` is copper a batch. Raises `NothingThereError` where a profession or a tier has no recipe.
     """
-    found = answers.crafts(asking_for, answers.Wanted(crafter=crafter, batch=batch))
-    chosen = _chosen(found.recipes, profession=profession, tier=tier)
-    figured = tuple(one for one in found.figured if (one.row.recipe_id, one.row.faction) in chosen)
-    kept = answers.without(figured, min_profit=min_profit, min_sold=min_sold)
-    rows = tuple(one.row for one in kept if is_all or one.row.is_ranked)
+    found = answers.crafts(asking_for, Wanted(crafter=crafter, batch=batch))
+    figured = found.figured
+    if profession is not None or tier is not None:
+        chosen = _chosen(found.recipes, profession=profession, tier=tier)
+        keys = zip(figured.field("recipe_id"), figured.field("faction"), strict=True)
+        figured = figured.only([key in chosen for key in keys])
+    kept = figured.earning(min_profit=min_profit, min_sold=min_sold)
+    rows = (kept if is_all else kept.ranked()).rows
     return ListedCrafts(MarketAnswer(rows=rows, bases=found.bases), figured, found.notes)
 
 
 def of_recipe(asking_for: Asking, recipe_id: int, *, crafter: Crafter, batch: int) -> MarketAnswer[CraftInFull]:
     """What one recipe costs and earns in full, a row an output. Raises `NothingThereError` where it is not stored."""
-    wanted = answers.Wanted(crafter=crafter, batch=batch, recipes=frozenset({recipe_id}))
+    wanted = Wanted(crafter=crafter, batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(asking_for, wanted)
     if not any(number == recipe_id for number, _ in found.recipes.rows):
         raise NothingThereError(f"There is no recipe {recipe_id} among what is stored.")
+    # Whoever lists crafts shows none in full: a command starts sooner without that.
+    from ironforge_cli.answers.crafts_in_full import in_full  # noqa: PLC0415 - see above
+
     return in_full(found)
 
 

@@ -59,7 +59,11 @@ class Columns(Sequence[Row]):
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries."""
         names = names_of(self.kind)
-        return [dict(zip(names, values, strict=True)) for values in zip(*self.columns, strict=True)]
+        columns = (
+            list(map(list, column)) if str(field.type).startswith("tuple[") else column
+            for field, column in zip(fields(self.kind), self.columns, strict=True)  # pyright: ignore[reportArgumentType] - kinds of rows are dataclasses
+        )
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,28 +12,31 @@ from ironforge_cli.db.repositories import asking, crafting
 from ironforge_cli.market.books import Books
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from ironforge_cli.market.auctions import Float64, Int64
     from ironforge_cli.regions import Region
 
 _MANY: Final = 500
 """Of more items all are read at once: the server looks each of a long list up by itself."""
 
 
-class Selling(NamedTuple):
-    """What is known of selling an item; None where nothing is."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Selling:
+    """What is known of selling k items, by rising number; NaN where nothing is."""
 
-    price: float | None
+    item_id: Int64
+    price: Float64
     """The newest `cheapest_15_percent_price`, copper."""
-    auctions: int
-    usual_price: float | None
-    low: float | None
+    auctions: Int64
+    usual_price: Float64
+    low: Float64
     """Units sold a day, as the two below."""
-    estimated: float | None
-    high: float | None
+    estimated: Float64
+    high: Float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class CraftingMarket:
     """A region's market as crafts see it."""
 
     books: Books
-    selling: Mapping[int, Selling]
+    selling: Selling
 
 
 def read_market(
@@ -49,20 +52,22 @@ def read_market(
     region: Region,
     at: datetime,
     *,
-    taken: Collection[int],
-    made: Collection[int],
+    taken: Int64,
+    made: Int64,
     vendors: Mapping[int, int],
 ) -> CraftingMarket:
-    """The market of a snapshot's time: books of the items that are taken, sales of those that are made."""
-    levels = asking.levels(connection, region, at, None if len(taken) > _MANY else sorted(taken))
+    """The market of a snapshot's time: books of the items that are taken, sales of those that are made.
+
+    Both by rising number.
+    """
+    levels = asking.levels(connection, region, at, None if len(taken) > _MANY else taken.tolist())
     return CraftingMarket(
         books=Books(levels.item_id, levels.price, levels.quantity, vendors=vendors),
         selling=_selling(connection, region, at, made),
     )
 
 
-def _selling(connection: Connection, region: Region, at: datetime, items: Collection[int]) -> Mapping[int, Selling]:
-    numbers = np.array(sorted(items), np.int32)
+def _selling(connection: Connection, region: Region, at: datetime, numbers: Int64) -> Selling:
     newest = crafting.newest_sales(connection, region, at)
     price, auctions = np.full(len(numbers), np.nan), np.zeros(len(numbers), np.int64)
     place = np.searchsorted(numbers, newest.item_id)
@@ -73,10 +78,4 @@ def _selling(connection: Connection, region: Region, at: datetime, items: Collec
     is_all = len(numbers) > _MANY
     usual = usual_prices(connection, region, at, numbers, is_all=is_all)
     sold = daily_sales(connection, region, at, numbers, is_all=is_all, is_priced=False)
-    columns = (_known(price), auctions.tolist(), *map(_known, (usual, sold.low, sold.estimated, sold.high)))
-    return {item: Selling(*values) for item, *values in zip(numbers.tolist(), *columns, strict=True)}
-
-
-def _known(values: np.ndarray) -> list[float | None]:
-    """Numbers, None where there is none."""
-    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - only NaN differs from itself
+    return Selling(numbers, price, auctions, usual, sold.low, sold.estimated, sold.high)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ironforge_cli.answers.answer import MarketAnswer
-from ironforge_cli.answers.crafts import Crafted
+from ironforge_cli.answers.crafted import Crafted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ironforge_cli.answers.crafts import CraftsAnswer, Figured
+    from ironforge_cli.answers.crafted import Figured
+    from ironforge_cli.answers.crafts import CraftsAnswer
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.crafting_costs import Line
 

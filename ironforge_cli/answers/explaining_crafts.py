@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.answers import crafts, naming_crafts
 from ironforge_cli.answers.answer import MarketAnswer
 from ironforge_cli.answers.explain import ExplainedFigure
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.market.explained import ArithmeticStep
 from ironforge_cli.market.worth import AFTER_THE_CUT
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ironforge_cli.answers.answer import Asking
-    from ironforge_cli.answers.crafts import Figured
+    from ironforge_cli.answers.crafted import Figured
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.books import Purchase
     from ironforge_cli.market.crafting_costs import Line
@@ -40,7 +41,7 @@ def explain_craft(asking_for: Asking, word: str, *, figure: str | None = None) -
     Raises `UsageError` where the word names neither.
     """
     recipes, items = naming_crafts.meant(asking_for, word)
-    found = crafts.crafts(asking_for, crafts.Wanted(crafter=Crafter(), recipes=recipes, items=items))
+    found = crafts.crafts(asking_for, Wanted(crafter=Crafter(), recipes=recipes, items=items))
     times = {basis.region: basis.snapshot_time for basis in found.bases}
     rows: list[ExplainedFigure] = []
     for one in found.figured:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers import items as naming
-from ironforge_cli.answers.recipes import all_recipes
-from ironforge_cli.db.repositories import asking
+from ironforge_cli.answers.craft_evidence import Told, best_made
+from ironforge_cli.db.repositories import asking, crafting, item_names
 from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.naming import folded, nearest
 from ironforge_cli.market.naming import meant as named_by
@@ -23,17 +23,17 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
     Raises `UsageError` where it names neither, or an item that nothing makes.
     """
     with asking.reading(asking_for.database) as connection:
-        recipes = all_recipes(connection)
-        names = {row.id: row.name for row in recipes.rows.values() if row.name}
-        if not recipes.rows:
+        rows = crafting.recipe_rows(connection)
+        names = {row.id: row.name for row in rows if row.name}
+        if not rows:
             raise NothingThereError("No recipe is stored yet: `ironforge seed all` fetches them.")
-        ids = {row.id for row in recipes.rows.values()}
+        ids = {row.id for row in rows}
         if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS and int(word) in ids:
             return frozenset({int(word)}), None
         exact = {number for number, name in names.items() if folded(name) == folded(word)}
         if exact:
             return frozenset(exact), None
-        made = {one.item_id for craft in recipes.crafts for one in craft.outputs}
+        made = set(best_made(Told(rows), crafting.output_columns(connection)).item_id.tolist())
         try:
             items = {one.item_id for one in naming.all_of(connection, asking_for.regions, [word])}
         except UsageError as error:
@@ -42,7 +42,7 @@ def meant(asking_for: Asking, word: str) -> tuple[frozenset[int] | None, frozens
                 return frozenset(loose), None
             if word.isdigit():
                 raise NothingThereError(f"No recipe has the number {word}. {error}") from error
-            called = [*names.values(), *(one.name for one in recipes.named.values() if one.name)]
+            called = [*names.values(), *(one.name for one in item_names.all_named(connection).values() if one.name)]
             near = nearest(word, dict(enumerate(called)))
             also = f" Near it: {', '.join(near)}." if near else ""
             raise NothingThereError(f'"{word}" names no recipe and no item, or several.{also}') from error

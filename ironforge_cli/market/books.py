@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -143,13 +144,9 @@ class Books:
         vendor = self._vendors_of(item_id)
         has_vendor = np.isfinite(vendor)
         place, is_there = self._found(item_id)
-        # Sums over the whole book may wrap around; their differences are right as long as they are small themselves.
-        units_to = np.concatenate(([0], np.cumsum(self._quantity, dtype=np.int64)))
-        cost_to = np.concatenate(([0], np.cumsum(self._price * self._quantity, dtype=np.int64)))
+        units_to, cost_to = self._sums
         start = np.where(is_there, self._starts[place], 0) if len(self._starts) else np.zeros(len(item_id), np.int64)
-        end = np.where(is_there, self._ends[place], 0) if len(self._ends) else start
-        for one in np.flatnonzero(has_vendor & is_there).tolist():
-            end[one] = start[one] + np.searchsorted(self._price[start[one] : end[one]], vendor[one])
+        end = np.where(is_there, self._ends_below_vendors[place], 0) if len(self._ends) else start
         taken = np.minimum(units, units_to[end] - units_to[start])
         is_taken = taken > 0
         level = np.searchsorted(units_to, units_to[start] + taken) - 1
@@ -165,6 +162,23 @@ class Books:
         cost += np.where(is_exact, rest * asked, 0).astype(np.int64)
         return Costs(units=taken + rest, cost=cost, is_exact=is_exact)
 
+    @cached_property
+    def _sums(self) -> tuple[Int64, Int64]:
+        """Units and copper of all levels before each, and of all."""
+        # Sums over the whole book may wrap around; their differences are right as long as they are small themselves.
+        units_to = np.concatenate((np.zeros(1, np.int64), np.cumsum(self._quantity, dtype=np.int64)))
+        return units_to, np.concatenate((np.zeros(1, np.int64), np.cumsum(self._price * self._quantity)))
+
+    @cached_property
+    def _ends_below_vendors(self) -> Int64:
+        """Where the levels of each item end that are cheaper than a vendor."""
+        ends = self._ends.copy()
+        for item, price in self._vendors.items():
+            start, end = self._places.get(item, (0, 0))
+            if end > start:
+                ends[np.searchsorted(self._items, item)] = start + np.searchsorted(self._price[start:end], price)
+        return ends
+
     def _found(self, item_id: Int64) -> tuple[Int64, Bool]:
         """The place of items among those of the book, and whether they are there."""
         place = np.searchsorted(self._items, item_id)
@@ -175,9 +189,13 @@ class Books:
 
     def _vendors_of(self, item_id: Int64) -> Float64:
         """What vendors ask for each of n items; infinite where that is not known."""
-        if not self._vendors:
-            return np.full(len(item_id), np.inf)
-        return np.array([self._vendors.get(item, np.inf) for item in item_id.tolist()], np.float64)
+        found = np.full(len(item_id), np.inf)
+        if self._vendors:
+            sold, price = (np.array(column) for column in zip(*sorted(self._vendors.items()), strict=True))
+            place = np.minimum(np.searchsorted(sold, item_id), len(sold) - 1)
+            is_sold = sold[place] == item_id
+            found[is_sold] = price[place[is_sold]]
+        return found
 
     def _buy(self, item_id: int, wanted: int) -> Purchase:
         vendor = self._vendors.get(item_id)

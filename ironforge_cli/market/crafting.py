@@ -6,15 +6,22 @@ Multicraft and resourcefulness are an approximation that the addon CraftSim publ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
 
 from ironforge_cli.market.worth import AFTER_THE_CUT
+
+if TYPE_CHECKING:
+    from ironforge_cli.market.auctions import Float64
 
 _PER_MULTICRAFT: Final = 1_100
 _PER_RESOURCEFULNESS: Final = 900
 _SAVED: Final = 0.3
 _EXTRA: Final = {1.0: 2.1, 2.0: 1.83, 5.0: 1.875}
 _EXTRA_ELSE: Final = 2.5
+SOURCES: Final = ("api", "file", "name")
+"""Who says what a recipe makes, the best first."""
 FEWEST_AUCTIONS: Final = 5
 """Of an output: with fewer its market is thin."""
 FEWEST_SOLD: Final = 1.0
@@ -102,36 +109,30 @@ def saved_share(resourcefulness: int) -> float:
     return min(1.0, resourcefulness / _PER_RESOURCEFULNESS) * _SAVED
 
 
-def revenue_of(units: float, *, cheapest_15_percent_price: float | None, usual_price: float | None) -> float | None:
-    """Return what units bring when they sell, copper; None where a price is not known.
+def revenue_of(units: Float64, *, cheapest_15_percent_price: Float64, usual_price: Float64) -> Float64:
+    """Return what units of each of n items bring when they sell, copper; NaN where a price is not known.
 
     A dear lone listing earns nobody a fortune, and a bait of one copper hides no profit: the newest price counts up to
     the usual one. The auction house keeps its cut; the deposit comes back.
 
-    >>> revenue_of(1, cheapest_15_percent_price=100, usual_price=120), revenue_of(1, cheapest_15_percent_price=100,
-    ...     usual_price=None)
-    (95.0, None)
+    >>> revenue_of(np.ones(2), cheapest_15_percent_price=np.array([100.0, 100]), usual_price=np.array([120.0, np.nan]))
+    array([95., nan])
     """
-    if cheapest_15_percent_price is None or usual_price is None:
-        return None
-    return units * min(cheapest_15_percent_price, usual_price) * AFTER_THE_CUT
+    return units * np.minimum(cheapest_15_percent_price, usual_price) * AFTER_THE_CUT
 
 
 def earned_per_day(
-    profit: float | None, quantity: float | None, sold: tuple[float | None, float | None, float | None]
-) -> tuple[float | None, float | None, float | None]:
-    """Return what a batch a day earns, low, best estimate and high, copper; by the bounds of what sells a day.
+    profit: Float64, quantity: Float64, sold: tuple[Float64, Float64, Float64]
+) -> tuple[Float64, Float64, Float64]:
+    """Return what a batch a day of each of n crafts earns, low, best estimate and high, copper; NaN where unknown.
 
-    No more counts than is made, and nothing of what nobody buys. A loss is lowest where most is sold.
+    It is bounded by what sells a day: no more counts than is made, and nothing of what nobody buys. A loss is lowest
+    where most is sold.
 
-    >>> earned_per_day(500.0, 10.0, (2.0, 4.0, 20.0))
-    (100.0, 200.0, 500.0)
-    >>> earned_per_day(-500.0, 10.0, (2.0, 4.0, 20.0))
-    (-500.0, -200.0, -100.0)
+    >>> made, sold = np.full(2, 10.0), tuple(np.full(2, units) for units in (2.0, 4.0, 20.0))
+    >>> [one.tolist() for one in earned_per_day(np.array([500.0, -500.0]), made, sold)]
+    [[100.0, -500.0], [200.0, -200.0], [500.0, -100.0]]
     """
-    if profit is None or not quantity:
-        return None, None, None
-    low, estimate, high = (None if one is None else profit / quantity * min(quantity, one) for one in sold)
-    if low is not None and high is not None and low > high:
-        low, high = high, low
-    return low, estimate, high
+    low, estimate, high = (profit / quantity * np.minimum(quantity, one) for one in sold)
+    is_loss = low > high
+    return np.where(is_loss, high, low), estimate, np.where(is_loss, low, high)

@@ -11,10 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+import numpy as np
+
+from ironforge_cli.market.craft_table import CraftTable, inner
 from ironforge_cli.market.crafting import saved_share
-from ironforge_cli.market.least_costs import least_costs
+from ironforge_cli.market.filled_slots import filled_slots
+from ironforge_cli.market.least_costs import Makers, least_costs
 from ironforge_cli.market.loops import loops_of
 
 if TYPE_CHECKING:
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
 
     from ironforge_cli.market.books import Books, Purchase
     from ironforge_cli.market.crafting import Craft, Crafter, Slot
-    from ironforge_cli.market.least_costs import LeastCosts, Makers, Places
+    from ironforge_cli.market.least_costs import LeastCosts
 
+Places: TypeAlias = "Sequence[tuple[int, Sequence[int]]]"
+"""Units and options of each slot that a recipe fills."""
 _DEEPEST: Final = 40
 """Crafts within crafts: deeper ones are bought."""
 _SMALL_LOOP: Final = 8
@@ -77,11 +83,16 @@ class Workshop:
     """Everything that one faction can make, with the books that reagents are bought from."""
 
     def __init__(self, crafts: Iterable[Craft], books: Books, crafter: Crafter) -> None:
+        self.crafts = crafts if isinstance(crafts, CraftTable) else CraftTable.of(crafts)
+        """Each known by its place here."""
         self.books = books
         self.crafter = crafter
-        self._makers = _makers(crafts)
+        self.filled_slots = filled_slots(self.crafts, crafter)
+        self._makers = _makers(self.crafts)
         self._filled: dict[int, Filled] = {}
-        self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, Craft, int] | None] = {}
+        self._places: dict[int, Places] = {}
+        self._makers_of: dict[int, Sequence[tuple[int, float]]] = {}
+        self._made: dict[tuple[int, int, frozenset[int] | int], tuple[float, int, int] | None] = {}
 
     def plan(self, craft: Craft, batch: int) -> CraftingPlan:
         """How a batch of a recipe is made at the least, and what is not known of it."""
@@ -113,7 +124,7 @@ class Workshop:
         return [*([] if craft.are_slots_known else ["slots_unknown"]), *self.filled(craft).reasons]
 
     def filled(self, craft: Craft) -> Filled:
-        """Which slots of a recipe are filled, as far as that is known; found once, over all recipes there are many."""
+        """Which slots of a recipe are filled, as far as that is known; `filled_slots` says it of all at once."""
         found = self._filled.get(id(craft))
         if found is None:
             places: list[tuple[int, Sequence[int], bool]] = []
@@ -170,7 +181,8 @@ class Workshop:
             if making is None or (buying.is_whole and buying.cost <= making[0]):
                 lines.append(Line(item, units, required, buying))
                 continue
-            _, maker, times = making
+            _, place, times = making
+            maker = self.crafts[place]
             parts = self._lines(maker, times, path | {item}, bought)
             lines.append(Line(item, units, required, buying, maker, times, tuple(parts)))
         return lines
@@ -195,22 +207,22 @@ class Workshop:
 
     def _least(self, item: int, units: int, path: frozenset[int]) -> float | None:
         """What units of an item cost by themselves, bought or made; None where neither is known."""
-        making = self._making(item, units, path) if item in self._makers else None
+        making = self._making(item, units, path)
         if making is not None:
             return making[0]
         buying = self.books.buy(item, units)
         return buying.cost if buying.units >= units else None
 
-    def _making(self, item: int, units: int, path: frozenset[int]) -> tuple[float, Craft, int] | None:
-        """What making units of an item costs, by which recipe, and in how many crafts; where buying costs more."""
-        makers = self._makers.get(item)
+    def _making(self, item: int, units: int, path: frozenset[int]) -> tuple[float, int, int] | None:
+        """What making units of an item costs, by which craft's place, and how often; where buying costs more."""
+        makers = self._made_by(item)
         if not makers or item in path or len(path) > _DEEPEST:
             return None
         bounds = self.bounds
         buying = self.books.buy(item, units)
         least = buying.cost if buying.is_whole else math.inf
         if least <= bounds.units.get(item, 0) * units or all(
-            bounds.crafts.get(id(craft), math.inf) * math.ceil(units / quantity) >= least for craft, quantity in makers
+            bounds.crafts.get(craft, math.inf) * math.ceil(units / quantity) >= least for craft, quantity in makers
         ):
             return None
         loop = self._loop_of.get(item, frozenset())
@@ -220,10 +232,10 @@ class Workshop:
         # On the last crafts of a large loop all else is bought: then it is all one what was on the way.
         key = item, units, len(entered) if len(loop) > _SMALL_LOOP else entered
         if key not in self._made:
-            found: tuple[float, Craft, int] | None = None
+            found: tuple[float, int, int] | None = None
             for craft, quantity in makers:
                 times = math.ceil(units / quantity)
-                if bounds.crafts.get(id(craft), math.inf) * times >= least:
+                if bounds.crafts.get(craft, math.inf) * times >= least:
                     continue
                 cost = self._cost(craft, times, path | {item}, least)
                 if cost is not None:
@@ -231,9 +243,21 @@ class Workshop:
             self._made[key] = found
         return self._made[key]
 
-    def _cost(self, craft: Craft, crafts: int, path: frozenset[int], most: float) -> float | None:
+    def _made_by(self, item: int) -> Sequence[tuple[int, float]]:
+        """The crafts that make an item and of which all is known, by their places, with their yield."""
+        found = self._makers_of.get(item)
+        if found is None:
+            makers = self._makers
+            first, end = np.searchsorted(makers.item_id, [item, item + 1]).tolist()
+            pairs = zip(makers.craft[first:end].tolist(), makers.quantity[first:end].tolist(), strict=True)
+            found = self._makers_of[item] = list(pairs)
+        return found
+
+    def _cost(self, craft: int, crafts: int, path: frozenset[int], most: float) -> float | None:
         """What so many crafts cost, each reagent by itself; None where that is not known, or not below `most`."""
-        known = self._places[id(craft)]
+        known = self._places.get(craft)
+        if known is None:
+            known = self._places[craft] = self.filled_slots.places(craft) if craft in self.bounds.crafts else []
         total = 0.0
         taken: dict[int, int] = {}
         # Slots each by itself first: together they cost no less, since one book serves all of an item.
@@ -258,26 +282,15 @@ class Workshop:
     @cached_property
     def bounds(self) -> LeastCosts:
         """What things cost at the very least."""
-        return least_costs(self._makers, self._places, self.books)
+        return least_costs(self._makers, self.filled_slots, self.books)
 
     @cached_property
     def _loop_of(self) -> Mapping[int, frozenset[int]]:
-        return loops_of(
-            {
-                item: {option for craft, _ in makers for slot in craft.slots for option in slot.item_ids}
-                for item, makers in self._makers.items()
-            }
-        )
-
-    @cached_property
-    def _places(self) -> Mapping[int, Places]:
-        """What each recipe that makes something takes, by its `id()`."""
-        return {id(craft): self._known_places(craft) for makers in self._makers.values() for craft, _ in makers}
-
-    def _known_places(self, craft: Craft) -> Places:
-        """Units and options of each slot that is filled; none where anything of them is not known."""
-        filled = self.filled(craft)
-        return [] if filled.reasons else [(quantity, options) for quantity, options, _ in filled.places]
+        slots, makers = self.crafts.slots, self._makers
+        option, starts = inner(slots.option_starts[slots.starts], makers.craft)
+        items, first = np.unique(makers.item_id, return_index=True)
+        options, begin = slots.item_id[option].tolist(), [*starts[first].tolist(), len(option)]
+        return loops_of({item: options[begin[place] : begin[place + 1]] for place, item in enumerate(items.tolist())})
 
 
 def purchases(lines: Iterable[Line], books: Books) -> list[Purchase]:
@@ -318,13 +331,12 @@ def _made_in(lines: Iterable[Line]) -> set[int]:
     return found
 
 
-def _makers(crafts: Iterable[Craft]) -> Makers:
-    """The recipes that make an item and of which all is known, with their yield."""
-    found: dict[int, list[tuple[Craft, float]]] = {}
-    for craft in crafts:
-        if not craft.are_slots_known or not any(slot.required for slot in craft.slots):
-            continue
-        for made in craft.outputs:
-            if made.quantity and not made.is_rank_unknown:
-                found.setdefault(made.item_id, []).append((craft, made.quantity))
-    return found
+def _makers(crafts: CraftTable) -> Makers:
+    """What makes which item, of crafts of which all is known."""
+    slots, made = crafts.slots, crafts.made
+    needs_any = np.bincount(slots.craft[slots.required], minlength=len(crafts)) > 0
+    craft = made.craft
+    is_maker = (crafts.are_slots_known & needs_any)[craft] & (made.quantity > 0) & ~made.is_rank_unknown
+    order = np.flatnonzero(is_maker)
+    order = order[np.argsort(made.item_id[order], kind="stable")]
+    return Makers(made.item_id[order], craft[order], made.quantity[order])

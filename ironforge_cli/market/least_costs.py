@@ -6,25 +6,34 @@ It only tells what need not be looked at: no purchase and no craft can cost less
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ironforge_cli.market.craft_table import inner
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ironforge_cli.market.auctions import Bool, Float64, Int64
     from ironforge_cli.market.books import Books
-    from ironforge_cli.market.crafting import Craft
+    from ironforge_cli.market.filled_slots import FilledSlots
 
-Makers: TypeAlias = "Mapping[int, Sequence[tuple[Craft, float]]]"
-"""For each item the recipes that make it, and how many units of it."""
-Places: TypeAlias = "Sequence[tuple[int, Sequence[int]]]"
-"""Units and options of each slot that a recipe fills."""
 _ROUNDS: Final = 41
 """So many crafts within crafts are followed; what still falls then falls in a loop."""
 _ROUNDING: Final = 1 - 1e-12
 """Sums of floats may come out a little too high: a bound must not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Makers:
+    """That a craft makes an item, for n such pairs by rising item; of crafts of which all is known."""
+
+    item_id: Int64
+    craft: Int64
+    """By its place."""
+    quantity: Float64
+    """Units of one craft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class LeastCosts:
     units: Mapping[int, float]
     """Of a unit of each item that recipes take or make; infinite where it can't be had."""
     crafts: Mapping[int, float]
-    """Of one craft of each recipe that makes something, by the recipe's `id()`."""
+    """Of one craft of each that makes something, by the craft's place."""
     _item_id: Int64
     _unit: Float64
     _maker_item: Int64
@@ -59,30 +68,25 @@ class LeastCosts:
         return maybe
 
 
-def least_costs(makers: Makers, places: Mapping[int, Places], books: Books) -> LeastCosts:
-    """Find the bounds. `places` are those of each recipe that makes something, by its `id()`; none where unknown."""
-    made = [
-        (item, quantity, id(craft)) for item in sorted(makers) for craft, quantity in makers[item] if places[id(craft)]
-    ]
-    numbers = {number: place for place, number in enumerate(dict.fromkeys(number for _, _, number in made))}
-    slots = [slot for number in numbers for slot in places[number]]
-    options = np.array([item for _, some in slots for item in some], np.int64)
-    maker_item = np.array([item for item, _, _ in made], np.int64)
+def least_costs(makers: Makers, filled: FilledSlots, books: Books) -> LeastCosts:
+    """Find the bounds, by what makes things and what those crafts take."""
+    is_known = filled.is_known[makers.craft]
+    maker_item, yields, made_by = makers.item_id[is_known], makers.quantity[is_known], makers.craft[is_known]
+    crafts, maker = np.unique(made_by, return_inverse=True)
+    slots, craft_starts = inner(filled.starts, crafts)
+    places, slot_starts = inner(filled.option_starts, slots)
+    quantities = filled.quantity[slots].astype(np.float64)
+    options = filled.item_id[places]
     item_id = np.unique(np.concatenate((options, maker_item)))
     unit = books.floors(item_id)
-    if not made:
+    if not len(crafts):
         return LeastCosts({}, {}, item_id, unit, maker_item, np.zeros(0), np.zeros(0))
     option = np.searchsorted(item_id, options)
-    slot_starts = _starts([len(some) for _, some in slots])
-    quantities = np.array([units for units, _ in slots], np.float64)
-    craft_starts = _starts([len(places[number]) for number in numbers])
-    maker = np.array([numbers[number] for _, _, number in made])
-    yields = np.array([quantity for _, quantity, _ in made], np.float64)
     makes = np.searchsorted(item_id, maker_item)
 
     def crafts_at(unit: Float64) -> Float64:
-        slot = np.minimum.reduceat(unit[option], slot_starts) * quantities
-        return np.add.reduceat(slot, craft_starts) * _ROUNDING
+        slot = np.minimum.reduceat(unit[option], slot_starts[:-1]) * quantities
+        return np.add.reduceat(slot, craft_starts[:-1]) * _ROUNDING
 
     for turn in range(2 * _ROUNDS):
         lower = unit.copy()
@@ -97,14 +101,10 @@ def least_costs(makers: Makers, places: Mapping[int, Places], books: Books) -> L
     craft = crafts_at(unit)
     return LeastCosts(
         units=dict(zip(item_id.tolist(), unit.tolist(), strict=True)),
-        crafts=dict(zip(numbers, craft.tolist(), strict=True)),
+        crafts=dict(zip(crafts.tolist(), craft.tolist(), strict=True)),
         _item_id=item_id,
         _unit=unit,
         _maker_item=maker_item,
         _maker_craft=craft[maker],
         _maker_yield=yields,
     )
-
-
-def _starts(lengths: Sequence[int]) -> Int64:
-    return np.concatenate(([0], np.cumsum(lengths)))[:-1].astype(np.int64)

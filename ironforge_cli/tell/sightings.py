@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers import naming_crafts
 from ironforge_cli.answers.answer import HOUR
-from ironforge_cli.answers.crafts import Wanted, crafts
+from ironforge_cli.answers.crafts import crafts
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.answers.price import price
 from ironforge_cli.answers.spread import spread
 from ironforge_cli.answers.token import token
@@ -375,10 +376,10 @@ def _see_crafts(
         bases.update({basis.region.value: basis for basis in answer.bases})
         for place in chosen:
             rows = [
-                one.row
-                for one in answer.figured
-                if one.row.region is place.region
-                and (one.row.recipe_id if kind == "recipes" else one.row.item_id) in getattr(place.subject, kind)
+                row
+                for row in answer.figured.rows
+                if row.region is place.region
+                and (row.recipe_id if kind == "recipes" else row.item_id) in getattr(place.subject, kind)
             ]
             found[place.key] = _best(rows)
 

@@ -11,7 +11,8 @@ from ironforge_cli.answers import crafts as crafts_of
 from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import Asking, basis_at
 from ironforge_cli.answers.book import require_raw_held
-from ironforge_cli.answers.crafts import Crafted
+from ironforge_cli.answers.crafted import Crafted
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.answers.items import Found
 from ironforge_cli.answers.recipe_parts import RecipePart, recipe_parts
 from ironforge_cli.archive.exported import ValueType
@@ -119,9 +120,9 @@ def recipes(asking_for: Asking, words: Sequence[str]) -> Generator[RecordRows]:
 def crafts(asking_for: Asking, words: Sequence[str]) -> Generator[RecordRows]:
     """What each craft costs and earns, also those of which something is unknown; or those that make an item."""
     chosen = _chosen(asking_for, words)
-    wanted = crafts_of.Wanted(Crafter(), items=None if chosen is None else frozenset(chosen))
+    wanted = Wanted(Crafter(), items=None if chosen is None else frozenset(chosen))
     found = crafts_of.crafts(asking_for, wanted)
-    yield RecordRows(_types(Crafted), (asdict(one.row) for one in found.figured))
+    yield RecordRows(_types(Crafted), (asdict(one) for one in found.figured.rows))
 
 
 def _items(connection: Connection, asking_for: Asking, words: Sequence[str]) -> list[int] | None:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ironforge_cli.answers import book as books
 from ironforge_cli.answers import chosen_crafts, freshness
-from ironforge_cli.answers import crafts as crafted
 from ironforge_cli.answers import explain as explaining
 from ironforge_cli.answers import history as histories
 from ironforge_cli.answers import items as items_found
@@ -20,6 +19,7 @@ from ironforge_cli.answers import price as priced
 from ironforge_cli.answers import prices as all_prices
 from ironforge_cli.answers import spread as spreads
 from ironforge_cli.answers import token as tokens
+from ironforge_cli.answers.crafted import Crafted
 from ironforge_cli.answers.crafts_in_full import CraftInFull
 from ironforge_cli.errors import NothingThereError
 from ironforge_cli.market.crafting import Crafter
@@ -300,7 +300,7 @@ def deals(
     return answered(request, listed.Deal, ask, page=Page(limit, cursor))
 
 
-@_get("/{region}/crafts", "crafts", crafted.Crafted, is_listed=True)
+@_get("/{region}/crafts", "crafts", Crafted, is_listed=True)
 def crafts(
     request: Request,
     *,
@@ -338,7 +338,7 @@ def crafts(
             is_all=is_all,
         ).answer
 
-    return answered(request, crafted.Crafted, ask, page=Page(limit, cursor))
+    return answered(request, Crafted, ask, page=Page(limit, cursor))
 
 
 @_get("/{region}/crafts/{recipe_id}", "crafts", CraftInFull)

@@ -6,15 +6,19 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli.answers.answer import Basis
+from ironforge_cli.answers.crafted import Crafted
 from ironforge_cli.answers.crafting_market import CraftingMarket, Selling
-from ironforge_cli.answers.crafts import Crafted, CraftsAnswer, Wanted, figured_in
+from ironforge_cli.answers.crafts import CraftsAnswer
 from ironforge_cli.answers.crafts_in_full import in_full
+from ironforge_cli.answers.figured_crafts import Wanted, figured_in
 from ironforge_cli.answers.recipes import Recipes
 from ironforge_cli.db.repositories.crafting import RecipeRow
+from ironforge_cli.market.craft_table import CraftTable
 from ironforge_cli.market.crafting import Craft, Crafter
 from ironforge_cli.regions import Region
 from ironforge_cli.values import replace
@@ -33,17 +37,21 @@ def answer_of(crafts: Sequence[Craft], levels: Levels) -> CraftsAnswer:
         (one.recipe_id, one.faction): RecipeRow(one.recipe_id, one.faction, None, None, None, None, None)
         for one in crafts
     }
-    recipes = Recipes(rows=rows, crafts=tuple(crafts), named={}, vendors={}, never_stacked=frozenset())
+    recipes = Recipes(rows=rows, crafts=CraftTable.of(crafts), named={}, vendors={}, never_stacked=frozenset())
     # What a market has none of has no price either.
-    selling = {
-        made.item_id: Selling(40.0 * made.item_id, 9, 50.0, 1.0, 3.0, 9.0)
-        if levels.get(made.item_id)
-        else Selling(None, 0, 50.0, 1.0, 3.0, 9.0)
-        for one in crafts
-        for made in one.outputs
-    }
+    items = np.unique([made.item_id for one in crafts for made in one.outputs])
+    is_there = np.array([bool(levels.get(item)) for item in items.tolist()])
+    selling = Selling(
+        items,
+        price=np.where(is_there, 40.0 * items, np.nan),
+        auctions=np.where(is_there, 9, 0),
+        usual_price=np.full(len(items), 50.0),
+        low=np.full(len(items), 1.0),
+        estimated=np.full(len(items), 3.0),
+        high=np.full(len(items), 9.0),
+    )
     figured = figured_in(BASIS, recipes, WANTED, CraftingMarket(books(levels), selling))
-    return CraftsAnswer(tuple(figured), (BASIS,), recipes, (), {})
+    return CraftsAnswer(figured, (BASIS,), recipes, (), {})
 
 
 def rows_of(crafts: Sequence[Craft], levels: Levels) -> list[Crafted]:

@@ -45,9 +45,8 @@ def test_a_thousandth_of_the_units_at_any_price_moves_no_price_by_a_hundredth(
         assert abs(after - before) <= 0.01 * before
     for of in (honest, baited):
         cheapest = prices.cheapest_15_percent_price(of).tolist()[0]
-        found = revenue_of(10, cheapest_15_percent_price=cheapest, usual_price=lots[0][1])
-        assert found is not None
-        revenues.append(found)
+        units, price_now, usual = np.array([[10.0], [cheapest], [lots[0][1]]])
+        revenues += revenue_of(units, cheapest_15_percent_price=price_now, usual_price=usual).tolist()
     assert abs(revenues[1] - revenues[0]) <= 0.01 * revenues[0]
 
 

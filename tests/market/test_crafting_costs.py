@@ -199,16 +199,20 @@ def test_many_at_once_cost_what_each_costs_by_itself(
         rank=data.draw(st.sampled_from([None, 2])),
         fills_optional=data.draw(st.booleans()),
     )
-    workshop = Workshop([*crafts, *odd], books(levels, vendors), crafter)
-    for one, found in zip([*crafts, *odd], costs_of(workshop, [*crafts, *odd], batch), strict=True):
-        plan = workshop.plan(one, batch)
-        assert (found.cost, found.cost_floor, found.reasons) == (plan.cost, plan.cost_floor, plan.reasons)
+    every = [*crafts, *odd]
+    workshop = Workshop(every, books(levels, vendors), crafter)
+    places = data.draw(st.permutations(range(len(every))))
+    found = costs_of(workshop, np.array(places), batch)
+    plans = [workshop.plan(every[place], batch) for place in places]
+    assert found.cost == [plan.cost for plan in plans]
+    assert found.cost_floor == [plan.cost_floor for plan in plans]
+    assert found.reasons == [plan.reasons for plan in plans]
 
 
 def test_what_costs_more_than_a_float_tells_apart_is_still_exact() -> None:
     dear = [craft(1, 10, slot(20, quantity=7)), craft(2, 11, slot(20, quantity=3), slot(30))]
     workshop = Workshop(dear, books({20: [(2**60 + 1, 9)], 30: [(1, 1)]}), Crafter())
-    assert [one.cost for one in costs_of(workshop, dear, 1)] == [7 * (2**60 + 1), 3 * (2**60 + 1) + 1]
+    assert costs_of(workshop, np.arange(2), 1).cost == [7 * (2**60 + 1), 3 * (2**60 + 1) + 1]
 
 
 def test_what_falls_for_ever_in_a_loop_takes_no_bound_from_what_does_not() -> None:

@@ -56,13 +56,56 @@ def test_a_transmutation_is_called_as_what_it_makes_in_every_language(name: str)
     assert key_of(name) == "anchor"
 
 
+# What recipes of two eras are called, and what some of them make that is no item of any market, or of an older one.
+DRAGONFLIGHT_RECIPES = (
+    "Elemental Potion of Ultimate Power|Phial of Tepid Versatility|Refreshing Healing Potion|Transmute: Awakened Air"
+    "|Potion of the Hushed Zephyr|Omnium Draconis|Enchant Weapon - Sophic Devotion|Enchant Ring - Devotion of Haste"
+    "|Primal Molten Alloy|Obsidian Seared Alloy|Primal Whetstone|Draconium Blacksmith\u2019s Hammer|Vibrant Shard"
+    "|Contract: Valdrakken Accord|Vantus Rune: Vault of the Incarnates|Cosmic Ink|Runed Writhebark|Chilled Rune"
+    "|Draconic Treatise on Alchemy|Illustrious Insight|Sterling Alloy"
+)
+WAR_WITHIN_RECIPES = (
+    "Algari Healing Potion|Algari Mana Potion|Tempered Potion|Flask of Alchemical Chaos|Phial of Truesight"
+    "|Potion of Unwavering Focus|Core Alloy|Ironclaw Whetstone|Ironclaw Alloy|Enchant Weapon - Authority of Storms"
+    "|Enchant Chest - Crystalline Radiance|Gleaming Shard|Refulgent Crystal|Oil of Beledar's Grace|Algari Mana Oil"
+    "|Contract: Council of Dornogal|Vantus Rune: Nerub-ar Palace|Shadow Ink|Boundless Cipher|Codified Greenwood"
+    "|Algari Treatise on Mining|Luminous Ink|Algari Flask Cauldron"
+)
+NOT_OF_ITS_MARKET = {
+    *("Draconic Treatise on Alchemy", "Illustrious Insight", "Sterling Alloy"),
+    *("Algari Treatise on Mining", "Luminous Ink", "Algari Flask Cauldron"),
+}
+
+
+@pytest.mark.parametrize(
+    ("tier_id", "names", "first", "last"),
+    [(2_823, DRAGONFLIGHT_RECIPES, 188_000, 211_000), (WAR_WITHIN, WAR_WITHIN_RECIPES, 211_000, 236_000)],
+)
+def test_recipes_of_other_eras_make_what_is_of_their_era(
+    recorded: Path, tier_id: int, names: str, first: int, last: int
+) -> None:
+    items = tradable_items(recorded)
+    recipes = [NamedRecipe(place, name, tier_id) for place, name in enumerate(names.split("|"))]
+    found = outputs_by_name(recipes, items)
+    assert {one.name for one in recipes if one.id not in found} == NOT_OF_ITS_MARKET & {one.name for one in recipes}
+    for ids in found.values():
+        assert len(ids) in {1, 3}
+        assert first <= min(ids) <= max(ids) <= last
+
+
+def tradable_items(recorded: Path) -> dict[str, list[int]]:
+    items: dict[str, list[int]] = defaultdict(list)
+    tradable: dict[str, str] = json.loads((recorded / "names/tradable_items.json").read_bytes())
+    for number, name in tradable.items():
+        items[key_of(name)].append(int(number))
+    return items
+
+
 def test_recorded_recipes_make_what_their_names_say(recorded: Path) -> None:
     """At least 99% of what can be traded exactly, and nothing that is wrong of what can't."""
     recipes: list[dict[str, Any]] = json.loads((recorded / "crafting/koodattu_midnight_recipes.json").read_bytes())
     tradable: dict[str, str] = json.loads((recorded / "names/tradable_items.json").read_bytes())
-    items: dict[str, list[int]] = defaultdict(list)
-    for number, name in tradable.items():
-        items[key_of(name)].append(int(number))
+    items = tradable_items(recorded)
     crafted = [one for one in recipes if not one["salvageTargets"]]
     found = outputs_by_name(
         [NamedRecipe(one["recipeID"], one["recipeName"], one["professionSkillLineID"]) for one in crafted], items

@@ -12,6 +12,7 @@ from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers import naming_crafts
 from ironforge_cli.answers.answer import Asking, MarketAnswer
 from ironforge_cli.answers.crafts_in_full import CraftInFull, in_full, open_slots
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.cli.commands import crafts as listing
 from ironforge_cli.cli.frame.asking import FoundAnswer, question
 from ironforge_cli.cli.show.asked import ShownAnswer, money, number, rank
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from ironforge_cli.answers.crafted import Figured
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.crafting_costs import Line
     from ironforge_cli.regions import Region
@@ -78,7 +80,7 @@ def craft(
     """
     crafter = Crafter(multicraft=multicraft, resourcefulness=resourcefulness, rank=rank, fills_optional=optional)
     recipes, items = naming_crafts.meant(asking, subject)
-    found = answers.crafts(asking, answers.Wanted(crafter=crafter, batch=batch, recipes=recipes, items=items))
+    found = answers.crafts(asking, Wanted(crafter=crafter, batch=batch, recipes=recipes, items=items))
     if buy:
         return _shopping(found)
 
@@ -125,7 +127,7 @@ def _shopping(found: answers.CraftsAnswer) -> FoundAnswer:
     )
 
 
-def _told(one: answers.Figured, recipes: Recipes, crafter: Crafter) -> Iterator[str]:
+def _told(one: Figured, recipes: Recipes, crafter: Crafter) -> Iterator[str]:
     """A craft in words: from what it makes, by what it takes, to what is left."""
     row, plan = one.row, one.plan()
     whose = "" if row.faction == "Neutral" else f", {row.faction}"
@@ -161,7 +163,7 @@ def _told(one: answers.Figured, recipes: Recipes, crafter: Crafter) -> Iterator[
         yield f"  Not known or to be minded: {', '.join(row.reasons)}"
 
 
-def _open(one: answers.Figured, found: answers.CraftsAnswer) -> Iterator[str]:
+def _open(one: Figured, found: answers.CraftsAnswer) -> Iterator[str]:
     """What Blizzard says of slots, where nobody says all that the recipe takes."""
     for slot in open_slots(one, found):
         names = [_called(found.recipes, item) for item in slot.item_ids[:_MOST_OPTIONS]]

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ironforge_cli.answers import chosen_crafts
-from ironforge_cli.answers import crafts as answers
 from ironforge_cli.answers.answer import Asking
+from ironforge_cli.answers.crafted import Crafted
 from ironforge_cli.cli.frame.asking import FoundAnswer, money, question
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from ironforge_cli.answers.crafted import FiguredCrafts
 
 _MOST_CRAFTS: Final = 1_000_000
 _HIGHEST_RATING: Final = 100_000
@@ -93,7 +92,7 @@ def crafts(
     )
     return FoundAnswer(
         found.answer,
-        answers.Crafted,
+        Crafted,
         COLUMNS,
         empty="Nothing that is known whole earns that.",
         # Of what is known whole the one reason is a mark, which says no more than the units sold a day.
@@ -102,9 +101,9 @@ def crafts(
     )
 
 
-def _left_out(figured: Iterable[answers.Figured]) -> list[str]:
-    rows = [one for one in figured if not one.row.is_ranked]
+def _left_out(figured: FiguredCrafts) -> list[str]:
+    rows = figured.unranked()
     if not rows:
         return []
-    why = ", ".join(f"{reason} {number:,}" for reason, number in answers.counted_reasons(rows).items())
+    why = ", ".join(f"{reason} {number:,}" for reason, number in rows.counted_reasons().items())
     return [f"{counted(len(rows), 'row')} left out (--all shows them), by reason: {why}."]

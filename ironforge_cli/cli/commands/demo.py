@@ -16,7 +16,8 @@ import typer
 from rich.cells import cell_len
 
 from ironforge_cli.answers.answer import Asking
-from ironforge_cli.answers.crafts import Wanted, crafts
+from ironforge_cli.answers.crafts import crafts
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.blizzard.client import BlizzardClient
 from ironforge_cli.cli.commands.serve import PORT, Port, require, serve_database
 from ironforge_cli.cli.frame import homes, logs
@@ -41,7 +42,7 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ironforge_cli.answers.crafts import Crafted
+    from ironforge_cli.answers.crafted import Crafted
     from ironforge_cli.jobs.demo import BusyItem, Demonstrated, ShownRegion
 
 _MARK = "this-is-a-demo"
@@ -175,7 +176,7 @@ def demo(
 def _best_craft(asking_for: Asking) -> Crafted | None:
     """The craft that earns most a day; where of none all is known, one of which its output is."""
     found = crafts(asking_for, Wanted(Crafter()))
-    return next((one.row for one in found.figured if one.row.item_id is not None), None)
+    return next((row for row in found.figured.rows if row.item_id is not None), None)
 
 
 def _hindrance(run: Invocation) -> str | None:

@@ -8,6 +8,7 @@ import json
 import math
 from datetime import datetime
 from enum import Enum
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ironforge_cli.errors import ExitStatus
 from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -26,7 +27,6 @@ PIPED_WIDTH = 120
 """Columns of a table that nobody's terminal limits."""
 _BARS = "▁▂▃▄▅▆▇█"
 _COPPER_IN_GOLD = 10_000
-_SINGLE = frozenset({str, int, float, bool, type(None)})
 _NESTED = (list, tuple, dict)
 
 
@@ -91,40 +91,52 @@ def written(report: Report, *, ascii_only: bool = False) -> str:
 def _document(records: Sequence[Mapping[str, Any]], *, ascii_only: bool) -> str:
     r"""The records as `json.dumps` writes them with an indent of 2, but with its fast encoder.
 
-    >>> records = [{"a": 1, "b": ["x", {"c": None}], "d": "y"}, {"e": ["x", "y"]}, {}]
+    >>> records = [{"a": 1, "b": ["x", {"c": None}], "d": "y\n%s"}, {"a": [], "b": [], "d": "x"}]
+    >>> records += [{"e%": ["x", "y"]}, {}]
     >>> _document(records, ascii_only=False) == json.dumps(records, indent=2) + "\n"
     True
     """
-    # Without an indent the encoder is the fast one; what it puts between two values is what an indent would put there.
-    of_record, of_list = (
-        json.JSONEncoder(ensure_ascii=ascii_only, separators=(",\n" + depth * " ", ": "), default=_plain).encode
-        for depth in (4, 6)
-    )
     told: list[str] = []
-    for record in records:
-        nested = [key for key, value in record.items() if isinstance(value, _NESTED) and value]
-        lines: list[str] = []
-        single = record
-        for last in nested:
-            keys = list(single)
-            place = keys.index(last)
-            if place:
-                lines.append(of_record({key: single[key] for key in keys[:place]})[1:-1])
-            value, single = single[last], {key: single[key] for key in keys[place + 1 :]}
-            if _is_flat(value):
-                text = f"[\n      {of_list(value)[1:-1]}\n    ]"
-            else:
-                # No line ends within a string of JSON's: what follows one is indented further.
-                text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=_plain).replace("\n", "\n    ")
-            lines.append(f"{json.dumps(last, ensure_ascii=ascii_only)}: {text}")
-        if single:
-            lines.append(of_record(single)[1:-1])
-        told.append("  {\n    " + ",\n    ".join(lines) + "\n  }" if lines else "  {}")
+    for keys, alike in groupby(records, key=tuple):
+        told += _alike(keys, list(alike), ascii_only=ascii_only)
     return "[\n" + ",\n".join(told) + "\n]\n" if told else "[]\n"
 
 
-def _is_flat(value: Sequence[object] | Mapping[str, object]) -> bool:
-    return not isinstance(value, dict) and all(type(one) in _SINGLE for one in value)
+def _alike(keys: Sequence[str], records: Sequence[Mapping[str, Any]], *, ascii_only: bool) -> Iterable[str]:
+    """Records of the same keys, each as it is written: a key's values are encoded in one go, which is the fast way."""
+    if not keys:
+        return repeat("  {}", len(records))
+    names = [json.dumps(key, ensure_ascii=ascii_only).replace("%", "%%") for key in keys]
+    form = "  {\n    " + ",\n    ".join(f"{name}: %s" for name in names) + "\n  }"
+    columns = [_encoded([record[key] for record in records], ascii_only=ascii_only) for key in keys]
+    return map(form.__mod__, zip(*columns, strict=True))
+
+
+def _encoded(values: Sequence[Any], *, ascii_only: bool) -> Sequence[str]:
+    """Values of one key, each as it stands in an indented record."""
+    if any(value and isinstance(value, _NESTED) for value in values):
+        known: dict[tuple[str, ...], str] = {}
+        return [_nested(value, known, ascii_only=ascii_only) for value in values]
+    # No line ends within a string of JSON's, nor within a list or an object that is empty.
+    text = json.JSONEncoder(ensure_ascii=ascii_only, separators=("\n", ": "), default=_plain).encode(values)
+    return text[1:-1].split("\n")
+
+
+def _nested(value: Any, known: dict[tuple[str, ...], str], *, ascii_only: bool) -> str:
+    """A value that may have parts; the same few texts stand in thousands of rows."""
+    texts = _texts(value)
+    found = known.get(texts) if texts else None
+    if found is None:
+        found = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=_plain).replace("\n", "\n    ")
+        if texts:
+            known[texts] = found
+    return found
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """The parts of a value that is nothing but texts."""
+    parts: list[Any] = list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType] - any sequence
+    return (*parts,) if all(type(one) is str for one in parts) else ()
 
 
 def one_document(value: Mapping[str, Any], *, indent: int | None = None) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from ironforge_cli.db.bulk import Kind, fetch_columns
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import FACTIONS, PRICE_STATS
+from ironforge_cli.market.crafting import SOURCES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,8 +26,7 @@ _SLICE: Final = "crafting"
 _execute = executor(_SLICE)
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeRow:
+class RecipeRow(NamedTuple):
     """A recipe as one faction crafts it."""
 
     id: int
@@ -38,39 +38,51 @@ class RecipeRow:
     crafted_item_id: int | None
 
 
-class OutputRow(NamedTuple):
-    """What a recipe makes, by one who says so."""
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredOutputs:
+    """What recipes make, by those who say so: n rows."""
 
-    recipe_id: int
-    faction: str
-    item_id: int
-    source: str
-    detail: str
-    rank: int | None
-    quantity: float | None
-
-
-class SlotRow(NamedTuple):
-    """An item that fits into a slot of a recipe, by one import."""
-
-    recipe_id: int
-    faction: str
-    slot: int
-    item_id: int
-    detail: str
-    rank: int | None
-    quantity: int | None
-    required: bool | None
+    recipe_id: Int32
+    faction: Int32
+    """Its place in `FACTIONS`, from 1, as in those below."""
+    item_id: Int32
+    source: Int32
+    """Its place in `SOURCES`, from 1."""
+    detail: Int32
+    """Which import said it, the newest first."""
+    rank: Int32
+    """The row's own, else the item's; 0 where it is not known."""
+    quantity: Float64
+    """NaN where it is not known."""
 
 
-class ReagentRow(NamedTuple):
-    """What a recipe takes by Blizzard's word; a quantity of 0 is none that is known."""
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredSlots:
+    """Items that fit into slots of recipes, by imports: n rows."""
 
-    recipe_id: int
-    faction: str
-    item_id: int
-    quantity: int
-    optional: bool
+    recipe_id: Int32
+    faction: Int32
+    detail: Int32
+    """Which import said it, the newest first."""
+    slot: Int32
+    item_id: Int32
+    rank: Int32
+    """The row's own, else the item's; 0 where it is not known, as in the two below."""
+    quantity: Int32
+    required: Int32
+    """1 for no and 2 for yes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredReagents:
+    """What recipes take by Blizzard's word; a quantity of 0 is none that is known: n rows."""
+
+    recipe_id: Int32
+    faction: Int32
+    item_id: Int32
+    quantity: Int32
+    optional: Int32
+    """1 for yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,69 +95,64 @@ class NewestSale:
     num_auctions: Int64
 
 
+_NEWEST_RANKS: Final = sql.SQL(
+    "(SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks ORDER BY item_id, noted_at DESC, source) AS newest"
+)
+
+
 def recipe_rows(connection: Connection) -> list[RecipeRow]:
     """Every recipe, by rising id."""
-    names = ", ".join(RecipeRow.__slots__)
+    names = ", ".join(RecipeRow._fields)
     rows = _execute(connection, text(f"SELECT {names} FROM recipes ORDER BY id, faction"))  # noqa: S608 - names of our own
-    return [RecipeRow(*row) for row in rows]
+    return list(map(RecipeRow._make, rows.all()))
 
 
-def output_rows(connection: Connection) -> list[OutputRow]:
-    """What recipes make, the newest import first; a rank is the row's own, else the item's."""
-    statement = text(
-        "SELECT recipe_id, faction, item_id, made.source, detail, coalesce(made.rank, newest.rank), quantity"
-        " FROM recipe_outputs AS made LEFT JOIN (SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks"
-        " ORDER BY item_id, noted_at DESC, source) AS newest USING (item_id)"
-        " LEFT JOIN imports ON imports.source = detail"
-        " ORDER BY recipe_id, faction, imported_at DESC NULLS LAST, detail, item_id"
-    )
-    return [OutputRow(*row) for row in _execute(connection, statement)]
+def output_columns(connection: Connection) -> StoredOutputs:
+    """What recipes make, by rising recipe, faction, age of the import, and item."""
+    query = sql.SQL(
+        "SELECT recipe_id, array_position(%s::text[], faction), item_id, array_position(%s::text[], made.source),"
+        " array_position(%s::text[], detail), coalesce(made.rank, newest.rank, 0)::int4, coalesce(quantity, 'NaN')"
+        " FROM recipe_outputs AS made LEFT JOIN {} USING (item_id)"
+    ).format(_NEWEST_RANKS)
+    given = [list(FACTIONS), list(SOURCES), _details(connection, "recipe_outputs")]
+    columns = fetch_columns(connection, query, given, [*[Kind.INT4] * 6, Kind.FLOAT8], slice_name=_SLICE)
+    recipe, faction, item, _, detail, *_ = columns
+    order = np.lexsort((item, detail, faction, recipe))
+    return StoredOutputs(*(column[order] for column in columns))
 
 
-def slot_rows(connection: Connection) -> list[SlotRow]:
-    """What files say that recipes take, the newest import first, each slot's options together."""
-    by_age = text(
-        "SELECT detail FROM (SELECT DISTINCT detail FROM recipe_slots WHERE source = 'file') AS said"
-        " LEFT JOIN imports ON imports.source = detail ORDER BY imported_at DESC NULLS LAST, detail"
-    )
-    details = list(_execute(connection, by_age).scalars())
+def slot_columns(connection: Connection) -> StoredSlots:
+    """What files say that recipes take, by rising recipe, faction, age of the import, slot, and item."""
     query = sql.SQL(
         "SELECT recipe_id, array_position(%s::text[], faction), array_position(%s::text[], detail), slot, item_id,"
         " coalesce(taken.rank, newest.rank, 0)::int4, coalesce(quantity, 0),"
         " CASE WHEN required THEN 2 WHEN NOT required THEN 1 ELSE 0 END"
-        " FROM recipe_slots AS taken LEFT JOIN (SELECT DISTINCT ON (item_id) item_id, rank FROM item_ranks"
-        " ORDER BY item_id, noted_at DESC, source) AS newest USING (item_id) WHERE taken.source = 'file'"
-    )
-    columns = fetch_columns(connection, query, [list(FACTIONS), details], [Kind.INT4] * 8, slice_name=_SLICE)
+        " FROM recipe_slots AS taken LEFT JOIN {} USING (item_id) WHERE taken.source = 'file'"
+    ).format(_NEWEST_RANKS)
+    given = [list(FACTIONS), _details(connection, "recipe_slots")]
+    columns = fetch_columns(connection, query, given, [Kind.INT4] * 8, slice_name=_SLICE)
     recipe, faction, detail, slot, item, *_ = columns
     order = np.lexsort((item, slot, detail, faction, recipe))
-    is_required: tuple[bool | None, ...] = (None, False, True)
-    recipe, faction, detail, slot, item, rank, units, needed = (column[order].tolist() for column in columns)
-    # A list a column, and rows of them: over all recipes that takes half of the time of a row at a time.
-    rows = zip(
-        recipe,
-        [FACTIONS[one - 1] for one in faction],
-        slot,
-        item,
-        [details[one - 1] for one in detail],
-        [one or None for one in rank],
-        [one or None for one in units],
-        [is_required[one] for one in needed],
-        strict=True,
+    return StoredSlots(*(column[order] for column in columns))
+
+
+def _details(connection: Connection, table: str) -> list[str]:
+    """The imports that a table has rows of, the newest first; what is of none last."""
+    statement = text(
+        f"SELECT detail FROM (SELECT DISTINCT detail FROM {table}) AS said"  # noqa: S608 - a name of our own
+        " LEFT JOIN imports ON imports.source = detail ORDER BY imported_at DESC NULLS LAST, detail"
     )
-    return list(map(SlotRow._make, rows))
+    return list(_execute(connection, statement).scalars())
 
 
-def reagent_rows(connection: Connection) -> list[ReagentRow]:
-    """What recipes take by Blizzard's word."""
+def reagent_columns(connection: Connection) -> StoredReagents:
+    """What recipes take by Blizzard's word, by rising recipe, faction, and item."""
     query = sql.SQL(
         "SELECT recipe_id, array_position(%s::text[], faction), item_id, quantity, optional::int4 FROM reagents"
     )
     columns = fetch_columns(connection, query, [list(FACTIONS)], [Kind.INT4] * 5, slice_name=_SLICE)
     order = np.lexsort((columns[2], columns[1], columns[0]))
-    recipe, faction, item, quantity, optional = (column[order].tolist() for column in columns)
-    named: list[str] = [FACTIONS[one - 1] for one in faction]
-    return list(map(ReagentRow._make, zip(recipe, named, item, quantity, map(bool, optional), strict=True)))
+    return StoredReagents(*(column[order] for column in columns))
 
 
 def vendor_prices(connection: Connection) -> dict[int, int]:
@@ -153,13 +160,13 @@ def vendor_prices(connection: Connection) -> dict[int, int]:
     statement = text(
         "SELECT DISTINCT ON (item_id) item_id, price FROM vendor_prices ORDER BY item_id, noted_at DESC, source"
     )
-    return {row[0]: row[1] for row in _execute(connection, statement)}
+    return {row[0]: row[1] for row in _execute(connection, statement).all()}
 
 
 def never_stacked(connection: Connection) -> set[int]:
     """Items that are no commodities: those that are worn, and those that don't stack."""
     statement = text("SELECT id FROM items WHERE is_equippable OR NOT is_stackable")
-    return set(_execute(connection, statement).scalars())
+    return set(_execute(connection, statement).scalars().all())
 
 
 def newest_sales(connection: Connection, region: Region, at: datetime) -> NewestSale:

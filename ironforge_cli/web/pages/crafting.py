@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.answers import crafts as answers
+from ironforge_cli.answers.crafted import Crafted
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.errors import NothingThereError, UsageError
 from ironforge_cli.market.crafting import AFTER_THE_CUT, Crafter
 from ironforge_cli.web.pages import tables
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ironforge_cli.answers.answer import Asking
+    from ironforge_cli.answers.crafted import Figured
     from ironforge_cli.answers.recipes import Recipes
     from ironforge_cli.market.crafting_costs import Line
     from ironforge_cli.web.pages.frame import Frame
@@ -30,17 +33,19 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
     batch = whole(frame.query, "batch", least=1, most=_MOST_BATCH) or 1
     is_all = chosen(frame.query, "all", "Rows", (("", "ranked"), ("1", "all"))).chosen == "1"
     of_region = replace(asking_for, regions=(frame.region,))
-    found = answers.crafts(of_region, answers.Wanted(crafter=Crafter(), batch=batch))
+    found = answers.crafts(of_region, Wanted(crafter=Crafter(), batch=batch))
     professions = sorted({row.profession for row in found.recipes.rows.values() if row.profession})
     profession = frame.query.get("profession", "")
     if profession and profession not in professions:
         raise UsageError(
             f"profession={profession[:40]!r} is not one of {', '.join(professions) or 'none that is stored'}."
         )
-    figured = [one for one in found.figured if not profession or one.row.profession == profession]
-    kept = [one for one in figured if is_all or one.row.is_ranked]
+    figured = found.figured
+    if profession:
+        figured = figured.only([one == profession for one in figured.field("profession")])
+    kept = figured if is_all else figured.ranked()
     left_out = len(figured) - len(kept)
-    counts = answers.counted_reasons(one for one in figured if not one.row.is_ranked)
+    counts = figured.unranked().counted_reasons()
     columns = tables.CRAFTS_WITH_REASONS if is_all else tables.CRAFTS
     return {
         "bases": found.bases,
@@ -55,7 +60,7 @@ def crafts(frame: Frame, asking_for: Asking) -> dict[str, Any]:
         "reasons": [(reason(name), number) for name, number in counts.items()],
         "table": tables.table(
             frame,
-            [record(one.row) for one in kept[:_MOST]],
+            [record(one) for one in kept.rows[:_MOST]],
             columns,
             caption="What is worth crafting",
             empty="Nothing that is known whole.",
@@ -68,7 +73,7 @@ def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
     """One recipe in full. Raises `NothingThereError` where there is none of that number."""
     batch = whole(frame.query, "batch", least=1, most=_MOST_BATCH) or 1
     of_region = replace(asking_for, regions=(frame.region,))
-    wanted = answers.Wanted(crafter=Crafter(), batch=batch, recipes=frozenset({recipe_id}))
+    wanted = Wanted(crafter=Crafter(), batch=batch, recipes=frozenset({recipe_id}))
     found = answers.crafts(of_region, wanted)
     known = [row for row in found.recipes.rows.values() if row.id == recipe_id]
     if not known:
@@ -85,13 +90,13 @@ def craft(frame: Frame, asking_for: Asking, recipe_id: int) -> dict[str, Any]:
     }
 
 
-def record(row: answers.Crafted) -> dict[str, Any]:
+def record(row: Crafted) -> dict[str, Any]:
     """A row by its keys; the reasons in words."""
-    found = {name: getattr(row, name) for name in answers.Crafted.__slots__}
+    found = {name: getattr(row, name) for name in Crafted.__slots__}
     return {**found, "reasons": "; ".join(reasons(row.reasons))}
 
 
-def _shown(one: answers.Figured, recipes: Recipes) -> dict[str, Any]:
+def _shown(one: Figured, recipes: Recipes) -> dict[str, Any]:
     plan = one.plan()
     return {
         "row": one.row,

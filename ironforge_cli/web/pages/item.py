@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from ironforge_cli.answers import book, crafts, explain, history, items, price
+from ironforge_cli.answers.figured_crafts import Wanted
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.crafting import Crafter
 from ironforge_cli.web.pages import marks, tables
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.answers.book import Level
+    from ironforge_cli.answers.crafted import Crafted
     from ironforge_cli.answers.history import Period
     from ironforge_cli.web.pages.frame import Frame
 
@@ -130,21 +132,18 @@ def week(frame: Frame, of_region: Asking, item_id: int) -> dict[str, Any]:
 
 def _crafts(frame: Frame, of_region: Asking, item_id: int) -> dict[str, Any]:
     """The crafts that make an item, and those that take it."""
-    made = crafts.crafts(of_region, crafts.Wanted(crafter=Crafter(), items=frozenset({item_id})))
-    takers = frozenset(
-        one.recipe_id
-        for one in made.recipes.crafts
-        if any(option.item_id == item_id for slot in one.slots for option in slot.options)
-    )
-    taking = crafts.crafts(of_region, crafts.Wanted(crafter=Crafter(), recipes=takers)) if takers else None
+    made = crafts.crafts(of_region, Wanted(crafter=Crafter(), items=frozenset({item_id})))
+    every = made.recipes.crafts
+    takers = frozenset(every.recipe_id[every.taking([item_id])].tolist())
+    taking = crafts.crafts(of_region, Wanted(crafter=Crafter(), recipes=takers)) if takers else None
 
-    def shown(rows: Sequence[crafts.Figured], caption: str) -> tables.PageTable | None:
-        records = [record(one.row) for one in rows[:_CRAFTS]]
+    def shown(rows: Sequence[Crafted], caption: str) -> tables.PageTable | None:
+        records = [record(one) for one in rows[:_CRAFTS]]
         return tables.table(frame, records, tables.CRAFTS, caption=caption, empty="") if records else None
 
     return {
-        "makers": shown(made.figured, "Crafts that make it"),
-        "takers": shown(taking.figured if taking else (), "Crafts that take it"),
+        "makers": shown(made.figured.rows, "Crafts that make it"),
+        "takers": shown(taking.figured.rows if taking else (), "Crafts that take it"),
         "taker_count": len(taking.figured) if taking else 0,
     }
 
