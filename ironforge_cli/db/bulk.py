@@ -138,8 +138,8 @@ def _around(slice_name: str, columns: int, *, without_workers: bool) -> tuple[sq
         # Beside a function that may change the session the planner never takes workers, and this setting is nobody's.
         wanted.append("set_config('ironforge.workers', 'none', true)")
     before = f"/* ironforge {slice_name} */ SELECT {', '.join(wanted)} FROM ("  # noqa: S608 - made of constants
-    # psycopg wants a literal, for which a constant of the caller's is as good.
-    return sql.SQL(before), sql.SQL(f") AS wanted ({', '.join(names)})")  # pyright: ignore[reportArgumentType]
+    after = f") AS wanted ({', '.join(names)})"
+    return sql.SQL(before), sql.SQL(after)  # pyright: ignore[reportArgumentType] - made of constants
 
 
 def copied_out(

@@ -226,8 +226,7 @@ def _hours(by_item: tuple[str, ...], table: str | None) -> sql.SQL:
     if table is not None:
         parts.append(_LOOKED_UP.format(table=sql.Identifier(table).as_string()))
     query = f"SELECT {_SAID} FROM ({' UNION ALL '.join(parts)}) AS stored"  # noqa: S608 - made of constants and quoted names
-    # psycopg wants a literal: names are quoted, and values are given beside it.
-    return sql.SQL(query)  # pyright: ignore[reportArgumentType]
+    return sql.SQL(query)  # pyright: ignore[reportArgumentType] - made of constants and quoted names
 
 
 def _within(months: Sequence[MonthToRead], times: Times) -> Bool:
