@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,3 +147,17 @@ def test_the_image_is_not_roots_and_takes_what_it_needs() -> None:
     assert {"web", "charts"} <= set(extras.split(","))
     copied = [line.split()[-2] for line in lines if line.startswith("COPY --chmod")]
     assert copied == ["docs/container/timer.sh"]
+
+
+def test_secrets_and_environments_stay_out_of_the_build_and_what_it_packs_is_in() -> None:
+    lines = [line for line in read(PAGES.parent / ".dockerignore").splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    target = tomllib.loads(read(PAGES.parent / "pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packed = {*target["packages"], *target["force-include"], *target["shared-data"], "pyproject.toml", "README.md"}
+    assert packed <= kept
+    assert not {".git", ".venv", "build"} & kept
+    # What comes later counts: the folder of the secrets lies in one that is kept.
+    assert lines.index("docs/container/secrets") > lines.index("!docs")
+    assert "docs/container/secrets/" in read(PAGES.parent / ".gitignore").splitlines()
+    assert {one["file"].split("/")[0] for one in composed()["secrets"].values()} == {"secrets"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import numpy as np
@@ -122,25 +123,34 @@ def fetch_columns(
     kinds: Sequence[Kind],
     *,
     slice_name: str,
+    without_workers: bool = False,
 ) -> list[NDArray[Any]]:
     """Read the rows of a query as one native array a column, in an order that all columns share.
 
     The query is wrapped so that PostgreSQL sends each column as one array: the client's work no longer grows with the
-    number of rows. Raises `psycopg.DataError` where a value is null or of another type than `kinds` says.
+    number of rows. Where all of it takes some milliseconds it is read sooner `without_workers`: to start them takes
+    longer than they save. Raises `psycopg.DataError` where a value is null or of another type than `kinds` says.
     """
-    names = [sql.Identifier(f"c{position}") for position in range(len(kinds))]
-    statement = sql.SQL("{} SELECT {} FROM ({}) AS wanted ({})").format(
-        _comment(slice_name),
-        sql.SQL(", ").join(sql.SQL("array_agg({})").format(name) for name in names),
-        query,
-        sql.SQL(", ").join(names),
-    )
+    before, after = _around(slice_name, len(kinds), without_workers=without_workers)
     with driver(connection) as speaking, speaking.cursor(binary=True) as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(before + query + after, parameters)
         result = cursor.pgresult
         if result is None:
             raise psycopg.DataError("the server sent no result")
         return [_array(result.get_value(0, position), kind) for position, kind in enumerate(kinds)]
+
+
+@cache
+def _around(slice_name: str, columns: int, *, without_workers: bool) -> tuple[sql.SQL, sql.SQL]:
+    """What stands before and after a query whose columns come as arrays."""
+    names = [f"c{position}" for position in range(columns)]
+    wanted = [f"array_agg({name})" for name in names]
+    if without_workers:
+        # Beside a function that may change the session the planner never takes workers, and this setting is nobody's.
+        wanted.append("set_config('ironforge.workers', 'none', true)")
+    before = f"/* ironforge {slice_name} */ SELECT {', '.join(wanted)} FROM ("  # noqa: S608 - made of constants
+    after = f") AS wanted ({', '.join(names)})"
+    return sql.SQL(before), sql.SQL(after)  # pyright: ignore[reportArgumentType] - made of constants
 
 
 def copied_out(

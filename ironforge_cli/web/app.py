@@ -75,7 +75,7 @@ def _of_http(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     detail = _DETAILS.get(error.status_code, str(error.detail))
-    headers = dict(error.headers or {})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 405:  # noqa: PLR2004 - its answer names what is known
         headers["allow"] = "GET, HEAD"
     return HttpProblem(error.status_code, detail, headers).response()

@@ -2,7 +2,9 @@
 
 Run it with `uv run python -m tests.benchmarks.service_figures`. A year of hours of `--items` items is made in SQL, its
 closed months laid and days made as maintenance does; `ironforge serve` runs in a process of its own, and the client in
-this one. An hour's collection of `--auctions` auctions is timed alone and beside 20 uncached requests a second.
+this one, whose own CPU is said. An hour's collection of `--auctions` auctions is timed alone and beside 20 uncached
+requests a second. `--keep FOLDER` is a home whose embedded server has its year already, or is given it and kept: the
+measured hours of the other region are added to it.
 """
 
 from __future__ import annotations
@@ -21,11 +23,24 @@ import psutil
 from sqlalchemy import text
 
 from ironforge_cli.db.engine import Database
+from ironforge_cli.db.repositories import asking
+from ironforge_cli.regions import Region
 from tests.benchmarks import years_figures
-from tests.benchmarks.stage import environment_of, home_folder, line, options, run, running_server, sandbox_of
+from tests.benchmarks.stage import (
+    STARTS_AT,
+    environment_of,
+    home_folder,
+    line,
+    options,
+    run,
+    running_server,
+    sandbox_of,
+)
+from tests.benchmarks.years_figures import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from datetime import datetime
 
 CLIENTS: Final = 8
 SECONDS: Final = 5.0
@@ -52,6 +67,8 @@ class Load:
     seconds: float
     milliseconds: Sequence[float]
     bytes: int
+    cpu_seconds: float
+    """Of this process, which asked."""
 
     @property
     def a_second(self) -> float:
@@ -100,9 +117,9 @@ async def _load(
             taken.append(1_000 * (time.monotonic() - began))
         writer.close()
 
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     await asyncio.gather(*(client() for _ in range(clients)))
-    return Load(len(taken), time.monotonic() - began, taken, size)
+    return Load(len(taken), time.monotonic() - began, taken, size, time.process_time() - cpu)
 
 
 def load(
@@ -161,15 +178,19 @@ def histories(items: int) -> Iterable[str]:
 
 def main() -> int:
     """Build, measure and print."""
-    asked = options(__doc__, auctions=350_000, items=2_000, days=365)
+    asked = options(__doc__, auctions=350_000, may_keep=True, items=2_000, days=365)
     say = sys.stdout.write
-    with home_folder() as home, running_server(asked.server, home=home) as server:
+    if asked.keep is not None and asked.server != "embedded":
+        raise SystemExit("--keep is for the embedded server alone.")
+    with home_folder(asked.keep) as home, running_server(asked.server, home=home) as server:
         database = Database(server.url)
-        began = time.monotonic()
-        rows = years_figures.build(database, days=asked.days, items=asked.items)
-        years_figures.close_months(database, say)
+        items = _items_held(database)
+        if items is None:
+            began = time.monotonic()
+            items, rows = asked.items, years_figures.build(database, days=asked.days, items=asked.items)
+            years_figures.close_months(database, say)
+            say(f"{asked.days} days of {items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n\n")
         database.close()
-        say(f"{asked.days} days of {asked.items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n\n")
         environment = environment_of(
             IRONFORGE_DATABASE_URL=server.url, IRONFORGE_HOME=str(home), IRONFORGE_REGIONS="eu"
         )
@@ -178,21 +199,41 @@ def main() -> int:
             say(line("a bare FastAPI route, answers a second", f"{bare.a_second:,.0f}"))
         with served(["-m", "ironforge_cli", "serve", "--port", "0"], environment) as (port, process):
             watching = Database(server.url)
-            _tell(port, process.pid, watching, say, items=asked.items)
+            _tell(port, process.pid, watching, say, items=items)
+            begins = _first_to_collect(watching)
             watching.close()
-            _tell_collection(port, environment, say, auctions=asked.auctions, items=asked.items)
+            _tell_collection(port, environment, say, auctions=asked.auctions, items=items, begins=begins)
     return 0
 
 
+def _items_held(database: Database) -> int | None:
+    """How many items the newest hour has that is there already; None where there is none."""
+    with database.connect() as connection:
+        newest = asking.newest_times(connection, [Region.EU]).get(Region.EU)
+        return None if newest is None else len(asking.newest_prices(connection, Region.EU, newest).item_id)
+
+
+def _first_to_collect(database: Database) -> datetime:
+    """An hour that the other region's snapshots have not come to yet."""
+    with database.connect() as connection:
+        newest = asking.newest_times(connection, [Region.US]).get(Region.US)
+    return STARTS_AT if newest is None else newest.replace(minute=0, second=0, microsecond=0) + 2 * HOUR
+
+
 def _cpu(pid: int, database: Database) -> tuple[float, float]:
-    """Seconds of CPU that the service took until now, and those of the database's processes that work for it."""
+    """Seconds of CPU that the service took until now, and those of the database's processes that work for it.
+
+    Workers that help with a statement end with it: their time is the server's.
+    """
     with database.connect() as connection:
         found = connection.execute(
             text("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
         )
         backends = list(found.scalars())
-    service, *workers = (sum(psutil.Process(one).cpu_times()[:2]) for one in (pid, *backends))
-    return service, sum(workers)
+    service, *sessions = (sum(psutil.Process(one).cpu_times()[:2]) for one in (pid, *backends))
+    server = psutil.Process(backends[0]).parent()
+    assert server is not None
+    return service, sum(sessions) + sum(server.cpu_times()[2:4])
 
 
 def _tell(port: int, pid: int, database: Database, say: Callable[[str], object], *, items: int) -> None:
@@ -216,7 +257,9 @@ def _tell(port: int, pid: int, database: Database, say: Callable[[str], object],
         )
     )
     say(line("p99 of these, ms", f"{made.percentile(0.99):,.0f}", budget="250"))
-    say(line("CPU of one of these, the service's and the database's, ms", f"{service_cpu:.1f} + {database_cpu:.1f}"))
+    client_cpu = 1_000 * made.cpu_seconds / made.answers
+    spent = f"{service_cpu:.1f} + {database_cpu:.1f} + {client_cpu:.1f}"
+    say(line("CPU of one of these: service, database, this client, ms", spent))
     began = time.monotonic()
     _, length = head(port, "/v1/eu/prices", packed)
     say(line("/prices, first time, ms", f"{1_000 * (time.monotonic() - began):,.0f}"))
@@ -243,18 +286,24 @@ async def _crowd(port: int) -> Load:
             raise SystemExit(f"One of many was answered with {status}")
         taken.append(1_000 * (time.monotonic() - began))
 
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     await asyncio.gather(*(client() for _ in range(500)))
-    return Load(len(taken), time.monotonic() - began, taken, 0)
+    return Load(len(taken), time.monotonic() - began, taken, 0, time.process_time() - cpu)
 
 
 def _tell_collection(
-    port: int, environment: Mapping[str, str], say: Callable[[str], object], *, auctions: int, items: int
+    port: int,
+    environment: Mapping[str, str],
+    say: Callable[[str], object],
+    *,
+    auctions: int,
+    items: int,
+    begins: datetime,
 ) -> None:
     """An hour's collection, alone and beside requests, in turn."""
     alone: list[float] = []
     beside: list[float] = []
-    with sandbox_of(auctions) as sandbox:
+    with sandbox_of(auctions, starts_at=begins) as sandbox:
         variables = {
             **environment,
             "IRONFORGE_REGIONS": "us",

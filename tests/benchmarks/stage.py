@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import schema
@@ -29,7 +30,6 @@ from tests.servers import debian_programs, external_server, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
-    from pathlib import Path
 
 AUCTIONS: Final = 350_000
 ITEMS: Final = 12_000
@@ -98,8 +98,11 @@ def sandbox_of(auctions: int, *, starts_at: datetime = STARTS_AT) -> Generator[S
 
 
 @contextmanager
-def home_folder() -> Generator[Path]:
-    """A folder for everything that ironforge keeps, thrown away at the end."""
+def home_folder(kept: Path | None = None) -> Generator[Path]:
+    """A folder for everything that ironforge keeps, thrown away at the end; or one that is kept."""
+    if kept is not None:
+        yield kept
+        return
     with open_folder() as folder:
         yield folder / "home"
 
@@ -131,13 +134,20 @@ def run(arguments: Sequence[str], *, environment: Mapping[str, str]) -> Finished
         return Finished(output=process.stdout, **json.loads(figures.read()))
 
 
-def options(description: str | None, *, auctions: int = AUCTIONS, **more: int | str) -> argparse.Namespace:
-    """What a benchmark was asked for: `--server`, `--auctions`, further numbers and words with their defaults."""
+def options(
+    description: str | None, *, auctions: int = AUCTIONS, may_keep: bool = False, **more: int | str
+) -> argparse.Namespace:
+    """What a benchmark was asked for: `--server`, `--auctions`, further numbers and words with their defaults.
+
+    `--keep` names a home that is built once and measured again, where the benchmark can do so.
+    """
     first = (description or "").partition("\n")[0]
     parser = argparse.ArgumentParser(description=first, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--server", choices=SERVERS, default=SERVERS[0], help="the embedded one, or Debian's over TCP")
     for name, default in {"auctions": auctions, **more}.items():
         parser.add_argument(f"--{name}", type=type(default), default=default, help="see above")
+    if may_keep:
+        parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a home that is built once and measured again")
     return parser.parse_args()
 
 

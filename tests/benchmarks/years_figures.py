@@ -98,11 +98,11 @@ class Cost:
 
 def main() -> int:
     """Build, measure and print."""
-    asked = stage.options(__doc__, auctions=0, items=2_000, days=365, regions="eu", keep="")
+    asked = stage.options(__doc__, auctions=0, items=2_000, days=365, may_keep=True, regions="eu")
     say = sys.stdout.write
     regions = [Region(name) for name in asked.regions.split(",")]
     with ExitStack() as running:
-        home = Path(asked.keep) if asked.keep else running.enter_context(stage.home_folder())
+        home = running.enter_context(stage.home_folder(asked.keep))
         server = EmbeddedServer(home, environment=os.environ, bindir=None, account=None)
         server.make_home()
         running.enter_context(server)

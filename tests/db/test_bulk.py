@@ -363,6 +363,23 @@ def test_a_copy_is_named_for_its_slice_in_pg_stat_activity(shared: Database) -> 
             assert other.execute(query, {"process": process}).scalar_one().startswith("/* ironforge test */ SELECT")
 
 
+def test_a_small_query_takes_no_workers_where_any_would(shared: Database) -> None:
+    # So set, the server does everything in a worker that may be done there, and a function of ours may.
+    query = sql.SQL("SELECT pg_temp.process()")
+    with shared.connect() as connection, driver(connection) as speaking:
+        name = "debug_parallel_query" if speaking.info.server_version >= 160_000 else "force_parallel_mode"
+        speaking.execute(
+            "CREATE FUNCTION pg_temp.process() RETURNS int PARALLEL SAFE LANGUAGE plpgsql"
+            " AS 'BEGIN RETURN pg_backend_pid(); END'"
+        )
+        speaking.execute(sql.SQL("SET LOCAL {} = on").format(sql.Identifier(name)))
+        found = [
+            fetch_columns(connection, query, [], [Kind.INT4], slice_name="test", without_workers=alone)[0].tolist()
+            for alone in (False, True)
+        ]
+        assert found[0] != found[1] == [speaking.info.backend_pid]
+
+
 def test_errors_of_the_driver_reach_the_caller_as_they_are(shared: Database) -> None:
     with shared.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
         copy_in(connection, "not_there", [CopyColumn("id", Kind.INT8, 1)], rows=1, slice_name="test")

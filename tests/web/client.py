@@ -98,4 +98,9 @@ class Client:
         await self.app(asked, receive, send)
         start = messages[0]
         body = b"".join(one.get("body", b"") for one in messages[1:])
-        return Answer(start["status"], {k.decode(): v.decode("latin-1") for k, v in start["headers"]}, body)
+        found: dict[str, str] = {}
+        for key, value in start["headers"]:
+            # What comes twice is one list, as whoever reads it takes it.
+            name, said = key.decode(), value.decode("latin-1")
+            found[name] = f"{found[name]}, {said}" if name in found else said
+        return Answer(start["status"], found, body)

@@ -8,7 +8,8 @@ all items' rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -86,17 +87,20 @@ class ItemDays:
 
 _HOUR: Final = ", ".join(HourRow.__slots__)
 _SLICE: Final = "history"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT: Final = timedelta(microseconds=1)
+_COLUMNS: Final = "timestamp, min_price, market_value, total_quantity, sales_low, estimated_sales, sales_high"
 _SAID: Final = (
     "timestamp, coalesce(min_price, 'NaN'::float8), coalesce(market_value, 'NaN'), total_quantity::float8,"
     " coalesce(sales_low, 'NaN'::float8), coalesce(estimated_sales, 'NaN'::float8), coalesce(sales_high, 'NaN'::float8)"
 )
-_BY_ITEM: Final = sql.SQL(
+_BY_ITEM: Final = (
     # The sum hides the time from the planner: by the primary key it would read a page for each hour.
-    f"SELECT {_SAID} FROM {{month}} WHERE item_id = %(item)s"  # noqa: S608 - names of our own
-    " AND timestamp + interval '0 s' >= {since} AND timestamp + interval '0 s' <= {until}"
+    f"SELECT {_COLUMNS} FROM {{month}} WHERE item_id = %(item)s"  # noqa: S608 - names of our own
+    " AND timestamp + interval '0 s' BETWEEN %(since{number})s AND %(until{number})s"
 )
-_LOOKED_UP: Final = sql.SQL(
-    f"SELECT {_SAID} FROM {{}} WHERE item_id = %(item)s AND timestamp >= %(first)s AND timestamp <= %(last)s"  # noqa: S608 - names of our own
+_LOOKED_UP: Final = (
+    f"SELECT {_COLUMNS} FROM {{table}} WHERE item_id = %(item)s AND timestamp BETWEEN %(first)s AND %(last)s"  # noqa: S608 - names of our own
     " AND timestamp = ANY(ARRAY(SELECT snapshot_time FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])"
     " AS span (since, until) JOIN snapshots ON snapshot_time >= since AND snapshot_time <= until"
     " WHERE region = %(region)s))"
@@ -133,29 +137,28 @@ def hours_of_item(
     `months` are the region's partitions, which a question about several items looks up once.
     """
     found = ItemHours(np.zeros(len(times), np.bool_), *(np.full(len(times), np.nan) for _ in range(6)))
-    parts: list[sql.Composable] = []
+    by_item: list[str] = []
     given: dict[str, Any] = {"item": item_id, "region": region}
     looked_up = np.zeros(len(times), np.bool_)
-    for number, month in enumerate(months):
-        (chosen,) = np.nonzero(_within(month, times) & wanted)
+    for month, inside in zip(months, _within(months, times) & wanted, strict=True):
+        (chosen,) = np.nonzero(inside)
         if not len(chosen):
             continue
         if not month.is_read_by_item:
             looked_up[chosen] = True
             continue
-        given[f"since{number}"], given[f"until{number}"] = _aware(times, chosen[[0, -1]])
-        names = {"since": sql.Placeholder(f"since{number}"), "until": sql.Placeholder(f"until{number}")}
-        parts.append(_BY_ITEM.format(month=sql.Identifier(month.name), **names))
+        given[f"since{len(by_item)}"], given[f"until{len(by_item)}"] = _aware(times, chosen[[0, -1]])
+        by_item.append(month.name)
     if looked_up.any():
         edges = np.flatnonzero(np.diff(looked_up, prepend=False, append=False))
         given["starts"], given["ends"] = _aware(times, edges[::2]), _aware(times, edges[1::2] - 1)
         # What the planner is told leaves it the partitions that count.
         given |= {"first": given["starts"][0], "last": given["ends"][-1]}
-        parts.append(_LOOKED_UP.format(sql.Identifier(PRICE_STATS[region].name)))
-    if not parts:
+    elif not by_item:
         return found
+    query = _hours(tuple(by_item), PRICE_STATS[region].name if looked_up.any() else None)
     kinds = (Kind.TIMESTAMPTZ, *[Kind.FLOAT8] * 6)
-    stored, *columns = fetch_columns(connection, sql.SQL(" UNION ALL ").join(parts), given, kinds, slice_name=_SLICE)
+    stored, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE, without_workers=True)
     places = np.minimum(np.searchsorted(times, stored), len(times) - 1)
     is_wanted = (times[places] == stored) & wanted[places]
     places = places[is_wanted]
@@ -178,10 +181,7 @@ def are_held(months: Sequence[MonthToRead], times: Times) -> Bool:
 
     They leave with their month, and then nothing of them is known.
     """
-    held = np.zeros(len(times), np.bool_)
-    for month in months:
-        held |= _within(month, times)
-    return held
+    return np.logical_or.reduce(_within(months, times), axis=0)
 
 
 def days_of_item(connection: Connection, region: Region, item_id: int, *, since: date, until: date) -> ItemDays:
@@ -189,7 +189,7 @@ def days_of_item(connection: Connection, region: Region, item_id: int, *, since:
     query = _OF_DAYS.format(sql.Identifier(PRICE_DAYS[region].name))
     given = {"since": since, "until": until, "item": item_id}
     kinds = (Kind.INT4, *[Kind.FLOAT8] * 6, *[Kind.INT8] * 3)
-    day, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE)
+    day, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE, without_workers=True)
     return ItemDays(day.astype("M8[D]"), *columns)
 
 
@@ -205,14 +205,28 @@ def _looked_up(region: Region) -> Any:
     )
 
 
-def _within(month: MonthToRead, times: Times) -> Bool:
-    """For each time whether it is of a partition."""
-    inside = np.ones(len(times), np.bool_)
-    if month.starts_at is not None:
-        inside &= times >= as_times([month.starts_at])
-    if month.ends_at is not None:
-        inside &= times < as_times([month.ends_at])
-    return inside
+@lru_cache(maxsize=64)
+def _hours(by_item: tuple[str, ...], table: str | None) -> sql.SQL:
+    """The query for an item's hours of some months, by the months' names, and in the whole table where one is named.
+
+    Many items are asked for in the same words, which take longer to put together than to send.
+    """
+    parts = [
+        _BY_ITEM.format(month=sql.Identifier(name).as_string(), number=number) for number, name in enumerate(by_item)
+    ]
+    if table is not None:
+        parts.append(_LOOKED_UP.format(table=sql.Identifier(table).as_string()))
+    query = f"SELECT {_SAID} FROM ({' UNION ALL '.join(parts)}) AS stored"  # noqa: S608 - made of constants and quoted names
+    return sql.SQL(query)  # pyright: ignore[reportArgumentType] - made of constants and quoted names
+
+
+def _within(months: Sequence[MonthToRead], times: Times) -> Bool:
+    """For each partition and each time whether the time is of it: a line a partition."""
+    least, most = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    starts = [least if one.starts_at is None else (one.starts_at - _EPOCH) // _INSTANT for one in months]
+    ends = [most if one.ends_at is None else (one.ends_at - _EPOCH) // _INSTANT for one in months]
+    at: Int64 = times.astype(np.int64)
+    return (at >= np.array(starts, np.int64)[:, None]) & (at < np.array(ends, np.int64)[:, None])
 
 
 def _aware(times: Times, places: Int64) -> list[datetime]:
