@@ -64,7 +64,14 @@ def test_what_an_import_says_again_takes_the_place_of_what_it_said(shared: Datab
             write(connection, source)
         imports.replace_ranks(connection, {1: 3, 9: 1}, source="mine")
         imports.replace_prices(connection, {4: 50}, source="mine")
+        again = SlotOption(7, FACTION, 2, 2, "file", "mine", 1, None, required=None)
+        outputs.replace_slots(connection, [again], source="file", detail="mine")
         imports.note(connection, ImportRow("mine", "y", "y.lua", 2, 3, 4, 5, 6, 7))
+        fitting = text("SELECT detail, slot, rank, quantity, required FROM recipe_slots ORDER BY detail")
+        assert list(map(tuple, connection.execute(fitting))) == [
+            ("mine", 2, 1, None, None),
+            ("theirs", 1, None, 3, True),
+        ]
         ranks = text("SELECT source, item_id, rank FROM item_ranks ORDER BY source, item_id")
         assert list(map(tuple, connection.execute(ranks))) == [("mine", 1, 3), ("mine", 9, 1), ("theirs", 1, 2)]
         prices = text("SELECT source, item_id, price FROM vendor_prices ORDER BY source")
