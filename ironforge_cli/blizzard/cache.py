@@ -50,7 +50,7 @@ class AnswerCache:
             )
             return entries.find(key) if is_good else None
 
-        return self._tried(look, otherwise=None)
+        return self._tried(look)
 
     def keep(self, url: str, params: Mapping[str, str], response: Response) -> None:
         """Keep the answer to a GET, in the place of the one before."""
@@ -63,7 +63,7 @@ class AnswerCache:
                 entries.keep(key, response, expires=expires)
                 self._forgotten.discard(key)
 
-        self._tried(put, otherwise=None)
+        self._tried(put)
 
     def forget(self, url: str, params: Mapping[str, str]) -> None:
         """Drop the answer to a GET."""
@@ -74,31 +74,29 @@ class AnswerCache:
             self._forgotten.add(key)
             self._file.delete(key)
 
-        self._tried(drop, otherwise=None)
+        self._tried(drop)
 
     def forget_all(self) -> None:
         """Drop every answer."""
-        self._tried(lambda _: self._file.delete_all(), otherwise=None)
+        self._tried(lambda _: self._file.delete_all())
 
     def prune(self) -> None:
         """Drop what is good no more: bodies of 30 MB must not pile up."""
-        self._tried(lambda _: self._file.delete_expired(at=self._now()), otherwise=None)
+        self._tried(lambda _: self._file.delete_expired(at=self._now()))
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
-    def _tried(self, use: Callable[[Entries], _Value], *, otherwise: _Value) -> _Value:
+    def _tried(self, use: Callable[[Entries], _Value]) -> _Value | None:
         try:
             return use(self._opened())
-        except RestingError:
-            return otherwise
-        except RequestException:
+        except (RestingError, RequestException):
             # An address that can't be asked is told by whoever asks.
-            return otherwise
+            return None
         except Exception as error:  # noqa: BLE001 - whatever it is, of which library: the answer counts, not the cache
             self._complain(error)
-            return otherwise
+            return None
 
     def _opened(self) -> Entries:
         if self._entries is None:

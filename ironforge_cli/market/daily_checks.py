@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ironforge_cli.market.doubts import Doubt
 
 ENOUGH_PARTLY_SOLD: Final = 200
+"""Auctions that have to be partly sold before a share of them says anything."""
 ENOUGH_DATED: Final = 20
 """Hours of a day whose sold lots say when lots are listed: fewer may lie where the market rises, or falls."""
 LONGEST_DATED_SECONDS: Final = 5_400
 """Of a longer interval too few lots are seen sold."""
-"""Auctions that have to be partly sold before a share of them says anything."""
 
 
 class KeptOfSnapshot(Protocol):

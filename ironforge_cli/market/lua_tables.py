@@ -65,13 +65,12 @@ class _Reader:
             if found["blank"] is None:
                 yield kind, found[0], at
             at = found.end()
-        yield "end", "", end
 
     def _error(self, at: int, what: str) -> LuaTableError:
         return LuaTableError(f"line {self._text.count(chr(10), 0, at) + 1}: {what}")
 
     def _next(self) -> None:
-        self._kind, self._value, self._at = next(self._tokens)
+        self._kind, self._value, self._at = next(self._tokens, ("end", "", len(self._text)))
 
     def _take(self, value: str) -> None:
         if self._value != value:

@@ -123,7 +123,8 @@ def outputs_by_name(recipes: Collection[NamedRecipe], items: Mapping[str, Sequen
         if not ids or middle is None:
             continue
         chosen = _nearest(clusters(ids, gap=GAP), middle)
-        if len(chosen) not in {1, ranks_of(recipe.skill_tier_id)}:
+        # One alone stays one however it is cut.
+        if len(chosen) != ranks_of(recipe.skill_tier_id):
             chosen = _nearest(clusters(ids, gap=NARROW_GAP), middle)
         if _distance(chosen, middle) <= FARTHEST:
             found[recipe.id] = tuple(chosen)

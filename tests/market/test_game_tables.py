@@ -69,6 +69,21 @@ def test_recipes_make_what_effects_and_crafting_data_say_and_take_what_fits_thei
     assert 999 not in by_spell, "a spell that is no recipe"
 
 
+def test_what_is_made_by_the_number_0_is_nothing_and_a_rank_is_one_of_those_there_are() -> None:
+    effect = "ID,EffectAura,Effect,EffectItemType,EffectBasePointsF,EffectMiscValue_0,EffectMiscValue_1,SpellID\n"
+    tables = {
+        "SpellEffect": f"{effect}1,0,24,0,1,0,0,9\n2,0,288,0,1,77,0,10\n3,0,301,0,1,78,0,11\n",
+        "CraftingData": "ID,Type,CraftingDifficultyID,CraftedItemID\n77,1,5,0\n78,1,5,610\n",
+        "CraftingDataItemQuality": "ID,ItemID,CraftingDataID\n1,0,77\n2,600,77\n",
+        "CraftingDataEnchantQuality": (
+            "ID,Rank,SpellItemEnchantmentID,ItemID,CraftingDataID\n1,5,0,705,78\n2,6,0,706,78\n3,0,0,707,78\n4,1,0,0,78\n"
+        ),
+    }
+    found, _ = recipes_of(read(*tables, **tables), SPELLS)  # pyright: ignore[reportArgumentType] - none of them is None
+    made = {one.spell: {(output.item_id, output.rank) for output in one.outputs} for one in found if one.outputs}
+    assert made == {10: {(600, None)}, 11: {(610, None), (705, 5), (706, None), (707, None)}}
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [

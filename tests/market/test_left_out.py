@@ -60,6 +60,11 @@ def sales_of(summary: Summary) -> dict[int, Any]:
     return {item: None if sold == NULL else sold for item, sold in found}
 
 
+def test_auctions_that_were_left_out_are_the_same_ones_whatever_is_said_of_the_first() -> None:
+    assert LeftOut(1, (7,), (3,), first="odd") == LeftOut(1, (7,), (3,))
+    assert LeftOut(1, (7,), (3,)) != LeftOut(2, (7,), (3,))
+
+
 def test_sales_of_an_item_are_null_in_the_two_intervals_around_and_in_no_other() -> None:
     whole = Odd({1: HERB, 2: ORE, 3: MORE_HERB})
     odd = Odd({2: ORE, 3: MORE_HERB}, items=(1,), ids=(1,))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.market.outputs import NamedRecipe, key_of, outputs_by_name
+from ironforge_cli.market.outputs import GAP, NamedRecipe, clusters, key_of, outputs_by_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +42,15 @@ def test_as_many_as_the_era_has_ranks_stay_together() -> None:
 
 def test_what_is_too_far_from_its_tier_is_refused() -> None:
     found = of([*tier(), NamedRecipe(3, "Near", MIDNIGHT), NamedRecipe(4, "Far", MIDNIGHT)], **ERA,
-               near=[200_001, 100], far=[199_000, 100])  # fmt: skip
+               near=[200_001, 100], far=[200_000, 100])  # fmt: skip
     assert 3 in found
     assert 4 not in found
+
+
+def test_ids_are_cut_where_the_next_is_further_away_than_the_gap() -> None:
+    assert clusters([], gap=GAP) == []
+    assert clusters([7 + GAP, 7], gap=GAP) == [[7, 7 + GAP]]
+    assert clusters([8 + GAP, 7], gap=GAP) == [[7], [8 + GAP]]
 
 
 def test_of_a_tier_that_is_not_known_nothing_is_said() -> None:

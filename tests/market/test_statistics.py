@@ -55,6 +55,17 @@ def test_an_item_that_sold_out_has_one_row_in_the_first_snapshot_without_it() ->
     assert after.statistics.item_id.tolist() == [2]
 
 
+def test_sales_of_all_items_add_up_and_a_first_snapshot_has_none() -> None:
+    first, second = chain({1: HERB, 2: ORE, 3: ORE._replace(quantity=7)}, {3: ORE})
+    assert first.estimated_sales is first.sales_low is first.sales_high is None
+    sold = second.statistics.sales
+    assert sold is not None
+    assert second.estimated_sales == int(sold.estimated_sales.sum()) > 0
+    assert second.sales_low == int(sold.sales_low.sum())
+    assert second.sales_high == int(sold.sales_high.sum())
+    assert int(sold.sales_low.sum()) < int(sold.sales_high.sum())
+
+
 def test_an_item_that_comes_back_has_prices_again() -> None:
     *_, back = chain({1: HERB, 2: ORE}, {2: ORE}, {2: ORE, 3: HERB})
     assert back.statistics.priced.all()

@@ -7,8 +7,9 @@ Mistakes of whole statements are most of what is asked here, and the known tools
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -59,6 +60,27 @@ _OPPOSITE: Final = {
     "floor": "ceil",
     "ceil": "floor",
 }
+# What is asked of the database is a rule, too, though for Python it is text.
+_IS_SQL: Final = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE)\b")
+_IN_SQL: Final = (
+    (re.compile(r"(?<=[\w\s)])<(?=[\s\w({])"), "<="),
+    (re.compile(r"(?<![-=])>(?=[\s\w({])"), ">="),
+    (re.compile(r"<=(?!>)"), "<"),
+    (re.compile(r">="), ">"),
+    (re.compile(r"<>"), "="),
+    (re.compile(r"\bAND\b"), "OR"),
+    (re.compile(r"\bOR\b(?! REPLACE)"), "AND"),
+    (re.compile(r"\bIS NOT NULL\b"), "IS NULL"),
+    (re.compile(r"\bIS NULL\b"), "IS NOT NULL"),
+    (re.compile(r"\bNOT EXISTS\b"), "EXISTS"),
+    (re.compile(r"\bmin\("), "max("),
+    (re.compile(r"\bmax\("), "min("),
+    (re.compile(r"\bDESC\b"), "ASC"),
+    (re.compile(r"\bORDER BY (\w+\.)?\w+\b(?! DESC)"), r"\g<0> DESC"),
+    (re.compile(r"\bLEFT JOIN\b"), "JOIN"),
+    (re.compile(r"\bDISTINCT\b(?! ON)"), ""),
+    (re.compile(r"\bUNION ALL\b"), "UNION"),
+)
 # From here on one more changes next to nothing.
 _SMALL: Final = 50
 # What is said at these levels is for whoever looks for a fault of the program's.
@@ -88,7 +110,8 @@ def mutants_of(source: str) -> list[Mutant]:
     >>> for mutant in mutants_of("def old(age, most):\\n    if age > most:\\n        drop(age)\\n"):
     ...     print(mutant)
     2: comparison: age > most  ->  age >= most
-    2: condition: age > most  ->  not (age > most)
+    2: condition: age > most  ->  True
+    2: condition: age > most  ->  False
     3: left out: drop(age)  ->  pass
 
     Two steps that come to the same in either order are not swapped.
@@ -102,7 +125,9 @@ def mutants_of(source: str) -> list[Mutant]:
     ['2: swapped: n += len(b) b.append(a)  ->  b.append(a) n += len(b)']
     """
     found: list[Mutant] = []
-    for kind, first, last, after in _planted(ast.parse(source)):
+    tree = ast.parse(source)
+    found += _in_sql(source, tree)
+    for kind, first, last, after in _planted(tree):
         start, end = _offset(source, first, at_end=False), _offset(source, last, at_end=True)
         before = source[start:end]
         changed = source[:start] + after(source) + source[end:]
@@ -110,6 +135,32 @@ def mutants_of(source: str) -> list[Mutant]:
         if _is_python(changed) and changed != source:
             found.append(mutant)
     return sorted(found, key=lambda mutant: (mutant.line, mutant.kind))
+
+
+def _in_sql(source: str, tree: ast.Module) -> Iterator[Mutant]:
+    """Mistakes in statements of the database.
+
+    >>> source = 'q = "DELETE FROM rows WHERE at < :before AND kind IS NOT NULL"'
+    >>> for mutant in _in_sql(source, ast.parse(source)):
+    ...     print(mutant)
+    1: SQL: at < :before  ->  at <= :before
+    1: SQL: :before AND kind  ->  :before OR kind
+    1: SQL: kind IS NOT NULL "  ->  kind IS NULL "
+    """
+    for node in _walked(tree):
+        if not isinstance(node, ast.Constant | ast.JoinedStr) or not _is_text(node):
+            continue
+        start, end = _offset(source, node, at_end=False), _offset(source, node, at_end=True)
+        if not _IS_SQL.search(source, start, end):
+            continue
+        for sign, other in _IN_SQL:
+            for hit in sign.finditer(source, start, end):
+                changed = source[: hit.start()] + hit.expand(other) + source[hit.end() :]
+                before, after = source[: hit.start()].rsplit(maxsplit=1)[-1], source[hit.end() : end].split()
+                around = f"{before} {hit[0]} {after[0] if after else ''}", f"{before} {hit.expand(other)} "
+                line = source.count("\n", 0, hit.start()) + 1
+                if _is_python(changed):
+                    yield Mutant(line, "SQL", around[0], around[1] + (after[0] if after else ""), changed)
 
 
 class _Text:
@@ -145,10 +196,9 @@ def _of_decisions(node: ast.AST) -> Iterator[_Plant]:
             yield "comparison", node, node, _Text(left, f" {turned[0]} ", middle, f" {_SIGNS[type(two)]} ", right)
             yield "comparison", node, node, _Text(left, f" {_SIGNS[type(one)]} ", middle, f" {turned[1]} ", right)
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
-            yield "condition", test, test, _Text("not (", test, ")")
+            yield from _decided(test, but_not_always=isinstance(node, ast.While))
         case ast.comprehension(ifs=tests):
-            for test in tests:
-                yield "condition", test, test, _Text("not (", test, ")")
+            yield from chain.from_iterable(map(_decided, tests))
         case ast.BoolOp(op=operation, values=values):
             other = " or " if isinstance(operation, ast.And) else " and "
             for one, two in pairwise(values):
@@ -157,12 +207,31 @@ def _of_decisions(node: ast.AST) -> Iterator[_Plant]:
                 yield "part left out", one, two, _Text(two)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield "not left out", node, node, _Text("bool(", operand, ")")
-        case ast.ExceptHandler(type=ast.Tuple(elts=kinds) as caught):
-            for left_out in kinds:
-                kept = [part for kind in kinds if kind is not left_out for part in (kind, ",")]
-                yield "not caught", caught, caught, _Text("(", *kept, ")")
+        case ast.ExceptHandler(type=ast.expr() as caught):
+            yield from _not_caught(caught)
         case _:
             pass
+
+
+def _not_caught(caught: ast.expr) -> Iterator[_Plant]:
+    """Nothing caught, or all kinds but one."""
+    yield "not caught", caught, caught, _Text("()")
+    kinds = caught.elts if isinstance(caught, ast.Tuple) else []
+    for left_out in kinds:
+        kept = [part for kind in kinds if kind is not left_out for part in (kind, ",")]
+        yield "not caught", caught, caught, _Text("(", *kept, ")")
+
+
+def _decided(test: ast.expr, *, but_not_always: bool = False) -> Iterator[_Plant]:
+    """A condition that always holds, and one that never does: who notices both notices it turned.
+
+    A loop that goes on for ever would only be seen to hang.
+    """
+    if isinstance(test, ast.Constant):
+        return
+    if not but_not_always:
+        yield "condition", test, test, _Text("True")
+    yield "condition", test, test, _Text("False")
 
 
 def _of_values(node: ast.AST) -> Iterator[_Plant]:

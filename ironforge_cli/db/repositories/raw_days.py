@@ -111,6 +111,8 @@ def _ranges_between(edges: Sequence[int]) -> list[tuple[int, int]]:
 
     >>> _ranges_between([5, 9])
     [(-9223372036854775808, 4), (5, 8), (9, 9223372036854775807)]
+    >>> _ranges_between([-(2**63), 5])
+    [(-9223372036854775808, 4), (5, 9223372036854775807)]
     """
     lowest, highest = -(2**63), 2**63 - 1
     inner = [edge for edge in edges if edge > lowest]

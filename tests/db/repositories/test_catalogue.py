@@ -55,6 +55,16 @@ def test_what_is_new_of_an_item_takes_the_place_of_what_was_known(any_database: 
     assert stored(any_database) == [better, unnamed]
 
 
+def test_an_answer_that_does_not_say_the_category_of_an_item_takes_none_away(any_database: Database) -> None:
+    def category() -> object:
+        with any_database.connect() as connection:
+            return connection.execute(text("SELECT crafting_category_id FROM items")).scalar_one()
+
+    for said, held in ((60, 60), (None, 60), (61, 61)):
+        store(any_database, replace(ORE, crafting_category_id=said))
+        assert category() == held
+
+
 def test_of_an_item_that_comes_twice_the_last_is_kept(any_database: Database) -> None:
     store(any_database, UNKNOWN, ORE, replace(UNKNOWN, name="Later"))
     assert stored(any_database) == [replace(UNKNOWN, name="Later"), ORE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,28 @@ def test_a_place_that_can_not_be_written_is_no_archive(clock: TickingClock, tmp_
     (tmp_path / "file").write_text("x")
     with pytest.raises(ArchiveError, match="can't be"):
         job.init(FolderStore(tmp_path / "file"), now=clock.now())
+
+
+def test_an_archive_is_tried_by_a_file_that_is_read_back_and_removed(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left() -> list[str]:
+        return [str(path) for path in store.root.rglob("*") if path.is_file()]
+
+    job.probe(store)
+    assert left() == []
+    tried: list[str] = []
+    for content in (None, b"", b"ironforge tries"):
+
+        def otherwise(_: FolderStore, path: str, content: bytes | None = content) -> BytesIO | None:
+            tried.extend(one for one in left() if one.endswith(path))
+            return None if content is None else BytesIO(content)
+
+        monkeypatch.setattr(FolderStore, "opened", otherwise)
+        with pytest.raises(ArchiveError, match="reads back as something else than was written"):
+            job.probe(store)
+        assert left() == []
+    assert len(tried) == 3
 
 
 def test_the_list_says_what_each_manifest_does_and_why_one_can_not_be_read(

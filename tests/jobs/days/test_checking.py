@@ -66,3 +66,15 @@ def test_maintenance_looks_once_a_day_and_a_failure_is_its_result(
     monkeypatch.setattr(checking, "thin", refused)
     (failed,) = checking.maintained(Region.EU, chain.database, attempt=attempt)
     assert (failed.outcome, failed.message, failed.status) == (StepOutcome.FAILED, "Refused.", DatabaseError("").status)
+
+
+@pytest.mark.parametrize(("held", "is_kept"), [(2, False), (3, True)])
+def test_of_fewer_snapshots_than_a_double_step_nothing_is_found_and_nothing_kept(
+    storage: Storage, clock: TickingClock, held: int, *, is_kept: bool
+) -> None:
+    chain = Chain(storage, clock, hourly()[:held])
+    chain.store(Region.EU)
+    assert (checking.thin(chain.database, Region.EU) is not None) is is_kept
+    assert (newest(chain) is not None) is is_kept
+    (looked_at,) = checking.check([Region.EU], database=chain.database, clock=clock)
+    assert (looked_at.thinning is not None) is is_kept

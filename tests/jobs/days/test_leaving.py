@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.db.repositories import partitions
+from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.jobs.days import maintain as job
+from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from ironforge_cli.values import replace
@@ -73,3 +77,52 @@ def test_a_region_that_a_run_names_or_collects_is_none_that_leaves(
     made = {name for (name,) in found(storage.database, TABLES)}
     assert {*left, *(DailyPartition(Region.US, TODAY + timedelta(days=number)).name for number in (0, 1))} <= made
     assert bodies(storage) == [2, 2]
+
+
+@pytest.mark.parametrize("held", ["spool", "quarantine", "days"])
+def test_a_region_of_which_anything_is_held_is_looked_after(storage: Storage, clock: TickingClock, held: str) -> None:
+    if held == "days":
+        with storage.database.transaction() as connection:
+            partitions.create(connection, DailyPartition(Region.US, TODAY))
+    else:
+        keep(getattr(storage.shelves, held), clock.now())
+    with storage.database.connect() as connection:
+        assert with_leaving(connection, (Region.EU,), storage, LEFT) == [Region.EU, Region.US]
+        assert with_leaving(connection, (Region.EU,), storage, KEPT) == [Region.EU]
+
+
+class Shelves:
+    """Folders of bodies of which one refuses."""
+
+    def __init__(self, *, refused: bool = False, dropped: int = 0) -> None:
+        self.folder, self._refused, self._dropped = "/here", refused, dropped
+        self.swept: list[datetime] = []
+
+    def kept(self, region: Region) -> list[Region]:
+        return [region]
+
+    def sweep(self, region: Region, *, before: datetime) -> list[Region]:
+        if self._refused:
+            raise ConfigurationError("/here can't be written.")
+        self.swept.append(before)
+        return [region] * self._dropped
+
+
+def test_bodies_stay_where_no_time_can_be_trusted_and_a_shelf_that_refuses_hinders_no_other(
+    clock: TickingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, quarantine = Shelves(refused=True), Shelves(dropped=2)
+    storage: Any = SimpleNamespace(shelves=SimpleNamespace(spool=spool, quarantine=quarantine))
+    with caplog.at_level(logging.INFO):
+        drop_bodies(Region.US, storage, before=None)
+        assert (caplog.messages, quarantine.swept) == ([], [])
+        drop_bodies(Region.US, storage, before=clock.now())
+    assert quarantine.swept == [clock.now()]
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "US: /here can't be written."),
+        ("INFO", "US: removed 2 bodies past their retention from /here"),
+    ]
+    caplog.clear()
+    storage.shelves.spool = storage.shelves.quarantine = Shelves(dropped=0)
+    drop_bodies(Region.US, storage, before=clock.now())
+    assert caplog.messages == []

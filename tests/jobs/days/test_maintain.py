@@ -35,6 +35,7 @@ from tests.jobs.day_tables import (
     told,
     upkeep,
 )
+from tests.jobs.evidence.test_shown import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,9 @@ def test_days_are_made_and_old_ones_dropped(any_storage: Storage, clock: Ticking
 
 
 def test_maintaining_again_finds_nothing_to_do(storage: Storage, clock: TickingClock) -> None:
-    maintain(storage, clock)
+    screen = Screen([None] * 9)
+    maintain(storage, clock, progress=screen)
+    assert screen.shown == ["plan", "create", "create", "prune"]
     assert maintain(storage, clock).results == ()
 
 

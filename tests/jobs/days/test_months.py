@@ -242,6 +242,14 @@ def test_what_was_stored_before_there_were_months_is_taken_over_and_split(
     def interrupted(*_: Any, **__: Any) -> None:
         raise DatabaseError("The server went away.")
 
+    copy_by_item = statistics_months.copy_by_item
+
+    def copy_the_first(connection: Any, month: StatisticsMonth, *, out_of: str) -> int:
+        return interrupted() or 0 if month == LAID else copy_by_item(connection, month, out_of=out_of)
+
+    monkeypatch.setattr(statistics_months, "copy_by_item", copy_the_first)
+    assert ("split into months", table, "failed") in told(maintain(any_storage, clock, MONTHS))
+    monkeypatch.undo()
     monkeypatch.setattr(statistics_months, "put_in_place", interrupted)
     assert ("split into months", table, "failed") in told(maintain(any_storage, clock, MONTHS))
     assert found(database, query) == before

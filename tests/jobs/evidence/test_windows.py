@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.pending import PendingRows
 from ironforge_cli.jobs.evidence.runs import Evidence
@@ -19,6 +21,7 @@ from ironforge_cli.regions import Region
 from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 STARTS = datetime(2026, 1, 14, 12, 30, 5, tzinfo=UTC)
@@ -107,6 +110,32 @@ def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(tmp_pa
     assert list(folder.iterdir()) == [other]
 
 
+def test_a_region_whose_attempt_was_at_work_has_a_row_of_it_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class There(MissingDatabase):
+        @contextmanager
+        def connect(self, *, autocommit: bool = False) -> Generator[Any]:
+            yield autocommit
+
+    def crashed(_: object, *, since: datetime) -> list[health.LoggedAttempt]:
+        assert since == STARTS
+        return [
+            health.LoggedAttempt(7, "collect", "us", SEEN, "running", None),
+            health.LoggedAttempt(8, "poll", "eu", SEEN, "running", None),
+        ]
+
+    monkeypatch.setattr(health, "crashed", crashed)
+    folder = tmp_path / "locks"
+    kill(folder)
+    writing, _ = evidence(tmp_path)
+    there = There(DatabaseError("It is there."))
+    settle_killed(folder, command="poll", database=there, evidence=writing, now=SEEN)
+    rows = [msgspec.json.decode(line)["row"] for line in (tmp_path / "log-rows.jsonl").read_bytes().splitlines()]
+    assert [(row["region"], row["poll_attempts"]) for row in rows] == [("us", 1)]
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"command": 7}', b"\xff"])
 def test_a_file_that_no_window_left_is_named_and_hinders_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
@@ -134,9 +163,9 @@ def test_a_pipe_among_them_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_what_a_window_left_that_was_killed_while_it_made_its_file_goes_after_an_hour(tmp_path: Path) -> None:
     old, young = tmp_path / "a.window-part", tmp_path / "b.window-part"
-    for part in (old, young):
+    for part, age in ((old, 3_601), (young, 3_600)):
         part.write_bytes(b"{")
-    os.utime(old, (0, 0))
+        os.utime(part, (SEEN.timestamp() - age, SEEN.timestamp() - age))
     writing, database = evidence(tmp_path)
     settle_killed(tmp_path, command="poll", database=database, evidence=writing, now=SEEN)
     assert list(tmp_path.iterdir()) == [young]

@@ -280,7 +280,14 @@ def test_what_a_person_has_seen_of_the_past_is_told_as_seen_and_no_problem(well:
             text("SELECT error_message FROM scraper_logs WHERE command = 'status --acknowledge' AND timestamp >= :now"),
             {"now": NOW},
         ).scalar_one()
+        kept = connection.execute(
+            text(
+                "SELECT start_time, end_time, duration_seconds, record_count, error_message FROM benchmarks"
+                " WHERE operation_name = 'status --acknowledge'"
+            )
+        ).one()
     assert said.startswith(f"peter on auctions has seen: {kind.value} ")
+    assert tuple(kept) == (NOW, NOW, 0, len(again.seen), said)
 
 
 def test_what_happens_after_a_person_looked_is_told_again(well: Storage) -> None:

@@ -12,7 +12,14 @@ from ironforge_cli.db.repositories.health import Gap, Stored
 from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
 from ironforge_cli.jobs.health import freshness, missing_hours, shelved_bodies
 from ironforge_cli.jobs.health.missing_hours import HourSpan
-from ironforge_cli.jobs.health.status_findings import Freshness, MissingHour, SelfCheck, Shelved, Unresolved
+from ironforge_cli.jobs.health.status_findings import (
+    Freshness,
+    MissingHour,
+    SelfCheck,
+    Shelved,
+    TokenFreshness,
+    Unresolved,
+)
 from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import Rhythm, Seen
@@ -91,6 +98,13 @@ def test_after_an_hour_that_waited_in_the_spool_the_one_after_it_is_due() -> Non
 def test_only_what_was_fetched_tells_of_the_rhythm() -> None:
     held = [stored(NEWEST), stored(NEWEST - HOUR, source="spool"), stored(NEWEST - 2 * HOUR, source="file")]
     assert freshness.published_live(held) == [Seen(NEWEST, NEWEST + 27 * MINUTE)]
+
+
+def test_the_age_of_a_token_price_counts_from_its_own_time() -> None:
+    assert freshness.token_freshness(None, now=NOW) is None
+    assert freshness.token_freshness((NOW - 20 * MINUTE, 7), now=NOW) == TokenFreshness(
+        NOW - 20 * MINUTE, age_seconds=1_200, price=7
+    )
 
 
 # Missing hours
