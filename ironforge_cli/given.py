@@ -35,26 +35,26 @@ _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _IN_USE: Final = {"REQUESTS_CA_BUNDLE": (), "CURL_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",), "SSL_CERT_FILE": ()}
 
 
-# What the libraries that read values say of them, and what a person is told.
+# What the libraries that read values say of them, and what a person is told. Patterns are compiled when one is needed.
 _IN_PLAIN_WORDS: Final = (
-    (re.compile(r"Value error, "), ""),
-    (re.compile(r"Input should be a valid integer[^;.]*"), "give a whole number"),
-    (re.compile(r"Input should be a valid number[^;.]*"), "give a number"),
-    (re.compile(r"Input should be a valid boolean[^;.]*"), "give true or false"),
-    (re.compile(r"Input should be a valid (?:string|text)"), "give a text"),
-    (re.compile(r"Input should be a valid (?:list|tuple|array)"), "give a list"),
-    (re.compile(r"Input is not a valid path[^;.]*|Input should be a valid path[^;.]*"), "give a path"),
-    (re.compile(r"Input should be greater than or equal to (\S+)"), r"give \1 or more"),
-    (re.compile(r"Input should be less than or equal to (\S+)"), r"give \1 at most"),
-    (re.compile(r"Input should be greater than (\S+)"), r"give more than \1"),
-    (re.compile(r"Input should be less than (\S+)"), r"give less than \1"),
-    (re.compile(r"Input should be '"), "give '"),
-    (re.compile(r"Input should be "), "give "),
-    (re.compile(r"Invalid value for '([^']*)'"), r"\1"),
-    (re.compile(r"^No such option: (\S+?)\.?(?= |$)"), r"There is no option \1"),
-    (re.compile(r"^No such command '([^']*)'"), r"There is no command \1"),
-    (re.compile(r"^Got unexpected extra argument\S* \((.*)\)"), r"\1 is more than the command takes"),
-    (re.compile(r"^Missing (argument|option|parameter) '([^']*)'"), r"\2 is missing"),
+    (r"Value error, ", ""),
+    (r"Input should be a valid integer[^;.]*", "give a whole number"),
+    (r"Input should be a valid number[^;.]*", "give a number"),
+    (r"Input should be a valid boolean[^;.]*", "give true or false"),
+    (r"Input should be a valid (?:string|text)", "give a text"),
+    (r"Input should be a valid (?:list|tuple|array)", "give a list"),
+    (r"Input is not a valid path[^;.]*|Input should be a valid path[^;.]*", "give a path"),
+    (r"Input should be greater than or equal to (\S+)", r"give \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"give \1 at most"),
+    (r"Input should be greater than (\S+)", r"give more than \1"),
+    (r"Input should be less than (\S+)", r"give less than \1"),
+    (r"Input should be '", "give '"),
+    (r"Input should be ", "give "),
+    (r"Invalid value for '([^']*)'", r"\1"),
+    (r"^No such option: (\S+?)\.?(?= |$)", r"There is no option \1"),
+    (r"^No such command '([^']*)'", r"There is no command \1"),
+    (r"^Got unexpected extra argument\S* \((.*)\)", r"\1 is more than the command takes"),
+    (r"^Missing (argument|option|parameter) '([^']*)'", r"\2 is missing"),
 )
 
 
@@ -84,7 +84,7 @@ def in_plain_words(message: str) -> str:
     'give 0 or more'
     """
     for pattern, words in _IN_PLAIN_WORDS:
-        message = pattern.sub(words, message)
+        message = re.sub(pattern, words, message)
     return message
 
 

@@ -67,10 +67,10 @@ _QUESTION: Final = re.compile(r"\s*Is the server running[^?]*\?")
 _CONNECTION: Final = re.compile(r"^connection (failed|is bad): ?")
 _STATEMENT: Final = re.compile(r"(?s)\nLINE \d+:.*")
 _REFUSALS: Final = (
-    (re.compile(r"password authentication failed|no password supplied|no pg_hba\.conf entry"), "28"),
-    (re.compile(r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist'), "28"),
-    (re.compile(r'database "[^"]*" does not exist'), "3D"),
-    (re.compile(r"the database system is "), "57P"),
+    (r"password authentication failed|no password supplied|no pg_hba\.conf entry", "28"),
+    (r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist', "28"),
+    (r'database "[^"]*" does not exist', "3D"),
+    (r"the database system is ", "57P"),
 )
 
 
@@ -307,7 +307,7 @@ class Database:
                 "Run `ironforge db upgrade`."
             )
         if not state:
-            refused = next((key for pattern, key in _REFUSALS if pattern.search(reason)), "08")
+            refused = next((key for pattern, key in _REFUSALS if re.search(pattern, reason)), "08")
             refused = "53300" if is_full(error) else refused
             return UnreachableError(f"The database {self.description} can't be reached: {reason}. {_ADVICE[refused]}.")
         advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")

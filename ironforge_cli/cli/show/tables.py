@@ -67,7 +67,12 @@ class Table:
 
     def show(self, console: Console) -> None:
         """Write the table, as wide as the console at most where a person sits at it."""
-        for line in self.lines(console.width, is_piped=not console.is_terminal, mark=_mark(console)):
+        lines = self.lines(console.width, is_piped=not console.is_terminal, mark=_mark(console))
+        if not console.is_terminal and console.color_system is None:
+            # Plain lines: nothing of the library's is to be made of them.
+            console.file.write("".join(f"{line.plain}\n" for line in lines))
+            return
+        for line in lines:
             console.print(line, soft_wrap=True, no_wrap=True, overflow="ignore", crop=False)
 
     def lines(self, width: int, *, is_piped: bool, mark: str = "…") -> list[Text]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from sqlalchemy import and_, delete, func, insert, select, text, true, update
 
 from ironforge_cli.db.engine import executor
@@ -21,8 +21,7 @@ PRUNED_AT_ONCE: Final = 10_000
 _execute = executor("runs")
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(msgspec.Struct, frozen=True):
     """The finished row of an attempt."""
 
     command: str
@@ -37,8 +36,7 @@ class LogRow:
     """Of the row that was written when the attempt began, if it could be."""
 
 
-@dataclass(frozen=True, slots=True)
-class BenchmarkRow:
+class BenchmarkRow(msgspec.Struct, frozen=True):
     """How long a command run, or the storing of one snapshot, took."""
 
     operation_type: str

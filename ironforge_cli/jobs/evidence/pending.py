@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -36,8 +35,7 @@ _MOST_BYTES: Final = 16_000_000
 _FULL: Final = b'{"table":"full"}\n'
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
+class TokenRow(msgspec.Struct, frozen=True):
     """What a token cost from a time on; Blizzard keeps no older prices."""
 
     region: Region

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ironforge_cli.db import locks
@@ -23,6 +23,7 @@ from ironforge_cli.errors import (
     IronforgeError,
 )
 from ironforge_cli.jobs.evidence.outcomes import Ended, Outcome, run_status
+from ironforge_cli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

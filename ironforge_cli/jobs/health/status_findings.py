@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.market.doubts import doubts
@@ -199,7 +198,7 @@ class StatusFindings(Value, frozen=True):
     """Windows that were killed while they waited, and of which no later one has left a row; None: nobody knows."""
     upkeep: tuple[LoggedAttempt, ...] = ()
     """The last finished attempt at seeding, partitions and recomputation, a region, within a week."""
-    seen: Mapping[str, str] = field(default_factory=dict[str, str])
+    seen: Mapping[str, str] = {}
     """The events that a person has seen, each with who that was."""
     last_runs: tuple[LastRun, ...] = ()
     """The last of each command."""

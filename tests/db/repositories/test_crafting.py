@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 from sqlalchemy import text
 
 from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.db.repositories import crafting
+from ironforge_cli.market.crafting import SOURCES
 from ironforge_cli.regions import Region
 from tests.statistics_months import make_months
 
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 FIRST, SECOND, *_ = FACTIONS
+
+
+NEW, OLD, NONE, GONE = 1, 2, 3, 4
+"""Places of imports, the newest first; of what none said, or one that is not known any more, last."""
+
+
+def said(faction: int, *more: int) -> tuple[str | int, ...]:
+    return (FACTIONS[faction - 1], *more)
 
 
 def write(connection: Connection, *statements: str) -> None:
@@ -50,13 +60,18 @@ def test_what_recipes_make_comes_the_newest_import_first_with_its_own_rank_or_th
             f" (9, '{FIRST}', 51, 'file', 'new', NULL, NULL), (9, '{FIRST}', 52, 'name', '', NULL, NULL),"
             f" (7, '{FIRST}', 52, 'api', '', NULL, NULL)",
         )
-        assert crafting.output_rows(connection) == [
-            (7, FIRST, 52, "api", "", None, None),
-            (9, FIRST, 50, "file", "new", 5, None),
-            (9, FIRST, 51, "file", "new", 4, None),
-            (9, FIRST, 50, "file", "old", 2, 1.5),
-            (9, FIRST, 52, "name", "", None, None),
+        made = crafting.output_columns(connection)
+        rows = zip(made.recipe_id, made.faction, made.item_id, made.source, made.detail, made.rank, strict=True)
+        assert [
+            (recipe, *said(faction, item), SOURCES[source - 1], *more) for recipe, faction, item, source, *more in rows
+        ] == [
+            (7, FIRST, 52, "api", NONE, 0),
+            (9, FIRST, 50, "file", NEW, 5),
+            (9, FIRST, 51, "file", NEW, 4),
+            (9, FIRST, 50, "file", OLD, 2),
+            (9, FIRST, 52, "name", NONE, 0),
         ]
+        assert np.array_equal(made.quantity, [np.nan, np.nan, np.nan, 1.5, np.nan], equal_nan=True)
         assert [(one.id, one.faction, one.name) for one in crafting.recipe_rows(connection)] == [
             (7, FIRST, "Seven"),
             *((9, faction, "Nine") for faction in sorted((FIRST, SECOND))),
@@ -65,7 +80,7 @@ def test_what_recipes_make_comes_the_newest_import_first_with_its_own_rank_or_th
 
 def test_what_fits_into_slots_comes_by_import_and_slot_and_what_is_not_known_is_none(shared: Database) -> None:
     with shared.connect() as connection:
-        assert crafting.slot_rows(connection) == []
+        assert not len(crafting.slot_columns(connection).recipe_id)
         recipes(connection)
         write(
             connection,
@@ -76,13 +91,17 @@ def test_what_fits_into_slots_comes_by_import_and_slot_and_what_is_not_known_is_
             f" (9, '{FIRST}', 1, 50, 'file', 'new', NULL, 1, NULL), (9, '{FIRST}', 1, 50, 'api', '', NULL, 1, NULL),"
             f" (9, '{SECOND}', 1, 50, 'file', 'gone', NULL, 1, NULL), (7, '{FIRST}', 1, 50, 'file', 'old', 5, 1, NULL)",
         )
-        assert crafting.slot_rows(connection) == [
-            (7, FIRST, 1, 50, "old", 5, 1, None),
-            (9, FIRST, 1, 50, "new", 2, 1, None),
-            (9, FIRST, 1, 60, "new", None, 1, None),
-            (9, FIRST, 2, 51, "new", 1, None, False),
-            (9, FIRST, 1, 50, "old", 2, 3, True),
-            (9, SECOND, 1, 50, "gone", 2, 1, None),
+        taken = crafting.slot_columns(connection)
+        columns = (taken.slot, taken.item_id, taken.detail, taken.rank, taken.quantity, taken.required)
+        rows = zip(taken.recipe_id, taken.faction, *columns, strict=True)
+        # 0 is what is not known; of `required` 1 is no, and 2 yes.
+        assert [(recipe, *said(faction, *more)) for recipe, faction, *more in rows] == [
+            (7, FIRST, 1, 50, OLD, 5, 1, 0),
+            (9, FIRST, 1, 50, NEW, 2, 1, 0),
+            (9, FIRST, 1, 60, NEW, 0, 1, 0),
+            (9, FIRST, 2, 51, NEW, 1, 0, 1),
+            (9, FIRST, 1, 50, OLD, 2, 3, 2),
+            (9, SECOND, 1, 50, GONE, 2, 1, 0),
         ]
 
 
@@ -95,11 +114,13 @@ def test_what_recipes_take_by_blizzards_word_comes_in_order(shared: Database) ->
             f" (9, '{SECOND}', 1, 1, false), (9, '{FIRST}', 3, 0, true), (9, '{FIRST}', 2, 5, false),"
             f" (7, '{FIRST}', 4, 1, false)",
         )
-        assert crafting.reagent_rows(connection) == [
-            (7, FIRST, 4, 1, False),
-            (9, FIRST, 2, 5, False),
-            (9, FIRST, 3, 0, True),
-            (9, SECOND, 1, 1, False),
+        taken = crafting.reagent_columns(connection)
+        rows = zip(taken.recipe_id, taken.faction, taken.item_id, taken.quantity, taken.optional, strict=True)
+        assert [(recipe, *said(faction, *more)) for recipe, faction, *more in rows] == [
+            (7, FIRST, 4, 1, 0),
+            (9, FIRST, 2, 5, 0),
+            (9, FIRST, 3, 0, 1),
+            (9, SECOND, 1, 1, 0),
         ]
 
 
