@@ -48,7 +48,7 @@ _MAKE: Final = (
 )
 _REGISTER: Final = (
     "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, interval_seconds,"
-    " estimator_version) SELECT 'eu', CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', 1, :items, 1, 'x',"
+    " estimator_version) SELECT 'eu', CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', 0, :items, 1, 'x',"
     " 'live', 3600, 1 FROM generate_series(0, CAST(:hours AS int) - 1) AS hour"
 )
 
@@ -126,6 +126,7 @@ class _Hours:
             began = time.monotonic()
             with self._database.transaction() as connection:
                 connection.execute(text(_MAKE), given)
+                connection.execute(text(_REGISTER), given)
             self.seconds.append(time.monotonic() - began)
             self.rows += self._items
             self._ends.wait(0.5)
