@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -10,7 +11,6 @@ import typer
 
 from ironforge_cli.quantities import SPAN, span_of_time
 from ironforge_cli.regions import Region
-from ironforge_cli.values import Value
 
 
 class Format(StrEnum):
@@ -90,7 +90,8 @@ FormatOption = Annotated[
 ]
 
 
-class Shared(Value, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Shared:
     """The values of the options that every command has."""
 
     verbose: int = 0
