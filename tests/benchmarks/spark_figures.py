@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MASTER: Final = "local-cluster[2,1,1024]"
-_COLUMNS: Final = (
-    "item_id, timestamp, min_price, max_price, mean_price, median_price, market_value, cheapest_15_percent_price,"
-    " total_quantity, num_auctions, estimated_sales, sales_low, sales_high, new_listings, new_auctions,"
-    " interval_seconds"
-)
 
 
 def by_spark(archive: Path, output: Path, *, days: int) -> float:
@@ -49,7 +44,7 @@ def read(output: Path) -> list[tuple[Any, ...]]:
     duckdb = import_module("duckdb")
     duckdb.sql("SET TimeZone = 'UTC'")
     rows = duckdb.sql(
-        f"SELECT {_COLUMNS} FROM read_parquet('{output}/region=*/date=*/*.parquet') ORDER BY timestamp, item_id"
+        f"SELECT {stored.STATISTICS} FROM read_parquet('{output}/region=*/date=*/*.parquet') ORDER BY timestamp, item_id"
     ).fetchall()
     return [(row[0], row[1].astimezone(UTC), *row[2:]) for row in rows]
 

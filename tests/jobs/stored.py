@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
@@ -33,15 +33,17 @@ def auctions(database: Database, region: Region) -> list[Row]:
     )
 
 
+STATISTICS: Final = (
+    "item_id, timestamp, min_price, max_price, mean_price, median_price, market_value, cheapest_15_percent_price,"
+    " total_quantity, num_auctions, estimated_sales, sales_low, sales_high, new_listings, new_auctions, seen_sales,"
+    " unseen_sales, new_at_floor, evidence, interval_seconds"
+)
+"""Every column of the statistics."""
+
+
 def statistics(database: Database, region: Region) -> list[Row]:
     """Every row of a region's statistics."""
-    return rows(
-        database,
-        "SELECT item_id, timestamp, min_price, max_price, mean_price, median_price, market_value,"
-        " cheapest_15_percent_price, total_quantity, num_auctions, estimated_sales, sales_low, sales_high,"
-        " new_listings, new_auctions, seen_sales, unseen_sales, new_at_floor, evidence, interval_seconds"
-        f" FROM {region}_commodity_price_stats ORDER BY timestamp, item_id",
-    )
+    return rows(database, f"SELECT {STATISTICS} FROM {region}_commodity_price_stats ORDER BY timestamp, item_id")
 
 
 def registry(database: Database, region: Region) -> list[Row]:
