@@ -44,7 +44,8 @@ def read(output: Path) -> list[tuple[Any, ...]]:
     duckdb = import_module("duckdb")
     duckdb.sql("SET TimeZone = 'UTC'")
     rows = duckdb.sql(
-        f"SELECT {stored.STATISTICS} FROM read_parquet('{output}/region=*/date=*/*.parquet') ORDER BY timestamp, item_id"
+        f"SELECT {stored.STATISTICS} FROM read_parquet('{output}/region=*/date=*/*.parquet')"
+        " ORDER BY timestamp, item_id"
     ).fetchall()
     return [(row[0], row[1].astimezone(UTC), *row[2:]) for row in rows]
 
