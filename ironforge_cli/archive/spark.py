@@ -80,12 +80,13 @@ def run(archive: str, output: str, *, regions: Sequence[Region], days: int, mast
     tasks = [task for region in regions for task in stretches(source.listed(region), days=days)]
     if not tasks:
         raise UsageError(f"{archive} holds no archived days: see `ironforge partitions list`.")
+    # Workers run what this does, unless told otherwise: by itself Spark takes the first python3 that is on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark: Any = (
         sql.SparkSession.builder.master(master)
         .appName("ironforge")
         # Times are UTC, whatever the machines' zone.
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.pyspark.python", sys.executable)
         .getOrCreate()
     )
     try:
