@@ -46,6 +46,8 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     parser.add_argument("--days", type=int, default=7, help="days a task computes; four more are read before them")
     parser.add_argument("--master", default="local[*]", help="Spark's master, such as local-cluster[2,1,1024]")
     given = parser.parse_args(arguments)
+    # Workers run what this does, unless told otherwise: by itself Spark takes the first python3 that is on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         if given.days < 1:
             raise UsageError("--days is at least 1.")
@@ -80,8 +82,6 @@ def run(archive: str, output: str, *, regions: Sequence[Region], days: int, mast
     tasks = [task for region in regions for task in stretches(source.listed(region), days=days)]
     if not tasks:
         raise UsageError(f"{archive} holds no archived days: see `ironforge partitions list`.")
-    # Workers run what this does, unless told otherwise: by itself Spark takes the first python3 that is on the PATH.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark: Any = (
         sql.SparkSession.builder.master(master)
         .appName("ironforge")
