@@ -244,15 +244,18 @@ def _reckoned(counted: _Counted, *, market: MarketSums, past: OwnPast, seconds: 
             (1 - evident_share) / (evident_share * mean_new) + (1 - supplied_share) / (supplied_share * mean_seen)
         )
     length = seconds * own / own_seconds if own_seconds > 0 else 1.0
-    unseen = math.floor(PARTS * (rate / evident_share * length) + 0.5) / PARTS if is_evident else 0.0
+    quarters = rules.quarters_of_mean(np.array(seconds * own), np.array(own_seconds)).item()
+    longer = 1 - evident_share + evident_share * quarters
+    unseen = math.floor(PARTS * (rate / evident_share * (length * longer)) + 0.5) / PARTS if is_evident else 0.0
     unseen_steps = [
         *notes,
         ArithmeticStep(f"Units seen sold in an interval, the mean of {own}", mean_seen),
         ArithmeticStep("Units of new auctions in reach of buyers in one, the mean", mean_new),
         ArithmeticStep("Units listed and sold unseen in an interval, on the average (rule 13)", rate),
         ArithmeticStep("This interval's length, in mean lengths", length),
+        ArithmeticStep("The longer, the more it hides of what sells often: times", longer),
         ArithmeticStep(
-            "That by the share of evidence and by the length, in 64ths (rule 14)"
+            "The rate by the share of evidence, times both, in 64ths (rule 14)"
             if is_evident
             else "No evidence, so none (rule 14)",
             unseen,

@@ -169,7 +169,9 @@ def estimate(
         v = Fraction(sum(row.new_at_floor for row in rows_before(item)) + counts.new_at_floor, len(lengths))
         rate = HALF / ((1 - p[item]) / (p[item] * v) + (1 - pi[item]) / (pi[item] * c)) if c and v else Fraction(0)
         length = Fraction(seconds * len(lengths), sum(lengths))
-        exact_unseen = rate / p[item] * length if evident[item] else Fraction(0)
+        quarters = Fraction(math.floor(4 * length + HALF), 4)
+        longer = 1 - p[item] + p[item] * quarters
+        exact_unseen = rate / p[item] * length * longer if evident[item] else Fraction(0)
         unseen = in_64ths(exact_unseen)
         same_day = [one for one in past if one.ended_at.astimezone(UTC).date() == at.astimezone(UTC).date()]
         earlier = [row for one in same_day if (row := one.rows.get(item)) is not None]

@@ -233,6 +233,19 @@ def test_the_worked_example_of_the_page() -> None:
     assert (rows.sales_low[0], rows.estimated_sales[0], rows.sales_high[0]) == (8, 20, 24)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "unseen"),
+    [
+        pytest.param(3_700, 2.109375, id="by its length alone where it is some minutes longer than the others"),
+        # 2.0575 times 24/13, and since the nearest quarter of that is 1.75, times 1 - p + 1.75 p.
+        pytest.param(7_200, 4.546875, id="by more than its length where a snapshot is missing"),
+    ],
+)
+def test_the_worked_example_in_a_longer_interval_hides_more(seconds: int, unseen: float) -> None:
+    past = worked_past(plain=[3, 200], evident=[3, 232], supplied=[5, 350])
+    assert estimate(worked_counts(WORKED_AFTER), past, seconds=seconds).unseen_sales[0] == unseen
+
+
 def test_the_worked_example_without_the_partial_sale_is_no_evidence() -> None:
     counts = worked_counts({**WORKED_AFTER, 2: WORKED_BEFORE[2]})
     rows = estimate(counts, worked_past(plain=[3, 200], evident=[3, 232], supplied=[5, 350]), seconds=3600)
