@@ -193,7 +193,7 @@ def estimate(counts: ItemCounts, past: PastSums, *, seconds: int) -> Estimates:
     )
     # This interval's length in mean lengths; snapshots within one second are as long as each other.
     length = np.divide(seconds * own_intervals, own_seconds, out=np.ones(len(counts)), where=own_seconds > 0)
-    longer = 1 - evident_share + evident_share * quarters_of_mean(seconds * own_intervals, own_seconds)
+    longer = 1 + evident_share * (quarters_of_mean(seconds * own_intervals, own_seconds) - 1)
     unseen = np.zeros(len(counts))
     unseen[evident] = unseen_rate[evident] / evident_share[evident] * (length * longer)[evident]
     unseen = np.floor(PARTS * unseen + 0.5) / PARTS

@@ -245,7 +245,7 @@ def _reckoned(counted: _Counted, *, market: MarketSums, past: OwnPast, seconds: 
         )
     length = seconds * own / own_seconds if own_seconds > 0 else 1.0
     quarters = rules.quarters_of_mean(np.array(seconds * own), np.array(own_seconds)).item()
-    longer = 1 - evident_share + evident_share * quarters
+    longer = 1 + evident_share * (quarters - 1)
     unseen = math.floor(PARTS * (rate / evident_share * (length * longer)) + 0.5) / PARTS if is_evident else 0.0
     unseen_steps = [
         *notes,

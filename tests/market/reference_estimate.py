@@ -170,7 +170,7 @@ def estimate(
         rate = HALF / ((1 - p[item]) / (p[item] * v) + (1 - pi[item]) / (pi[item] * c)) if c and v else Fraction(0)
         length = Fraction(seconds * len(lengths), sum(lengths))
         quarters = Fraction(math.floor(4 * length + HALF), 4)
-        longer = 1 - p[item] + p[item] * quarters
+        longer = 1 + p[item] * (quarters - 1)
         exact_unseen = rate / p[item] * length * longer if evident[item] else Fraction(0)
         unseen = in_64ths(exact_unseen)
         same_day = [one for one in past if one.ended_at.astimezone(UTC).date() == at.astimezone(UTC).date()]

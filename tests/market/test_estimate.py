@@ -237,7 +237,7 @@ def test_the_worked_example_of_the_page() -> None:
     ("seconds", "unseen"),
     [
         pytest.param(3_700, 2.109375, id="by its length alone where it is some minutes longer than the others"),
-        # 2.0575 times 24/13, and since the nearest quarter of that is 1.75, times 1 - p + 1.75 p.
+        # 2.0575 times 24/13, and since the nearest quarter of that is 1.75, times 1 + 0.75 p.
         pytest.param(7_200, 4.546875, id="by more than its length where a snapshot is missing"),
     ],
 )
