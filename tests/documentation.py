@@ -13,6 +13,7 @@ import sys
 import textwrap
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_origin, get_type_hints
 
@@ -83,11 +84,13 @@ class Command:
         return " ".join(("ironforge", *self.words))
 
 
-def commands() -> list[Command]:
+@cache
+def commands() -> tuple[Command, ...]:
     """Every command of the program, in the order of its table of contents."""
-    return list(_commands_of(app, ()))
+    return tuple(_commands_of(app, ()))
 
 
+@cache
 def root_options() -> tuple[Option, ...]:
     """The options that stand before a command's name."""
     callback = app.registered_callback.callback if app.registered_callback else None
