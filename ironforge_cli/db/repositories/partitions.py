@@ -61,6 +61,17 @@ _COVERAGE: Final = text(
     "    ORDER BY span)"
 )
 
+# The catalog's rows of one table alone: whoever asks for all bounds opens every partition that there is.
+_TAKES: Final = text(
+    "SELECT edges IS NOT NULL"  # noqa: S608 - made of constants
+    f" AND coalesce(({_LOWER}) <= :since, true) AND coalesce(({_UPPER}) >= :until, true)"
+    " AND has_table_privilege(oid, 'INSERT') FROM"
+    " (SELECT child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds FROM pg_class AS child"
+    "  JOIN pg_inherits ON inhrelid = child.oid WHERE child.oid = to_regclass(:name)"
+    "  AND inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending) AS attached"
+    f" LEFT JOIN {EDGES_OF} ON true"
+)
+
 # Every partition, and every other table that bears a day's name.
 _EXISTING: Final = text(
     "WITH parent AS (SELECT oid, relnamespace FROM pg_class"  # noqa: S608 - made of constants
@@ -192,10 +203,12 @@ def create(
     that bears the mark and is attached no more, as after a detaching that was cut off, is attached again.
     Raises `DatabaseError` where what somebody else made is in the way.
     """
+    parent = SNAPSHOTS[partition.region].name
+    if takes(connection, parent, partition.name, partition.starts_at, partition.ends_at):
+        return
     has_default, covered, _ = _coverage(connection, partition)
     if covered or (has_default and not beside_default):
         return
-    parent = SNAPSHOTS[partition.region].name
     _execute(
         connection, text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"partitions:{partition.region}")}
     )
@@ -374,6 +387,15 @@ def coverage(
     parameters = {"parent": parent, "starts_at": starts_at, "ends_at": ends_at}
     has_default, covered, overlapping = _execute(connection, _COVERAGE, parameters).one()
     return has_default, covered, overlapping
+
+
+def takes(connection: Connection, parent: str, name: str, starts_at: datetime, ends_at: datetime) -> bool:
+    """Whether a partition of that name takes every row of [starts_at, ends_at), from this role.
+
+    No other partition is opened for the answer, however many there are.
+    """
+    parameters = {"parent": parent, "name": name, "since": starts_at, "until": ends_at}
+    return bool(_execute(connection, _TAKES, parameters).scalar())
 
 
 def _is_left_over(connection: Connection, partition: DailyPartition) -> bool:
