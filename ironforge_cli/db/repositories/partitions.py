@@ -66,9 +66,10 @@ _TAKES: Final = text(
     "SELECT edges IS NOT NULL"  # noqa: S608 - made of constants
     f" AND coalesce(({_LOWER}) <= :since, true) AND coalesce(({_UPPER}) >= :until, true)"
     " AND has_table_privilege(oid, 'INSERT') FROM"
-    " (SELECT child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds FROM pg_class AS child"
-    "  JOIN pg_inherits ON inhrelid = child.oid WHERE child.oid = to_regclass(:name)"
-    "  AND inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending) AS attached"
+    " (SELECT oid, pg_get_expr(relpartbound, oid) AS bounds FROM pg_class WHERE oid = to_regclass(:name)"
+    # Not joined: it would be looked for among the children of the parent.
+    "  AND (SELECT inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending"
+    "   FROM pg_inherits WHERE inhrelid = to_regclass(:name))) AS attached"
     f" LEFT JOIN {EDGES_OF} ON true"
 )
 
