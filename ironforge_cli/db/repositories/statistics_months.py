@@ -40,7 +40,7 @@ PAGES_PER_RANGE: Final = 16
 
 _HELD: Final = text(
     "WITH tables AS ("  # noqa: S608 - made of constants
-    " SELECT child.oid, child.relname, child.reltuples, pg_get_expr(child.relpartbound, child.oid) AS bounds"
+    " SELECT child.oid, child.relname, child.reltuples, pg_get_expr(child.relpartbound, 0) AS bounds"
     " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
     " WHERE inhparent = CAST(:parent AS regclass)),"
     f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
@@ -49,7 +49,7 @@ _HELD: Final = text(
 )
 _TO_READ: Final = text(
     "WITH tables AS ("  # noqa: S608 - made of constants
-    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, child.oid) AS bounds"
+    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, 0) AS bounds"
     " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
     " WHERE inhparent = CAST(:parent AS regclass)),"
     f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
