@@ -34,6 +34,7 @@ from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import asking, item_history, sold_units, statistics_months, stats
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
 from tests.benchmarks import stage
 from tests.benchmarks.years_built import EU, HOUR, NOW, fill, fresh, opened, store_book
@@ -186,10 +187,15 @@ def _tell_hours(costs: dict[int, Cost], say: Callable[[str], object], region: Re
 def _hours(databases: dict[int, Database], region: Region, *, items: int) -> dict[int, Cost]:
     """Store some more hours, each right after a checkpoint, in all databases in turn: what disturbs disturbs all."""
     taken: dict[int, list[Cost]] = {days: [] for days in databases}
+    month = StatisticsMonth.holding(region, NOW).name
     for database in databases.values():
-        # Those of the run before, in a home that is kept.
+        # Those of the run before, in a home that is kept: pages that they leave would be read, and written to the log.
         with database.transaction() as connection:
-            connection.execute(text(f"DELETE FROM {region}_commodity_price_stats WHERE timestamp > :now"), {"now": NOW})
+            left = connection.execute(text(f"DELETE FROM {month} WHERE timestamp > :now"), {"now": NOW}).rowcount
+        if left:
+            with database.connect(autocommit=True) as connection:
+                connection.execute(text(f"VACUUM {month}"))
+                connection.execute(text(f"REINDEX TABLE {month}"))
     for number in range(1, _HOURS + 1):
         statistics = _statistics(items, number)
         for days, database in databases.items():
