@@ -70,7 +70,8 @@ _TAKES: Final = text(
     " (SELECT oid, pg_get_expr(relpartbound, 0) AS bounds FROM pg_class WHERE oid = to_regclass(:name)"
     # Not joined: it would be looked for among the children of the parent.
     "  AND (SELECT inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending"
-    "   FROM pg_inherits WHERE inhrelid = to_regclass(:name))) AS attached"
+    "   FROM pg_inherits WHERE inhrelid = to_regclass(:name))"
+    "  AND NOT (SELECT relhastriggers FROM pg_class WHERE oid = CAST(:parent AS regclass))) AS attached"
     f" LEFT JOIN {EDGES_OF} ON true"
 )
 
@@ -394,6 +395,7 @@ def coverage(
 def takes(connection: Connection, parent: str, name: str, starts_at: datetime, ends_at: datetime) -> bool:
     """Whether a partition of that name takes every row of [starts_at, ends_at), from this role.
 
+    Not where somebody has put triggers on the whole table: those for statements run for what goes through it alone.
     No other partition is opened for the answer, however many there are.
     """
     parameters = {"parent": parent, "name": name, "since": starts_at, "until": ends_at}

@@ -131,8 +131,8 @@ def make_room(connection: Connection, region: Region, at: datetime) -> str:
     """Count that hours are written at a time, and make the month for them unless it is there; the table to write to.
 
     That is the month's own partition, so that no other has to be opened, or the whole table where the time lies in one
-    of another name, or this role was granted the whole alone. In the caller's transaction, which writes them. Raises
-    `DatabaseError` where what somebody else made is in the way.
+    of another name, has triggers, or this role was granted the whole alone. In the caller's transaction, which writes
+    them. Raises `DatabaseError` where what somebody else made is in the way.
     """
     month = StatisticsMonth.holding(region, at)
     statement = insert(STATISTICS_MONTHS).values(region=region, month=month.first, changes=1)

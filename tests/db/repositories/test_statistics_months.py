@@ -98,3 +98,17 @@ def test_who_was_granted_the_whole_table_alone_writes_through_it(connection: Con
     store(connection, NOON)
     connection.execute(text("RESET ROLE"))
     assert places(connection) == [(FEBRUARY.name, NOON)]
+
+
+def test_triggers_on_the_whole_table_see_every_hour(connection: Connection) -> None:
+    make_months(connection, NOON, regions=(Region.EU,))
+    connection.execute(
+        text(
+            "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN CREATE TABLE seen AS SELECT 1; RETURN NULL; END $$"
+        )
+    )
+    connection.execute(text(f"CREATE TRIGGER see AFTER INSERT ON {PARENT} FOR EACH STATEMENT EXECUTE FUNCTION see()"))
+    store(connection, NOON)
+    assert places(connection) == [(FEBRUARY.name, NOON)]
+    assert connection.execute(text("SELECT to_regclass('seen') IS NOT NULL")).scalar_one()
