@@ -24,7 +24,7 @@ from ironforge_cli.db.engine import Database
 from ironforge_cli.tell.addon import addon_files, write_addon
 from ironforge_cli.tell.exporting import ExportFormat
 from tests.benchmarks.stage import environment_of, home_folder, line, options, run, running_server
-from tests.benchmarks.years_figures import build, close_months
+from tests.benchmarks.years_built import build, close_months
 from tests.tell.test_addon import market
 
 if TYPE_CHECKING:

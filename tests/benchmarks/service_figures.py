@@ -25,7 +25,7 @@ from sqlalchemy import text
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import asking
 from ironforge_cli.regions import Region
-from tests.benchmarks import years_figures
+from tests.benchmarks import years_built
 from tests.benchmarks.stage import (
     STARTS_AT,
     environment_of,
@@ -36,7 +36,7 @@ from tests.benchmarks.stage import (
     running_server,
     sandbox_of,
 )
-from tests.benchmarks.years_figures import HOUR
+from tests.benchmarks.years_built import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -187,8 +187,8 @@ def main() -> int:
         items = _items_held(database)
         if items is None:
             began = time.monotonic()
-            items, rows = asked.items, years_figures.build(database, days=asked.days, items=asked.items)
-            years_figures.close_months(database, say)
+            items, rows = asked.items, years_built.build(database, days=asked.days, items=asked.items)
+            years_built.close_months(database, say)
             say(f"{asked.days} days of {items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n\n")
         database.close()
         environment = environment_of(

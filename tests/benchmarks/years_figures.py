@@ -2,10 +2,11 @@
 
 Run it with `uv run python -m tests.benchmarks.years_figures`. Hours are made in SQL, in the order in which collecting
 appends them, with every column of version 2 filled; closed months are laid by item and days made by the tool itself. A
-day, a month and a year stand beside each other in databases of their own, so that what one more hour costs is compared
-in one run: the median of some hours, each right after a checkpoint. `--items 11000` is a real market (a year of it
-takes some 20 GB and half an hour); fewer items make all of it smaller, and the ratios stay. With `--keep FOLDER`
-the home is made there once and measured again by the next run; `--regions eu,us` fills both.
+day, a month, a year and what `--days` says beyond stand beside each other in databases of their own, so that what one
+more hour and each question cost is compared in one run: the median of some, an hour right after a checkpoint.
+`--items 11000` is a real market (a year of it takes some 20 GB and half an hour); fewer items make all of it smaller,
+and the ratios stay. With `--keep FOLDER` the home is made there once and measured again by the next run;
+`--regions eu,us` fills both, and stores one more hour of each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -29,60 +30,24 @@ from ironforge_cli.answers.history import By, history
 from ironforge_cli.answers.lists import Direction, TopBy, deals, movers, top
 from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
-from ironforge_cli.db.embedded import DATABASE_NAME, EmbeddedServer
+from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import (
-    asking,
-    item_history,
-    partitions,
-    price_days,
-    sold_units,
-    statistics_months,
-    stats,
-)
-from ironforge_cli.market.partitions import DailyPartition
+from ironforge_cli.db.repositories import asking, item_history, sold_units, statistics_months, stats
 from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
 from tests.benchmarks import stage
+from tests.benchmarks.years_built import EU, HOUR, NOW, fill, fresh, opened, store_book
 from tests.market.made_up import later, whole_market
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from ironforge_cli.market.statistics import Statistics
 
-EU: Final = Region.EU
-NOW: Final = datetime(2025, 12, 28, 23, 0, tzinfo=UTC)
-"""The newest hour: late in a month, where the open one is as large as it gets."""
-HOUR: Final = timedelta(hours=1)
+_HELD: Final = (1, 30, 365)
+"""Days that stand beside those that are asked for, where these are more."""
 _HOURS: Final = 7
-_MAKE: Final = (
-    "INSERT INTO {region}_commodity_price_stats (timestamp, item_id, num_auctions, min_price, max_price, mean_price,"
-    " median_price, market_value, cheapest_15_percent_price, total_quantity, estimated_sales, sales_low, sales_high,"
-    " new_listings, seen_sales, unseen_sales, new_at_floor, new_auctions, interval_seconds, evidence)"
-    " SELECT CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', item, 12, price, price * 9, price * 1.7,"
-    " price * 1.4, price * 1.1, price, 40 + item, sold / 2, sold / 4, sold, 7, sold / 3.0, sold / 6.0, 5, 3, 3600, 2"
-    " FROM generate_series(0, CAST(:hours AS int) - 1) AS hour, generate_series(1, CAST(:items AS int)) AS item,"
-    " LATERAL (SELECT 100 * (1 + (item * 7919 + hour) % 9973) AS price, 4 * ((item + hour) % 11) AS sold) AS made"
-)
-_REGISTER: Final = (
-    "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, interval_seconds,"
-    " estimator_version) SELECT '{region}', CAST(:since AS timestamptz) + hour * INTERVAL '1 hour', 1, :items, 1, 'x',"
-    " 'live', 3600, 2 FROM generate_series(0, CAST(:hours AS int) - 1) AS hour"
-)
-
-_BOOK_OF: Final = (
-    "INSERT INTO auction_snapshots_{region} (auction_id, item_id, unit_price, quantity, time_left, snapshot_time,"
-    " expires_after_min, expires_before_min) SELECT number, 1 + number % CAST(:items AS int),"
-    " 100 + 37 * (number / CAST(:items AS int)), 1 + number % 40, 'LONG', CAST(:now AS timestamptz), 0, 720"
-    " FROM generate_series(1, 350000) AS number"
-)
-
-_BOOK: Final = text(_BOOK_OF.format(region=EU))
-_NAMES: Final = text(
-    "INSERT INTO items (id, item_name) SELECT number, 'Item ' || number"
-    " FROM generate_series(1, CAST(:items AS int)) AS number ON CONFLICT DO NOTHING"
-)
 _ENDS: Final = (timedelta(0), timedelta(days=14), timedelta(days=27))
 """How long before the newest hour the spans end that are read cold: late in a month, in its midst, on its first day."""
 
@@ -107,104 +72,23 @@ def main() -> int:
         server.make_home()
         running.enter_context(server)
         databases: dict[int, Database] = {}
-        for days in sorted({1, min(30, asked.days), asked.days}):
+        for days in sorted({*(held for held in _HELD if held < asked.days), asked.days}):
             # The largest is the home's own, which may be there already.
-            database = Database(server.conninfo) if days == asked.days else _fresh(server, f"days_{days}")
+            database = Database(server.conninfo) if days == asked.days else fresh(server, f"days_{days}")
             schema.upgrade(database)
             for region in regions:
-                _fill(database, region, days=days, items=asked.items, is_whole=days == asked.days)
-            if days == asked.days:
-                _tell_sizes(database, say, days=days, items=asked.items)
-                _tell_reads(database, say, items=asked.items)
+                fill(database, region, days=days, items=asked.items)
             databases[days] = database
-        costs = _hours(databases, items=asked.items)
+        _tell_sizes(databases[asked.days], say, days=asked.days, items=asked.items)
+        _tell_reads(databases, say, items=asked.items)
+        for region in regions:
+            _tell_hours(_hours(databases, region, items=asked.items), say, region)
         for database in databases.values():
             database.close()
-        first = costs[min(costs)]
-        say("\none more hour, after a checkpoint      warm ms   log MB   pages read\n")
-        for days, cost in costs.items():
-            ratio = cost.milliseconds / first.milliseconds
-            say(f"day {days:<4}                             {cost.milliseconds:9.1f}{cost.log_mb:9.2f}")
-            say(f"{cost.pages_read:13.0f}   {ratio:.2f} of day 1\n")
-        _tell_cold(server, home, say, items=asked.items, days=asked.days)
+        for region in regions:
+            _tell_cold(server, home, say, region, items=asked.items, held=list(databases))
         _tell_cold_reads(server, home, say)
     return 0
-
-
-def _fill(database: Database, region: Region, *, days: int, items: int, is_whole: bool) -> None:
-    """Fill a database of a region, unless it is: a home that is kept is filled once."""
-    say = sys.stdout.write
-    with database.connect() as connection:
-        newest = asking.newest_times(connection, [region]).get(region)
-        stored = len(asking.snapshot_times(connection, region, NOW - days * 24 * HOUR, NOW).time)
-    if newest is None:
-        began = time.monotonic()
-        rows = build(database, days=days, items=items, region=region)
-        say(f"{region}: {days} days of {items:,} items, {rows:,} rows: made in {time.monotonic() - began:.0f} s\n")
-    elif stored < days * 24:
-        raise SystemExit(f"What is kept holds {stored} hours of {region} and not {days * 24}: name another folder.")
-    if is_whole:
-        close_months(database, say, region=region)
-
-
-def _fresh(server: EmbeddedServer, name: str) -> Database:
-    first = Database(server.conninfo)
-    with first.connect(autocommit=True) as connection:
-        there = text("SELECT count(*) FROM pg_database WHERE datname = :name")
-        if not connection.execute(there, {"name": name}).scalar_one():
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    first.close()
-    return _open(server, name)
-
-
-def _open(server: EmbeddedServer, name: str) -> Database:
-    return Database(server.conninfo.replace(f"dbname={DATABASE_NAME}", f"dbname={name}"))
-
-
-def build(database: Database, *, days: int, items: int, region: Region = EU) -> int:
-    """The hours of so many days up to now, a day a transaction."""
-    for back in range(days, 0, -1):
-        since = NOW - back * 24 * HOUR + HOUR
-        with database.transaction() as connection:
-            for moment in (since, since + 23 * HOUR):
-                statistics_months.make_room(connection, region, moment)
-            connection.execute(text(_MAKE.format(region=region)), {"since": since, "hours": 24, "items": items})
-            connection.execute(text(_REGISTER.format(region=region)), {"since": since, "hours": 24, "items": items})
-    with database.connect(autocommit=True) as connection:
-        connection.execute(_NAMES, {"items": items})
-        connection.execute(text("VACUUM ANALYZE"))
-    return days * 24 * items
-
-
-def close_months(database: Database, say: Callable[[str], object], *, region: Region = EU) -> None:
-    """Lay closed months by item and make closed days, as maintenance does."""
-    with database.connect() as connection:
-        held = statistics_months.held(connection, region)
-    closed = [one.month for one in held if one.month and one.month.ends_at < NOW and one.laid_at_change is None]
-    for month in closed:
-        began = time.monotonic()
-        with database.transaction() as connection:
-            statistics_months.begin_copying(connection, month)
-        with database.transaction() as connection:
-            rows = statistics_months.copy_by_item(connection, month, out_of=month.name)
-        copied = time.monotonic()
-        with database.transaction() as connection:
-            statistics_months.put_in_place(connection, [month], instead_of=month.name)
-        say(f"{month.first:%Y-%m} laid by item: {rows:,} rows in {copied - began:.1f} s, ")
-        say(f"put in place in {1000 * (time.monotonic() - copied):.0f} ms\n")
-        with database.connect(autocommit=True) as connection:
-            connection.execute(text(f"VACUUM ANALYZE {month.name}"))
-    taken: list[float] = []
-    with database.connect() as connection:
-        days = price_days.missing(connection, region)
-    for day in days:
-        began = time.monotonic()
-        with database.transaction() as connection:
-            price_days.make(connection, region, day)
-        taken.append(time.monotonic() - began)
-    with database.connect(autocommit=True) as connection:
-        connection.execute(text(f"VACUUM ANALYZE {region}_commodity_price_days"))
-    say(f"{len(days)} days made, {median(taken or [0]):.2f} s each\n")
 
 
 def _tell_sizes(database: Database, say: Callable[[str], object], *, days: int, items: int) -> None:
@@ -220,17 +104,26 @@ def _tell_sizes(database: Database, say: Callable[[str], object], *, days: int, 
     say(f"{of_days[0] / max(1, of_days[1]) * 365 * 11_000 / 1e9:.1f} GB of days\n")
 
 
-def _tell_reads(database: Database, say: Callable[[str], object], *, items: int) -> None:
-    """What questions read, and whole questions from the database to their answer."""
-    say("\nread, warm, in this process            median ms   at most\n")
+def _tell_reads(databases: dict[int, Database], say: Callable[[str], object], *, items: int) -> None:
+    """What questions read, and whole questions from the database to their answer, of so many days beside each other."""
+    say("\nread, warm, in this process, median ms  " + "".join(f"{f'day {days}':>10}" for days in databases))
+    say("   at most\n")
+    taken: dict[str, list[float]] = {}
+    most: dict[str, int] = {}
+    for database in databases.values():
+        store_book(database, items=items)
+        for name, milliseconds, limit in _reads(database):
+            taken.setdefault(name, []).append(milliseconds)
+            most[name] = limit
+    for name, figures in taken.items():
+        say(f"{name:<40}{''.join(f'{one:10.1f}' for one in figures)}{most[name]:10}\n")
+
+
+def _reads(database: Database) -> Iterator[tuple[str, float, int]]:
+    """Each read with the milliseconds that it took and may take at most."""
     today = NOW.date()
     asking_for = Asking(database=database, regions=(EU,), now=NOW, max_age=2 * HOUR)
     quarter = item_history.as_times([NOW - hour * HOUR for hour in range(90 * 24, -1, -1)])
-    with database.transaction() as connection:
-        connection.execute(_NAMES, {"items": items})
-        if not asking.is_raw_held(connection, EU, NOW):
-            partitions.create(connection, DailyPartition(EU, today))
-            connection.execute(_BOOK, {"items": items, "now": NOW})
     with database.connect() as connection:
 
         def overall(over: timedelta, by: By, item: int) -> object:
@@ -280,16 +173,29 @@ def _tell_reads(database: Database, say: Callable[[str], object], *, items: int)
                 began = time.monotonic()
                 read(1 + number % 3)
                 taken.append(1000 * (time.monotonic() - began))
-            say(f"{name:<38}{median(taken[1:]):10.1f}{most:10}\n")
+            yield name, median(taken[1:]), most
 
 
-def _hours(databases: dict[int, Database], *, items: int) -> dict[int, Cost]:
+def _tell_hours(costs: dict[int, Cost], say: Callable[[str], object], region: Region) -> None:
+    first = costs[min(costs)]
+    say(f"\none more hour of {region}, after a checkpoint  warm ms   log MB   pages read\n")
+    for days, cost in costs.items():
+        say(f"day {days:<4}                             {cost.milliseconds:9.1f}{cost.log_mb:9.2f}")
+        say(f"{cost.pages_read:13.0f}   {cost.milliseconds / first.milliseconds:.2f} of day 1\n")
+
+
+def _hours(databases: dict[int, Database], region: Region, *, items: int) -> dict[int, Cost]:
     """Store some more hours, each right after a checkpoint, in all databases in turn: what disturbs disturbs all."""
     taken: dict[int, list[Cost]] = {days: [] for days in databases}
+    month = StatisticsMonth.holding(region, NOW).name
     for database in databases.values():
-        # Those of the run before, in a home that is kept.
+        # Those of the run before, in a home that is kept: pages that they leave would be read, and written to the log.
         with database.transaction() as connection:
-            connection.execute(text("DELETE FROM eu_commodity_price_stats WHERE timestamp > :now"), {"now": NOW})
+            left = connection.execute(text(f"DELETE FROM {month} WHERE timestamp > :now"), {"now": NOW}).rowcount
+        if left:
+            with database.connect(autocommit=True) as connection:
+                connection.execute(text(f"VACUUM {month}"))
+                connection.execute(text(f"REINDEX TABLE {month}"))
     for number in range(1, _HOURS + 1):
         statistics = _statistics(items, number)
         for days, database in databases.items():
@@ -298,7 +204,7 @@ def _hours(databases: dict[int, Database], *, items: int) -> dict[int, Cost]:
             log, read = _counters(database)
             began = time.monotonic()
             with database.transaction() as connection:
-                stats.store(connection, EU, statistics, at=NOW + number * HOUR)
+                stats.store(connection, region, statistics, at=NOW + number * HOUR)
             milliseconds = 1000 * (time.monotonic() - began)
             log_after, read_after = _counters(database)
             taken[days].append(Cost(milliseconds, (log_after - log) / 1e6, read_after - read))
@@ -312,23 +218,34 @@ def _hours(databases: dict[int, Database], *, items: int) -> dict[int, Cost]:
     }
 
 
-def _tell_cold(server: EmbeddedServer, home: Path, say: Callable[[str], object], *, items: int, days: int) -> None:
+def _tell_cold(
+    server: EmbeddedServer,
+    home: Path,
+    say: Callable[[str], object],
+    region: Region,
+    *,
+    items: int,
+    held: Sequence[int],
+) -> None:
     """One more hour right after a start of the server, with nothing in its cache: that of the system is left alone."""
-    say("\none more hour, server just started           ms   pages read\n")
-    for held in sorted({1, days}):
+    say(f"\none more hour of {region}, server just started    ms   pages read\n")
+    statistics, first = _statistics(items, 0), 0.0
+    for days in held:
         server.stop()
         with EmbeddedServer(home, environment=os.environ, bindir=None, account=None):
-            database = Database(server.conninfo) if held == days else _open(server, f"days_{held}")
+            database = Database(server.conninfo) if days == max(held) else opened(server, f"days_{days}")
             with database.connect() as connection:
                 connection.execute(text("SELECT 1"))
             _, read = _counters(database)
-            statistics = _statistics(items, 0)
             began = time.monotonic()
             with database.transaction() as connection:
-                stats.store(connection, EU, statistics, at=NOW + (_HOURS + 1) * HOUR)
+                stats.store(connection, region, statistics, at=NOW + (_HOURS + 1) * HOUR)
             seconds = time.monotonic() - began
             _, read_after = _counters(database)
-            say(f"day {held:<4}                             {1000 * seconds:9.1f}{read_after - read:13.0f}\n")
+            pages = read_after - read
+            first = first or pages
+            say(f"day {days:<4}                             {1000 * seconds:9.1f}{pages:13.0f}   ")
+            say(f"{pages / first:.2f} of day 1\n")
             database.close()
 
 

@@ -100,10 +100,12 @@ _BY_ITEM: Final = (
     " AND timestamp + interval '0 s' BETWEEN %(since{number})s AND %(until{number})s"
 )
 _LOOKED_UP: Final = (
+    # The second half finds nothing that the first does not. Beside it the pages of all look-ups are gathered before one
+    # is read: so PostgreSQL asks the disk for many at once, where one after the other takes twice as long.
     f"SELECT {_COLUMNS} FROM {{table}} WHERE item_id = %(item)s AND timestamp BETWEEN %(first)s AND %(last)s"  # noqa: S608 - names of our own
     " AND timestamp = ANY(ARRAY(SELECT snapshot_time FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])"
     " AS span (since, until) JOIN snapshots ON snapshot_time >= since AND snapshot_time <= until"
-    " WHERE region = %(region)s))"
+    " WHERE region = %(region)s)) OR item_id = %(item)s AND timestamp = %(first)s"
 )
 _OF_DAYS: Final = sql.SQL(
     "SELECT day - DATE '1970-01-01', coalesce(min_price, 'NaN'::float8), coalesce(market_value, 'NaN'),"

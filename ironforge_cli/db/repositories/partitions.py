@@ -47,10 +47,11 @@ EDGES: Final = f"{_LOWER} AS starts_at, {_UPPER} AS ends_at"
 """A partition's bounds as times, in SQL; null where it has none."""
 EDGES_OF: Final = "LATERAL regexp_match(bounds, 'FROM \\((.*)\\) TO \\((.*)\\)') AS edges"
 
-# Bounds are read from the catalog, never from names. A partition that is being detached takes no rows any more.
+# Bounds are read from the catalog, never from names. They name no column, so that PostgreSQL puts them into words
+# without opening the partition, which 0 stands for. A partition that is being detached takes no rows any more.
 _COVERAGE: Final = text(
     "WITH attached AS ("  # noqa: S608 - made of constants
-    "  SELECT child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds FROM pg_inherits"
+    "  SELECT child.oid, pg_get_expr(child.relpartbound, 0) AS bounds FROM pg_inherits"
     "  JOIN pg_class AS child ON child.oid = inhrelid"
     "  WHERE inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending),"
     " spans AS ("
@@ -61,12 +62,25 @@ _COVERAGE: Final = text(
     "    ORDER BY span)"
 )
 
+# The catalog's rows of one table alone: whoever asks for all bounds reads those of every partition that there is.
+_TAKES: Final = text(
+    "SELECT edges IS NOT NULL"  # noqa: S608 - made of constants
+    f" AND coalesce(({_LOWER}) <= :since, true) AND coalesce(({_UPPER}) >= :until, true)"
+    " AND has_table_privilege(oid, 'INSERT') FROM"
+    " (SELECT oid, pg_get_expr(relpartbound, 0) AS bounds FROM pg_class WHERE oid = to_regclass(:name)"
+    # Not joined: it would be looked for among the children of the parent.
+    "  AND (SELECT inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending"
+    "   FROM pg_inherits WHERE inhrelid = to_regclass(:name))"
+    "  AND NOT (SELECT relhastriggers FROM pg_class WHERE oid = CAST(:parent AS regclass))) AS attached"
+    f" LEFT JOIN {EDGES_OF} ON true"
+)
+
 # Every partition, and every other table that bears a day's name.
 _EXISTING: Final = text(
     "WITH parent AS (SELECT oid, relnamespace FROM pg_class"  # noqa: S608 - made of constants
     "  WHERE oid = CAST(:parent AS regclass)),"
     " tables AS ("
-    "  SELECT child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds,"
+    "  SELECT child.oid, pg_get_expr(child.relpartbound, 0) AS bounds,"
     "   CASE WHEN inhdetachpending THEN 'detaching' ELSE 'attached' END AS state"
     "  FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid WHERE inhparent = (SELECT oid FROM parent)"
     " UNION ALL SELECT other.oid, NULL, 'detached' FROM pg_class AS other, parent"
@@ -192,10 +206,12 @@ def create(
     that bears the mark and is attached no more, as after a detaching that was cut off, is attached again.
     Raises `DatabaseError` where what somebody else made is in the way.
     """
+    parent = SNAPSHOTS[partition.region].name
+    if takes(connection, parent, partition.name, partition.starts_at, partition.ends_at):
+        return
     has_default, covered, _ = _coverage(connection, partition)
     if covered or (has_default and not beside_default):
         return
-    parent = SNAPSHOTS[partition.region].name
     _execute(
         connection, text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"partitions:{partition.region}")}
     )
@@ -374,6 +390,16 @@ def coverage(
     parameters = {"parent": parent, "starts_at": starts_at, "ends_at": ends_at}
     has_default, covered, overlapping = _execute(connection, _COVERAGE, parameters).one()
     return has_default, covered, overlapping
+
+
+def takes(connection: Connection, parent: str, name: str, starts_at: datetime, ends_at: datetime) -> bool:
+    """Whether a partition of that name takes every row of [starts_at, ends_at), from this role.
+
+    Not where somebody has put triggers on the whole table: those for statements run for what goes through it alone.
+    No other partition is opened for the answer, however many there are.
+    """
+    parameters = {"parent": parent, "name": name, "since": starts_at, "until": ends_at}
+    return bool(_execute(connection, _TAKES, parameters).scalar())
 
 
 def _is_left_over(connection: Connection, partition: DailyPartition) -> bool:

@@ -40,7 +40,7 @@ PAGES_PER_RANGE: Final = 16
 
 _HELD: Final = text(
     "WITH tables AS ("  # noqa: S608 - made of constants
-    " SELECT child.oid, child.relname, child.reltuples, pg_get_expr(child.relpartbound, child.oid) AS bounds"
+    " SELECT child.oid, child.relname, child.reltuples, pg_get_expr(child.relpartbound, 0) AS bounds"
     " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
     " WHERE inhparent = CAST(:parent AS regclass)),"
     f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
@@ -49,7 +49,7 @@ _HELD: Final = text(
 )
 _TO_READ: Final = text(
     "WITH tables AS ("  # noqa: S608 - made of constants
-    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, child.oid) AS bounds"
+    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, 0) AS bounds"
     " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
     " WHERE inhparent = CAST(:parent AS regclass)),"
     f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
@@ -59,6 +59,7 @@ _TO_READ: Final = text(
 _COMMENT: Final = re.compile(r"^ironforge: \w+ statistics of (\d{4}-\d{2}) \(UTC\)(?:, by item at change (\d+))?$")
 _FROM_BEFORE: Final = re.compile(r"^ironforge: \w+ statistics from before there were months \(UTC\)$")
 _BEING_LAID: Final = "_new"
+_INSTANT: Final = timedelta(microseconds=1)
 
 _execute = executor("months")
 
@@ -126,10 +127,12 @@ def changes(connection: Connection, region: Region) -> dict[StatisticsMonth, int
     return {StatisticsMonth(region, month): int(count) for month, count in rows}
 
 
-def make_room(connection: Connection, region: Region, at: datetime) -> None:
-    """Count that hours are written at a time, and make the month for them unless it is there.
+def make_room(connection: Connection, region: Region, at: datetime) -> str:
+    """Count that hours are written at a time, and make the month for them unless it is there; the table to write to.
 
-    In the caller's transaction, which writes them. Raises `DatabaseError` where what somebody else made is in the way.
+    That is the month's own partition, so that no other has to be opened, or the whole table where the time lies in one
+    of another name, has triggers, or this role was granted the whole alone. In the caller's transaction, which writes
+    them. Raises `DatabaseError` where what somebody else made is in the way.
     """
     month = StatisticsMonth.holding(region, at)
     statement = insert(STATISTICS_MONTHS).values(region=region, month=month.first, changes=1)
@@ -138,7 +141,11 @@ def make_room(connection: Connection, region: Region, at: datetime) -> None:
         set_={"changes": STATISTICS_MONTHS.c.changes + 1},
     )
     _execute(connection, counted)
+    parent = PRICE_STATS[region].name
+    if partitions.takes(connection, parent, month.name, at, at + _INSTANT):
+        return month.name
     create(connection, month, holding=at)
+    return parent
 
 
 def create(connection: Connection, month: StatisticsMonth, *, holding: datetime | None = None) -> None:
@@ -149,7 +156,7 @@ def create(connection: Connection, month: StatisticsMonth, *, holding: datetime 
     """
     parent = PRICE_STATS[month.region].name
     since = month.starts_at if holding is None else holding
-    until = month.ends_at if holding is None else holding + timedelta(microseconds=1)
+    until = month.ends_at if holding is None else holding + _INSTANT
     if _is_covered(connection, parent, since, until):
         return
     _execute(connection, text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"months:{month.region}")})

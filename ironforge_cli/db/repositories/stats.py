@@ -62,7 +62,7 @@ class ItemSales:
 
 def store(connection: Connection, region: Region, statistics: Statistics, *, at: datetime) -> None:
     """Append a snapshot's statistics, in the caller's transaction; its month is made where it is not there."""
-    statistics_months.make_room(connection, region, at)
+    table = statistics_months.make_room(connection, region, at)
     changed(connection, region)
     rows = len(statistics)
     sold_out = ~statistics.priced
@@ -84,7 +84,7 @@ def store(connection: Connection, region: Region, statistics: Statistics, *, at:
         ]
     copy_in(
         connection,
-        PRICE_STATS[region].name,
+        table,
         [
             CopyColumn("item_id", Kind.INT4, statistics.item_id),
             CopyColumn("timestamp", Kind.TIMESTAMPTZ, at),
