@@ -42,8 +42,10 @@ def token_end(**changes: Any) -> CollectedToken:
         (
             {"counts": COUNTS, "replayed": 1, "message": "One made no sense."},
             "INFO",
-            "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 1 body from the spool was stored, too. "
-            "One made no sense.",
+            (
+                "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 1 body from the spool was stored, too. "
+                "One made no sense."
+            ),
         ),
         ({"outcome": Outcome.NO_CHANGE, "message": "Night."}, "INFO", "EU: Night."),
         (
