@@ -192,7 +192,11 @@ def test_a_stored_body_that_can_not_be_dropped_is_told(
     storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = keep(storage.shelves.spool, body_of(3))
-    monkeypatch.setattr(Shelf, "drop", lambda *_: raising(ConfigurationError("The folder is another's."))())
+
+    def refused(*_: object) -> None:
+        raise ConfigurationError("The folder is another's.")
+
+    monkeypatch.setattr(Shelf, "drop", refused)
     (found,) = replay(storage, clock, [kept]).regions
     assert (found.status, found.message) == (ExitStatus.CONFIGURATION, "The folder is another's.")
     # It is in the tables, so that its day is looked after.

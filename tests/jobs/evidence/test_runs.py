@@ -263,9 +263,16 @@ def test_a_lock_that_can_not_be_given_back_takes_nothing_back_and_is_told(
 
     told: list[str] = []
     monkeypatch.setattr(locks, "owning", owning)
-    monkeypatch.setattr(runs, "next_log_id", lambda _: 7)
-    monkeypatch.setattr(runs, "start", lambda _, row: told.append(f"{row.id} {row.status}"))
-    monkeypatch.setattr(runs, "add_log", lambda _, row: told.append(f"{row.id} {row.status}"))
+
+    def next_id(_: object) -> int:
+        return 7
+
+    def written(_: object, row: LogRow) -> None:
+        told.append(f"{row.id} {row.status}")
+
+    monkeypatch.setattr(runs, "next_log_id", next_id)
+    monkeypatch.setattr(runs, "start", written)
+    monkeypatch.setattr(runs, "add_log", written)
     there = There(DatabaseError("It is there."))
     evidence = Evidence(there, pending=PendingRows(waiting), command="collect", clock=clock)
     with evidence.attempt(Region.EU, progress=Silent()):
