@@ -63,12 +63,19 @@ def test_what_is_stored_is_forgotten_and_with_the_last_of_them_the_note_goes(bod
     assert not note_of(bodies).exists()
 
 
-def test_a_body_that_somebody_dropped_is_forgotten_when_anything_is_written(bodies: list[Kept]) -> None:
+def test_a_body_that_somebody_dropped_is_forgotten_when_anything_is_written(
+    bodies: list[Kept], caplog: pytest.LogCaptureFixture
+) -> None:
     first, second = bodies
     read(bodies).failed(first, "Cut.", now=NOON)
     first.path.unlink()
     read(bodies).failed(second, "Cut.", now=NOON)
     assert (read(bodies).of(first), read(bodies).of(second)) == (None, Failure(1, NOON, "Cut."))
+    # Dropped while it was tried, with nothing else to remember.
+    second.path.unlink()
+    note_of(bodies).unlink()
+    read(bodies).failed(second, "Cut.", now=NOON)
+    assert (note_of(bodies).exists(), caplog.messages) == (False, [])
 
 
 @pytest.mark.parametrize(
