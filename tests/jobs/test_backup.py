@@ -16,7 +16,7 @@ from ironforge_cli.jobs import backup
 from tests.jobs.handed import raising
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from ironforge_cli.db.repositories.runs import BenchmarkRow
     from ironforge_cli.regions import Region
@@ -68,8 +68,9 @@ def test_a_dump_that_is_asked_to_end_says_that_it_did_not(monkeypatch: pytest.Mo
     database = Noted(monkeypatch)
     monkeypatch.setattr(clock, "check", raising(InterruptedRunError("SIGTERM")))
 
-    def dumped(*_: object, **options: Any) -> None:
-        options["check"]()
+    def dumped(*_: object, without: str | None, check: Callable[[], None], **_options: object) -> None:
+        assert without is None
+        check()
 
     monkeypatch.setattr(dumps, "dump", dumped)
     with pytest.raises(InterruptedRunError):

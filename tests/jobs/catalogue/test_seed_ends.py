@@ -127,7 +127,7 @@ def run(
             region=Region.EU,
             clock=clock,
             at_once=1,
-            trial=Trial(force=force),
+            trial=Trial(force=True) if force else None,
         )
         return found, tried, source
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.repositories import runs, token_prices
 from ironforge_cli.errors import (
     ConfigurationError,
     CredentialsError,
@@ -25,10 +27,11 @@ from tests.conftest import storage_in
 from tests.jobs.handed import NOON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from datetime import datetime
     from pathlib import Path
 
+    from ironforge_cli.db.repositories.runs import LogRow
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -69,6 +72,36 @@ def test_a_price_that_the_database_does_not_take_waits_on_disk(
     assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
     # The price, and what its log row says of it.
     assert storage.pending.waiting() == 2
+
+
+@pytest.mark.parametrize(("is_new", "outcome"), [(True, Outcome.STORED), (False, Outcome.NO_CHANGE)])
+def test_a_price_that_is_there_already_is_no_news(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, *, is_new: bool
+) -> None:
+    class There(MissingDatabase):
+        @contextmanager
+        def transaction(self) -> Generator[Any]:
+            yield None
+
+    written: list[tuple[object, ...]] = []
+
+    def store(_: object, region: Region, *, at: datetime, price: int) -> bool:
+        written.append((region, at, price))
+        return is_new
+
+    def add_log(_: object, row: LogRow) -> None:
+        written.append((row.command, row.status, row.error_message, row.timestamp))
+
+    monkeypatch.setattr(token_prices, "store", store)
+    monkeypatch.setattr(runs, "add_log", add_log)
+    began = clock.now()
+    found = collect_token(Region.US, market=Priced(), storage=storage_in(tmp_path, There(AWAY)), clock=clock)
+    assert (found.outcome, found.status, found.message) == (outcome, ExitStatus.DONE, None)
+    assert (found.updated_at, found.price) == (NOON, PRICES[Region.US])
+    assert written == [
+        (Region.US, NOON, PRICES[Region.US]),
+        ("token price", outcome.row_status, None, began),
+    ]
 
 
 def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:

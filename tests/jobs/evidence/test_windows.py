@@ -6,6 +6,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,13 +24,17 @@ from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from ironforge_cli.errors import IronforgeError
 
 STARTS = datetime(2026, 1, 14, 12, 30, 5, tzinfo=UTC)
 WINDOW = OpenWindow("poll", (Region.EU, Region.US), STARTS, STARTS + timedelta(minutes=30))
 SEEN = STARTS + timedelta(minutes=7)
+
+
+def torn(*_: object, **__: object) -> None:
+    """A fault of the disk without a number."""
+    raise OSError("the tape is torn")
 
 
 def kill(folder: Path, window: OpenWindow = WINDOW) -> Path:
@@ -79,7 +84,39 @@ def test_a_window_whose_file_can_t_be_made_goes_on_and_says_so(
     (tmp_path / "locks").write_text("no folder")
     with told_as_open(tmp_path / "locks", WINDOW) as lives:
         lives(SEEN)
-    assert "will leave no trace" in caplog.text
+    why = f"A window that is killed will leave no trace in {tmp_path / 'locks'} (File exists)."
+    assert caplog.messages == [why]
+
+
+def test_a_file_that_can_not_be_written_to_its_end_is_not_left_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "fsync", torn)
+    with told_as_open(tmp_path, WINDOW) as lives:
+        lives(SEEN)
+        assert list(tmp_path.iterdir()) == []
+    assert caplog.messages == [f"A window that is killed will leave no trace in {tmp_path} (the tape is torn)."]
+
+
+def test_a_file_that_can_not_be_removed_is_told_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with told_as_open(tmp_path, WINDOW):
+        (path,) = tmp_path.iterdir()
+        monkeypatch.setattr(Path, "unlink", torn)
+    assert caplog.messages == [f"{path} can't be removed (the tape is torn): remove it."]
+
+
+def test_a_folder_that_can_not_be_read_is_told_by_what_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "locks"
+    folder.write_text("no folder")
+    with pytest.raises(ConfigurationError, match=r"locks can't be read as windows leave it \(Not a directory\)"):
+        killed_windows(folder)
+    monkeypatch.setattr(Path, "iterdir", torn)
+    with pytest.raises(ConfigurationError, match=r"\(the tape is torn\)"):
+        killed_windows(tmp_path)
 
 
 def test_a_window_that_was_killed_is_found_with_all_that_it_said(tmp_path: Path) -> None:
