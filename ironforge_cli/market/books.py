@@ -216,7 +216,5 @@ def price_levels(item_id: Int32, price: Int64, quantity: Int64) -> tuple[Int32, 
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (item_id[1:] != item_id[:-1]) | (price[1:] != price[:-1])
     starts = np.flatnonzero(is_first)
-    if not len(starts):
-        return item_id, price, np.zeros(0, np.int64), np.zeros(0, np.int64)
     units = np.add.reduceat(quantity[order].astype(np.int64), starts)
     return item_id[starts], price[starts], units, np.diff(np.append(starts, len(order)))
