@@ -114,7 +114,9 @@ class Books:
         self._read_levels: dict[int, BookLevels] = {}
         items, starts = np.unique(item_id, return_index=True)
         ends = np.append(starts, len(item_id))[1:]
-        self._items, self._starts, self._ends = items, starts, ends
+        self._items = items
+        # The last place is that of every item that is not there: no level.
+        self._starts, self._ends = (np.append(bounds, len(item_id)) for bounds in (starts, ends))
         self._places = dict(zip(items.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         self._bought: dict[tuple[int, int], Purchase] = {}
 
@@ -126,38 +128,25 @@ class Books:
             found = self._bought[key] = self._buy(item_id, units)
         return found
 
-    def floor(self, item_id: int) -> int | None:
-        """The price of the cheapest unit; None where there is none."""
-        start, end = self._places.get(item_id, (0, 0))
-        there = [int(self._price[start])] if end > start else []
-        return min([*there, self._vendors[item_id]] if item_id in self._vendors else there, default=None)
-
     def floors(self, item_id: Int64) -> Float64:
         """The price of the cheapest unit of each of n items; infinite where there is none."""
-        place, is_there = self._found(item_id)
-        found = np.full(len(item_id), np.inf)
-        found[is_there] = self._price[self._starts[place[is_there]]]
-        return np.minimum(found, self._vendors_of(item_id))
+        return np.minimum(self._floors[self._place(item_id)], self._vendors_of(item_id))
 
     def costs(self, item_id: Int64, units: Int64) -> Costs:
         """What so many units cost, as `buy` says it, for n items with units of each."""
         vendor = self._vendors_of(item_id)
         has_vendor = np.isfinite(vendor)
-        place, is_there = self._found(item_id)
+        place = self._place(item_id)
         units_to, cost_to = self._sums
-        start = np.where(is_there, self._starts[place], 0) if len(self._starts) else np.zeros(len(item_id), np.int64)
-        end = np.where(is_there, self._ends_below_vendors[place], 0) if len(self._ends) else start
+        start, end = self._starts[place], self._ends_below_vendors[place]
         taken = np.minimum(units, units_to[end] - units_to[start])
-        is_taken = taken > 0
+        # Where nothing is taken, the level before, of which nothing is left over either.
         level = np.searchsorted(units_to, units_to[start] + taken) - 1
-        level[~is_taken] = 0
-        dearest = self._price[level] if len(self._price) else np.zeros(len(item_id), np.int64)
-        cost = cost_to[level + 1 if len(self._price) else level] - cost_to[start]
-        cost -= (units_to[level + 1 if len(self._price) else level] - units_to[start] - taken) * dearest
-        cost[~is_taken] = 0
+        dearest = np.append(self._price, 0)[level]
+        cost = cost_to[level + 1] - cost_to[start] - (units_to[level + 1] - units_to[start] - taken) * dearest
         rest = np.where(has_vendor, units - taken, 0)
         asked = np.where(has_vendor, vendor, 0)
-        most = np.where(is_taken, dearest.astype(np.float64) * taken, 0) + asked * rest
+        most = dearest.astype(np.float64) * taken + asked * rest
         is_exact = most < _MOST_EXACT
         cost += np.where(is_exact, rest * asked, 0).astype(np.int64)
         return Costs(units=taken + rest, cost=cost, is_exact=is_exact)
@@ -179,13 +168,15 @@ class Books:
                 ends[np.searchsorted(self._items, item)] = start + np.searchsorted(self._price[start:end], price)
         return ends
 
-    def _found(self, item_id: Int64) -> tuple[Int64, Bool]:
-        """The place of items among those of the book, and whether they are there."""
+    @cached_property
+    def _floors(self) -> Float64:
+        """The price of the cheapest unit at each place; infinite at the last one."""
+        return np.append(self._price[self._starts[:-1]], np.inf)
+
+    def _place(self, item_id: Int64) -> Int64:
+        """The place of n items among those of the book; the last one for those that are not there."""
         place = np.searchsorted(self._items, item_id)
-        is_there = place < len(self._items)
-        is_there[is_there] = self._items[place[is_there]] == item_id[is_there]
-        place[~is_there] = 0
-        return place, is_there
+        return np.where(np.append(self._items, -1)[place] == item_id, place, len(self._items))
 
     def _vendors_of(self, item_id: Int64) -> Float64:
         """What vendors ask for each of n items; infinite where that is not known."""
@@ -225,7 +216,5 @@ def price_levels(item_id: Int32, price: Int64, quantity: Int64) -> tuple[Int32, 
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (item_id[1:] != item_id[:-1]) | (price[1:] != price[:-1])
     starts = np.flatnonzero(is_first)
-    if not len(starts):
-        return item_id, price, np.zeros(0, np.int64), np.zeros(0, np.int64)
     units = np.add.reduceat(quantity[order].astype(np.int64), starts)
     return item_id[starts], price[starts], units, np.diff(np.append(starts, len(order)))

@@ -55,7 +55,7 @@ class ImportPlan:
 
 
 @dataclass(slots=True)
-class _Names:
+class Names:
     """Stored recipes by all that files call them."""
 
     factions: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
@@ -125,8 +125,8 @@ def import_files(
     if dry_run:
         with database.connect() as connection:
             schema.require_current(connection)
-            names = _names(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
-        return [_plan(source or kind, kind, files, names) for kind, files in kinds.items()]
+            names = names_of(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
+        return [planned(source or kind, kind, files, names) for kind, files in kinds.items()]
     evidence = Evidence(database, pending=pending, command="seed import", clock=clock)
     with evidence.run() as run:
         with evidence.attempt(None, progress=Silent()) as attempt:
@@ -134,8 +134,8 @@ def import_files(
                 schema.require_current(connection)
             evidence.settle()
             with locks.seeding(database), database.transaction() as connection:
-                names = _names(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
-                plans = [_plan(source or kind, kind, files, names) for kind, files in kinds.items()]
+                names = names_of(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
+                plans = [planned(source or kind, kind, files, names) for kind, files in kinds.items()]
                 for plan in plans:
                     _apply(connection, plan)
             attempt.ends(Outcome.DONE, None)
@@ -166,14 +166,16 @@ def remove_import(source: str, *, database: Database) -> None:
         imports.forget(connection, source)
 
 
-def _names(recipes: Iterable[RecipeToJoin], items: Mapping[int, str], spells: Mapping[int, int]) -> _Names:
-    names = _Names(spells=dict(spells), items=items)
+def names_of(recipes: Iterable[RecipeToJoin], items: Mapping[int, str], spells: Mapping[int, int]) -> Names:
+    """What stored recipes are called, with the names of items and the recipes of spells."""
+    names = Names(spells=dict(spells), items=items)
     for recipe in recipes:
         names.add(recipe)
     return names
 
 
-def _plan(source: str, kind: str, files: Sequence[tuple[str, GivenFile]], names: _Names) -> ImportPlan:
+def planned(source: str, kind: str, files: Sequence[tuple[str, GivenFile]], names: Names) -> ImportPlan:
+    """What files of one kind come to: of each stored recipe that they mean for certain, what it makes and takes."""
     unknown: list[str] = []
     ambiguous: list[str] = []
     joined: dict[int, GivenRecipe] = {}
@@ -189,7 +191,7 @@ def _plan(source: str, kind: str, files: Sequence[tuple[str, GivenFile]], names:
             if number in joined:
                 twice.add(number)
                 ambiguous.append(given.label)
-            joined[number] = given
+            joined.setdefault(number, given)
     # Two of the files are one that is stored: neither is certainly it.
     ambiguous += [joined.pop(number).label for number in sorted(twice)]
     found = [(number, faction, given) for number, given in joined.items() for faction in names.factions[number]]

@@ -35,14 +35,14 @@ def seed_outputs(work: Work) -> SeededPart:
         recipes, items, state = states["recipe"], states["item"], states["output"]
         is_ready = recipes.completed and items.completed and recipes.locale is not None
         stored = outputs.recipes_to_match(connection)
-        found = _outputs_of(stored, outputs.tradable_names(connection))
+        found = outputs_of(stored, outputs.tradable_names(connection))
         changes = outputs.replace_outputs(connection, found, of=["api", "name"]) + slots.refit_slots(connection)
         is_current = is_ready and state.completed and state.build == recipes.build and not changes.any
         if is_ready and not is_current:
             seeders.complete(connection, "output", build=recipes.build, locale=recipes.locale or "")
         rows = outputs.count_outputs(connection)
     work.progress.advance()
-    counted = _counted(stored, found)
+    counted = counts_of(stored, found)
     work.progress.tell(f"{numbered(len(found), 'output')} of {numbered(len({one.id for one in stored}), 'recipe')}")
     message = None
     if not is_ready:
@@ -60,7 +60,7 @@ def seed_outputs(work: Work) -> SeededPart:
     )
 
 
-def _outputs_of(stored: Sequence[RecipeToMatch], named: Iterable[tuple[int, str, bool]]) -> list[Output]:
+def outputs_of(stored: Sequence[RecipeToMatch], named: Iterable[tuple[int, str, bool]]) -> list[Output]:
     """What recipes make, by Blizzard's word, else by name."""
     by_name = outputs_by_name(
         [
@@ -89,7 +89,8 @@ def _candidates(named: Iterable[tuple[int, str, bool]]) -> dict[str, list[int]]:
     return {**others, **sold}
 
 
-def _counted(stored: Sequence[RecipeToMatch], found: Sequence[Output]) -> Counts:
+def counts_of(stored: Sequence[RecipeToMatch], found: Sequence[Output]) -> Counts:
+    """How many recipes have outputs, by who says so."""
     counts = Counts()
     by_source: dict[str, set[tuple[int, str]]] = {}
     for one in found:

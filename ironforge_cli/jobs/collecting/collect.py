@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
-from ironforge_cli.errors import ConfigurationError, DatabaseError, UsageError
+from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError, UsageError
 from ironforge_cli.jobs.collecting.attempt import attempted
 from ironforge_cli.jobs.collecting.cycle import CommoditySource, RegionCycle
 from ironforge_cli.jobs.collecting.intake import Received, take_in
@@ -150,13 +150,20 @@ def require_possible(time: datetime, *, clock: Clock) -> None:
 
 
 def _taken_in(received: Received, *, workplace: Workplace, attempt: Attempt, force: bool) -> CollectedRegion:
-    """Take a body in, as the only one who stores; without a database it is spooled, which needs no lock."""
+    """Take a body in, as the only one who stores; without a database it is spooled, which needs no lock.
+
+    So is one that came through a pipe while another run stores the region: nobody can read it again.
+    """
     away, collected = workplace.away, None
     if away is None:
         try:
             with locks.storing(workplace.database, received.region):
                 collected = take_in(received, workplace=workplace, attempt=attempt, force=force)
         except (DatabaseError, ConfigurationError) as error:
+            away = error
+        except LockedError as error:
+            if received.is_on_disk:
+                raise
             away = error
         except Exception:
             if collected is None:

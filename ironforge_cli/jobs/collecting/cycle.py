@@ -16,7 +16,7 @@ from ironforge_cli.blizzard import payloads
 from ironforge_cli.db import locks
 from ironforge_cli.db.repositories import runs, snapshots
 from ironforge_cli.db.repositories.newest_times import newest_times
-from ironforge_cli.errors import STOPPED, DatabaseError, InterruptedRunError, IronforgeError, UnavailableError
+from ironforge_cli.errors import STOPPED, DatabaseError, IronforgeError, UnavailableError
 from ironforge_cli.jobs.collecting.intake import Known, Received, not_newer, take_in
 from ironforge_cli.jobs.collecting.outcomes import NOTHING_NEW, REPEATED, CollectedRegion, failed, unchanged
 from ironforge_cli.jobs.collecting.replaying import replay
@@ -147,7 +147,7 @@ class RegionCycle:
         with harmless(f"{self.region.label}: looking at what still waits"):
             spooled = self.workplace.shelves.spool.newest_time(self.region)
             self._tell_gap(collected)
-        if collected.outcome is Outcome.NO_CHANGE and spooled is not None and spooled == collected.last_modified:
+        if collected.outcome is Outcome.NO_CHANGE and spooled == collected.last_modified:
             # A row with that time would say that Blizzard has nothing else, though nothing of it is stored.
             collected = replace(collected, last_modified=None)
         return replayed.told_with(collected)
@@ -156,8 +156,6 @@ class RegionCycle:
         """What came of the hour; whatever hinders it, what waits on disk has its turn."""
         try:
             return self._ask(self._question_by_database(but), made=today)
-        except InterruptedRunError:
-            raise
         except DatabaseError:
             # Without a database Blizzard is asked all the same.
             raise
@@ -253,17 +251,16 @@ class RegionCycle:
 
     def _tell_gap(self, collected: CollectedRegion) -> None:
         """Say which hours are missing before the new one, after those that waited are stored."""
-        interval = collected.counts and collected.counts.interval_seconds
-        if not interval or interval <= GAP.total_seconds() or collected.snapshot_time is None:
+        if collected.counts is None or collected.snapshot_time is None:
             return
         with self.workplace.database.connect() as connection:
             before = snapshots.before(connection, self.region, collected.snapshot_time)
-        hours = (collected.snapshot_time - before.snapshot_time) if before else None
-        if hours is not None and hours > GAP:
+        gap = collected.snapshot_time - before.snapshot_time if before else timedelta(0)
+        if gap > GAP:
             log.warning(
                 "%s: nothing is stored of the %.1f hours before this snapshot",
                 self.region.label,
-                hours / timedelta(hours=1),
+                gap / timedelta(hours=1),
             )
 
 

@@ -83,6 +83,11 @@ class Received:
         """Whether Blizzard has just answered with it."""
         return self.source == "live"
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether it can be read again, whatever becomes of it now."""
+        return self.kept is not None or self.file is not None
+
     def time(self) -> datetime:
         """Of what time it is the snapshot; raises `RefusedAnswerError`."""
         if self.kept is not None and self.snapshot_time is None:

@@ -88,7 +88,7 @@ class Postponed:
                 found = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Failure])
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("%s can't be read (%s): every body is tried again.", self._path, error)
             return {}
         return {name: failure for name, failure in found.items() if failure.at.tzinfo is not None and failure.times > 0}

@@ -16,7 +16,7 @@ from ironforge_cli.jobs.storage import evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Executor, Future
     from datetime import datetime
 
     from ironforge_cli.jobs.evidence.runs import Clock
@@ -78,9 +78,7 @@ def _failed(region: Region, error: Exception) -> CollectedToken:
 class TokenPrices:
     """The prices of tokens, taken along while regions are polled, without holding up any of them."""
 
-    def __init__(
-        self, regions: Sequence[Region], *, market: TokenSource, clock: Clock, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, regions: Sequence[Region], *, market: TokenSource, clock: Clock, pool: Executor) -> None:
         self._regions = regions
         self._market = market
         self._clock = clock

@@ -54,7 +54,6 @@ def made(region: Region, planning: Planning, *, attempt: Attempt, quick: bool) -
     with database.connect() as connection:
         days = due(connection, region, planning, quick=quick)
     for day in days:
-        attempt.clock.check()
         try:
             with attempt.step(ACTION), database.transaction() as connection:
                 statistics_months.limit_waiting(connection)

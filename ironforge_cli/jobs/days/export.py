@@ -83,7 +83,7 @@ def export(
         schema.require_current(connection)
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
     files: list[Exported] = []
-    with run_alone(evidence, locks.exporting(database), progress=progress) as run:
+    with run_alone(evidence, locks.exporting(database)) as run:
         for region in regions:
             with evidence.attempt(region, progress=progress or Silent()) as attempt:
                 found = list(_region(region, database, tables, attempt=attempt))

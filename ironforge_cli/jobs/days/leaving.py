@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ironforge_cli.blizzard.spool import Shelf
     from ironforge_cli.jobs.days.housekeeping import Housekeeping
     from ironforge_cli.jobs.storage import Storage
     from ironforge_cli.regions import Region
@@ -30,20 +31,25 @@ def with_leaving(
 
 
 def _is_held(connection: Connection, region: Region, storage: Storage) -> bool:
-    return bool(
-        partitions.existing(connection, region)
-        or storage.shelves.spool.kept(region)
-        or storage.shelves.quarantine.kept(region)
-    )
+    shelves = (storage.shelves.spool, storage.shelves.quarantine)
+    return bool(partitions.existing(connection, region)) or any(_holds(shelf, region) for shelf in shelves)
+
+
+def _holds(shelf: Shelf, region: Region) -> bool:
+    try:
+        return bool(shelf.kept(region))
+    except ConfigurationError:
+        # Looked after by itself it hinders no other region, and why is told there.
+        return True
 
 
 def drop_bodies(region: Region, storage: Storage, *, before: datetime | None) -> None:
     """Remove bodies that are older than a time, of a region of which no run comes by; a shelf that refuses is said."""
+    if before is None:
+        return
     for shelf in (storage.shelves.spool, storage.shelves.quarantine):
-        if before is None or not shelf.kept(region):
-            continue
         try:
-            dropped = shelf.sweep(region, before=before)
+            dropped = shelf.sweep(region, before=before) if shelf.kept(region) else []
         except ConfigurationError as error:
             log.warning("%s: %s", region.label, error)
         else:

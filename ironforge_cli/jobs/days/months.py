@@ -83,7 +83,6 @@ def maintained(region: Region, planning: Planning, *, attempt: Attempt, quick: b
     for step in plan.steps:
         if quick and step.action not in QUICK:
             continue
-        attempt.clock.check()
         yield _applied(step, planning, kept, attempt=attempt)
 
 

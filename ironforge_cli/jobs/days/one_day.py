@@ -260,7 +260,7 @@ def _each(
         with evidence.attempt(partition.region, progress=progress or Silent()):
             return work(partition)
 
-    with run_alone(evidence, locks.maintaining(storage.database), progress=progress) as run:
+    with run_alone(evidence, locks.maintaining(storage.database)) as run:
         result = ChangedDays(tuple(_told(DailyPartition(region, day), attempted) for region in regions))
         conclude(run, result.days)
     return result

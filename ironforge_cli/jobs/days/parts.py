@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
-    from ironforge_cli.jobs.evidence.runs import Evidence, Progress, Run
+    from ironforge_cli.jobs.evidence.runs import Evidence, Run
 
 
 class EndedPart(Protocol):
@@ -38,9 +38,7 @@ _EndedPart = TypeVar("_EndedPart", bound="EndedPart | None")
 
 
 @contextmanager
-def run_alone(
-    evidence: Evidence, lock: AbstractContextManager[None], *, progress: Progress | None = None
-) -> Generator[Run]:
+def run_alone(evidence: Evidence, lock: AbstractContextManager[None]) -> Generator[Run]:
     """One run of a command, with its evidence, that is the only one of its kind.
 
     Entering raises what the lock does, `LockedError` where another run holds it; a row says so.
@@ -49,7 +47,7 @@ def run_alone(
         try:
             locked.enter_context(lock)
         except IronforgeError:
-            with evidence.attempt(None, progress=progress or Silent()):
+            with evidence.attempt(None, progress=Silent()):
                 raise
         yield run
 

@@ -21,7 +21,6 @@ LONGEST: Final = timedelta(days=7)
 """So long nobody may have vacuumed a large table that wants it."""
 _LARGE: Final = 100_000
 _UPKEEP: Final = "partitions maintain"
-_MONTH_DIGITS: Final = 2
 
 
 def untidy(found: StatusFindings) -> Iterator[str]:
@@ -42,6 +41,7 @@ def untidy(found: StatusFindings) -> Iterator[str]:
 def _began(table: VacuumedTable) -> datetime | None:
     """When rows can have come into a table at the earliest: a month's not before it begins."""
     *_, year, month = ("", "", *table.name.split("_"))
-    if table.stored_since is not None and year.isdigit() and month.isdigit() and len(month) == _MONTH_DIGITS:
+    # Of ironforge's tables only those of months bear a number.
+    if table.stored_since is not None and year.isdigit():
         return max(table.stored_since, datetime(int(year), int(month), 1, tzinfo=UTC))
     return table.stored_since

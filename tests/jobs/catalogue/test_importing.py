@@ -9,7 +9,7 @@ from ironforge_cli.answers.recipes import all_recipes
 from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.catalogue.importing import ImportPlan, import_files, read_files, remove_import
 from ironforge_cli.market.crafting_files import read_file
-from tests.jobs.stored import rows
+from tests.jobs.stored import benchmarks, rows
 from tests.market import test_game_tables as game_tables
 from tests.market.test_crafting_files import LUA, recipe
 
@@ -75,6 +75,27 @@ def test_an_import_replaces_itself_alone_and_is_taken_out_again(recipes: Databas
     assert held(recipes) == [row for row in first if row[4] != "koodattu-recipes"]
     with pytest.raises(UsageError, match="own-slots, vendor-prices"):
         remove_import("koodattu-recipes", database=recipes)
+
+
+def test_an_import_may_be_called_otherwise_and_several_kinds_may_not_be_one(
+    recipes: Database, clock: TickingClock
+) -> None:
+    with pytest.raises(UsageError, match="no import is called 'mine': nothing was imported"):
+        remove_import("mine", database=recipes)
+
+    def called(**files: bytes) -> list[ImportPlan]:
+        given = read_files((name.replace("_", "."), body) for name, body in files.items())
+        return import_files(given, source="mine", dry_run=False, database=recipes, pending=None, clock=clock)
+
+    with pytest.raises(UsageError, match="these are of 2: own-slots, vendor-prices"):
+        called(b_csv=OWN, c_csv=b"item_id,copper\n7,25\n")
+    assert held(recipes) == []
+    (plan,) = called(b_csv=OWN)
+    assert (plan.source, {row[4] for row in held(recipes)}) == ("mine", {"mine"})
+    # An option of each faction.
+    assert [row[2:4] for row in benchmarks(recipes, "command")][-1] == (2, "success")
+    with pytest.raises(UsageError, match="no import is called 'yours': there are mine"):
+        remove_import("yours", database=recipes)
 
 
 def test_a_spell_is_found_exactly_by_the_games_table_and_else_by_names(recipes: Database, clock: TickingClock) -> None:

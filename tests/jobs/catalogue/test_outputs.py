@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db.repositories.outputs import RecipeToMatch
+from ironforge_cli.jobs.catalogue.outputs import counts_of, outputs_of
 from ironforge_cli.jobs.catalogue.work import SeedOutcome
 from tests.jobs import crafts
 from tests.jobs.seeders import Seeder
@@ -65,3 +67,52 @@ def test_outputs_are_blizzards_word_or_what_names_tell_and_change_with_the_items
     (changed,) = seeder("outputs").parts
     assert changed.changes.deleted == 1
     assert [row for row in outputs(seeder.database) if row[0] == 1] == [expected[1]]
+
+
+def recipe(number: int, name: str | None = "Soup", **changes: Any) -> RecipeToMatch:
+    usual: dict[str, Any] = {
+        "faction": "Neutral",
+        "skill_tier_id": 2_906,
+        "crafted_item_id": None,
+        "quantity": None,
+        "takes_anything": True,
+    }
+    return RecipeToMatch(id=number, name=name, **{**usual, **changes})
+
+
+def test_names_tell_where_blizzard_does_not_and_only_of_what_takes_anything() -> None:
+    stored = [
+        recipe(1, crafted_item_id=7, quantity=2.5),
+        recipe(2, "Stew", quantity=3.0),
+        recipe(3, "Roast", quantity=0.0),
+        recipe(4, "Grinding", takes_anything=False),
+        recipe(5, None),
+    ]
+    named = [(10, "Soup", True), (11, "Stew", True), (12, "Roast", True), (13, "Grinding", True)]
+    found = outputs_of(stored, named)
+    assert [(one.recipe_id, one.item_id, one.source, one.quantity) for one in found] == [
+        (1, 7, "api", 2.5),
+        (2, 11, "name", 3.0),
+        # A quantity of nothing is none that is known.
+        (3, 12, "name", None),
+    ]
+    assert counts_of(stored, found).by_name == {
+        "recipes whose output Blizzard names": 1,
+        "recipes whose output their name tells": 2,
+        "recipes without a known output": 2,
+    }
+
+
+def test_of_items_of_one_name_those_that_were_for_sale_count_alone() -> None:
+    named = [(10, "Soup", False), (11, "soup", True), (12, "Stew", False)]
+    found = outputs_of([recipe(1), recipe(2, "Stew")], named)
+    assert [(one.recipe_id, one.item_id) for one in found] == [(1, 11), (2, 12)]
+
+
+def test_what_two_factions_make_is_two_outputs_and_several_ranks_are_one_recipe() -> None:
+    stored = [recipe(1, faction=faction) for faction in ("Alliance", "Horde")]
+    found = outputs_of(stored, [(10, "Soup", True), (11, "Soup", True)])
+    assert [(one.faction, one.item_id) for one in found] == [
+        (faction, item) for faction in ("Alliance", "Horde") for item in (10, 11)
+    ]
+    assert counts_of(stored, found).by_name == {"recipes whose output their name tells": 2}

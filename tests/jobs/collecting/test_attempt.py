@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,3 +124,27 @@ def test_a_row_that_can_not_be_finished_takes_no_stored_hour_back(
     assert "ZeroDivisionError: by zero" in caplog.text
     # The row and the benchmark.
     assert storage.pending.waiting() == 2
+
+
+def test_the_benchmark_of_a_stored_snapshot_says_how_long_it_took_and_of_what(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    def cycle(attempt: Attempt) -> CollectedRegion:
+        with attempt.step("store"):
+            clock.sleep(1.25)
+        return region_end(counts=COUNTS)
+
+    began = clock.now()
+    attempt_at(storage, clock, cycle)
+    lines = (tmp_path / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
+    (row,) = [line["row"] for line in map(json.loads, lines) if line["table"] == "benchmarks"]
+    assert (row["operation_type"], row["region"], row["record_count"]) == ("snapshot", "eu", 1_234)
+    assert datetime.fromisoformat(row["start_time"]) == began
+    assert (row["duration_seconds"], datetime.fromisoformat(row["end_time"])) == (1.25, clock.now())
+    assert row["extra_data"] == {"steps": {"store": 1.25}, "snapshot_time": NOON.isoformat()}
+
+
+def test_an_attempt_that_stored_nothing_has_no_benchmark(storage: Storage, clock: TickingClock) -> None:
+    attempt_at(storage, clock, lambda _: region_end(outcome=Outcome.NO_CHANGE))
+    # Its row alone.
+    assert storage.pending.waiting() == 1

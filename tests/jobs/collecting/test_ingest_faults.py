@@ -17,7 +17,7 @@ from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs import stored
-from tests.jobs.handed import NOON, body_of, keep
+from tests.jobs.handed import HOUR, NOON, body_of, keep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,12 +117,28 @@ def test_what_came_through_a_pipe_is_kept_where_the_database_refuses_it(storage:
     assert "none" in message
 
 
-def test_a_region_that_another_run_stores_is_locked(storage: Storage, clock: TickingClock) -> None:
+def test_beside_another_run_that_stores_the_region_a_body_stays_on_disk_or_comes_there(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(body_of(4))
+    given = {"region": Region.EU, "snapshot_time": NOON, "storage": storage, "clock": clock}
     with locks.storing(storage.database, Region.EU):
-        found = take(storage, clock)
-        assert (found.outcome, found.status) == (Outcome.LOCKED, ExitStatus.LOCKED)
+        (own,) = ingest(file.read_bytes(), file=file, **given).regions  # pyright: ignore[reportArgumentType] - each has its own type
+        assert (own.outcome, own.status, storage.shelves.spool.kept()) == (Outcome.LOCKED, ExitStatus.LOCKED, [])
+        spooled = take(storage, clock, source="spool")
+        assert (spooled.outcome, spooled.status) == (Outcome.LOCKED, ExitStatus.LOCKED)
+        # Nobody can read a pipe again.
+        piped = take(storage, clock, at=NOON - HOUR)
+        assert (piped.outcome, piped.status, piped.snapshot_time) == (
+            Outcome.SPOOLED,
+            ExitStatus.LOCKED,
+            NOON - HOUR,
+        )
+        assert "Another run is storing EU snapshots" in (piped.message or "")
         assert take(storage, clock, region=Region.US).outcome is Outcome.STORED
     assert stored.times(storage.database, Region.EU) == []
+    assert [kept.snapshot_time for kept in storage.shelves.spool.kept()] == [NOON - HOUR, NOON]
 
 
 @pytest.mark.parametrize("body", [b"no JSON", body_of(4).replace(b'"unit_price": 104', b'"price": 104')])

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.blizzard.spool import Shelves
+from ironforge_cli.blizzard.spool import Shelf, Shelves
 from ironforge_cli.db.engine import MissingDatabase
-from ironforge_cli.errors import DatabaseError, ExitStatus, UsageError
+from ironforge_cli.errors import (
+    BusyError,
+    ConfigurationError,
+    DatabaseError,
+    ExitStatus,
+    InterruptedRunError,
+    UnreachableError,
+    UsageError,
+)
 from ironforge_cli.jobs.collecting import spool
 from ironforge_cli.jobs.collecting.replay import replay as replay_bodies
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -16,7 +24,7 @@ from ironforge_cli.jobs.evidence.runs import Silent
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
 from tests.jobs import stored
-from tests.jobs.handed import HOUR, NOON, body_of, keep
+from tests.jobs.handed import HOUR, NOON, body_of, keep, raising
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +143,84 @@ def test_nothing_leaves_its_shelf_while_the_database_is_away(tmp_path: Path, clo
     assert replay(storage, clock, [kept], quarantine=True).status is ExitStatus.DATABASE
     assert storage.shelves.quarantine.kept() == [kept]
     assert storage.shelves.spool.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("away", "tried"),
+    [
+        (UnreachableError("The server is away."), 1),
+        (BusyError("Somebody holds it."), 1),
+        # What refuses one body may take the next.
+        (DatabaseError("It refuses."), 2),
+    ],
+)
+def test_where_the_database_is_away_the_others_wait_without_being_tried(
+    tmp_path: Path, clock: TickingClock, away: DatabaseError, tried: int
+) -> None:
+    storage = storage_in(tmp_path, MissingDatabase(away))
+    bodies = [keep(storage.shelves.spool, body_of(3 + hour), snapshot_time=NOON - hour * HOUR) for hour in range(2)]
+    replayed = replay(storage, clock, bodies)
+    assert (len(replayed.regions), replayed.status) == (tried, ExitStatus.DATABASE)
+    assert set(storage.shelves.spool.kept()) == set(bodies)
+
+
+def test_a_run_that_is_asked_to_end_begins_no_other_body(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("It refuses.")))
+    bodies = [keep(storage.shelves.spool, body_of(3 + hour), snapshot_time=NOON - hour * HOUR) for hour in range(2)]
+    monkeypatch.setattr(clock, "check", raising(InterruptedRunError("SIGTERM")))
+    replayed = replay(storage, clock, bodies)
+    assert [one.status for one in replayed.regions] == [ExitStatus.TERMINATED]
+    assert set(storage.shelves.spool.kept()) == set(bodies)
+
+
+def test_a_given_time_is_of_one_body_and_one_that_blizzard_can_have_given(tmp_path: Path, clock: TickingClock) -> None:
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The server is away.")))
+    bodies = [keep(storage.shelves.spool, body_of(number)) for number in (1, 2)]
+    for some in (bodies, []):
+        with pytest.raises(UsageError, match="name that one"):
+            replay(storage, clock, some, snapshot_time=NOON)
+    with pytest.raises(UsageError, match="in the future"):
+        replay(storage, clock, bodies[:1], snapshot_time=clock.now() + HOUR)
+    # Blizzard's own time stands, whatever this machine's clock says.
+    clock.turn_to(NOON - 10_000 * HOUR)
+    assert replay(storage, clock, bodies[:1]).status is ExitStatus.DATABASE
+
+
+def test_a_stored_body_that_can_not_be_dropped_is_told(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep(storage.shelves.spool, body_of(3))
+
+    def refused(*_: object) -> None:
+        raise ConfigurationError("The folder is another's.")
+
+    monkeypatch.setattr(Shelf, "drop", refused)
+    (found,) = replay(storage, clock, [kept]).regions
+    assert (found.status, found.message) == (ExitStatus.CONFIGURATION, "The folder is another's.")
+    # It is in the tables, so that its day is looked after.
+    assert found.counts is not None
+    assert found.counts.auctions == 3
+
+
+def test_a_body_that_is_evidence_stays_though_its_hour_is_stored(storage: Storage, clock: TickingClock) -> None:
+    quarantine = storage.shelves.quarantine
+    first, second = (
+        quarantine.keep(
+            body_of(3 + hour),
+            region=Region.EU,
+            snapshot_time=NOON + hour * HOUR,
+            headers={},
+            received_at=NOON,
+            reason="kept",
+            is_evidence=hour == 0,
+        )
+        for hour in range(2)
+    )
+    clock.turn_to(NOON + HOUR)
+    assert replay(storage, clock, [first, second], quarantine=True).status is ExitStatus.DONE
+    assert quarantine.kept() == [first]
 
 
 def test_a_small_body_is_stored_when_it_is_forced(storage: Storage, clock: TickingClock) -> None:

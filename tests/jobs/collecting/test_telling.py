@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from ironforge_cli.errors import (
-    ExitStatus,
-)
+from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.collecting.outcomes import Collected, CollectedRegion, CollectedToken
 from ironforge_cli.jobs.collecting.storing import SnapshotCounts
-from ironforge_cli.jobs.collecting.telling import summarise, tell
+from ironforge_cli.jobs.collecting.telling import harmless, summarise, tell
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Run
 from ironforge_cli.regions import Region
 from ironforge_cli.values import replace
 from tests.jobs.handed import NOON
-
-if TYPE_CHECKING:
-    pass
 
 COUNTS = SnapshotCounts(1_234, 5, None, None, None, None, None, None, None, None, 0)
 
@@ -43,6 +38,14 @@ def token_end(**changes: Any) -> CollectedToken:
             {"counts": COUNTS, "replayed": 2},
             "INFO",
             "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 2 bodies from the spool were stored, too.",
+        ),
+        (
+            {"counts": COUNTS, "replayed": 1, "message": "One made no sense."},
+            "INFO",
+            (
+                "EU: stored 2026-01-14T12:00:07+00:00, 1,234 auctions, at last. 1 body from the spool was stored, too. "
+                "One made no sense."
+            ),
         ),
         ({"outcome": Outcome.NO_CHANGE, "message": "Night."}, "INFO", "EU: Night."),
         (
@@ -98,3 +101,22 @@ def test_a_run_s_benchmark_counts_what_was_stored_and_tells_each_failure() -> No
     }
     summarise(run, Collected(regions=(region_end(),), tokens=()))
     assert (run.status, run.record_count, run.message) == (ExitStatus.DONE, 0, None)
+
+
+def test_a_run_that_somebody_ended_at_the_terminal_is_cancelled() -> None:
+    run = Run()
+    ended = region_end(region=Region.US, outcome=Outcome.CANCELLED, status=ExitStatus.INTERRUPTED)
+    summarise(run, Collected(regions=(region_end(), ended), tokens=()))
+    assert (run.status, run.outcome) == (ExitStatus.INTERRUPTED, Outcome.CANCELLED)
+    summarise(run, Collected(regions=(region_end(),), tokens=()))
+    assert run.outcome is None
+
+
+def test_what_fails_beside_the_work_is_told_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with harmless("Summing up"):
+        raise ZeroDivisionError("by zero")
+    (told,) = caplog.records
+    assert (told.levelname, told.message) == ("ERROR", "Summing up failed. What is done stays done.")
+    assert told.exc_info is not None

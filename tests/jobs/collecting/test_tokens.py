@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.repositories import runs, token_prices
 from ironforge_cli.errors import (
     ConfigurationError,
     CredentialsError,
@@ -17,16 +20,18 @@ from ironforge_cli.errors import (
     RefusedAnswerError,
     UnavailableError,
 )
-from ironforge_cli.jobs.collecting.tokens import collect_token
+from ironforge_cli.jobs.collecting.tokens import TokenPrices, collect_token
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import Region
 from tests.conftest import storage_in
 from tests.jobs.handed import NOON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
     from datetime import datetime
     from pathlib import Path
 
+    from ironforge_cli.db.repositories.runs import LogRow
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -67,6 +72,36 @@ def test_a_price_that_the_database_does_not_take_waits_on_disk(
     assert found.message == f"{reason} The price waits on disk: the next run with a database stores it."
     # The price, and what its log row says of it.
     assert storage.pending.waiting() == 2
+
+
+@pytest.mark.parametrize(("is_new", "outcome"), [(True, Outcome.STORED), (False, Outcome.NO_CHANGE)])
+def test_a_price_that_is_there_already_is_no_news(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, *, is_new: bool
+) -> None:
+    class There(MissingDatabase):
+        @contextmanager
+        def transaction(self) -> Generator[Any]:
+            yield None
+
+    written: list[tuple[object, ...]] = []
+
+    def store(_: object, region: Region, *, at: datetime, price: int) -> bool:
+        written.append((region, at, price))
+        return is_new
+
+    def add_log(_: object, row: LogRow) -> None:
+        written.append((row.command, row.status, row.error_message, row.timestamp))
+
+    monkeypatch.setattr(token_prices, "store", store)
+    monkeypatch.setattr(runs, "add_log", add_log)
+    began = clock.now()
+    found = collect_token(Region.US, market=Priced(), storage=storage_in(tmp_path, There(AWAY)), clock=clock)
+    assert (found.outcome, found.status, found.message) == (outcome, ExitStatus.DONE, None)
+    assert (found.updated_at, found.price) == (NOON, PRICES[Region.US])
+    assert written == [
+        (Region.US, NOON, PRICES[Region.US]),
+        ("token price", outcome.row_status, None, began),
+    ]
 
 
 def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:
@@ -119,3 +154,90 @@ def test_a_price_is_not_asked_for_by_a_run_that_was_asked_to_end(
     found = collect_token(Region.EU, market=Priced(), storage=storage, clock=clock)
     assert (found.outcome, found.status) == (Outcome.FAILED, ExitStatus.INTERRUPTED)
     assert found.price is None
+
+
+# Taken along by windows
+
+
+class AtOnce(Executor):
+    """Does what it is given at once, or when a test says so."""
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+
+        def work() -> None:
+            done.set_result(fn(*args, **kwargs))
+
+        if self.waits:
+            self.waiting.append(work)
+        else:
+            work()
+        return done
+
+
+@dataclass
+class Asked(Priced):
+    """Counts how often it was asked."""
+
+    times: int = 0
+
+    def token_price(self, region: Region) -> tuple[datetime, int]:
+        self.times += 1
+        return super().token_price(region)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error", "is_away", "asked"),
+    [
+        # What the database could not take waits on disk, and counts as done for as long as that is away.
+        (0, None, True, 1),
+        (0, None, False, 2),
+        (599, None, True, 1),
+        (600, None, True, 2),
+        (0, UnavailableError("Down."), True, 2),
+        (0, UnavailableError("Down."), False, 2),
+    ],
+)
+def test_prices_are_asked_for_again_where_they_failed_or_are_ten_minutes_old(
+    storage: Storage, clock: TickingClock, seconds: int, error: Exception | None, *, is_away: bool, asked: int
+) -> None:
+    market = Asked(error)
+    prices = TokenPrices([Region.EU], market=market, clock=clock, pool=AtOnce())
+    assert prices.newest() == ()
+    prices.take_along(storage, is_away=False)
+    clock.sleep(seconds)
+    prices.take_along(storage, is_away=is_away)
+    assert market.times == asked
+    (found,) = prices.newest()
+    assert (found.region, found.price) == (Region.EU, None if error else PRICES[Region.EU])
+
+
+def test_prices_that_are_being_asked_for_are_not_asked_for_beside(storage: Storage, clock: TickingClock) -> None:
+    market, pool = Asked(), AtOnce()
+    pool.waits = True
+    prices = TokenPrices(list(Region)[:2], market=market, clock=clock, pool=pool)
+    prices.take_along(storage, is_away=True)
+    clock.sleep(3_600)
+    prices.take_along(storage, is_away=True)
+    (work,) = pool.waiting
+    work()
+    assert market.times == 2
+    assert [one.region for one in prices.newest()] == list(Region)[:2]
+
+
+def test_of_several_prices_one_that_failed_has_all_asked_for_again(storage: Storage, clock: TickingClock) -> None:
+    @dataclass
+    class Halved(Asked):
+        def token_price(self, region: Region) -> tuple[datetime, int]:
+            self.error = UnavailableError("Down.") if region is Region.US else None
+            return super().token_price(region)
+
+    market = Halved()
+    prices = TokenPrices([Region.EU, Region.US], market=market, clock=clock, pool=AtOnce())
+    for _ in range(2):
+        prices.take_along(storage, is_away=True)
+    assert market.times == 4

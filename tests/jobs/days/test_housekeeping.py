@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ironforge_cli.errors import ExitStatus
-from ironforge_cli.jobs.days.housekeeping import Maintained, Result, StepOutcome, described
+from ironforge_cli.jobs.days.housekeeping import Housekeeping, Maintained, Result, StepOutcome, described
+from ironforge_cli.regions import Region
 
 DONE = Result("create", StepOutcome.DONE)
 POSTPONED = Result("detach", StepOutcome.POSTPONED, status=ExitStatus.DATABASE)
@@ -32,3 +33,9 @@ def test_a_step_that_was_not_done_is_one_line() -> None:
     )
     assert described(Result("drop", StepOutcome.BLOCKED, table="t")) == "drop t was blocked."
     assert described(Result("plan", StepOutcome.FAILED, message="Why.")) == "plan was failed: Why."
+
+
+def test_what_a_run_collects_or_names_leaves_by_none() -> None:
+    every = Housekeeping(ahead=1, retention_days=30, log_retention_days=30, leaving=(Region.US, Region.EU, Region.KR))
+    assert every.of([Region.EU]).leaving == (Region.US, Region.KR)
+    assert every.of([]) == every

@@ -94,12 +94,15 @@ def test_a_region_of_which_anything_is_held_is_looked_after(storage: Storage, cl
 class Shelves:
     """Folders of bodies of which one refuses."""
 
-    def __init__(self, *, refused: bool = False, dropped: int = 0) -> None:
+    def __init__(self, *, refused: bool = False, unread: bool = False, held: int = 1, dropped: int = 0) -> None:
         self.folder, self._refused, self._dropped = "/here", refused, dropped
+        self._unread, self._held = unread, held
         self.swept: list[datetime] = []
 
     def kept(self, region: Region) -> list[Region]:
-        return [region]
+        if self._unread:
+            raise ConfigurationError("/here can't be read.")
+        return [region] * self._held
 
     def sweep(self, region: Region, *, before: datetime) -> list[Region]:
         if self._refused:
@@ -126,3 +129,25 @@ def test_bodies_stay_where_no_time_can_be_trusted_and_a_shelf_that_refuses_hinde
     storage.shelves.spool = storage.shelves.quarantine = Shelves(dropped=0)
     drop_bodies(Region.US, storage, before=clock.now())
     assert caplog.messages == []
+
+
+def test_a_shelf_that_can_not_be_read_hinders_no_other_shelf_and_no_other_region(
+    clock: TickingClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread, empty, quarantine = Shelves(unread=True), Shelves(held=0), Shelves()
+
+    def nothing(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(partitions, "existing", nothing)
+    connection: Any = None
+    storage: Any = SimpleNamespace(shelves=SimpleNamespace(spool=unread, quarantine=quarantine))
+    drop_bodies(Region.US, storage, before=clock.now())
+    assert (quarantine.swept, caplog.messages) == ([clock.now()], ["US: /here can't be read."])
+    for spool, refuse, is_held in ((unread, empty, True), (empty, unread, True), (empty, empty, False)):
+        storage.shelves.spool, storage.shelves.quarantine = spool, refuse
+        every = [Region.EU, *([Region.US] if is_held else [])]
+        assert with_leaving(connection, (Region.EU,), storage, LEFT) == every
+    # Where nothing lies no folder is made.
+    drop_bodies(Region.US, storage, before=clock.now())
+    assert empty.swept == []

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories import health, runs
 from ironforge_cli.errors import (
@@ -25,6 +27,7 @@ from ironforge_cli.regions import Region
 from tests.clocks import EventfulClock, TickingClock
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -243,6 +246,41 @@ def test_an_unexpected_error_of_the_writing_takes_nothing_back(
     # Both rows wait for the next run.
     assert pending.waiting() == 2
     assert caplog.text.count("ZeroDivisionError: by zero") == 3
+
+
+def test_a_lock_that_can_not_be_given_back_takes_nothing_back_and_is_told(
+    clock: EventfulClock, waiting: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class There(MissingDatabase):
+        @contextmanager
+        def transaction(self) -> Generator[Any]:
+            yield None
+
+    @contextmanager
+    def owning(*_: object) -> Generator[None]:
+        yield
+        raise ZeroDivisionError("by zero")
+
+    told: list[str] = []
+    monkeypatch.setattr(locks, "owning", owning)
+
+    def next_id(_: object) -> int:
+        return 7
+
+    def written(_: object, row: LogRow) -> None:
+        told.append(f"{row.id} {row.status}")
+
+    monkeypatch.setattr(runs, "next_log_id", next_id)
+    monkeypatch.setattr(runs, "start", written)
+    monkeypatch.setattr(runs, "add_log", written)
+    there = There(DatabaseError("It is there."))
+    evidence = Evidence(there, pending=PendingRows(waiting), command="collect", clock=clock)
+    with evidence.attempt(Region.EU, progress=Silent()):
+        pass
+    assert (told, waiting.exists()) == (["7 running", "7 success"], False)
+    (record,) = caplog.records
+    assert record.message == "The lock of a row of collect could not be given back"
+    assert record.exc_info is not None
 
 
 @pytest.mark.parametrize("error", [DatabaseError("It is away."), ConfigurationError("Its schema is another's.")])

@@ -6,6 +6,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories import health
 from ironforge_cli.errors import ConfigurationError, DatabaseError
+from ironforge_cli.jobs.evidence import windows
 from ironforge_cli.jobs.evidence.pending import PendingRows
 from ironforge_cli.jobs.evidence.runs import Evidence
 from ironforge_cli.jobs.evidence.windows import OpenWindow, killed_windows, settle_killed, told_as_open
@@ -22,11 +24,17 @@ from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+    from ironforge_cli.errors import IronforgeError
 
 STARTS = datetime(2026, 1, 14, 12, 30, 5, tzinfo=UTC)
 WINDOW = OpenWindow("poll", (Region.EU, Region.US), STARTS, STARTS + timedelta(minutes=30))
 SEEN = STARTS + timedelta(minutes=7)
+
+
+def torn(*_: object, **__: object) -> None:
+    """A fault of the disk without a number."""
+    raise OSError("the tape is torn")
 
 
 def kill(folder: Path, window: OpenWindow = WINDOW) -> Path:
@@ -40,8 +48,8 @@ def kill(folder: Path, window: OpenWindow = WINDOW) -> Path:
     return path
 
 
-def evidence(folder: Path) -> tuple[Evidence, MissingDatabase]:
-    database = MissingDatabase(DatabaseError("The server is away."))
+def evidence(folder: Path, error: IronforgeError | None = None) -> tuple[Evidence, MissingDatabase]:
+    database = MissingDatabase(error or DatabaseError("The server is away."))
     pending = PendingRows(folder / "log-rows.jsonl")
     return Evidence(database, pending=pending, command="poll", clock=TickingClock(SEEN)), database
 
@@ -76,7 +84,39 @@ def test_a_window_whose_file_can_t_be_made_goes_on_and_says_so(
     (tmp_path / "locks").write_text("no folder")
     with told_as_open(tmp_path / "locks", WINDOW) as lives:
         lives(SEEN)
-    assert "will leave no trace" in caplog.text
+    why = f"A window that is killed will leave no trace in {tmp_path / 'locks'} (File exists)."
+    assert caplog.messages == [why]
+
+
+def test_a_file_that_can_not_be_written_to_its_end_is_not_left_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "fsync", torn)
+    with told_as_open(tmp_path, WINDOW) as lives:
+        lives(SEEN)
+        assert list(tmp_path.iterdir()) == []
+    assert caplog.messages == [f"A window that is killed will leave no trace in {tmp_path} (the tape is torn)."]
+
+
+def test_a_file_that_can_not_be_removed_is_told_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with told_as_open(tmp_path, WINDOW):
+        (path,) = tmp_path.iterdir()
+        monkeypatch.setattr(Path, "unlink", torn)
+    assert caplog.messages == [f"{path} can't be removed (the tape is torn): remove it."]
+
+
+def test_a_folder_that_can_not_be_read_is_told_by_what_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "locks"
+    folder.write_text("no folder")
+    with pytest.raises(ConfigurationError, match=r"locks can't be read as windows leave it \(Not a directory\)"):
+        killed_windows(folder)
+    monkeypatch.setattr(Path, "iterdir", torn)
+    with pytest.raises(ConfigurationError, match=r"\(the tape is torn\)"):
+        killed_windows(tmp_path)
 
 
 def test_a_window_that_was_killed_is_found_with_all_that_it_said(tmp_path: Path) -> None:
@@ -88,16 +128,48 @@ def test_a_window_that_was_killed_is_found_with_all_that_it_said(tmp_path: Path)
     assert killed_windows(tmp_path) == [killed]
 
 
+def test_windows_that_were_killed_are_told_oldest_first_whatever_their_files_are_called(tmp_path: Path) -> None:
+    killed = [
+        msgspec.structs.replace(WINDOW, command=command, started_at=STARTS + number * timedelta(hours=1))
+        for number, command in enumerate(["c", "a", "b"])
+    ]
+    for window in reversed(killed):
+        kill(tmp_path, window)
+    assert [one.window for one in killed_windows(tmp_path)] == killed
+
+
+def test_several_may_look_at_once_and_a_window_that_ends_meanwhile_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = kill(tmp_path)
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert len(killed_windows(tmp_path)) == 1
+        # Who writes its rows is alone.
+        writing, database = evidence(tmp_path)
+        settle_killed(tmp_path, command="poll", database=database, evidence=writing, now=SEEN)
+        assert path.exists()
+
+    def listed(folder: Path, suffix: str) -> list[Path]:
+        return [folder / f"gone{suffix}"] if suffix == ".window" else []
+
+    monkeypatch.setattr(windows, "_files", listed)
+    assert killed_windows(tmp_path) == []
+
+
 def test_a_folder_that_is_not_there_holds_no_windows_and_is_not_made(tmp_path: Path) -> None:
     assert killed_windows(tmp_path / "locks") == []
     assert not (tmp_path / "locks").exists()
 
 
-def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [DatabaseError("It is away."), ConfigurationError("Its schema is another's.")])
+def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(
+    tmp_path: Path, error: IronforgeError
+) -> None:
     folder = tmp_path / "locks"
     kill(folder)
     other = kill(folder, msgspec.structs.replace(WINDOW, command="another"))
-    writing, database = evidence(tmp_path)
+    writing, database = evidence(tmp_path, error)
     for _ in range(2):
         settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
     rows = [msgspec.json.decode(line)["row"] for line in (tmp_path / "log-rows.jsonl").read_bytes().splitlines()]

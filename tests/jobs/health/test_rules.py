@@ -17,7 +17,7 @@ from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.regions import Region
 from ironforge_cli.values import replace
 from tests.jobs.healthy import HOUR, MINUTE, NOW
-from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, PRICED, READY, WELL, found
+from tests.jobs.well_found import CHECKED, ENDED_WELL, FRESH, READY, WELL, found
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -204,6 +204,8 @@ def test_a_streak_is_told_with_its_beginning_its_size_and_the_last_reason() -> N
             ),
         )
     ]
+    ((_, alone),) = told(streak(since, runs=1, locked=1))
+    assert alone.startswith("EU: the only attempt since 2026-01-14T09:35:00Z lost the lock")
     assert told(streak(since, runs=3, rejected=1, failed=4)) == [
         (
             ProblemKind.FAILING,
@@ -282,6 +284,15 @@ def test_a_day_without_its_partition_and_two_that_lack_ahead(
                 "raw data older than 30 days is still held, from first on (1 partition). They leave by the time of "
                 "the newest snapshot, not by the clock: set the clock, if it is wrong, collect again, or drop each "
                 "by its date (ironforge partitions drop --force)."
+            ),
+        ),
+        (
+            # One of them the next run does drop.
+            {"past_retention": ("first", "second"), "held_back": ("first",)},
+            ProblemKind.PAST_RETENTION,
+            (
+                "raw data older than 30 days is still held, from first on (2 partitions). "
+                "Run `ironforge partitions maintain`."
             ),
         ),
         (
@@ -437,11 +448,3 @@ def test_what_is_wrong_is_told_worst_first_whatever_it_is_of() -> None:
         (Region.US, ProblemKind.AHEAD),
         (Region.EU, ProblemKind.ESTIMATOR),
     ]
-
-
-def test_a_token_without_any_price_is_told_as_one_whose_price_is_old_and_in_other_words() -> None:
-    ((kind, text),) = told(replace(WELL, token=None))
-    assert (kind, "no price of the token is stored" in text) == (ProblemKind.TOKEN_STALE, True)
-    old = replace(PRICED, age_seconds=3 * 3_600)
-    ((kind, text),) = told(replace(WELL, token=old))
-    assert (kind, "the newest price of the token is 3 h old" in text) == (ProblemKind.TOKEN_STALE, True)

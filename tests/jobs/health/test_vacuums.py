@@ -34,6 +34,8 @@ def test_a_large_table_that_nobody_vacuums_is_told_with_what_does_it() -> None:
     ]
     never = replace(TABLE, vacuumed_at=None)
     assert "was never vacuumed" in told(never)[0]
+    for name in ("snapshots", "eu_token_price", "eu_commodity_price_stats_before"):
+        assert f"The table {name}, " in told(replace(never, name=name))[0]
 
 
 @pytest.mark.parametrize(
