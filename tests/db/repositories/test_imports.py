@@ -134,3 +134,36 @@ def test_what_is_worn_is_traded_only_where_a_snapshot_had_it(
         found = outputs.tradable_names(connection)
         assert [number for number, *_ in found] == [5] * is_told
         assert [seen for *_, seen in found] == [is_seen] * is_told
+
+
+def test_recipes_are_matched_by_what_their_answers_say(shared: Database) -> None:
+    answers = {
+        1: '{"id": 1, "crafted_quantity": {"value": 2}, "reagents": [1]}',
+        2: '{"id": 2, "crafted_quantity": {"minimum": 1, "maximum": 4}}',
+        3: '{"id": 3, "crafted_quantity": {"minimum": 1}, "modified_crafting_slots": [1]}',
+        4: '{"id": 4, "crafted_quantity": {"value": "2", "maximum": 4}, "reagents": []}',
+        5: '{"id": 5, "crafted_quantity": {"value": 3, "minimum": 1, "maximum": 9}, "modified_crafting_slots": []}',
+        # Of an answer that was never read nothing is known.
+        6: "{}",
+    }
+    with shared.connect() as connection:
+        for number in sorted(answers, reverse=True):
+            connection.execute(
+                text(
+                    "INSERT INTO recipes (id, faction, name, skill_tier_id, crafted_item_id, data)"
+                    f" VALUES (:id, '{FACTION}', 'Name', 7, 70, CAST(:data AS jsonb))"
+                ),
+                {"id": number, "data": answers[number]},
+            )
+        found = outputs.recipes_to_match(connection)
+        assert [(one.id, one.quantity, one.takes_anything) for one in found] == [
+            (1, 2, True),
+            (2, 2.5, False),
+            (3, None, True),
+            (4, None, False),
+            (5, 3, False),
+            (6, None, True),
+        ]
+        assert {(one.faction, one.name, one.skill_tier_id, one.crafted_item_id) for one in found} == {
+            (FACTION, "Name", 7, 70)
+        }
