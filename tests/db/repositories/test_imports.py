@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,3 +167,27 @@ def test_recipes_are_matched_by_what_their_answers_say(shared: Database) -> None
         assert {(one.faction, one.name, one.skill_tier_id, one.crafted_item_id) for one in found} == {
             (FACTION, "Name", 7, 70)
         }
+
+
+@pytest.mark.parametrize(("since_midnight", "is_seen"), [(-1, False), (0, True)])
+def test_hours_are_looked_at_from_the_end_of_the_newest_day_on(
+    shared: Database, since_midnight: int, *, is_seen: bool
+) -> None:
+    midnight = datetime(2026, 1, 14, tzinfo=UTC)
+    with shared.connect() as connection:
+        make_months(connection, midnight)
+        connection.execute(text("INSERT INTO items (id, item_name) VALUES (5, 'Ore'), (6, 'Day')"))
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_days (day, item_id, mean_quantity, covered_seconds, snapshots,"
+                " priced_snapshots) VALUES ('2026-01-13', 6, 1, 3600, 1, 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " VALUES (5, :at, 1, 1)"
+            ),
+            {"at": midnight + timedelta(seconds=since_midnight)},
+        )
+        assert outputs.tradable_names(connection) == [(5, "Ore", is_seen), (6, "Day", True)]

@@ -121,7 +121,7 @@ def test_intervals_count_from_the_moment_on_at_which_a_window_a_day_and_the_reac
         (at - REACH - second, 100, 1),
         (at - REACH, 200, 2),
         (at - WINDOW, 400, 4),
-        (at - WINDOW + second, 800, 8),
+        (at - WINDOW + timedelta(microseconds=1), 800, 8),
         (midnight - second, 1_600, 16),
         (midnight, 3_200, 32),
         (at - second, 6_400, 64),
