@@ -218,7 +218,7 @@ def test_values_of_days_are_means_of_their_hours_up_to_a_moment(connection: Conn
 
 def test_levels_of_a_book_are_those_of_its_snapshot(connection: Connection) -> None:
     every = [(7, 12, 4, 2), (7, 15, 2, 1), (8, 3, 1, 1)]
-    for items, wanted in ((None, every), ([7], every[:2]), ([8, 9], every[2:])):
+    for items, wanted in ((None, every), ([8, 7], every), ([7], every[:2]), ([8, 9], every[2:])):
         found = asking.levels(connection, EU, STARTS, items)
         assert shown(found.item_id, found.price, found.quantity, found.auctions) == wanted
     assert sorted(asking.auctions_of_item(connection, EU, STARTS, 7)) == [(12, 1), (12, 3), (15, 2)]
