@@ -137,3 +137,9 @@ def test_a_cluster_that_fails_is_let_go(session: NotedSpark, archive: str) -> No
     with pytest.raises(RuntimeError, match="a worker was lost"):
         spark.main([archive, "out"])
     assert session.steps[-1] == ("stop", ())
+
+
+def test_a_task_has_a_day_at_least(session: NotedSpark, archive: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert spark.main([archive, "out", "--days", "0"]) is ExitStatus.USAGE
+    assert "--days is at least 1" in capsys.readouterr().err
+    assert session.steps == []
