@@ -17,6 +17,7 @@ from ironforge_cli.archive.arrow import arrow
 from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
 from ironforge_cli.archive.store import FolderStore, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
+from ironforge_cli.market.auctions import LeftOut
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RawRows, RowTally, joined, moment_of
 from ironforge_cli.market.time_left import TimeLeft
@@ -167,6 +168,41 @@ def test_a_day_without_its_manifest_counts_as_not_archived(archive: ArchivedDays
     assert archive.manifest(DAY) is None
     assert archive.listed(Region.EU) == []
     assert archive.is_there(DAY)
+
+
+def test_days_that_are_not_finished_are_told_apart_and_what_is_no_day_is_left_alone(
+    archive: ArchivedDays, tmp_path: Path
+) -> None:
+    next_days = [DailyPartition(Region.EU, date(2024, 1, day)) for day in (17, 16)]
+    written(archive)
+    for day in (*next_days, DailyPartition(Region.US, DAY.day)):
+        archive.write(day, [ROWS.by_auction()], archived_at=NOW)
+    for day in next_days:
+        (tmp_path / folder_of(day) / MANIFEST).unlink()
+    others = ("a folder", "date=20240118", "date=2024-01-19/deeper", "date=2024-13-01", "2024-01-20", "later")
+    for name in (*others, "date=2024-01-21"):
+        (tmp_path / "region=eu" / name).mkdir(parents=True)
+        (tmp_path / "region=eu" / name / "another.parquet").touch()
+    for name in others:
+        for file in (DATA, MANIFEST):
+            (tmp_path / "region=eu" / name / file).touch()
+    assert archive.listed(Region.EU) == [DAY]
+    assert archive.unfinished(Region.EU) == next_days[::-1]
+    assert archive.unfinished(Region.US) == []
+
+
+def test_what_was_left_out_of_a_snapshot_comes_back_with_it(archive: ArchivedDays) -> None:
+    times = [moment_of(time) for time in np.unique(ROWS.snapshot_time).tolist()]
+    left_out = LeftOut(count=2, item_id=(7,), auction_id=(9, 11))
+    manifest = archive.write(DAY, by_auction(ROWS), archived_at=NOW, left_out={times[1]: left_out})
+    wanted = [LeftOut(), left_out, LeftOut(), LeftOut()]
+    assert [one.left_out for one in manifest.snapshots] == wanted
+    assert archive.manifest(DAY) == manifest
+    assert [book.auctions.left_out for book in archive.books(DAY)] == wanted
+    # What is known of a day is not changed by whoever reads it.
+    for read in (manifest, manifest.snapshots[0]):
+        with pytest.raises(AttributeError):
+            read.rows = 0  # pyright: ignore[reportAttributeAccessIssue] - that is the claim
 
 
 def test_what_reads_back_otherwise_leaves_the_old_file_and_its_manifest(

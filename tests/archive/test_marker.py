@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -61,14 +62,49 @@ def test_a_place_that_was_made_is_used_as_it_is(store: ArchiveStore) -> None:
     assert made.opened("region=eu/x") is None
 
 
+@dataclass(frozen=True, slots=True)
+class Watched(FolderStore):
+    """A folder that notes how often the marker is looked for."""
+
+    looks: list[str] = field(default_factory=list[str])
+
+    def opened(self, path: str) -> Any:
+        if path == MARKER:
+            self.looks.append(path)
+        return FolderStore.opened(self, path)
+
+
+def test_the_marker_is_looked_for_before_each_writing_and_once_before_all_reading(tmp_path: Path) -> None:
+    mark(FolderStore(tmp_path), now=NOW)
+    store = Watched(tmp_path)
+    made = MadeStore(store)
+    for _ in range(2):
+        made.found("region=eu")
+        made.opened("region=eu/x")
+    assert len(store.looks) == 1
+    for number in range(2):
+        made.put("region=eu/x", nothing)
+        made.remove("region=eu/x")
+        assert len(store.looks) == 3 + 2 * number
+
+
+def test_a_marker_says_when_it_was_made_and_what_it_is_for(tmp_path: Path) -> None:
+    marker = mark(FolderStore(tmp_path), now=NOW)
+    assert (marker.format, marker.made_at) == (1, NOW)
+    assert "archive of ironforge's" in (tmp_path / MARKER).read_text()
+    with pytest.raises(AttributeError):
+        marker.format = 2  # pyright: ignore[reportAttributeAccessIssue] - that is the claim
+
+
 def test_a_place_that_went_while_it_was_used_is_not_written_to(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "mounted")
     mark(store, now=NOW)
     made = MadeStore(store)
     made.require_made()
     store.root.rename(tmp_path / "away")
-    with pytest.raises(ArchiveError, match="is it mounted"):
-        made.put("region=eu/x", nothing)
+    for use in USES[:2]:
+        with pytest.raises(ArchiveError, match="is it mounted"):
+            use(made)
     assert not store.root.exists()
 
 

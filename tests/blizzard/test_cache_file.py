@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ironforge_cli.blizzard.cache_file import CacheFile
+from ironforge_cli.blizzard import cache_file
+from ironforge_cli.blizzard.cache_file import CacheFile, RestingError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -69,3 +73,54 @@ def test_what_has_expired_is_deleted_and_nothing_else(file: CacheFile) -> None:
     assert (file.read("later"), file.read("endless")) == (None, b"\nbody")
     file.delete_all()
     assert file.keys() == []
+
+
+def test_looking_for_what_has_expired_waits_for_nobody_who_writes(
+    file: CacheFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_file, "LONGEST_WAIT_SECONDS", 0.01)
+    with closing(sqlite3.connect(tmp_path / "responses.sqlite", isolation_level=None)) as writing:
+        file.close()
+        writing.execute("BEGIN IMMEDIATE")
+        file.delete_expired(at=EXPIRES - 1)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            file.delete_expired(at=EXPIRES)
+
+
+def test_a_file_that_failed_is_left_alone_for_a_minute(
+    file: CacheFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [500.0]
+    monkeypatch.setattr(cache_file.time, "monotonic", lambda: clock[0])
+    file.close()
+    (tmp_path / "responses.sqlite").rename(tmp_path / "away.sqlite")
+    (tmp_path / "responses.sqlite").mkdir()
+    with pytest.raises((sqlite3.Error, OSError)):
+        file.read("a")
+    (tmp_path / "responses.sqlite").rmdir()
+    (tmp_path / "away.sqlite").rename(tmp_path / "responses.sqlite")
+    clock[0] += 59.9
+    with pytest.raises(RestingError):
+        file.read("a")
+    clock[0] = 560.0
+    assert file.read("a") is not None
+
+
+def test_a_damaged_file_is_begun_anew_and_one_that_others_hold_is_not(
+    file: CacheFile, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_file, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(cache_file, "REST_SECONDS", 0.0)
+    file.close()
+    with closing(sqlite3.connect(tmp_path / "responses.sqlite", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError):
+            file.read("a")
+    assert "damaged" not in caplog.text
+    assert len(file.keys()) == 3
+    file.close()
+    (tmp_path / "responses.sqlite").write_bytes(b"nothing of SQLite's" * 100)
+    assert file.keys() == []
+    assert "is damaged" in caplog.text
+    assert stat.S_IMODE((tmp_path / "responses.sqlite").stat().st_mode) == 0o600

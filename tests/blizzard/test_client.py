@@ -380,6 +380,22 @@ def test_an_item_of_another_number_is_refused(static: Callable[..., tuple[Blizza
     assert asked_for[0] == "/eu/data/wow/item/7?namespace=static-eu&locale=de_DE"
 
 
+def test_kinds_of_slots_are_asked_for_by_their_numbers_and_those_of_another_refused(
+    static: Callable[..., tuple[BlizzardClient, list[str]]],
+) -> None:
+    index = written({"slot_types": [{"id": 44, "name": "Spark"}]})
+    kind = written({"id": 44, "compatible_categories": [{"id": 61}, {"id": 60}]})
+    client, asked_for = static(index, kind, kind, kind, kind)
+    assert [one.id for one in client.slot_types(Region.EU).value] == [44]
+    assert client.slot_type(Region.EU, 44).value.categories == (60, 61)
+    assert [path.partition("?")[0].rpartition("modified-crafting/")[2] for path in asked_for] == [
+        "reagent-slot-type/index",
+        "reagent-slot-type/44",
+    ]
+    with pytest.raises(RefusedAnswerError, match="asked for 45, and answered with 44"):
+        client.slot_type(Region.EU, 45)
+
+
 def test_tiers_and_what_they_list_are_asked_for_by_their_numbers(
     static: Callable[..., tuple[BlizzardClient, list[str]]],
 ) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -42,6 +43,15 @@ KINDS: list[Kind] = [
     *(kind(region) for kind in (storing, recomputing) for region in DEFAULT_REGIONS),
     (locks.seeding, "seed", "seeding"),
     (locks.maintaining, "maintain", "looking after the partitions"),
+    (locks.exporting, "export", "exporting"),
+    *(
+        (
+            lambda database, watch=watch: locks.watching(database, watch, otherwise=f"Another run is {watch}."),
+            f"watch:{watch}",
+            watch,
+        )
+        for watch in ("mine", "theirs")
+    ),
 ]
 each = pytest.mark.parametrize("kind", KINDS, ids=[name for _, name, _ in KINDS])
 
@@ -137,6 +147,28 @@ def test_the_names_of_locks_stay_the_same_between_versions_that_run_at_the_same_
     assert [locks.recompute_lock(region) for region in DEFAULT_REGIONS] == ["recompute:eu", "recompute:us"]
     assert locks.run_lock(4_711) == "run:4711"
     assert (locks.MIGRATION_LOCK, locks.MAINTENANCE_LOCK, locks.SEED_LOCK) == ("migrate", "maintain", "seed")
+    assert locks.EXPORT_LOCK == "export"
+
+
+def test_the_owner_of_a_row_is_the_only_one_and_watches_of_a_machine_take_turns(
+    database: Database, another: Database, tmp_path: Path
+) -> None:
+    with locks.owning(database, 7):
+        assert held(another) == {(locks.advisory_key("run:7"), "idle")}
+        with pytest.raises(LockedError, match="Another run owns the row 7 of scraper_logs"), locks.owning(another, 7):
+            raise AssertionError
+        with locks.owning(another, 8), locks.owning(database, 9):
+            assert {key for key, _ in held(another)} == {locks.advisory_key(f"run:{number}") for number in (7, 8, 9)}
+    assert held(another) == set()
+    with (
+        locks.watching_in(tmp_path, "mine", otherwise="It is watched."),
+        locks.watching_in(tmp_path, "o", otherwise=""),
+        pytest.raises(LockedError, match="It is watched"),
+        locks.watching_in(tmp_path, "mine", otherwise="It is watched."),
+    ):
+        raise AssertionError
+    with locks.watching_in(tmp_path, "mine", otherwise=""):
+        pass
 
 
 def signed(number: int, *, bits: int) -> int:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from sqlalchemy import text
 
 from ironforge_cli.db.addresses import conninfo
+from ironforge_cli.db.engine import Database
 from ironforge_cli.db.sessions import PINS
 from ironforge_cli.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from ironforge_cli.db.engine import Database
 
 # Pinned by other means than PINS, or of no meaning to what ironforge sends and reads; each with the reason.
 OTHERWISE = {
@@ -75,6 +71,25 @@ def test_each_transaction_has_what_is_pinned_whatever_the_one_before_set(shared:
         assert shown == {**PINS, "lock_timeout": "1min"}
         path = connection.execute(text("SHOW search_path")).scalar_one()
         assert path == "public, pg_temp"
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "shown"),
+    [
+        # Without their triggers, foreign keys keep nothing.
+        ("session_replication_role", "replica", "origin"),
+        ("session_replication_role", "origin", "origin"),
+        ("synchronous_commit", "off", "local"),
+        ("synchronous_commit", "remote_write", "remote_write"),
+    ],
+)
+def test_what_a_role_is_set_to_is_pinned_where_data_could_be_lost_by_it(
+    shared: Database, setting: str, given: str, shown: str
+) -> None:
+    database = Database(f"{shared.url}&options=-c%20{setting}%3D{given}")
+    with database.connect() as connection:
+        assert connection.execute(text(f"SHOW {setting}")).scalar_one() == shown
+    database.close()
 
 
 def test_rows_that_a_policy_hides_are_an_error_and_not_missing(shared: Database) -> None:

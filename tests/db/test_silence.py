@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db import sessions
+from ironforge_cli.db import silence as silence_module
 from ironforge_cli.db.engine import driver
 from ironforge_cli.db.silence import AWAY_SECONDS, KEPT_SECONDS, Silence, UnansweredError, answered_within, asking_anew
 from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sqlalchemy.engine import Connection
 
@@ -98,6 +101,16 @@ def test_another_thread_s_connection_is_waited_for_within_the_window_alone(silen
     assert (error.longest_turn, told.value.longest_turn) == (4, 4)
 
 
+def test_a_session_waits_for_its_first_answer_as_long_as_its_window_leaves(silence: Silence) -> None:
+    def patience(of: Silence | None) -> float:
+        session: Any = SimpleNamespace(silence=of)
+        return sessions.Session.patience.fget(session)  # pyright: ignore[reportOptionalCall] - a property has one
+
+    assert patience(None) == patience(silence) == sessions.LONGEST_GREETING_SECONDS
+    silence.left = lambda: 6.0
+    assert patience(silence) == 3
+
+
 # A statement that was sent and is not answered.
 
 SLEEP = "SELECT pg_sleep(60)"
@@ -154,3 +167,48 @@ def test_other_threads_and_later_statements_wait_as_long_as_it_takes(database: D
         thread.join()
     sleep()
     assert done == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("waited", "raises"),
+    [
+        ([(0.0, False), (9.9, False)], False),
+        ([(0.0, False), (10.0, False)], True),
+        # Each word of the server begins the time anew.
+        ([(9.9, True), (19.8, False)], False),
+        ([(9.9, True), (19.9, False)], True),
+        ([(9.9, True), (30.0, True)], False),
+    ],
+)
+def test_an_answer_is_waited_for_from_the_last_word_on(
+    monkeypatch: pytest.MonkeyPatch, waited: list[tuple[float, bool]], *, raises: bool
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(silence_module.time, "monotonic", lambda: clock[0])
+    got: list[int] = []
+
+    def waiting() -> Generator[str, int, str]:
+        while len(got) < len(waited):
+            is_ready = yield "state"
+            got.append(is_ready)
+        return "answer"
+
+    def drive() -> object:
+        given: Any = waiting()
+        limited: Any = silence_module.limited(given)
+        next(limited)
+        try:
+            for seconds, is_ready in waited:
+                clock[0] = 1_000.0 + seconds
+                limited.send(int(is_ready))
+        except StopIteration as done:
+            return done.value
+        return None
+
+    with answered_within(10):
+        if raises:
+            with pytest.raises(psycopg.errors.ConnectionTimeout, match="not answered within 10 s"):
+                drive()
+            return
+        assert drive() == "answer"
+    assert got == [int(is_ready) for _, is_ready in waited]

@@ -16,6 +16,7 @@ from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.store import FolderStore
 from ironforge_cli.blizzard import client, ratelimit, transport
 from ironforge_cli.blizzard.spool import ShelfFullError
+from ironforge_cli.cli.frame import logs
 from ironforge_cli.cli.frame.options import Shared
 from ironforge_cli.cli.frame.wiring import Stop, SystemClock
 from ironforge_cli.cli.show.progress import Bars
@@ -82,6 +83,13 @@ def test_a_clock_that_is_told_to_end_waits_no_longer() -> None:
             ends()
 
 
+class Terminal(StringIO):
+    """A stream that somebody watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 # What is kept, how long and where
 
 
@@ -107,6 +115,53 @@ def test_the_option_says_how_many_days_are_made_ahead_and_0_is_none(
     run = invoke(IRONFORGE_RAW_RETENTION_DAYS="20", IRONFORGE_PARTITIONS_AHEAD=setting)
     kept = run.housekeeping(ahead=option)
     assert (kept.ahead, kept.retention_days, kept.log_retention_days) == (days, 20, 400)
+
+
+def test_months_are_kept_and_regions_leave_as_the_settings_say(
+    invoke: Callable[..., Invocation], tmp_path: Path
+) -> None:
+    run = invoke(IRONFORGE_STATS_RETENTION_MONTHS="6", IRONFORGE_REGIONS="eu,us", IRONFORGE_ARCHIVE_URI=made(tmp_path))
+    kept = run.housekeeping()
+    assert kept.months is not None
+    assert kept.months.retention_months == 6
+    assert kept.months.archive is kept.archive
+    assert kept.archive is not None
+    # What is held of a region that is not collected any more leaves, but for those who look after one alone.
+    assert kept.leaving == tuple(region for region in Region if region not in {Region.EU, Region.US})
+    assert run.housekeeping(regions=[Region.EU]).leaving == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "shared", "is_table", "terminals", "is_left_out"),
+    [
+        ({}, Shared(), True, (True, True), True),
+        ({}, Shared(), False, (True, True), False),
+        ({}, Shared(), True, (True, False), False),
+        ({}, Shared(), True, (False, True), False),
+        ({}, Shared(verbose=1), True, (True, True), False),
+        ({"IRONFORGE_LOG_LEVEL": "info"}, Shared(), True, (True, True), False),
+        ({"IRONFORGE_LOG_FORMAT": "json"}, Shared(), True, (True, True), False),
+    ],
+)
+def test_at_a_terminal_a_table_alone_says_how_it_ended(
+    invoke: Callable[..., Invocation],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    variables: dict[str, str],
+    shared: Shared,
+    is_table: bool,
+    terminals: tuple[bool, bool],
+    is_left_out: bool,
+) -> None:
+    out, err = (Terminal() if is_one else StringIO() for is_one in terminals)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    jobs = logging.getLogger("ironforge_cli.jobs")
+    before = jobs.level
+    with logs.written_to(err, shared, environment=variables), invoke(shared=shared, **variables) as run:
+        run.tell_once(is_table=is_table)
+        assert (jobs.level == logging.WARNING) is is_left_out
+    assert jobs.level == before
 
 
 def test_after_storing_days_are_looked_after_as_the_settings_say(
@@ -350,13 +405,6 @@ def test_the_client_asks_at_the_address_and_in_the_language_of_the_settings(
 
 
 # Progress
-
-
-class Terminal(StringIO):
-    """A terminal that somebody watches."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @contextmanager

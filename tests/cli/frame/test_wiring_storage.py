@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ironforge_cli.cli.frame import wiring
 from ironforge_cli.db import embedded
 from ironforge_cli.db.engine import Database, MissingDatabase
 from ironforge_cli.errors import ConfigurationError, DatabaseError
@@ -175,3 +176,58 @@ def test_what_a_command_opens_is_closed_when_it_ends(invoke: Callable[..., Invoc
         assert run.close_with(server) is server
         assert server.events == ["enter"]
     assert server.events == ["enter", "exit"]
+
+
+def test_questions_are_asked_where_the_settings_say_else_of_the_database_itself(
+    invoke: Callable[..., Invocation],
+) -> None:
+    with invoke() as run:
+        assert run.database_to_read is run.database
+    with invoke(IRONFORGE_READ_URL="postgresql://127.0.0.1:1/replica") as run:
+        assert run.database_to_read.url.endswith("/replica")
+        assert run.database.url.endswith("/x")
+        assert run.lasting_database_to_read()() is run.database_to_read
+
+
+def test_who_asks_for_long_starts_a_server_again_that_died_and_looks_now_and_then(
+    invoke: Callable[..., Invocation], server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(wiring.time, "monotonic", lambda: clock[0])
+    with invoke(IRONFORGE_DATABASE_URL="") as run:
+        found = run.lasting_database_to_read()
+        clock[0] += 5
+        assert found() is run.database
+        assert server.events == ["enter", "upgrade"]
+        clock[0] += 0.1
+        for _ in range(2):
+            assert found() is run.database
+        assert server.events == ["enter", "upgrade", "start"]
+        # One that can't be started is told, and tried again later, not at each question.
+        clock[0] += 5.1
+        server.fault = DatabaseError("Gone.")
+        with pytest.raises(DatabaseError, match="Gone"):
+            found()
+        assert found() is run.database
+        clock[0] += 5.1
+        server.fault = None
+        assert found() is run.database
+        assert server.events == ["enter", "upgrade", "start", "start", "start"]
+
+
+def test_a_database_of_an_operator_s_is_looked_at_without_a_server(
+    invoke: Callable[..., Invocation], server: FakeServer
+) -> None:
+    with invoke() as run:
+        assert run.database_as_it_is.url.endswith("127.0.0.1:1/x")
+        assert run.lasting_database_to_read()() is run.database
+    assert server.events == []
+
+
+def test_the_embedded_database_of_another_home_is_that_home_s(
+    invoke: Callable[..., Invocation], server: FakeServer, tmp_path: Path
+) -> None:
+    with invoke() as run:
+        assert "/nowhere" in run.embedded_database(home=tmp_path / "demo").url
+        assert server.arguments == (tmp_path / "demo",)
+    assert server.events == ["enter", "upgrade", "exit"]

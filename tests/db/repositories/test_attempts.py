@@ -61,6 +61,7 @@ def test_a_streak_begins_after_the_last_good_attempt(shared: Database) -> None:
         log(connection, 4, "locked", number=1)
         # Others' rows, rows at work and rows that are not of collecting say nothing of it.
         log(connection, 5, "running")
+        log(connection, 5, "cancelled")
         log(connection, 6, "failed", command="stats recompute")
         log(connection, 7, "success", region=Region.US)
         log(connection, 90, "success")

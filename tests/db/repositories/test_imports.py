@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,3 +134,60 @@ def test_what_is_worn_is_traded_only_where_a_snapshot_had_it(
         found = outputs.tradable_names(connection)
         assert [number for number, *_ in found] == [5] * is_told
         assert [seen for *_, seen in found] == [is_seen] * is_told
+
+
+def test_recipes_are_matched_by_what_their_answers_say(shared: Database) -> None:
+    answers = {
+        1: '{"id": 1, "crafted_quantity": {"value": 2}, "reagents": [1]}',
+        2: '{"id": 2, "crafted_quantity": {"minimum": 1, "maximum": 4}}',
+        3: '{"id": 3, "crafted_quantity": {"minimum": 1}, "modified_crafting_slots": [1]}',
+        4: '{"id": 4, "crafted_quantity": {"value": "2", "maximum": 4}, "reagents": []}',
+        5: '{"id": 5, "crafted_quantity": {"value": 3, "minimum": 1, "maximum": 9}, "modified_crafting_slots": []}',
+        # Of an answer that was never read nothing is known.
+        6: "{}",
+    }
+    with shared.connect() as connection:
+        for number in sorted(answers, reverse=True):
+            connection.execute(
+                text(
+                    "INSERT INTO recipes (id, faction, name, skill_tier_id, crafted_item_id, data)"
+                    f" VALUES (:id, '{FACTION}', 'Name', 7, 70, CAST(:data AS jsonb))"
+                ),
+                {"id": number, "data": answers[number]},
+            )
+        found = outputs.recipes_to_match(connection)
+        assert [(one.id, one.quantity, one.takes_anything) for one in found] == [
+            (1, 2, True),
+            (2, 2.5, False),
+            (3, None, True),
+            (4, None, False),
+            (5, 3, False),
+            (6, None, True),
+        ]
+        assert {(one.faction, one.name, one.skill_tier_id, one.crafted_item_id) for one in found} == {
+            (FACTION, "Name", 7, 70)
+        }
+
+
+@pytest.mark.parametrize(("since_midnight", "is_seen"), [(-1, False), (0, True)])
+def test_hours_are_looked_at_from_the_end_of_the_newest_day_on(
+    shared: Database, since_midnight: int, *, is_seen: bool
+) -> None:
+    midnight = datetime(2026, 1, 14, tzinfo=UTC)
+    with shared.connect() as connection:
+        make_months(connection, midnight)
+        connection.execute(text("INSERT INTO items (id, item_name) VALUES (5, 'Ore'), (6, 'Day')"))
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_days (day, item_id, mean_quantity, covered_seconds, snapshots,"
+                " priced_snapshots) VALUES ('2026-01-13', 6, 1, 3600, 1, 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " VALUES (5, :at, 1, 1)"
+            ),
+            {"at": midnight + timedelta(seconds=since_midnight)},
+        )
+        assert outputs.tradable_names(connection) == [(5, "Ore", is_seen), (6, "Day", True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import text
 
 from ironforge_cli.db.repositories import item_names
@@ -74,3 +75,52 @@ def test_an_item_was_for_sale_where_an_hour_or_a_day_of_its_region_had_it(shared
         sold = [item_names.was_ever_for_sale(connection, Region.EU, item) for item in (LARGEST, LARGEST + 1, 7)]
         assert sold == [True, False, False]
         assert not item_names.was_ever_for_sale(connection, Region.US, LARGEST)
+
+
+def test_an_item_that_only_a_day_or_another_hour_had_was_for_sale(shared: Database) -> None:
+    with shared.connect() as connection:
+        make_months(connection, NOON)
+        connection.execute(
+            text(
+                "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source,"
+                " estimator_version) VALUES ('eu', :noon, 1, 1, 1, 'x', 'live', 1)"
+            ),
+            {"noon": NOON},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_days (day, item_id, mean_quantity, covered_seconds, snapshots,"
+                " priced_snapshots) VALUES ('2020-01-01', 1, 1, 3600, 1, 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+                " VALUES (2, :noon, 1, 1), (3, CAST(:noon AS timestamptz) - interval '1 hour', 1, 1)"
+            ),
+            {"noon": NOON},
+        )
+        assert [item_names.was_ever_for_sale(connection, Region.EU, item) for item in range(5)] == [
+            *(False, True, True, True, False)
+        ]
+        assert not item_names.was_ever_for_sale(connection, Region.US, 1)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_each_item_that_is_asked_for_is_told_though_its_number_alone_is_known(
+    shared: Database, *, is_kept: bool
+) -> None:
+    with shared.connect() as connection:
+        seed(connection)
+        if is_kept:
+            item_names.keep_names(connection)
+            item_names.all_named(connection)
+        unknown = NamedItem(9, None, None, None, None, None)
+        found = item_names.of_items(connection, [9, 7])
+        assert found == {9: unknown, 7: NamedItem(7, None, 3, 1, None, None)}
+        assert list(found) == [9, 7]
+        # What is kept is not asked for again; neither are a few names read by reading all.
+        connection.execute(text("DELETE FROM items WHERE id = 7"))
+        assert item_names.of_items(connection, [7])[7].item_level == (1 if is_kept else None)
+        many = item_names.of_items(connection, list(range(300)))
+        assert (len(many), many[8].name) == (300, "7")

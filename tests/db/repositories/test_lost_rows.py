@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from ironforge_cli.db.repositories import lost_rows, partitions
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.jobs.days.housekeeping import StepOutcome
 from ironforge_cli.jobs.days.maintain import maintain
 from ironforge_cli.jobs.health.rules import ProblemKind
 from ironforge_cli.jobs.health.status import examine
+from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import Region
 from tests.jobs.chains import Chain, every_three_hours
 from tests.jobs.day_tables import KEPT
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
+    from ironforge_cli.db.engine import Database
     from ironforge_cli.jobs.health.status import Health
     from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
@@ -24,6 +29,13 @@ if TYPE_CHECKING:
 LAST = -1
 ADDED = (
     "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions) VALUES (999999, :at, 1, 1)"
+)
+REGISTERED = (
+    "INSERT INTO snapshots (region, snapshot_time, auctions, items, bytes, digest, source, estimator_version) VALUES"
+)
+RAW = (
+    "INSERT INTO auction_snapshots_eu (snapshot_time, auction_id, item_id, unit_price, quantity, time_left,"
+    " expires_after_min, expires_before_min) VALUES"
 )
 
 
@@ -79,6 +91,44 @@ def test_rows_of_the_newest_day_that_were_deleted_or_added_are_found(chain: Chai
     assert (odd.rows != odd.auctions, odd.statistics != odd.items) == (
         what in {"rows", "registry"},
         what in {"statistics", "registry"},
+    )
+
+
+@pytest.mark.parametrize(("hours", "is_of_the_day"), [(-1e-6, False), (0, True), (24 - 1e-6, True), (24, False)])
+@pytest.mark.parametrize(
+    ("statement", "counts"),
+    [
+        (ADDED, (None, None, 0, 1)),
+        (
+            f"{REGISTERED} ('eu', :at, 5, 3, 1, 'x', 'live', 1)",
+            (5, 3, 0, 0),
+        ),
+        (
+            f"{RAW} (:at, 1, 1, 1, 1, 'SHORT', 0, 30)",
+            (None, None, 1, 0),
+        ),
+    ],
+    ids=["statistics", "registry", "rows"],
+)
+def test_the_newest_day_is_a_utc_day(
+    shared: Database, statement: str, counts: tuple[int | None, ...], hours: float, *, is_of_the_day: bool
+) -> None:
+    midnight = datetime(2024, 3, 1, tzinfo=UTC)
+    at = midnight + timedelta(hours=hours)
+    with shared.connect() as connection:
+        make_months(connection, at, regions=(Region.EU,))
+        partitions.create(connection, DailyPartition.holding(Region.EU, at))
+        for region, moment in (("eu", midnight + timedelta(hours=12)), ("us", at + timedelta(days=9))):
+            connection.execute(
+                text(f"{REGISTERED} (:region, :at, 0, 0, 1, 'x', 'live', 1)"),
+                {"region": region, "at": moment},
+            )
+        connection.execute(text(statement), {"at": at})
+        found = [one for one in lost_rows._counted(connection, Region.EU) if one.snapshot_time == at]  # pyright: ignore[reportPrivateUsage] - in a transaction that is undone
+    # A snapshot that is newer makes another day the newest.
+    is_newer = statement.startswith(REGISTERED) and hours == 24
+    assert [(one.auctions, one.items, one.rows, one.statistics) for one in found] == (
+        [counts] if is_of_the_day or is_newer else []
     )
 
 

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
+from ironforge_cli.db.models import PRICE_STATS, REGISTRY
 from ironforge_cli.db.repositories import past_intervals, snapshots, stats
-from ironforge_cli.market.estimate import PastSums
+from ironforge_cli.market.estimate import WINDOW, PastSums
+from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.past import Past
+from ironforge_cli.market.sales import REACH
 from ironforge_cli.market.statistics import Summary, summarise_snapshot
 from ironforge_cli.regions import Region
 from tests.jobs.chains import market_snapshots
+from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -106,3 +110,65 @@ def test_hours_of_another_version_count_as_none_and_date_no_lots(
     interval = past_intervals.stored_interval(connection, Region.EU, BEGINS + 19 * HOUR)
     assert interval is not None
     assert interval[0].seen_sales.tolist() == sales.seen_sales.tolist()
+
+
+def test_intervals_count_from_the_moment_on_at_which_a_window_a_day_and_the_reach_begin(connection: Connection) -> None:
+    midnight = datetime(2024, 1, 31, tzinfo=UTC)
+    at = midnight + WINDOW / 2
+    second = timedelta(seconds=1)
+    # When, the interval before it, and units seen: each number is there once, so that a sum tells what it is of.
+    hours = [
+        (at - REACH - second, 100, 1),
+        (at - REACH, 200, 2),
+        (at - WINDOW, 400, 4),
+        (at - WINDOW + timedelta(microseconds=1), 800, 8),
+        (midnight - second, 1_600, 16),
+        (midnight, 3_200, 32),
+        (at - second, 6_400, 64),
+        (at, 12_800, 128),
+    ]
+    for region, more in ((Region.EU, 0), (Region.US, 1_000)):
+        make_months(connection, *(moment for moment, *_ in hours), regions=(region,))
+        for moment, seconds, seen in hours:
+            registered = {
+                "region": region,
+                "snapshot_time": moment,
+                "auctions": 1,
+                "items": 1,
+                "bytes": 1,
+                "digest": "x",
+                "source": "live",
+                "interval_seconds": seconds,
+                "highest_auction_id": more + seen,
+                "estimator_version": ESTIMATOR_VERSION,
+            }
+            connection.execute(insert(REGISTRY).values(registered))
+            row = {
+                "item_id": 7,
+                "timestamp": moment,
+                "total_quantity": 1,
+                "num_auctions": 1,
+                "evidence": 2,
+                "seen_sales": more + seen,
+                "unseen_sales": 1,
+                "new_at_floor": seen,
+                "interval_seconds": seconds,
+            }
+            connection.execute(insert(PRICE_STATS[region]).values(row))
+    found = past_intervals.earlier(connection, Region.EU, at)
+    sums = found.sums
+    assert (sums.intervals, sums.seconds) == (4, 800 + 1_600 + 3_200 + 6_400)
+    assert sums.item_id.tolist() == [7]
+    assert (sums.plain.tolist(), sums.evident.tolist(), sums.supplied.tolist()) == ([4], [4], [4])
+    assert sums.seen.tolist() == [8 + 16 + 32 + 64]
+    assert sums.new_at_floor.tolist() == [8 + 16 + 32 + 64]
+    assert (sums.unknown.tolist(), sums.unknown_seconds.tolist()) == ([0], [0])
+    assert sums.today.tolist() == [32 + 64 + 2]
+    assert found.highest_ids == (2, 4, 8, 16, 32, 64)
+    assert past_intervals.highest_id(connection, Region.EU, at) == 128
+    assert past_intervals.highest_id(connection, Region.US, at) == 1_128
+    assert past_intervals.highest_id(connection, Region.EU, at + second) is None
+    # A day can have begun before its window.
+    later = past_intervals.earlier(connection, Region.EU, midnight + 2 * WINDOW - second).sums
+    assert (later.intervals, later.plain.tolist(), later.seen.tolist()) == (0, [0], [0])
+    assert later.today.tolist() == [32 + 64 + 128 + 3]

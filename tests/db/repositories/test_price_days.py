@@ -203,6 +203,18 @@ def test_what_sold_out_is_worth_what_it_was_before_and_an_unknown_hour_is_in_no_
         assert row["mean_quantity"] == 15 / 4
 
 
+def test_where_nothing_is_stored_no_day_is_missing_or_made(shared: Database) -> None:
+    with shared.connect() as connection:
+        assert list(price_days.missing(connection, EU)) == []
+        assert price_days.newest(connection, EU) is None
+        assert price_days.remake(connection, EU, [STARTS]) == 0
+        store(connection, day_of())
+        price_days.make(connection, EU, DAY)
+        assert price_days.make(connection, EU, DAY) == 0
+        assert price_days.newest(connection, EU) == DAY
+        assert price_days.newest(connection, Region.US) is None
+
+
 def test_the_day_of_the_newest_snapshot_is_not_closed(shared: Database) -> None:
     with shared.connect() as connection:
         store(connection, day_of()[:-1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -145,3 +146,104 @@ def test_what_is_not_shown_is_known_for_its_build(database: Database, kind: str)
         assert catalogue.not_shown(connection, kind, build="b") == {}
         catalogue.forget_not_shown(connection, kind)
         assert catalogue.not_shown(connection, kind, build="c") == {}
+
+
+def test_what_left_the_game_is_asked_for_again_when_a_snapshot_has_it_later(shared: Database) -> None:
+    asked_at = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    made = (
+        "INSERT INTO us_commodity_price_days (day, item_id, mean_quantity, covered_seconds, snapshots,"
+        " priced_snapshots) VALUES ('{}', {}, 1, 3600, 1, 0)"
+    )
+    hour = (
+        "INSERT INTO eu_commodity_price_stats (item_id, timestamp, total_quantity, num_auctions)"
+        " VALUES ({}, '{}', 1, 1)"
+    )
+    with shared.connect() as connection:
+        make_months(connection, asked_at)
+        for statement in (
+            # A day that begins later, and the very day.
+            made.format("2026-01-15", 1),
+            made.format("2026-01-14", 2),
+            # An hour later, the very moment, and an hour before.
+            hour.format(3, "2026-01-14 13:00Z"),
+            hour.format(4, "2026-01-14 12:00Z"),
+            hour.format(5, "2026-01-14 11:00Z"),
+        ):
+            connection.execute(text(statement))
+        for item in range(1, 6):
+            catalogue.remember_not_shown(connection, "item", {item: 404}, build="b")
+        connection.execute(text("UPDATE not_shown SET asked_at = :at"), {"at": asked_at})
+        assert catalogue.unread_items(connection, build="b", locale="en_US") == [1, 3]
+        # What was asked for again is dated anew.
+        catalogue.remember_not_shown(connection, "item", {1: 404, 3: 404}, build="b")
+        assert catalogue.unread_items(connection, build="b", locale="en_US") == []
+        catalogue.forget_read_items(connection)
+        assert catalogue.unread_items(connection, build="b", locale="en_US") == [1, 2, 3, 4, 5]
+
+
+def test_what_is_stored_is_told_by_what_is_asked_of_it(shared: Database) -> None:
+    with shared.connect() as connection:
+        assert catalogue.shown_recipe(connection, {1}) is None
+        assert catalogue.any_item(connection) is None
+        both = [replace(SOUP, id=5, faction=faction) for faction in (Faction.ALLIANCE, Faction.HORDE)]
+        catalogue.store_recipes(
+            connection,
+            [
+                placed(replace(SOUP, id=3), profession="Alchemy"),
+                placed(replace(SOUP, id=2, name="Stew")),
+                *map(placed, both),
+                placed(replace(SOUP, id=9), profession=None),
+            ],
+        )
+        unlisted = catalogue.unlisted_recipes(connection, {9})
+        assert [(one.id, one.name, one.profession) for one in unlisted] == [
+            (3, "Soup", "Alchemy"),
+            (2, "Stew", "Cooking"),
+            (5, "Soup", "Cooking"),
+        ]
+        assert catalogue.count_recipes(connection) == 4
+        assert catalogue.recipe_professions(connection) == ["Alchemy", "Cooking", None]
+        of_none = catalogue.stored_recipes(connection, None)
+        assert [(one.id, one.faction) for one in of_none] == [(9, Faction.NEUTRAL)]
+        assert [one.id for one in catalogue.stored_recipes(connection, "Cooking")] == [2, 5, 5]
+        catalogue.remember_not_shown(connection, "recipe", {2: 403}, build=None)
+        catalogue.remember_not_shown(connection, "item", {3: 404}, build=None)
+        assert catalogue.shown_recipe(connection, {2, 3, 5}) == 3
+        assert catalogue.shown_recipe(connection, {2, 7}) is None
+        takes = {(5, faction): (CRAB,) for faction in (Faction.ALLIANCE, Faction.HORDE)}
+        catalogue.store_reagents(connection, {**takes, (3, Faction.NEUTRAL): (CRAB, SALT)})
+        assert catalogue.reagents_by_recipe(connection) == {
+            3: {("Neutral", 7), ("Neutral", 8)},
+            5: {("Alliance", 7), ("Horde", 7)},
+        }
+        assert catalogue.count_reagents(connection) == 4
+        nothing = Item(8, None, None, None, None, None, None, None, None)
+        catalogue.store_items(connection, [replace(nothing, id=6)])
+        catalogue.store_items(connection, [nothing, replace(nothing, id=7)], build="b")
+        assert catalogue.any_item(connection) == 7
+
+
+def test_no_recipes_and_no_reagents_are_no_work(shared: Database) -> None:
+    with shared.connect() as connection:
+        assert catalogue.store_recipes(connection, []) == Changes()
+        assert catalogue.store_reagents(connection, {}) == Changes()
+        catalogue.remember_not_shown(connection, "item", {}, build="b")
+        assert catalogue.not_shown(connection, "item", build="b") == {}
+
+
+def test_a_change_of_any_column_of_a_recipe_is_one(shared: Database) -> None:
+    before = PlacedRecipe(SOUP, "Cooking", "Classic Cooking", None, 1)
+    with shared.connect() as connection:
+        catalogue.store_recipes(connection, [before])
+        for after in (
+            dataclasses.replace(before, profession="Alchemy"),
+            dataclasses.replace(before, skill_tier="Dragon Isles Cooking"),
+            dataclasses.replace(before, skill_tier_id=2),
+            dataclasses.replace(before, recipe=replace(SOUP, crafted_item_id=51)),
+            dataclasses.replace(before, recipe=replace(SOUP, answer={"id": 1})),
+        ):
+            connection.execute(text("UPDATE recipes SET updated_at = '2020-01-01'"))
+            assert catalogue.store_recipes(connection, [after]) == Changes(updated=1)
+            assert catalogue.store_recipes(connection, [after]) == Changes()
+            assert connection.execute(text("SELECT updated_at > '2020-01-02' FROM recipes")).scalar_one()
+            assert catalogue.store_recipes(connection, [before]) == Changes(updated=1)

@@ -1,3 +1,5 @@
+"""Months of statistics: made where they are missing, copied by item, put in place and dropped where nobody wrote."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
@@ -6,13 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import statistics_months, stats
-from ironforge_cli.market.statistics import summarise_snapshot
+from ironforge_cli.db import generations
+from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
-from tests.market.made_up import as_columns
-from tests.market.reference import Auction
-from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.engine import Database
 
-NOON = datetime(2024, 2, 15, 12, tzinfo=UTC)
 PARENT = "eu_commodity_price_stats"
-FEBRUARY = StatisticsMonth(Region.EU, date(2024, 2, 1))
-JANUARY = FEBRUARY.previous
+MONTH = StatisticsMonth(Region.EU, date(2024, 2, 1))
+NEXT = timedelta(microseconds=1)
+FIRST, LAST = MONTH.starts_at, MONTH.ends_at - NEXT
 
 
 @pytest.fixture
@@ -34,81 +34,209 @@ def connection(shared: Database) -> Generator[Connection]:
         yield opened
 
 
-def store(connection: Connection, at: datetime) -> None:
-    market = as_columns({1: Auction(7, 100, 20, "SHORT")})
-    stats.store(connection, Region.EU, summarise_snapshot(None, market, at=at).statistics, at=at)
+@pytest.fixture
+def copied(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """A month of four rows that lie by time, and its copy by item."""
+    seen: list[object] = []
+    monkeypatch.setattr(statistics_months, "one_state", seen.append)
+    for at in (FIRST, LAST):
+        statistics_months.make_room(connection, Region.EU, at)
+        write(connection, at, 8, 7)
+    assert statistics_months.copy_by_item(connection, MONTH, out_of=MONTH.name) == 4
+    assert seen == [connection]
+    return connection
 
 
-def places(connection: Connection) -> list[tuple[str, datetime]]:
-    found = connection.execute(text(f"SELECT tableoid::regclass::text, timestamp FROM {PARENT}"))
-    return [(name, moment) for name, moment in found]
+def write(connection: Connection, at: datetime, *items: int) -> None:
+    for item in items:
+        connection.execute(
+            text(f"INSERT INTO {PARENT} (item_id, timestamp, total_quantity, num_auctions) VALUES (:item, :at, 1, 1)"),
+            {"item": item, "at": at},
+        )
 
 
-def test_an_hour_opens_its_own_month_alone(database: Database) -> None:
-    with database.transaction() as connection:
-        make_months(connection, JANUARY.starts_at, NOON, regions=(Region.EU,))
-    with database.connect() as other, database.transaction() as connection:
-        other.execute(text(f"LOCK TABLE {JANUARY.name} IN ACCESS EXCLUSIVE MODE"))
-        connection.execute(text("SET LOCAL lock_timeout = '1s'"))
-        store(connection, NOON)
-        assert places(other) == []
-        other.rollback()
-        assert places(connection) == [(FEBRUARY.name, NOON)]
+def by_place(connection: Connection, table: str) -> list[int]:
+    return list(connection.execute(text(f"SELECT item_id FROM {table} ORDER BY ctid")).scalars())
+
+
+def there(connection: Connection, table: str) -> bool:
+    return connection.execute(text("SELECT to_regclass(:table) IS NOT NULL"), {"table": table}).scalar_one()
+
+
+def test_a_month_is_made_once_for_the_hours_that_come_and_each_is_counted(connection: Connection) -> None:
+    assert statistics_months.change_of(connection, MONTH) == 0
+    for at in (FIRST, LAST):
+        statistics_months.make_room(connection, Region.EU, at)
+        write(connection, at, 7)
+    statistics_months.make_room(connection, Region.US, FIRST)
+    statistics_months.make_room(connection, Region.EU, MONTH.ends_at)
+    assert statistics_months.changes(connection, Region.EU) == {MONTH: 2, MONTH.following: 1}
+    assert (statistics_months.change_of(connection, MONTH), by_place(connection, MONTH.name)) == (2, [7, 7])
+    found = statistics_months.held(connection, Region.EU)
+    assert [(one.name, one.month, one.starts_at, one.ends_at) for one in found] == [
+        (month.name, month, month.starts_at, month.ends_at) for month in (MONTH, MONTH.following)
+    ]
+    assert [(one.is_laid, one.is_from_before) for one in found] == [(False, False)] * 2
+    assert all(one.bytes > 0 for one in found)
+    # A count that is begun leaves one that is there alone.
+    statistics_months.begin_copying(connection, MONTH)
+    statistics_months.begin_copying(connection, MONTH.previous)
+    assert statistics_months.changes(connection, Region.EU) == {MONTH: 2, MONTH.following: 1, MONTH.previous: 0}
 
 
 @pytest.mark.parametrize(
-    ("name", "bounds", "goes_to"),
+    ("bounds", "refused"),
     [
-        (FEBRUARY.name, "FOR VALUES FROM ('2024-02-01Z') TO ('2024-03-01Z')", FEBRUARY.name),
-        (FEBRUARY.name, "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)", FEBRUARY.name),
-        (FEBRUARY.name, "FOR VALUES FROM ('2024-02-15 12:00Z') TO ('2024-02-15 12:00:00.000001Z')", FEBRUARY.name),
-        (FEBRUARY.name, "DEFAULT", PARENT),
-        ("theirs", "FOR VALUES FROM ('2024-01-01Z') TO ('2025-01-01Z')", PARENT),
-        ("theirs", "FOR VALUES FROM ('2024-02-15Z') TO ('2024-02-16Z')", PARENT),
-        (JANUARY.name, "FOR VALUES FROM ('2024-02-01Z') TO ('2024-03-01Z')", PARENT),
+        ("FOR VALUES FROM ('2024-01-15') TO ('2024-03-01')", None),
+        ("FOR VALUES FROM ('2020-01-01') TO ('2030-01-01')", None),
+        ("DEFAULT", None),
+        ("FOR VALUES FROM ('2024-02-15') TO ('2024-03-01')", "by_hand covers a part of 2024-02"),
+        ("FOR VALUES FROM ('2024-01-01') TO ('2024-02-01 00:00:01')", "by_hand covers a part of 2024-02"),
     ],
 )
-def test_an_hour_goes_where_its_time_belongs_whoever_made_the_partition(
-    connection: Connection, name: str, bounds: str, goes_to: str
+def test_what_somebody_else_attached_is_used_where_it_covers_the_month_and_else_told(
+    connection: Connection, bounds: str, refused: str | None
 ) -> None:
-    connection.execute(text(f"CREATE TABLE {name} (LIKE {PARENT} INCLUDING ALL)"))
-    connection.execute(text(f"ALTER TABLE {PARENT} ATTACH PARTITION {name} {bounds}"))
-    assert statistics_months.make_room(connection, Region.EU, NOON) == goes_to
-    store(connection, NOON)
-    assert places(connection) == [(name, NOON)]
+    connection.exec_driver_sql(f"CREATE TABLE by_hand PARTITION OF {PARENT} {bounds}")
+    if refused is None:
+        statistics_months.create(connection, MONTH)
+        assert not there(connection, MONTH.name)
+        (found,) = statistics_months.held(connection, Region.EU)
+        assert (found.name, found.month, found.is_laid) == ("by_hand", None, False)
+        assert [one.is_read_by_item for one in statistics_months.to_read(connection, Region.EU)] == [False]
+        return
+    # One hour that has a place needs no month.
+    held_at = datetime(2024, 2, 20, tzinfo=UTC) if "02-15" in bounds else FIRST
+    statistics_months.make_room(connection, Region.EU, held_at)
+    with pytest.raises(DatabaseError, match=refused):
+        statistics_months.create(connection, MONTH)
 
 
-def test_a_month_of_other_bounds_takes_what_is_in_them_and_no_more(connection: Connection) -> None:
-    connection.execute(text(f"CREATE TABLE {FEBRUARY.name} (LIKE {PARENT} INCLUDING ALL)"))
-    bounds = "FOR VALUES FROM ('2024-02-15 12:00Z') TO ('2024-02-20Z')"
-    connection.execute(text(f"ALTER TABLE {PARENT} ATTACH PARTITION {FEBRUARY.name} {bounds}"))
-    connection.execute(text(f"CREATE TABLE theirs PARTITION OF {PARENT} DEFAULT"))
-    before, after = NOON - timedelta(microseconds=1), datetime(2024, 2, 20, tzinfo=UTC)
-    for at in (before, NOON, after):
-        store(connection, at)
-    assert sorted(places(connection)) == [(FEBRUARY.name, NOON), ("theirs", before), ("theirs", after)]
+def test_a_table_of_its_name_that_is_no_partition_is_in_the_way(connection: Connection) -> None:
+    connection.execute(text(f"CREATE TABLE {MONTH.name} ()"))
+    with pytest.raises(DatabaseError, match=f"{MONTH.name} is in the way"):
+        statistics_months.create(connection, MONTH)
 
 
-def test_who_was_granted_the_whole_table_alone_writes_through_it(connection: Connection) -> None:
-    make_months(connection, NOON, regions=(Region.EU,))
-    connection.execute(text("CREATE ROLE only_the_whole"))
-    connection.execute(text(f"GRANT SELECT, INSERT ON {PARENT} TO only_the_whole"))
-    connection.execute(text("GRANT SELECT, INSERT, UPDATE ON statistics_months, generations TO only_the_whole"))
-    connection.execute(text("SET LOCAL ROLE only_the_whole"))
-    store(connection, NOON)
-    connection.execute(text("RESET ROLE"))
-    assert places(connection) == [(FEBRUARY.name, NOON)]
+@pytest.mark.parametrize(
+    ("comment", "is_month", "laid_at"),
+    [
+        ("ironforge: EU statistics of 2024-02 (UTC), by item at change 12", True, 12),
+        ("ironforge: EU statistics of 2024-02 (UTC)", True, None),
+        ("ironforge: EU statistics of 2024-03 (UTC), by item at change 12", False, None),
+        ("a copy of ironforge: EU statistics of 2024-02 (UTC)", False, None),
+        ("ironforge: EU statistics of 2024-02 (UTC), by item at change 12 and more", False, None),
+    ],
+)
+def test_a_partition_is_believed_where_its_comment_its_name_and_its_bounds_agree(
+    connection: Connection, comment: str, laid_at: int | None, *, is_month: bool
+) -> None:
+    statistics_months.create(connection, MONTH)
+    connection.execute(text(f"COMMENT ON TABLE {MONTH.name} IS '{comment}'"))
+    (found,) = statistics_months.held(connection, Region.EU)
+    assert (found.month == MONTH, found.laid_at_change) == (is_month, laid_at)
+    (read,) = statistics_months.to_read(connection, Region.EU)
+    assert (read.name, read.starts_at, read.ends_at) == (MONTH.name, MONTH.starts_at, MONTH.ends_at)
+    assert read.is_read_by_item is (laid_at is not None)
+    # A role that was granted the whole table alone reads through it.
+    connection.execute(text("CREATE ROLE reads_the_whole"))
+    connection.execute(text("SET LOCAL ROLE reads_the_whole"))
+    (read,) = statistics_months.to_read(connection, Region.EU)
+    assert not read.is_read_by_item
 
 
-def test_triggers_on_the_whole_table_see_every_hour(connection: Connection) -> None:
-    make_months(connection, NOON, regions=(Region.EU,))
-    connection.execute(
-        text(
-            "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN CREATE TABLE seen AS SELECT 1; RETURN NULL; END $$"
-        )
+def test_what_was_stored_before_there_were_months_is_known_by_its_mark(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        f"CREATE TABLE all_before PARTITION OF {PARENT} FOR VALUES FROM (MINVALUE) TO ('2024-02-01')"
     )
-    connection.execute(text(f"CREATE TRIGGER see AFTER INSERT ON {PARENT} FOR EACH STATEMENT EXECUTE FUNCTION see()"))
-    store(connection, NOON)
-    assert places(connection) == [(FEBRUARY.name, NOON)]
-    assert connection.execute(text("SELECT to_regclass('seen') IS NOT NULL")).scalar_one()
+    connection.execute(
+        text("COMMENT ON TABLE all_before IS 'ironforge: EU statistics from before there were months (UTC)'")
+    )
+    statistics_months.create(connection, MONTH)
+    first, second = statistics_months.held(connection, Region.EU)
+    assert (first.name, first.starts_at, first.ends_at, first.is_from_before) == ("all_before", None, FIRST, True)
+    assert (second.name, second.is_from_before) == (MONTH.name, False)
+    # Months without a row between those that have one are none.
+    write(connection, datetime(2023, 1, 31, 23, 59, tzinfo=UTC), 7)
+    write(connection, datetime(2023, 2, 1, tzinfo=UTC), 7)
+    write(connection, datetime(2023, 12, 9, tzinfo=UTC), 7)
+    found = statistics_months.months_with_rows(connection, Region.EU, "all_before")
+    assert [month.first for month in found] == [date(2023, 1, 1), date(2023, 2, 1), date(2023, 12, 1)]
+    assert statistics_months.months_with_rows(connection, Region.EU, MONTH.name) == []
+
+
+def test_a_copy_lies_by_item_and_is_one_until_something_is_written(copied: Connection) -> None:
+    copy = f"{MONTH.name}_new"
+    assert by_place(copied, MONTH.name) == [8, 7, 8, 7]
+    assert by_place(copied, copy) == [7, 7, 8, 8]
+    assert statistics_months.is_copied(copied, MONTH)
+    assert not statistics_months.is_copied(copied, MONTH.following)
+    index = "SELECT indexdef FROM pg_indexes WHERE tablename = :copy AND indexdef LIKE '%brin%'"
+    assert "pages_per_range='16'" in copied.execute(text(index), {"copy": copy}).scalar_one()
+    statistics_months.make_room(copied, Region.EU, FIRST)
+    assert not statistics_months.is_copied(copied, MONTH)
+    # Made again over what was left, of the hours of the month alone.
+    statistics_months.make_room(copied, Region.EU, MONTH.ends_at)
+    write(copied, MONTH.ends_at, 9)
+    write(copied, FIRST, 9)
+    assert statistics_months.copy_by_item(copied, MONTH, out_of=PARENT) == 5
+    assert by_place(copied, copy) == [7, 7, 8, 8, 9]
+    statistics_months.forget_copies(copied, [MONTH, MONTH.following])
+    assert not there(copied, copy)
+
+
+def test_a_copy_takes_the_place_of_its_month_and_is_found_by_item(copied: Connection) -> None:
+    statistics_months.put_in_place(copied, [MONTH], instead_of=MONTH.name)
+    assert by_place(copied, MONTH.name) == [7, 7, 8, 8]
+    (found,) = statistics_months.held(copied, Region.EU)
+    assert (found.month, found.laid_at_change) == (MONTH, 2)
+    assert copied.execute(text(f"SELECT count(*) FROM {PARENT}")).scalar_one() == 4
+    checks = "SELECT count(*) FROM pg_constraint WHERE conname = :name"
+    assert copied.execute(text(checks), {"name": f"{MONTH.name}_new_bounds"}).scalar_one() == 0
+    # Whoever stores an hour waits behind it.
+    assert copied.execute(text("SHOW lock_timeout")).scalar_one() == "1s"
+
+
+def test_a_copy_of_what_was_written_to_meanwhile_takes_no_place(copied: Connection) -> None:
+    statistics_months.make_room(copied, Region.EU, FIRST)
+    with pytest.raises(BusyError, match=f"{MONTH.name} was written to while it was copied"):
+        statistics_months.put_in_place(copied, [MONTH], instead_of=MONTH.name)
+    assert by_place(copied, MONTH.name) == [8, 7, 8, 7]
+
+
+def test_a_partition_that_holds_more_than_was_copied_stays(copied: Connection) -> None:
+    copied.exec_driver_sql(f"ALTER TABLE {PARENT} DETACH PARTITION {MONTH.name}")
+    copied.exec_driver_sql(f"ALTER TABLE {MONTH.name} RENAME TO all_before")
+    copied.exec_driver_sql(
+        f"ALTER TABLE {PARENT} ATTACH PARTITION all_before FOR VALUES FROM (MINVALUE) TO ('2024-03-01')"
+    )
+    write(copied, FIRST - NEXT, 7)
+    with pytest.raises(BusyError, match="all_before was written to while it was copied"):
+        statistics_months.put_in_place(copied, [MONTH], instead_of="all_before")
+    copied.execute(text("DELETE FROM all_before WHERE timestamp < :first"), {"first": FIRST})
+    statistics_months.put_in_place(copied, [MONTH], instead_of="all_before")
+    assert [one.month for one in statistics_months.held(copied, Region.EU)] == [MONTH]
+    assert not there(copied, "all_before")
+
+
+def test_a_copy_that_is_not_the_same_is_told(copied: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = statistics_months._row  # pyright: ignore[reportPrivateUsage] - a disk that is at fault can't be made
+    answers = iter([(4, 1), (4, 2)])
+    monkeypatch.setattr(statistics_months, "_row", lambda *_: next(answers))  # pyright: ignore[reportUnknownArgumentType,reportUnknownLambdaType] - any two
+    with pytest.raises(DatabaseError, match=f"{MONTH.name}_new holds 4 rows that are not the 4 of {MONTH.name}"):
+        statistics_months.copy_by_item(copied, MONTH, out_of=MONTH.name)
+    monkeypatch.setattr(statistics_months, "_row", row)
+
+
+def test_a_month_is_dropped_with_its_copy_and_its_count_unless_it_was_written_to(copied: Connection) -> None:
+    with pytest.raises(BusyError, match="was written to while it was to be dropped"):
+        statistics_months.drop(copied, MONTH, at_change=1)
+    assert there(copied, MONTH.name)
+    statistics_months.make_room(copied, Region.EU, MONTH.ends_at)
+    copied.info.pop(generations._KEY, None)  # pyright: ignore[reportPrivateUsage] - what is to be told at the end
+    statistics_months.drop(copied, MONTH, at_change=2)
+    assert [one.month for one in statistics_months.held(copied, Region.EU)] == [MONTH.following]
+    assert not there(copied, MONTH.name)
+    assert not there(copied, f"{MONTH.name}_new")
+    assert statistics_months.changes(copied, Region.EU) == {MONTH.following: 1}
+    assert copied.info[generations._KEY] == {"eu"}  # pyright: ignore[reportPrivateUsage] - as above
