@@ -86,7 +86,7 @@ def test_each_transaction_has_what_is_pinned_whatever_the_one_before_set(shared:
 def test_what_a_role_is_set_to_is_pinned_where_data_could_be_lost_by_it(
     shared: Database, setting: str, given: str, shown: str
 ) -> None:
-    database = Database(f"{shared.url}&options=-c%20{setting}%3D{given}")
+    database = Database(f"{shared.url}{'&' if '?' in shared.url else '?'}options=-c%20{setting}%3D{given}")
     with database.connect() as connection:
         assert connection.execute(text(f"SHOW {setting}")).scalar_one() == shown
     database.close()
