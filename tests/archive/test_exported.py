@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+from array import array
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -103,7 +104,7 @@ def test_what_is_abandoned_is_no_file_even_when_nobody_holds_it_any_more(monkeyp
 def test_a_stream_takes_buffers_of_any_items_and_counts_bytes() -> None:
     behind = io.BytesIO()
     stream = exported._KeptEnds(behind)  # pyright: ignore[reportPrivateUsage] - libraries write buffers of any kind
-    assert stream.write(cast("bytes", memoryview(np.arange(3, dtype=np.int32)))) == 12
+    assert stream.write(cast("bytes", memoryview(array("i", range(3))))) == 12
     stream.kept, stream.is_withheld = bytearray(), True
     assert stream.write(b"ab") == 2
     assert (stream.written, bytes(stream.kept), behind.getvalue()[-2:]) == (14, b"ab", b"\x00\x00")
