@@ -28,10 +28,11 @@ def test_a_snapshot_changed_where_a_window_or_a_row_did_and_is_counted_once() ->
         recomputed(C, statistics=SOME),
         recomputed(D, registry=True),
         recomputed(B, windows=1, statistics=SOME, registry=True),
+        recomputed(E, windows=1),
     ):
         counts.add(found)
-    assert (counts.computed, counts.changed, counts.registry) == ({A, B, C, D}, {B, C}, {B, D})
-    assert (counts.auctions, counts.statistics.rows) == (4, 4)
+    assert (counts.computed, counts.changed, counts.registry) == ({A, B, C, D, E}, {B, C, E}, {B, D})
+    assert (counts.auctions, counts.statistics.rows) == (5, 4)
     assert (counts.without_rows, counts.without_previous) == (set(), set())
 
 
