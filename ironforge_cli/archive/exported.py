@@ -92,9 +92,8 @@ class ParquetFile:
 
     def abandon(self) -> None:
         """Write nothing more: what is not ended is no file, whoever reads it."""
-        # The library would end it on its own as soon as nobody holds it.
-        self.writer.is_open = False
-        self.held.clear()
+        # The library ends it on its own as soon as nobody holds it, and can't be told not to.
+        self.stream.is_withheld = True
 
     def end(self) -> None:
         """Write what follows all rows; without it the file is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from gzip import BadGzipFile, GzipFile
+from gzip import GzipFile
 from typing import Final
 
 import zstandard
@@ -39,7 +39,7 @@ def unpacked(content: bytes, *, name: str, at_most: int = LARGEST_BODY) -> bytes
         )
         with opened as stream:
             body = stream.read(at_most + 1)
-    except (EOFError, OSError, BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise RefusedAnswerError(
             f"{name} is packed by {kind} and can't be unpacked: it is cut off or damaged ({reason})."

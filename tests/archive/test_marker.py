@@ -55,6 +55,7 @@ def test_a_place_without_a_marker_is_refused_in_every_use_and_never_made(store: 
 def test_a_place_that_was_made_is_used_as_it_is(store: ArchiveStore) -> None:
     assert mark(store, now=NOW) == marker_of(store)
     made = MadeStore(store)
+    assert made.name == store.name
     assert made.put("region=eu/x", nothing) == 1
     assert made.found("region=eu") == {"region=eu/x": 1}
     made.opened("region=eu/x").close()

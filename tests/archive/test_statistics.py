@@ -116,6 +116,8 @@ def made(archive: ArchivedDays, hours: list[float]) -> None:
         # The newest before the stretch is of 143:00; reading begins with the day that holds one of 47:00 or before.
         ([23, 47, 71, 143, 144, 145, 168], [2, 3, 6, 7]),
         ([23, 47.5, 71, 143, 144, 145, 168], [1, 2, 3, 6, 7]),
+        # Of a day's snapshots the newest is what is compared with, and the oldest says how far the day goes back.
+        ([23, 47, 47.5, 71, 120, 143, 144, 145, 168], [2, 3, 6, 7]),
         # Where none is so old, with the first day there is.
         ([48, 71, 143, 144, 145, 168], [3, 6, 7]),
         ([144, 145, 168], [7]),

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from ironforge_cli.blizzard import cache_entries, cache_file
+from ironforge_cli.blizzard.cache import AnswerCache
 from ironforge_cli.regions import Region
 from tests.blizzard import asking
 from tests.blizzard.asking import kept
@@ -232,3 +233,16 @@ def test_what_was_forgotten_is_not_given_again_though_the_file_can_not_be_writte
     transport.forget_dynamic(*asking.commodities(sandbox))
     transport.forget_static(*asking.professions(sandbox))
     assert [answer.from_cache for answer in ask_both(transport, sandbox)] == [False, False]
+
+
+def test_while_a_file_rests_nothing_more_is_said_of_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    (tmp_path / "x.sqlite").mkdir()
+    cache = AnswerCache(tmp_path / "x.sqlite", seconds=60, now=lambda: 0.0)
+    for _ in range(2):
+        assert cache.find("https://x", {}) is None
+        cache.forget_all()
+        cache.prune()
+    (told,) = [one for one in caplog.records if one.name == AnswerCache.__module__]
+    assert (told.levelname, "can't be used" in told.message) == ("WARNING", True)
+    cache.close()

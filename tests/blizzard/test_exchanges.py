@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.blizzard.deadline import GRACE_SECONDS, Deadline
-from ironforge_cli.blizzard.exchanges import MOST_AT_ONCE, BoundedAdapter, Exchange, Part, Patience
+from ironforge_cli.blizzard.exchanges import MOST_AT_ONCE, BoundedAdapter, Exchange, Exchanges, Part, Patience
 from ironforge_cli.blizzard.ratelimit import RateLimit
 from ironforge_cli.blizzard.transient_faults import TransientFault
 from ironforge_cli.blizzard.wire import Wire
@@ -328,3 +329,72 @@ def test_each_part_has_its_own_time() -> None:
     exchange.begin(Part.BODY)
     exchange.look(is_to_end=False)
     assert exchange.broken == "the body took longer than 0 s"
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Sockets whose addresses are those of every name, in order."""
+    sockets: list[socket.socket] = []
+
+    def addresses(host: str, port: int, *, type: int) -> list[Any]:  # noqa: A002 - the library's name for it
+        assert (host, port, type) == ("::1", 443, socket.SOCK_STREAM)
+        return [(socket.AF_INET, type, 0, "", one.getsockname()) for one in sockets]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    return sockets
+
+
+WANTED: Any = SimpleNamespace(
+    host="[::1]", port=443, timeout=5.0, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+)
+BARE: Any = SimpleNamespace(host="[::1]", port=443, timeout=5.0, socket_options=None)
+
+
+def test_the_addresses_of_a_name_are_tried_in_turn(looked_up: list[socket.socket]) -> None:
+    exchange = Exchange(Patience(connection=60, headers=60, body=60), deadline=None)
+    with pytest.raises(OSError, match="the name has no address"):
+        exchange.connect(WANTED)
+    with socket.socket() as shut, socket.create_server(("127.0.0.1", 0)) as open_one:
+        # Nobody listens there.
+        shut.bind(("127.0.0.1", 0))
+        looked_up += [shut, open_one]
+        with exchange.connect(WANTED) as line, open_one.accept()[0] as other:
+            assert line.getpeername() == open_one.getsockname()
+            assert (line.gettimeout(), line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) == (5.0, 1)
+            exchange.look(is_to_end=True)
+            assert other.recv(1) == b""
+        # Where it was broken off, no further address is tried.
+        with pytest.raises(ConnectionRefusedError):
+            exchange.connect(WANTED)
+        looked_up.pop()
+        alone = Exchange(Patience(connection=60, headers=60, body=60), deadline=None)
+        with pytest.raises(ConnectionRefusedError):
+            alone.connect(BARE)
+    alone.end()
+    exchange.end()
+
+
+def test_what_begins_while_nothing_was_on_its_way_is_looked_at_at_once() -> None:
+    exchanges = Exchanges(Patience(connection=0, headers=0, body=0), check=lambda: None)
+    is_idle, is_broken = threading.Event(), threading.Event()
+    waits = exchanges._changed.wait  # pyright: ignore[reportPrivateUsage] - when the thread waits shows nowhere else
+
+    def wait(timeout: float | None = None) -> bool:
+        is_idle.set()
+        return waits(timeout)
+
+    exchanges._changed.wait = wait  # pyright: ignore[reportPrivateUsage] - as above
+    with exchanges.begun(deadline=None):
+        pass
+    assert is_idle.wait(5)
+    with exchanges.begun(deadline=None) as exchange:
+        break_off = exchange._break_off  # pyright: ignore[reportPrivateUsage] - an event for what is waited for
+
+        def breaks(told: str) -> None:
+            break_off(told)
+            is_broken.set()
+
+        exchange._break_off = breaks  # pyright: ignore[reportPrivateUsage] - as above
+        assert is_broken.wait(5)
+    assert exchange.broken == "the connection took longer than 0 s"
+    exchanges.close()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.addresses import conninfo
 from ironforge_cli.db.engine import Database
 from ironforge_cli.db.sessions import PINS
-from ironforge_cli.errors import ConfigurationError
 
 # Pinned by other means than PINS, or of no meaning to what ironforge sends and reads; each with the reason.
 OTHERWISE = {
@@ -101,44 +99,3 @@ def test_rows_that_a_policy_hides_are_an_error_and_not_missing(shared: Database)
         connection.execute(text(f"SET LOCAL ROLE {role}"))
         with pytest.raises(Exception, match="row-level security"):
             connection.execute(text("SELECT count(*) FROM items"))
-
-
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ("pgbouncer=true", "the parameter pgbouncer, which"),
-        ("sslmode=require&pgbouncer=true&connection_limit=1", "the parameters connection_limit, pgbouncer, which"),
-        ("schema=public", r"the parameter schema, .*or say options=-csearch_path%3Dname instead"),
-        ("sslmode=require&pool_timeout=0", "the parameter pool_timeout, which"),
-        ("sslaccept=strict", r"the parameter sslaccept, .*or say sslmode=require instead"),
-    ],
-)
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_a_parameter_of_another_programs_is_named(scheme: str, query: str, named: str) -> None:
-    with pytest.raises(ConfigurationError, match=named) as refused:
-        conninfo(f"{scheme}://me:hidden@db.example:6543/prices?{query}")
-    assert "percent" not in str(refused.value)
-    assert "hidden" not in str(refused.value)
-    assert refused.value.status == 78
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "sslmode=require&channel_binding=require",
-        "sslmode=verify-full&sslrootcert=system",
-        "options=-csearch_path%3Dmarket",
-        "options=endpoint%3Dep-cool-name",
-        "target_session_attrs=read-write",
-        "ssl=true",
-    ],
-)
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_what_hosted_services_show_for_libpq_is_taken_as_it_is(scheme: str, query: str) -> None:
-    assert "host=db.example" in conninfo(f"{scheme}://me:hidden@db.example:5432/prices?{query}")
-
-
-def test_what_can_be_a_piece_of_a_password_is_not_named() -> None:
-    with pytest.raises(ConfigurationError, match="percent-encoded") as refused:
-        conninfo("postgresql://me:pa/rt?secret=x@db.example/prices")
-    assert "secret" not in str(refused.value)

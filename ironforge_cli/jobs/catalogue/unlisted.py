@@ -44,8 +44,8 @@ class Verdict:
 def judged(work: Work, unlisted: Sequence[UnlistedRecipe], *, every: bool, control: int | None) -> Verdict:
     """Ask for unlisted recipes one by one, or for a sample of them; no answer of the cache is taken for Blizzard's.
 
-    What makes no sense is there all the same. Raises as asking does, and `UnavailableError` where Blizzard doesn't show
-    `control` either, a recipe that its lists name.
+    Raises as asking does, and `UnavailableError` where Blizzard doesn't show `control` either, a recipe that its lists
+    name.
     """
     step = 1 if every else max(1, len(unlisted) // _SAMPLE)
     chosen = unlisted[::step]
@@ -58,7 +58,8 @@ def judged(work: Work, unlisted: Sequence[UnlistedRecipe], *, every: bool, contr
         except NotThereError:
             return False
         except RefusedAnswerError:
-            return True
+            # What makes no sense is there all the same.
+            pass
         return True
 
     with work.asking() as pool:

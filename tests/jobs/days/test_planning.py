@@ -24,7 +24,9 @@ def planned(
     storage: Storage, clock: TickingClock, kept: Housekeeping = KEPT, *, adopt: bool = False
 ) -> list[tuple[str, str]]:
     with storage.database.connect() as connection:
-        planning = Planning(storage, kept, present_of(connection, now=clock.now()), adopt=adopt)
+        present = present_of(connection, now=clock.now())
+        # Nothing is adopted unless that is said.
+        planning = Planning(storage, kept, present, adopt=True) if adopt else Planning(storage, kept, present)
         plan = planning.plan(connection, Region.EU)
     return [(str(step.action), step.partition.name) for step in plan.steps]
 
@@ -72,7 +74,9 @@ def test_a_body_that_waits_asks_for_its_own_day_by_utc(storage: Storage, clock: 
         for number in (0, 1):
             partitions.create(connection, ago(number))
     late = datetime.combine(TODAY - timedelta(days=2), time(23, 59, 59), tzinfo=UTC)
-    storage.shelves.spool.keep(
-        b"{}", region=Region.EU, snapshot_time=late, headers={}, received_at=clock.now(), reason="no database"
-    )
+    # One whose time nobody knows asks for none.
+    for body, moment in ((b"{}", late), (b"[]", None)):
+        storage.shelves.spool.keep(
+            body, region=Region.EU, snapshot_time=moment, headers={}, received_at=clock.now(), reason="no database"
+        )
     assert planned(storage, clock, replace(KEPT, ahead=0)) == [("create", ago(2).name)]
