@@ -48,7 +48,7 @@ def test_a_sold_lot_counts_in_the_quarter_in_which_its_id_was_given_out() -> Non
 
 def test_a_lot_that_is_older_than_the_known_snapshots_or_a_wrap_is_not_dated() -> None:
     before = {key: HERB._replace(price=key) for key in (50, 150)}
-    for highest_ids in ([100], [100, 200], [10, 900, 100, 200]):
+    for highest_ids in ([100], [100, 200], [10, 900, 100, 200], [10, 100, 100, 200]):
         found = lots_sold(before, {}, highest_ids=highest_ids)
         assert found is not None
         assert found.seen == 2
