@@ -84,15 +84,15 @@ LINES: Final = [
     # 40 minutes of 70, so 219 of its 384 parts.
     (
         (
-            "Auction 4: 6 at 80, expiring from -30 to 40 min after the later snapshot: 0.5714 of its units beside a new one"
-            " of 6: paired (rules 4 and 5), a coincidence by 0.00444"
+            "Auction 4: 6 at 80, expiring from -30 to 40 min after the later snapshot: 0.5714 of its units beside a"
+            " new one of 6: paired (rules 4 and 5), a coincidence by 0.00444"
         ),
         219 / 64,
     ),
     (
         (
-            "Auction 5: 9 at 200, expiring from 660 to 2820 min after the later snapshot, not in reach of buyers: withdrawn"
-            " (rule 3)"
+            "Auction 5: 9 at 200, expiring from 660 to 2820 min after the later snapshot, not in reach of buyers:"
+            " withdrawn (rule 3)"
         ),
         0,
     ),

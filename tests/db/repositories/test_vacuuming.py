@@ -81,10 +81,10 @@ def test_a_table_wants_it_from_the_first_row_beyond_what_is_left(connection: Con
     assert wanting(connection) == {}
     # Dead: as much.
     oldest = f"DELETE FROM {prices} WHERE timestamp IN (SELECT timestamp FROM {prices} ORDER BY 1 LIMIT {{}})"
-    run(connection, oldest.format(1_041), f"ANALYZE {prices}")
+    run(connection, filled(prices, 1_252, 1_252), oldest.format(1_042), f"ANALYZE {prices}")
     assert wanting(connection) == {}
     run(connection, oldest.format(1))
-    assert wanting(connection) == {prices: (209, 1_042)}
+    assert wanting(connection) == {prices: (209, 1_043)}
 
 
 @pytest.mark.usefixtures("both")
