@@ -25,7 +25,7 @@ _OURS: Final = (
     " OR relname IN ('snapshots', 'scraper_logs', 'benchmarks', 'items', 'recipes', 'reagents'))"
 )
 _WANTED: Final = (
-    "(n_dead_tup >= 1000 + 0.2 * n_live_tup OR n_ins_since_vacuum > 1000 + 0.2 * n_live_tup"
+    "(n_dead_tup > 1000 + 0.2 * n_live_tup OR n_ins_since_vacuum > 1000 + 0.2 * n_live_tup"
     " OR n_mod_since_analyze > 1000 + 0.1 * n_live_tup)"
 )
 _NEEDED: Final = text(
