@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,12 @@ from ironforge_cli.values import replace
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from psycopg.sql import Composed
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
     from ironforge_cli.market.partitions import Existing
+    from ironforge_cli.market.unmarked_days import UnmarkedDay
 
 DAY = DailyPartition(Region.EU, date(2024, 1, 15))
 NEXT = DailyPartition(Region.EU, date(2024, 1, 16))
@@ -28,6 +31,7 @@ PARENT = "auction_snapshots_eu"
 AWAY = f"ALTER TABLE {PARENT} DETACH PARTITION {DAY.name}"
 AGAIN = f"ALTER TABLE {PARENT} ATTACH PARTITION {DAY.name} FOR VALUES FROM ('2024-01-15Z') TO ('2024-01-15 12:00Z')"
 UNLOGGED = f"CREATE UNLOGGED TABLE {DAY.name} (LIKE {PARENT} INCLUDING ALL)"
+WINDOW = f"ck_{PARENT}_window"
 PLAIN = "it is not a plain table, or has rules or row security"
 COLUMNS = f"its columns are not those of {PARENT}"
 CHECKS = f"its key or its checks are not those of {PARENT}"
@@ -93,6 +97,15 @@ def test_days_without_a_mark_are_told_and_no_other_table(connection: Connection)
         ),
         ([f"ALTER TABLE {DAY.name} ADD CHECK (quantity < 9)"], [CHECKS]),
         ([f"ALTER TABLE {DAY.name} ADD CONSTRAINT more CHECK (quantity > 0) NOT VALID"], [CHECKS]),
+        # The same check, but it was never tried on what is there.
+        (
+            [
+                AWAY,
+                f"ALTER TABLE {DAY.name} DROP CONSTRAINT {WINDOW}",
+                f"ALTER TABLE {DAY.name} ADD CHECK (expires_after_min < expires_before_min) NOT VALID",
+            ],
+            [f"it is not attached to {PARENT}", CHECKS],
+        ),
         ([f"COMMENT ON TABLE {DAY.name} IS 'keep this'"], ["it has a comment of somebody else's"]),
         (
             [f"COMMENT ON TABLE {DAY.name} IS 'keep this'", f"ALTER TABLE {DAY.name} ADD CHECK (quantity < 9)"],
@@ -128,11 +141,30 @@ def test_a_table_that_is_gone_meanwhile_is_told(connection: Connection) -> None:
     assert one.differences == (f"it is not attached to {PARENT}", "it is gone")
 
 
-def test_what_is_adopted_has_its_mark_again_and_is_adopted_once(connection: Connection) -> None:
-    unmarked_days.adopt(connection, DAY)
+def test_what_is_adopted_has_its_mark_again_and_is_adopted_once(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    look = unmarked_days.unmarked
+
+    class Speaking:
+        def execute(self, statement: Composed) -> None:
+            seen.append(statement.as_string())
+
+    def looking(asked: Connection, tables: list[Existing]) -> list[UnmarkedDay]:
+        seen.append("looked")
+        return look(asked, tables)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unmarked_days, "driver", lambda _: nullcontext(Speaking()))  # pyright: ignore[reportUnknownArgumentType,reportUnknownLambdaType] - any connection
+        patch.setattr(unmarked_days, "unmarked", looking)
+        unmarked_days.adopt(connection, DAY)
+    # Nobody changes it between the look and the mark.
+    assert seen == [
+        f'/* ironforge partitions */ LOCK TABLE "{DAY.name}" IN SHARE UPDATE EXCLUSIVE MODE',
+        "looked",
+    ]
     assert (existing(connection).mark, existing(connection).made_for) == (Mark.MADE, DAY.day)
-    held = text("SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = CAST(:name AS regclass)")
-    assert "ShareUpdateExclusiveLock" in connection.execute(held, {"name": DAY.name}).scalars().all()
     for day in (DAY, NEXT):
         with pytest.raises(ConfigurationError, match=f"{day.name} was not adopted: it is marked already, or gone"):
             unmarked_days.adopt(connection, day)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -154,6 +155,30 @@ def test_vacuuming_has_its_time_and_leaves_no_limit_behind(
         vacuuming.vacuum(connection, "snapshots", limit=limit)
     assert seen == [set_to, '/* ironforge vacuum */ VACUUM (ANALYZE, SKIP_LOCKED) "snapshots"']
     assert connection.exec_driver_sql(LIMIT).scalar_one() == "0"
+
+
+def test_behind_a_pooler_no_limit_is_set_and_none_taken_away(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(connection, "SET statement_timeout = '7s'")
+    monkeypatch.setattr(vacuuming, "session_of", lambda _: SimpleNamespace(is_pooled=True))  # pyright: ignore[reportUnknownArgumentType,reportUnknownLambdaType] - any connection
+    vacuuming.vacuum(connection, "snapshots", limit=MINUTE)
+    assert connection.exec_driver_sql(LIMIT).scalar_one() == "7s"
+
+
+def test_a_session_that_is_lost_while_vacuuming_is_not_asked_for_more(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def driver(_: Connection) -> Generator[None]:
+        connection.invalidate()
+        raise psycopg.OperationalError("lost")
+        yield
+
+    monkeypatch.setattr(vacuuming, "driver", driver)
+    with pytest.raises(psycopg.OperationalError, match="lost"):
+        vacuuming.vacuum(connection, "snapshots", limit=MINUTE)
+    assert connection.invalidated
 
 
 def test_a_table_that_somebody_has_locked_is_left(database: Database, connection: Connection) -> None:
