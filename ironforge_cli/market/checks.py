@@ -85,7 +85,8 @@ def thinning(books: Iterable[Book]) -> Thinning:
         return Thinning(items=0, ratio=None)
     item_id, units, evident = fine.summed()
     coarse_id, coarse_units, _ = coarse.summed()
-    often = (evident >= OFTEN) & (units > 0)
+    # What has evidence has units that were seen sold.
+    often = evident >= OFTEN
     thinned = np.zeros(len(item_id))
     # An item that was listed and gone between is in the finer look alone: 0 is what the coarser one shows of it.
     _, mine, theirs = np.intersect1d(item_id, coarse_id, return_indices=True)

@@ -79,12 +79,16 @@ def test_a_change_is_what_a_plain_comparison_finds(before: Plain, after: Plain) 
 def test_changes_of_several_snapshots_add_up(pieces: list[tuple[Plain, Plain]]) -> None:
     changes = [statistics_change(as_rows(before), as_rows(after)) for before, after in pieces]
     whole = sum(changes[1:], changes[0])
-    assert whole.rows == sum(change.rows for change in changes)
+    for name in ("added", "removed", "changed", "rows"):
+        assert getattr(whole, name) == sum(getattr(change, name) for change in changes)
+    assert whole.rows == whole.added + whole.removed + whole.changed
+    assert whole.columns.keys() == {name for change in changes for name in change.columns}
     for name in COLUMNS:
         columns = [change.columns.get(name, ColumnChange()) for change in changes]
         added = whole.columns.get(name, ColumnChange())
         assert added.rows == sum(column.rows for column in columns)
         assert added.largest == max(column.largest for column in columns)
+        assert math.isclose(added.total, math.fsum(column.total for column in columns), rel_tol=1e-12)
 
 
 def test_null_and_nothing_are_two_values_and_null_counts_as_nothing_in_a_size() -> None:

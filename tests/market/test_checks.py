@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from ironforge_cli.market.auctions import Book
-from ironforge_cli.market.checks import Thinning, sold_lots, thinning
+from ironforge_cli.market.checks import ENOUGH_ITEMS, OFTEN, Thinning, sold_lots, thinning
 from ironforge_cli.market.doubts import THINNING_FITS, Doubt, SoldLots, doubts, latest_quarter
 from ironforge_cli.market.estimate import PastSums, estimate
 from ironforge_cli.market.sales import compare, first_windows
@@ -14,6 +15,9 @@ from ironforge_cli.sandbox.market import SimulatedMarket, default_profiles
 from tests.benchmarks.estimator_accuracy import as_collected
 from tests.market.made_up import as_columns
 from tests.market.reference import Auction, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,7 +48,7 @@ def test_a_sold_lot_counts_in_the_quarter_in_which_its_id_was_given_out() -> Non
 
 def test_a_lot_that_is_older_than_the_known_snapshots_or_a_wrap_is_not_dated() -> None:
     before = {key: HERB._replace(price=key) for key in (50, 150)}
-    for highest_ids in ([100], [100, 200], [10, 900, 100, 200]):
+    for highest_ids in ([100], [100, 200], [10, 900, 100, 200], [10, 100, 100, 200]):
         found = lots_sold(before, {}, highest_ids=highest_ids)
         assert found is not None
         assert found.seen == 2
@@ -56,6 +60,11 @@ def test_ids_that_do_not_rise_with_time_tell_nothing() -> None:
     assert lots_sold(before, {160: HERB}, highest_ids=[100, 200]) is None
     assert lots_sold(before, {250: HERB}, highest_ids=[100, 200]) is not None
     assert lots_sold(before, {}, highest_ids=[]) is None
+    # One in twenty new ones may lie below.
+    above = {250 + number: HERB for number in range(19)}
+    assert lots_sold(before, {160: HERB, **above}, highest_ids=[100, 200]) is not None
+    assert lots_sold(before, {160: HERB, 161: HERB, **above}, highest_ids=[100, 200]) is None
+    assert lots_sold(before, {200: HERB}, highest_ids=[100, 200]) is None
 
 
 def test_a_lot_that_a_pair_explains_was_not_seen_sold() -> None:
@@ -105,6 +114,36 @@ def test_too_few_snapshots_or_items_have_no_ratio(books: list[Book]) -> None:
     assert thinning([]) == thinning(books[:2]) == Thinning(items=0, ratio=None)
     herbs = [book_of({1: HERB._replace(quantity=10 - hour)}, at=NOON + hour * HOUR) for hour in range(3)]
     assert thinning(herbs) == Thinning(items=1, ratio=None)
+
+
+def test_items_count_that_have_evidence_in_as_many_intervals_as_is_often() -> None:
+    # Of twenty intervals the items sell in three, two and all of them.
+    sells = {7: (0, 7, 19), 8: (0, 19), 9: tuple(range(20))}
+    assert OFTEN == 3 / 20
+    books: list[Book] = []
+    for hour in range(21):
+        left = {item: 900 - 5 * sum(one < hour for one in hours) for item, hours in sells.items()}
+        snapshot = {item: Auction(item, 100, quantity, "VERY_LONG") for item, quantity in left.items()}
+        books.append(book_of(snapshot, at=NOON + hour * HOUR))
+    assert thinning(books) == Thinning(items=2, ratio=None)
+
+
+def market_of(items: int, *, steps: Sequence[int]) -> list[Book]:
+    """Books in which the first units of each item sell as told: the n-th step sells so many of each."""
+    books: list[Book] = []
+    for hour in range(len(steps) + 1):
+        left = 9_000 - sum(steps[:hour])
+        snapshot = {item: Auction(item, 100, left, "VERY_LONG") for item in range(1, items + 1)}
+        books.append(book_of(snapshot, at=NOON + hour * HOUR))
+    return books
+
+
+def test_a_median_is_told_from_enough_items_on() -> None:
+    steps = (10, 30, 10, 30)
+    assert thinning(market_of(ENOUGH_ITEMS - 1, steps=steps)) == Thinning(items=ENOUGH_ITEMS - 1, ratio=None)
+    found = thinning(market_of(ENOUGH_ITEMS, steps=steps))
+    # What stood there all the time is seen as well by looking half as often.
+    assert found == Thinning(items=ENOUGH_ITEMS, ratio=1.0)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ def test_what_is_not_known_of_a_snapshot_says_nothing() -> None:
     )
 
 
+def test_where_nothing_stood_before_no_share_of_it_was_withdrawn() -> None:
+    emptied = [Hour(NOON, withdrawn_auctions=ENOUGH_WITHDRAWN), Hour(NOON - HOUR, auctions=0)]
+    assert figures(emptied).withdrawn_an_hour is None
+
+
 def test_figures_are_doubted_by_their_own_thresholds() -> None:
     assert DayFigures(phase=2.0, withdrawn_an_hour=None, passed_by=None).doubts(thinned=None) == (Doubt.LISTED_LATE,)
     assert DayFigures(None, withdrawn_an_hour=1.0, passed_by=None).doubts(thinned=None) == (Doubt.CANCELLING,)

@@ -63,10 +63,75 @@ def test_prices_of_two_hundred_items_end_in_what_is_stored() -> None:
             assert len({step.text for step in explained[figure]}) == len(explained[figure])
 
 
+def said(lots: list[tuple[int, int]], figure: str) -> list[tuple[str, float | None]]:
+    return [(step.text, step.value) for step in explain_prices(lots)[figure]]
+
+
+def test_each_step_of_a_price_says_what_it_is_reckoned_of() -> None:
+    few = [(10, 3), (12, 1), (11, 1)]
+    assert said(few, "min_price") == [("The cheapest of 3 auctions", 10)]
+    assert said(few, "max_price") == [("The dearest of 3 auctions", 12)]
+    assert said(few, "mean_price") == [
+        ("Units for sale", 5),
+        ("What all of them cost together", 53),
+        ("53 / 5", 10.6),
+    ]
+    assert said(few, "median_price") == [
+        ("Units for sale", 5),
+        ("Unit 3 from the cheapest costs", 10),
+        ("It is the one in the middle", 10.0),
+    ]
+    assert said([(30, 2), (10, 2)], "median_price") == [
+        ("Units for sale", 4),
+        ("Unit 2 from the cheapest costs", 10),
+        ("Unit 3 costs", 30),
+        ("The mean of these two", 20.0),
+    ]
+    # 15% of 27 units are 4.05: five are taken, of which the last is the dearer one.
+    assert said([(10, 4), (11, 23)], "cheapest_15_percent_price") == [
+        ("Units for sale", 27),
+        ("The cheapest 15% of them, rounded up", 5),
+        ("What those cost together", 51),
+        ("51 / 5, rounded up to copper", 11),
+    ]
+    assert said(few, "total_quantity") == [("The units of 3 auctions", 5)]
+    assert said([(7, 1)], "total_quantity") == [("The units of 1 auction", 1)]
+    assert said(few, "num_auctions") == [("Auctions for sale", 3)]
+
+
+def test_a_price_that_goes_up_by_a_fifth_ends_what_is_looked_at_beyond_the_first_units() -> None:
+    assert said([(10, 4), (12, 16)], "market_value") == [
+        ("Units for sale", 20),
+        ("The first 15% of 20 units, always looked at", 3),
+        ("Then the price goes from 10 to 12, at least 1.2 times as much: units looked at", 4),
+        ("What they cost together", 40),
+        ("Their mean", 10.0),
+        ("Their standard deviation", 0.0),
+        ("Kept are the units from 10 to 10, within 1.5 deviations of the mean", 4),
+        ("What those cost together", 40),
+        ("40 / 4", 10.0),
+    ]
+    not_looked_at = "No price from there to 30% is 1.2 times the one before: units looked at"
+    # Less than a fifth; among the first 15%; and beyond the first 30%.
+    for lots, walked in (([(100, 4), (119, 16)], 6), ([(10, 2), (12, 18)], 6), ([(10, 6), (12, 14)], 6)):
+        assert said(lots, "market_value")[2] == (not_looked_at, walked)
+    # The third of twenty is the last of the first 15%: a jump after it counts.
+    assert said([(10, 3), (12, 17)], "market_value")[2][1] == 3
+    assert said([(7, 1)], "market_value")[1:3] == [
+        ("The first 15% of 1 units, always looked at", 1),
+        (not_looked_at, 1),
+    ]
+
+
 def test_an_item_that_is_sold_out_has_no_price_and_none_for_sale() -> None:
     explained = explain_prices([])
     assert {figure for figure, steps in explained.items() if steps[-1].value == 0} == {"total_quantity", "num_auctions"}
     assert explained["market_value"][-1].value is None
+    assert {step.text for (step,) in explained.values() if step.value is None} == {
+        "It is not for sale in this snapshot: it has no price"
+    }
+    assert explained["num_auctions"][0].text == "It is not for sale in this snapshot"
+    assert list(explained) == list(explain_prices([(1, 1)]))
 
 
 @pytest.mark.parametrize("withdrawn", [None, 0, 1], ids=["as it is", "none", "one"])

@@ -156,7 +156,7 @@ def reagent_columns(connection: Connection) -> StoredReagents:
 
 
 def vendor_prices(connection: Connection) -> dict[int, int]:
-    """What vendors ask for items, copper: by the newest import."""
+    """What vendors ask for items, copper: by the newest import, by rising item."""
     statement = text(
         "SELECT DISTINCT ON (item_id) item_id, price FROM vendor_prices ORDER BY item_id, noted_at DESC, source"
     )

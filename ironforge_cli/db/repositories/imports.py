@@ -96,7 +96,7 @@ def replace_prices(connection: Connection, prices: Mapping[int, int], *, source:
 def note(connection: Connection, row: ImportRow) -> None:
     """Note what was imported, over what was noted under its name."""
     names = ImportRow.__slots__
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "source")
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     statement = text(
         f"INSERT INTO imports ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608 - names of our own
         f" ON CONFLICT (source) DO UPDATE SET {changes}, imported_at = now()"

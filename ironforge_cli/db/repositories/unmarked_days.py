@@ -28,7 +28,7 @@ _SHAPE: Final = (
     "  attgenerated, attcollation, pg_get_expr(adbin, adrelid)) FROM pg_attribute"
     "  LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
     "  WHERE attrelid = {table}.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum),"
-    " ARRAY(SELECT concat_ws(' ', convalidated, pg_get_constraintdef(oid)) FROM pg_constraint"
+    " ARRAY(SELECT pg_get_constraintdef(oid) FROM pg_constraint"
     "  WHERE conrelid = {table}.oid AND contype <> 'n' ORDER BY 1)"
 )
 _COMPARED: Final = text(

@@ -115,9 +115,13 @@ def test_attempts_are_counted_by_span_and_end(shared: Database) -> None:
         log(connection, 5, "failed", region=Region.US)
         log(connection, 6, "failed", command="seed all")
         log(connection, 60, "locked")
+        # Where every owner is gone, none is told of as running still.
+        for minute in (61, 62):
+            log(connection, minute, "running")
         spans = [(NOON + HOUR, NOON + 2 * HOUR), (NOON + 5 * HOUR, NOON + 6 * HOUR), (NOON, NOON + HOUR)]
         assert attempts.tallies(connection, Region.EU, spans) == [
             AttemptTally(0, "locked", 1, "locked at 60"),
+            AttemptTally(0, CRASHED, 2, "running at 62"),
             AttemptTally(2, "failed", 2, "failed at 4"),
             AttemptTally(2, "no_change", 3, None),
         ]

@@ -131,7 +131,7 @@ def test_a_vendors_price_is_that_of_the_newest_import(shared: Database) -> None:
             "INSERT INTO vendor_prices (item_id, source, price, noted_at) VALUES (1, 'a', 10, '2026-01-01T00:00Z'),"
             " (1, 'b', 11, '2026-01-02T00:00Z'), (2, 'b', 20, '2026-01-01T00:00Z'), (2, 'a', 21, '2026-01-01T00:00Z')",
         )
-        assert crafting.vendor_prices(connection) == {1: 11, 2: 21}
+        assert list(crafting.vendor_prices(connection).items()) == [(1, 11), (2, 21)]
 
 
 def test_what_is_worn_or_does_not_stack_is_no_commodity_and_of_what_is_not_known_nothing_is_said(

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import Database
@@ -15,6 +15,7 @@ from ironforge_cli.db.models import REGISTRY, SCRAPER_LOGS
 from ironforge_cli.db.repositories import health, partitions, runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.jobs.health.crashes import UPKEEP
+from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.statistics_months import make_months
@@ -74,6 +75,32 @@ def test_stored_snapshots_come_newest_first_with_their_self_check(shared: Databa
         assert (newest.partly_sold, newest.partly_sold_above_cheaper, second.partly_sold) == (7, 1, None)
 
 
+def test_each_number_of_a_snapshot_is_told_as_its_own_and_lots_where_all_are_known(shared: Database) -> None:
+    lots = {f"sold_lots_quarter_{number}": number / 2 for number in (1, 2, 3, 4)}
+    lots |= {"sold_lots_seen": 8.5, "sold_lots_unseen": 16.5}
+    row: dict[str, Any] = {
+        "snapshot_time": NOON,
+        "stored_at": NOON + MINUTE,
+        "source": "spool",
+        "auctions": 10,
+        "items": 4,
+        "partly_sold": 7,
+        "partly_sold_above_cheaper": 3,
+        "estimator_version": 2,
+        "skipped": 5,
+        "interval_seconds": 3_600,
+        "withdrawn_auctions": 6,
+    }
+    more = {"region": Region.EU, "bytes": 1, "digest": "ab"}
+    known = SoldLots((2.0, 1.5, 1.0, 0.5), seen=8.5, unseen=16.5)
+    with shared.connect() as connection:
+        connection.execute(insert(REGISTRY).values(**row, **more, **lots))
+        assert health.stored(connection, Region.EU, limit=1) == [health.Stored(**row, lots=known)]
+        for name in lots:
+            connection.execute(update(REGISTRY).values({**lots, name: None}))
+            assert health.stored(connection, Region.EU, limit=1) == [health.Stored(**row)]
+
+
 # Where a rule is turned only the very minute tells: which gaps reach into a span, and which pairs are one.
 @example(minutes=[0, 100], since=100, length=1)
 @example(minutes=[0, 100], since=101, length=1)
@@ -118,6 +145,10 @@ def test_a_running_row_has_crashed_when_nobody_holds_its_lock(any_database: Data
     with any_database.connect(autocommit=True) as owner, any_database.connect() as connection:
         assert locks.acquire(owner, locks.run_lock(alive))
         assert [row.id for row in health.crashed(connection, since=NOON)] == [dead]
+        assert [(row.id, owned) for row, owned in health.running(connection, since=NOON + MINUTE)] == [
+            (dead, False),
+            (alive, True),
+        ]
         locks.release(owner, locks.run_lock(alive))
         assert [row.id for row in health.crashed(connection, since=NOON)] == [dead, alive]
 
@@ -155,6 +186,7 @@ def test_the_last_attempts_of_a_region_come_newest_first(shared: Database) -> No
             log(connection, region=Region.US, minute=minute + 10)
         found = health.last_attempts(connection, Region.EU, limit=2)
     assert [(row.region, row.timestamp) for row in found] == [("eu", NOON + 2 * MINUTE), ("eu", NOON + MINUTE)]
+    assert {(row.command, row.status, row.error_message) for row in found} == {("collect", "success", None)}
 
 
 def test_the_last_run_of_each_command_comes_newest_first(shared: Database) -> None:
@@ -189,6 +221,27 @@ def test_the_last_run_of_each_command_comes_newest_first(shared: Database) -> No
         ("collect", NOON + 2 * MINUTE),
     ]
     assert found[0] == health.LastRun("poll", NOON + 3 * MINUTE, 1.5, "failed", 3, {"steps": {}}, "Away.")
+
+
+def test_what_a_person_has_seen_is_told_from_a_time_on_with_who_that_was(shared: Database) -> None:
+    said = [
+        ("command", health.ACKNOWLEDGE, -1, '{"seen": ["early"], "by": "ann"}'),
+        ("command", health.ACKNOWLEDGE, 0, '{"seen": ["crash 1", "gap 2"], "by": "ann"}'),
+        ("command", health.ACKNOWLEDGE, 1, '{"seen": ["late"], "by": "bob"}'),
+        ("command", health.ACKNOWLEDGE, 2, '{"seen": [], "by": "eve"}'),
+        ("command", "status", 1, '{"seen": ["another"], "by": "bob"}'),
+        ("snapshot", health.ACKNOWLEDGE, 1, '{"seen": ["a step"], "by": "bob"}'),
+    ]
+    with shared.connect() as connection:
+        for kind, name, minute, data in said:
+            connection.execute(
+                text(
+                    "INSERT INTO benchmarks (operation_type, operation_name, start_time, end_time, duration_seconds,"
+                    " status, extra_data) VALUES (:kind, :name, :at, :at, 1, 'success', CAST(:data AS jsonb))"
+                ),
+                {"kind": kind, "name": name, "at": NOON + minute * MINUTE, "data": data},
+            )
+        assert health.acknowledged(connection, since=NOON) == {"crash 1": "ann", "gap 2": "ann", "late": "bob"}
 
 
 @pytest.mark.parametrize("region", list(Region))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db import generations
 from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.db.repositories import imports, outputs
 from ironforge_cli.db.repositories.imports import ImportRow
@@ -15,6 +16,8 @@ from ironforge_cli.db.repositories.outputs import Output, SlotOption
 from tests.statistics_months import make_months
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from ironforge_cli.db.engine import Database
@@ -66,7 +69,10 @@ def test_what_an_import_says_again_takes_the_place_of_what_it_said(shared: Datab
         imports.replace_prices(connection, {4: 50}, source="mine")
         again = SlotOption(7, FACTION, 2, 2, "file", "mine", 1, None, required=None)
         outputs.replace_slots(connection, [again], source="file", detail="mine")
+        connection.execute(text("UPDATE imports SET imported_at = '2026-01-01'"))
         imports.note(connection, ImportRow("mine", "y", "y.lua", 2, 3, 4, 5, 6, 7))
+        is_new = text("SELECT source FROM imports WHERE imported_at = now()")
+        assert connection.execute(is_new).scalars().all() == ["mine"]
         fitting = text("SELECT detail, slot, rank, quantity, required FROM recipe_slots ORDER BY detail")
         assert list(map(tuple, connection.execute(fitting))) == [
             ("mine", 2, 1, None, None),
@@ -83,6 +89,39 @@ def test_what_an_import_says_again_takes_the_place_of_what_it_said(shared: Datab
             ("y", "y.lua", 2, 3, 4, 5, 6, 7),
             ("x", "x.lua", 1, 1, 1, 1, 0, 0),
         ]
+
+
+def test_recipes_and_items_are_named_as_they_are_stored_in_order(shared: Database) -> None:
+    other = FACTIONS[1]
+    with shared.connect() as connection:
+        assert (imports.recipes_to_join(connection), imports.names_of_items(connection)) == ([], {})
+        connection.execute(
+            text(
+                "INSERT INTO recipes (id, faction, name, profession, skill_tier, data) VALUES"
+                f" (9, '{max(FACTION, other)}', 'Nine', 'Smith', 'Old', '{{}}'),"
+                f" (7, '{FACTION}', NULL, NULL, NULL, '{{}}'),"
+                f" (9, '{min(FACTION, other)}', 'Neuf', 'Forge', 'New', '{{}}')"
+            )
+        )
+        assert imports.recipes_to_join(connection) == [
+            imports.RecipeToJoin(7, FACTION, name=None, profession=None, skill_tier=None),
+            imports.RecipeToJoin(9, min(FACTION, other), name="Neuf", profession="Forge", skill_tier="New"),
+            imports.RecipeToJoin(9, max(FACTION, other), name="Nine", profession="Smith", skill_tier="Old"),
+        ]
+        connection.execute(text("INSERT INTO items (id, item_name) VALUES (2, 'Two'), (1, 'One'), (3, NULL)"))
+        assert imports.names_of_items(connection) == {1: "One", 2: "Two"}
+
+
+@pytest.mark.parametrize("write", [imports.replace_ranks, imports.replace_prices, imports.forget])
+def test_whoever_keeps_the_catalogue_is_told_of_each_change(shared: Database, write: Callable[..., None]) -> None:
+    with shared.connect() as connection:
+        recipe(connection)
+        if write is imports.forget:
+            write(connection, "mine")
+        else:
+            write(connection, {1: 1}, source="mine")
+        assert connection.info[generations._KEY] == {generations.CATALOGUE}  # pyright: ignore[reportPrivateUsage] - what is to be told at the end
+        connection.info.pop(generations._KEY)  # pyright: ignore[reportPrivateUsage] - it is undone
 
 
 def test_outputs_that_would_not_change_are_left_alone_and_those_of_no_recipe_left_out(shared: Database) -> None:

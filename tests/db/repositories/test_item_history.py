@@ -71,6 +71,32 @@ def test_hours_are_those_of_the_snapshots_that_are_asked_for(connection: Connect
     assert item_history.hours_at(connection, EU, [7], []) == {}
 
 
+@pytest.mark.parametrize("chosen", [(0, 2), (0, 2, 3), (1, 3), (0, 1, 4), (4,), (0, 1, 2, 3, 4)])
+def test_hours_of_several_spans_begin_and_end_with_what_is_wanted(
+    connection: Connection, chosen: tuple[int, ...]
+) -> None:
+    times = item_history.as_times([one.at for one in MARKET])
+    months = statistics_months.to_read(connection, EU)
+    is_wanted = np.isin(np.arange(len(MARKET)), chosen)
+    found = item_history.hours_of_item(connection, EU, 7, months=months, times=times, wanted=is_wanted)
+    assert np.flatnonzero(found.is_there).tolist() == list(chosen)
+    expected = [
+        float("nan") if MARKET[place].rows[7].value is None else MARKET[place].rows[7].value for place in chosen
+    ]
+    assert np.array_equal(found.market_value[list(chosen)], np.array(expected, float), equal_nan=True)
+    assert np.isnan(found.market_value[~is_wanted]).all()
+
+
+def test_each_column_of_an_hour_is_its_own(connection: Connection) -> None:
+    times = item_history.as_times([one.at for one in MARKET])
+    months = statistics_months.to_read(connection, EU)
+    found = item_history.hours_of_item(connection, EU, 7, months=months, times=times, wanted=times == times[1])
+    columns = [getattr(found, name)[1] for name in item_history.ItemHours.__slots__ if name != "is_there"]
+    assert columns == [12, 12.5, 4, 1, 2, 3]
+    row = item_history.hours_at(connection, EU, [7], [STARTS])[STARTS, 7]
+    assert (row.min_price, row.market_value, row.total_quantity) == (12, 12.5, 4)
+
+
 def test_hours_that_have_left_with_their_month_are_told_from_those_that_are_held(connection: Connection) -> None:
     gone = [STARTS - 900 * HOUR, STARTS + 900 * HOUR]
     assert asked_spans.without_hours(connection, EU, [gone[0], STARTS, gone[1]]) == set(gone)

@@ -94,6 +94,21 @@ def test_every_table_is_told_with_its_bounds_and_what_its_comment_says(connectio
     assert size == whole > 0
 
 
+def test_bounds_that_no_time_of_python_can_say_are_none_or_as_near_as_can_be(connection: Connection) -> None:
+    first, last = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+    spans = {
+        "a": ("MINVALUE", "'0044-03-15 BC'", None, first),
+        "b": ("'0001-01-01'", "'0001-01-02'", None, first),
+        "c": ("'0001-01-02'", "'9999-12-30'", first, last),
+        "d": ("'9999-12-30'", "'9999-12-31'", last, None),
+        "e": ("'10000-01-01'", "MAXVALUE", last, None),
+    }
+    for name, (since, until, *_) in spans.items():
+        execute(connection, f"CREATE TABLE {name} PARTITION OF {PARENT} FOR VALUES FROM ({since}) TO ({until})")
+    found = {one.name: (one.starts_at, one.ends_at) for one in partitions.existing(connection, Region.EU)}
+    assert found == {name: (starts_at, ends_at) for name, (_, _, starts_at, ends_at) in spans.items()}
+
+
 def test_days_of_which_the_default_partition_holds_rows_are_found_by_their_first_and_last_instant(
     connection: Connection,
 ) -> None:

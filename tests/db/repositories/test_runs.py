@@ -201,3 +201,28 @@ def test_ids_are_drawn_once_and_kept_by_the_row(shared: Database) -> None:
         assert one < two
         assert runs.start(connection, replace(BEGUN, id=one)) == one
         assert runs.start(connection, BEGUN) > two
+
+
+def test_receptions_that_repeat_are_those_of_that_time_and_region_whose_message_begins_so(shared: Database) -> None:
+    message = "100% of it_ repeats"
+    repeated = replace(BEGUN, status="no_change", last_modified=NOON, error_message=f"{message}: nothing was stored.")
+    others: list[dict[str, Any]] = [
+        {"region": Region.US},
+        {"status": "rejected"},
+        {"last_modified": NOON + HOUR},
+        {"last_modified": None},
+        {"error_message": None},
+        {"error_message": f"It said: {message}"},
+        # What stands for any letters elsewhere stands for itself here.
+        {"error_message": "100 parts of it_ repeats"},
+        {"error_message": "100% of its repeats"},
+    ]
+    with shared.connect() as connection:
+        for hour, other in enumerate(others):
+            runs.add_log(connection, replace(repeated, timestamp=NOON + hour * HOUR, **other))
+        assert runs.received_repetitions(connection, Region.EU, time=NOON, beginning=message) == []
+        for hour in (20, 21):
+            runs.add_log(connection, replace(repeated, timestamp=NOON + hour * HOUR))
+        runs.add_log(connection, replace(repeated, timestamp=NOON + 22 * HOUR, error_message=message))
+        found = runs.received_repetitions(connection, Region.EU, time=NOON, beginning=message)
+    assert sorted(found) == [NOON + hour * HOUR for hour in (20, 21, 22)]

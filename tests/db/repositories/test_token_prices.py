@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ironforge_cli.db import generations
 from ironforge_cli.db.repositories import token_prices
 from ironforge_cli.errors import DatabaseError
 from ironforge_cli.regions import Region
@@ -35,6 +36,17 @@ def test_a_token_price_is_kept_once_a_time_and_region(connection: Connection) ->
     assert token_prices.store(connection, Region.EU, at=NOON - HOUR, price=1)
     assert token_prices.newest(connection, Region.EU) == (NOON, 3_000_000_000)
     assert token_prices.newest(connection, Region.US) == (NOON, 2_500_000_000)
+
+
+def test_whoever_keeps_a_regions_answers_is_told_of_a_new_price_alone(connection: Connection) -> None:
+    def told() -> set[str]:
+        return connection.info.pop(generations._KEY, set())  # pyright: ignore[reportPrivateUsage] - what is to be told at the end
+
+    assert token_prices.newest(connection, Region.EU) is None
+    token_prices.store(connection, Region.EU, at=NOON, price=1)
+    assert told() == {"eu"}
+    token_prices.store(connection, Region.EU, at=NOON, price=2)
+    assert told() == set()
 
 
 def test_a_token_price_of_nothing_is_refused(shared: Database) -> None:
