@@ -20,10 +20,8 @@ from ironforge_cli.market.hours import GAP, left_out
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from sqlalchemy import Connection
-
-    from ironforge_cli.db.engine import Database
-    from ironforge_cli.db.repositories.asking import OneLook
+    from ironforge_cli.db.repositories.asking import OneLook, Source
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 Row = TypeVar("Row")
@@ -56,7 +54,7 @@ def without_collecting() -> Generator[None]:
 class Asking:
     """Who asks: the database that is read, of which regions, when, and how old an answer may be."""
 
-    database: Database | OneLook
+    database: Source | OneLook
     regions: tuple[Region, ...]
     now: datetime
     max_age: timedelta
@@ -126,7 +124,7 @@ def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, 
     return names, attrgetter(*names)
 
 
-def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over: timedelta | None = None) -> Basis:
+def basis_of(connection: Transaction, asking_for: Asking, region: Region, *, over: timedelta | None = None) -> Basis:
     """What an answer about a region's newest snapshot rests on, and about a span that ends with it."""
     newest = asking.newest_times(connection, [region]).get(region)
     if newest is None:
@@ -153,7 +151,7 @@ def basis_of(connection: Connection, asking_for: Asking, region: Region, *, over
     )
 
 
-def basis_at(connection: Connection, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
+def basis_at(connection: Transaction, asking_for: Asking, region: Region, at: datetime | None) -> Basis:
     """What an answer about one snapshot rests on: the newest, or the newest one that is not newer than `at`.
 
     Raises `NothingThereError` where there is none so old.

@@ -13,9 +13,8 @@ from ironforge_cli.errors import NothingThereError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 
@@ -50,7 +49,7 @@ def book(asking_for: Asking, word: str, *, at: datetime | None = None) -> Market
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases), names=naming.called([item]))
 
 
-def _levels(connection: Connection, region: Region, at: datetime, item_id: int) -> list[Level]:
+def _levels(connection: Transaction, region: Region, at: datetime, item_id: int) -> list[Level]:
     levels = asking.levels(connection, region, at, [item_id])
     if not len(levels.price):
         require_raw_held(connection, region, at)
@@ -65,7 +64,7 @@ def _levels(connection: Connection, region: Region, at: datetime, item_id: int) 
     return rows
 
 
-def require_raw_held(connection: Connection, region: Region, at: datetime) -> None:
+def require_raw_held(connection: Transaction, region: Region, at: datetime) -> None:
     """Raise `NothingThereError` where the raw auctions of a snapshot are not held."""
     if not asking.is_raw_held(connection, region, at):
         raise NothingThereError(

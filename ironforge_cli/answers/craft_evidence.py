@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.market.craft_table import MadeColumns, SlotColumns, inner, owners, starts_of
+from ironforge_cli.market.factions import FACTIONS
 from ironforge_cli.market.naming import folded
 from ironforge_cli.market.outputs import is_modern
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Float64, Int64
     from ironforge_cli.regions import Region
 
@@ -48,7 +47,7 @@ class CraftingMarket:
 
 
 def read_market(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     at: datetime,
     *,
@@ -67,7 +66,7 @@ def read_market(
     )
 
 
-def _selling(connection: Connection, region: Region, at: datetime, numbers: Int64) -> Selling:
+def _selling(connection: Transaction, region: Region, at: datetime, numbers: Int64) -> Selling:
     newest = crafting.newest_sales(connection, region, at)
     price, auctions = np.full(len(numbers), np.nan), np.zeros(len(numbers), np.int64)
     place = np.searchsorted(numbers, newest.item_id)

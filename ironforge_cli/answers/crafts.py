@@ -13,19 +13,18 @@ from ironforge_cli.answers.crafted import FiguredCrafts
 from ironforge_cli.answers.crafting_market import read_market
 from ironforge_cli.answers.figured_crafts import figured_in
 from ironforge_cli.answers.recipes import assembled, stored_recipes
-from ironforge_cli.db.repositories import asked_spans, asking, slots
+from ironforge_cli.db.repositories import asked_spans, asking, crafting
 from ironforge_cli.market.worth import FEWEST_DAYS, USUAL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from sqlalchemy import Connection
 
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.answers.crafted import Crafted
     from ironforge_cli.answers.crafting_market import CraftingMarket
     from ironforge_cli.answers.figured_crafts import Wanted
     from ironforge_cli.answers.recipes import Recipes
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Int64
 
 
@@ -71,12 +70,12 @@ def crafts(asking_for: Asking, wanted: Wanted) -> CraftsAnswer:
                 notes += _notes(connection, basis)
         every = FiguredCrafts.joined(figured)
         shown = [] if wanted.is_all else sorted(set(every.field("recipe_id")))
-        fitting = slots.fitting_items(connection, shown) if shown else {}
+        fitting = crafting.fitting_items(connection, shown) if shown else {}
     return CraftsAnswer(every, bases, recipes, tuple(notes), fitting)
 
 
 def _markets(
-    connection: Connection, bases: Iterable[Basis], vendors: Mapping[int, int], *, taken: Int64, made: Int64
+    connection: Transaction, bases: Iterable[Basis], vendors: Mapping[int, int], *, taken: Int64, made: Int64
 ) -> list[CraftingMarket | None]:
     """The market of each region, None of one that has no snapshot."""
     return [
@@ -87,7 +86,7 @@ def _markets(
     ]
 
 
-def _notes(connection: Connection, basis: Basis) -> list[str]:
+def _notes(connection: Transaction, basis: Basis) -> list[str]:
     """What keeps a whole region from having profits."""
     region, at = basis.region, basis.snapshot_time
     assert at is not None  # noqa: S101 - the caller left out regions without a snapshot

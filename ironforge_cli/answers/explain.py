@@ -15,9 +15,8 @@ from ironforge_cli.market.explained_sales import SALES, explain_sales
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 PRICES: Final = (
@@ -67,7 +66,7 @@ def explain(
     return MarketAnswer(rows=tuple(rows), bases=tuple(bases))
 
 
-def _explained(connection: Connection, region: Region, item: int, at: datetime, wanted: tuple[str, ...]) -> Explained:
+def _explained(connection: Transaction, region: Region, item: int, at: datetime, wanted: tuple[str, ...]) -> Explained:
     row = explaining.stored_figures(connection, region, item, at)
     of = explaining.interval(connection, region, at)
     if row is None:
@@ -89,7 +88,7 @@ def _explained(connection: Connection, region: Region, item: int, at: datetime, 
 
 
 def _sales(
-    connection: Connection, region: Region, row: dict[str, Any], of: explaining.Interval, *, is_held: bool
+    connection: Transaction, region: Region, row: dict[str, Any], of: explaining.Interval, *, is_held: bool
 ) -> Explained:
     item, at = row["item_id"], row["timestamp"]
     if of.previous_at is None or of.seconds is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.answers.answer import HOUR, MarketAnswer, basis_of
 from ironforge_cli.db import generations
-from ironforge_cli.db.engine import session_of
 from ironforge_cli.db.repositories import asking, snapshots
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.market.rhythm import learned
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ironforge_cli.answers import items as naming
 from ironforge_cli.answers.answer import DAY, HOUR, MarketAnswer, basis_of, missing_hours, start_of_day
 from ironforge_cli.answers.columns import Columns
 from ironforge_cli.answers.periods import BucketedSpan, By, Gathering
-from ironforge_cli.db.repositories import asked_spans, asking, item_history, statistics_months
+from ironforge_cli.db.repositories import asked_spans, asking, item_history, months_to_read
 from ironforge_cli.errors import UsageError
 from ironforge_cli.market.hours import GAP
 from ironforge_cli.wording import counted
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
 
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.db.repositories.asking import SnapshotTimes
     from ironforge_cli.db.repositories.item_history import ItemDays
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 _HOURS_A_DAY: Final = 24
@@ -105,9 +105,9 @@ def _refuse_too_long(start: datetime, end: datetime, *, by: By, items: int) -> N
 class _Reading:
     """A region's span, whose days and partitions are looked up once for all items."""
 
-    def __init__(self, connection: Connection, region: Region, span: BucketedSpan) -> None:
+    def __init__(self, connection: Transaction, region: Region, span: BucketedSpan) -> None:
         self._connection, self._region, self._span = connection, region, span
-        self._months = statistics_months.to_read(connection, region)
+        self._months = months_to_read.to_read(connection, region)
         self._held = item_history.are_held(self._months, span.stored.time)
         made = _made_days(connection, region, span)
         self._made = np.array(made, "M8[D]")
@@ -162,7 +162,7 @@ def _missing(since: datetime, stored: SnapshotTimes) -> tuple[datetime, ...]:
     return missing_hours(since, found)
 
 
-def _made_days(connection: Connection, region: Region, span: BucketedSpan) -> list[date]:
+def _made_days(connection: Transaction, region: Region, span: BucketedSpan) -> list[date]:
     """The days of a span that are read whole: those that are made, where buckets are made of days."""
     if span.by not in {By.DAY, By.WEEKDAY} or span.zone.key != "UTC":
         return []

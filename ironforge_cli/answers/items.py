@@ -17,10 +17,9 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking
     from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.db.transactions import Transaction
 
 # Python itself refuses to read numbers of thousands of digits.
 _MOST_DIGITS: Final = 20
@@ -40,7 +39,7 @@ class Found:
     """Units for sale in the newest snapshots of the regions asked for; None where none is stored."""
 
 
-def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
+def all_of(connection: Transaction, regions: Iterable[Region], words: Iterable[str]) -> list[NamedItem]:
     """The items that words name, in their order, each once. Raises `UsageError` where one names none."""
     words = list(dict.fromkeys(word.strip() for word in words))
     # Numbers need no other names than their own, and there are many.
@@ -54,7 +53,7 @@ def all_of(connection: Connection, regions: Iterable[Region], words: Iterable[st
 
 
 def _meaning(
-    connection: Connection, regions: Iterable[Region], named: Mapping[int, NamedItem]
+    connection: Transaction, regions: Iterable[Region], named: Mapping[int, NamedItem]
 ) -> Callable[[str], Sequence[NamedItem]]:
     """What words name, by names that were read once. The function raises `UsageError` where a word names nothing."""
     names = {number: item.name for number, item in named.items() if item.name is not None}
@@ -74,12 +73,12 @@ def _meaning(
     return meant_by
 
 
-def single(connection: Connection, regions: Iterable[Region], word: str) -> NamedItem:
+def single(connection: Transaction, regions: Iterable[Region], word: str) -> NamedItem:
     """The one item that a word names. Raises `UsageError` where it names none or several."""
     return _only(word, all_of(connection, regions, [word]))
 
 
-def each_single(connection: Connection, regions: Iterable[Region]) -> Callable[[str], NamedItem]:
+def each_single(connection: Transaction, regions: Iterable[Region]) -> Callable[[str], NamedItem]:
     """The same for many words, by names that are read once."""
     meant_by = _meaning(connection, regions, item_names.all_named(connection))
     return lambda word: _only(word, meant_by(word))
@@ -208,7 +207,7 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
 
 
-def _is_known(connection: Connection, regions: Iterable[Region], number: int, named: Mapping[int, NamedItem]) -> bool:
+def _is_known(connection: Transaction, regions: Iterable[Region], number: int, named: Mapping[int, NamedItem]) -> bool:
     # What another region alone has is an item all the same: it is known to be absent here.
     everywhere = dict.fromkeys((*regions, *Region))
     return number in named or any(item_names.was_ever_for_sale(connection, region, number) for region in everywhere)

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 _MOVERS_WINDOW: Final = 3 * HOUR
@@ -129,7 +128,7 @@ class _Ranked(Generic[Row]):
 
 def _in_each_region(
     asking_for: Asking,
-    ranked: Callable[[Connection, Basis, datetime], _Ranked[Row]],
+    ranked: Callable[[Transaction, Basis, datetime], _Ranked[Row]],
     *,
     over: timedelta,
     limit: int,
@@ -151,7 +150,7 @@ def _in_each_region(
 
 
 def _sellers(
-    connection: Connection, basis: Basis, at: datetime, *, by: TopBy, over: timedelta, limit: int
+    connection: Transaction, basis: Basis, at: datetime, *, by: TopBy, over: timedelta, limit: int
 ) -> _Ranked[Seller]:
     region, since = basis.region, at - over
     are_few = 0 < limit <= _MOST_BY_THEMSELVES
@@ -184,7 +183,7 @@ def _sellers(
 
 
 def _moved(
-    connection: Connection,
+    connection: Transaction,
     basis: Basis,
     at: datetime,
     *,
@@ -225,7 +224,7 @@ def _moved(
 
 
 def _of_turnover(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     at: datetime,
     items: np.ndarray,
@@ -266,7 +265,7 @@ class _PricesBefore:
     """When the newest of these snapshots was, whether it has an item or not."""
 
 
-def _prices_before(connection: Connection, region: Region, end: datetime) -> _PricesBefore:
+def _prices_before(connection: Transaction, region: Region, end: datetime) -> _PricesBefore:
     since = end - _MOVERS_WINDOW
     times = [one.time for one in asked_spans.snapshots(connection, region, since, end)]
     held = set(times) - asked_spans.without_hours(connection, region, times)
@@ -289,7 +288,7 @@ def _side(side: _PricesBefore, items: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return worth.median_of_snapshots(values), auctions
 
 
-def _bargains(connection: Connection, basis: Basis, at: datetime, *, discount: float, days: float) -> _Ranked[Deal]:
+def _bargains(connection: Transaction, basis: Basis, at: datetime, *, discount: float, days: float) -> _Ranked[Deal]:
     region = basis.region
     newest = asking.newest_prices(connection, region, at)
     usual = usual_prices(connection, region, at, newest.item_id, is_all=True)

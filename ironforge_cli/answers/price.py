@@ -16,10 +16,9 @@ from ironforge_cli.market import worth
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 OFF_A_DAY: Final = timedelta(hours=3)
@@ -115,7 +114,7 @@ def price(asking_for: Asking, words: Sequence[str], *, quantity: int | None = No
 
 
 def worth_of(
-    connection: Connection, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
+    connection: Transaction, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
 ) -> Worth:
     """The usual price and the weighted market value of items at a snapshot's time."""
     days = len(worth.WEIGHTS)
@@ -125,7 +124,7 @@ def worth_of(
 
 
 def usual_prices(
-    connection: Connection, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
+    connection: Transaction, region: Region, at: datetime, item_id: np.ndarray, *, is_all: bool = False
 ) -> np.ndarray:
     """The usual price alone: of closed days, so that no hour of today is read."""
     today = start_of_day(at)
@@ -160,7 +159,7 @@ def _matrix(values: asking.DayValues, item_id: np.ndarray, *, days: int) -> np.n
 
 
 def daily_sales(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     at: datetime,
     item_id: np.ndarray,
@@ -197,7 +196,7 @@ def daily_sales(
     return DailySales(spread(sales.low), spread(sales.estimated), spread(sales.high), spread(sales.turnover))
 
 
-def _of_region(connection: Connection, basis: Basis, chosen: Sequence[NamedItem], quantity: int | None) -> list[Price]:
+def _of_region(connection: Transaction, basis: Basis, chosen: Sequence[NamedItem], quantity: int | None) -> list[Price]:
     region, at = basis.region, basis.snapshot_time
     assert at is not None  # noqa: S101 - the caller left out regions without a snapshot
     numbers = np.array(sorted({item.item_id for item in chosen}), np.int32)

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
     from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 _DIGITS: Final = 4
@@ -75,7 +74,7 @@ def prices(asking_for: Asking, region: Region, *, ids: Sequence[int] | None = No
 
 
 def _rows(
-    connection: Connection,
+    connection: Transaction,
     basis: Basis,
     at: datetime,
     named: dict[int, NamedItem],
@@ -123,7 +122,7 @@ def _rows(
 
 
 def _values_near(
-    connection: Connection, region: Region, numbers: np.ndarray, target: datetime, most: timedelta
+    connection: Transaction, region: Region, numbers: np.ndarray, target: datetime, most: timedelta
 ) -> np.ndarray:
     """The market values of items in the snapshot pricing each nearest to a time; NaN where none is near enough."""
     found = np.full(len(numbers), np.nan)

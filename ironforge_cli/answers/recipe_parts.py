@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ironforge_cli.answers.recipes import Recipes
-    from ironforge_cli.db.engine import Database
-    from ironforge_cli.db.repositories.asking import OneLook
+    from ironforge_cli.db.repositories.asking import OneLook, Source
     from ironforge_cli.market.crafting import Craft
 
 MAKES: Final = "makes"
@@ -46,7 +45,7 @@ class RecipePart:
     """`api`, `file` or `name`: who says what is made."""
 
 
-def recipe_parts(database: Database | OneLook, *, items: frozenset[int] | None = None) -> Iterator[RecipePart]:
+def recipe_parts(database: Source | OneLook, *, items: frozenset[int] | None = None) -> Iterator[RecipePart]:
     """The parts of every recipe, or of those that make or take one of some items, by rising recipe."""
     with asking.reading(database) as connection:
         recipes = all_recipes(connection)

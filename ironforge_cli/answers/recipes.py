@@ -14,10 +14,9 @@ from ironforge_cli.market.craft_table import CraftTable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.db.repositories.crafting import RecipeRow, StoredOutputs, StoredReagents, StoredSlots
     from ironforge_cli.db.repositories.item_names import NamedItem
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Int64
 
 
@@ -51,7 +50,7 @@ class StoredRecipes:
         return np.unique(np.concatenate((self.slots.item_id, self.reagents.item_id))).astype(np.int64)
 
 
-def stored_recipes(connection: Connection) -> StoredRecipes:
+def stored_recipes(connection: Transaction) -> StoredRecipes:
     """Read every recipe with all that is said of it."""
     return StoredRecipes(
         recipes=crafting.recipe_rows(connection),
@@ -64,7 +63,7 @@ def stored_recipes(connection: Connection) -> StoredRecipes:
     )
 
 
-def all_recipes(connection: Connection) -> Recipes:
+def all_recipes(connection: Transaction) -> Recipes:
     """Every stored recipe, with the best that is known of it."""
     return assembled(stored_recipes(connection))
 

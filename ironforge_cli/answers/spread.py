@@ -13,9 +13,8 @@ from ironforge_cli.answers.price import daily_sales
 from ironforge_cli.db.repositories import asking, item_names
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from ironforge_cli.answers.answer import Asking, Basis
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 
@@ -86,7 +85,7 @@ def spread(asking_for: Asking, *, min_turnover: float, limit: int) -> MarketAnsw
     return MarketAnswer(rows=first(rows, limit), bases=bases)
 
 
-def _side(connection: Connection, basis: Basis) -> _Side | None:
+def _side(connection: Transaction, basis: Basis) -> _Side | None:
     token = asking.newest_token(connection, basis.region)
     if basis.snapshot_time is None or token is None:
         return None

@@ -8,9 +8,6 @@ from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import make_url
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import ArgumentError
 
 from ironforge_cli.errors import ConfigurationError
 
@@ -93,6 +90,11 @@ def _is_port(port: str) -> bool:
 
 def _by_sqlalchemy(url: str) -> dict[str, Any] | None:
     """The parts of a URL by SQLAlchemy's rules, which has its own for several hosts; None where it can't read it."""
+    # Few addresses are written so, and who reads alone waits for no library that it doesn't need.
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     try:
         return PGDialect_psycopg().create_connect_args(make_url(url))[1]  # pyright: ignore[reportUnknownMemberType] - SQLAlchemy leaves the parameter's type out
     except (ArgumentError, ValueError):

@@ -17,14 +17,14 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from ironforge_cli.db.engine import driver
+from ironforge_cli.db.transactions import driver
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
 
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Bool, Int64, UInt8
 
 BLOCK_ROWS: Final = 5_000
@@ -96,7 +96,7 @@ def exact_sum(value: LiteralString) -> sql.Composable:
 
 
 def copy_in(
-    connection: Connection, table: str, columns: Sequence[CopyColumn | LabelColumn], *, rows: int, slice_name: str
+    connection: Transaction, table: str, columns: Sequence[CopyColumn | LabelColumn], *, rows: int, slice_name: str
 ) -> None:
     """Append `rows` rows to a table, in the caller's transaction, in blocks of `BLOCK_ROWS`.
 
@@ -117,7 +117,7 @@ def copy_in(
 
 
 def fetch_columns(
-    connection: Connection,
+    connection: Transaction,
     query: sql.Composable,
     parameters: Sequence[Any] | Mapping[str, Any],
     kinds: Sequence[Kind],
@@ -154,7 +154,7 @@ def _around(slice_name: str, columns: int, *, without_workers: bool) -> tuple[sq
 
 
 def copied_out(
-    connection: Connection, query: sql.Composable, *, quoted: Sequence[str] | None, slice_name: str
+    connection: Transaction, query: sql.Composable, *, quoted: Sequence[str] | None, slice_name: str
 ) -> Iterator[bytes]:
     """The rows of a query as PostgreSQL writes them, in pieces of whole rows; nothing is held beside a piece.
 
@@ -179,7 +179,7 @@ def copied_out(
 
 
 def streamed_columns(
-    connection: Connection,
+    connection: Transaction,
     query: sql.Composable,
     kinds: Sequence[Kind],
     *,

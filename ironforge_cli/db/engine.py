@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,10 +14,11 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from ironforge_cli.db import generations
 from ironforge_cli.db.addresses import conninfo, described
+from ironforge_cli.db.refusals import explained, is_full
 from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, Session, answers, ask
 from ironforge_cli.db.silence import Silence
-from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS, Purpose, TurnPool, is_full, wanted_for
-from ironforge_cli.errors import BusyError, ConfigurationError, DatabaseError, IronforgeError, UnreachableError
+from ironforge_cli.db.transactions import session_of
+from ironforge_cli.db.turns import WANTED_CONNECTIONS, Purpose, TurnPool, wanted_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,62 +27,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from ironforge_cli.db.locks import RunLocks
+    from ironforge_cli.errors import IronforgeError
 
 MORE_PINS: Final = "ironforge_pins"
 """The execution option with what else the transactions of a connection are set to: values by the settings' names."""
 _SLICE: Final = "ironforge_slice"
 _DIALECT: Final = "postgresql.ironforge"
-
-# What a person can do about an error, by SQLSTATE or its class.
-_ADVICE: Final = {
-    "08": "Check that the server runs and that the database URL names it; its log says more",
-    "23": "What is stored already contradicts it; run the command again, and report it if that does not help",
-    "25006": "The server is read-only: a standby, or default_transaction_read_only is on; use the primary",
-    "25P03": "Raise idle_in_transaction_session_timeout for this user",
-    "25P04": "Raise transaction_timeout for this user",
-    "28": "Check user and password in IRONFORGE_DATABASE_URL",
-    "3D": "Create the database first, or correct IRONFORGE_DATABASE_URL",
-    "3F": "Create the schema that this user's search_path names, or set another search_path",
-    "40": "Another session did conflicting work at the same moment; run the command again",
-    "42501": "Grant this user the rights on ironforge's schema and tables, or use their owner",
-    "42P07": "The database holds what ironforge did not make; give ironforge a database of its own",
-    "42710": "The database holds what ironforge did not make; give ironforge a database of its own",
-    "53100": "The server's disk is full; make room",
-    "53200": "The server is out of memory; lower work_mem or the number of connections",
-    "53300": (
-        f"The server has no connection left for this user, and ironforge needs {FEWEST_CONNECTIONS} at least: raise "
-        "the limit of the role or the pooler, or raise max_connections or stop what holds them"
-    ),
-    "55P03": "Another session holds a lock that this needs; see pg_stat_activity",
-    "57014": "An operator or statement_timeout cancelled the statement; raise the limit for this user",
-    "57P": "The server is stopping, restarting or recovering; try again when it is back",
-}
-_SCHEMA_STATES: Final = {"42P01", "42703", "42704"}
-_BUSY_STATES: Final = {"55P03", "40P01"}
-# The classes of what the server has against one piece of work, and not against the next.
-_OF_THE_WORK: Final = {"20", "21", "22", "23", "25", "27", "2B", "2F", "34", "40", "42", "44", "54", "55", "P0", "XX"}
-
-# libpq keeps the SQLSTATE of a refused connection to itself; what it says of the commonest ones, in English.
-_QUESTION: Final = re.compile(r"\s*Is the server running[^?]*\?")
-_CONNECTION: Final = re.compile(r"^connection (failed|is bad): ?")
-_STATEMENT: Final = re.compile(r"(?s)\nLINE \d+:.*")
-_REFUSALS: Final = (
-    (r"password authentication failed|no password supplied|no pg_hba\.conf entry", "28"),
-    (r'role "[^"]*" (does not exist|is not permitted)|local user with ID \d+ does not exist', "28"),
-    (r'database "[^"]*" does not exist', "3D"),
-    (r"the database system is ", "57P"),
-)
-
-
-def _reason_of(error: Exception) -> str:
-    """What the server or the library says, in a line: no statement, and no question that the advice answers."""
-    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    if told is None:
-        # Below its first line a library quotes the statement.
-        told = _QUESTION.sub("", str(error)) if isinstance(error, psycopg.Error) else str(error).partition("\n")[0]
-        told = _STATEMENT.sub("", told)
-    reason = _CONNECTION.sub("", " ".join(told.split())).rstrip(".?:")
-    return reason or ("no server answers" if told else type(error).__name__)
 
 
 class Dialect(PGDialect_psycopg):
@@ -136,36 +86,6 @@ def open_engine(url: str, *, silence: Silence | None = None) -> Engine:
     return engine
 
 
-def session_of(connection: Connection) -> Session:
-    """The session under a connection of SQLAlchemy's."""
-    session = connection.connection.driver_connection
-    if not isinstance(session, Session):
-        raise TypeError(f"a session of psycopg's is wanted, not {type(session).__name__}")
-    return session
-
-
-@contextmanager
-def driver(connection: Connection) -> Generator[Session]:
-    """The psycopg connection under SQLAlchemy's, in the same transaction, which is begun where none is."""
-    speaking = session_of(connection)
-    if not connection.in_transaction():
-        # SQLAlchemy sees no statement of ours, and commits nothing that it did not see begin.
-        connection.begin()
-    try:
-        yield speaking
-    except psycopg.Error as error:
-        if speaking.closed:
-            # To roll back on a dead connection would fail as well, and hide what killed it.
-            connection.invalidate(error)
-        raise
-
-
-def one_state(connection: Connection) -> None:
-    """See the database for the rest of the caller's transaction, which has just begun, as it is at this moment."""
-    with driver(connection) as speaking:
-        speaking.execute("/* ironforge engine */ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-
-
 def _pin(connection: Connection) -> None:
     """Begin a transaction, and pin what its statements mean.
 
@@ -174,13 +94,9 @@ def _pin(connection: Connection) -> None:
     session = session_of(connection)
     if session.autocommit:
         return
-    more: Mapping[str, str] = connection.get_execution_options().get(MORE_PINS, {})
-    pins = "; ".join([session.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in more.items())])
     try:
-        ask(session, f"/* ironforge session */ BEGIN; {pins}", seconds=session.patience)
+        session.begin(connection.get_execution_options().get(MORE_PINS, {}))
     except psycopg.Error as error:
-        if session.silence is not None:
-            session.silence.began(error)
         connection.invalidate(error)
         raise
 
@@ -294,26 +210,9 @@ class Database:
             yield
         except DBAPIError as error:
             cause = error.orig
-            raise self._explained(cause if isinstance(cause, psycopg.Error) else error) from error
+            raise explained(cause if isinstance(cause, psycopg.Error) else error, self.description) from error
         except psycopg.Error as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error: Exception) -> IronforgeError:
-        state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
-        reason = _reason_of(error)
-        if state in _SCHEMA_STATES:
-            return ConfigurationError(
-                f"The schema of the database {self.description} does not fit this version of ironforge ({reason}). "
-                "Run `ironforge db upgrade`."
-            )
-        if not state:
-            refused = next((key for pattern, key in _REFUSALS if re.search(pattern, reason)), "08")
-            refused = "53300" if is_full(error) else refused
-            return UnreachableError(f"The database {self.description} can't be reached: {reason}. {_ADVICE[refused]}.")
-        advice = next((text for key, text in _ADVICE.items() if state.startswith(key)), "The server's log says more")
-        kind = DatabaseError if state[:2] in _OF_THE_WORK else UnreachableError
-        kind = BusyError if state in _BUSY_STATES else kind
-        return kind(f"The database {self.description} refused the work: {reason} (SQLSTATE {state}). {advice}.")
+            raise explained(error, self.description) from error
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, event, text
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, event
+
+from ironforge_cli.db.transactions import reader
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 CATALOGUE: Final = "catalogue"
@@ -24,7 +27,7 @@ _RAISE: Final = (
     " SELECT scope, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM unnest(%s::text[]) AS scope"
     " ORDER BY scope ON CONFLICT (scope) DO UPDATE SET number = greatest(old.number + 1, excluded.number)"
 )
-_READ: Final = text("/* ironforge generations */ SELECT scope, number FROM generations")
+_read = reader("generations")
 
 
 def generations_table(metadata: MetaData) -> Table:
@@ -55,9 +58,9 @@ def changed(connection: Connection, scope: Region | str) -> None:
     connection.info.setdefault(_KEY, set()).add(str(scope))
 
 
-def read(connection: Connection) -> dict[str, int]:
+def read(connection: Transaction) -> dict[str, int]:
     """The number of each scope that ever changed."""
-    return {row.scope: row.number for row in connection.execute(_READ)}
+    return {row.scope: row.number for row in _read(connection, "SELECT scope, number FROM generations")}
 
 
 def listen(engine: Engine) -> None:

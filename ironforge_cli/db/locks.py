@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, Self
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ironforge_cli.db.engine import executor, session_of
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.sessions import answers
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.db.turns import Purpose
 from ironforge_cli.errors import ConfigurationError, LockedError
 from ironforge_cli.ownership import owners_rights

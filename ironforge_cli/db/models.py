@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from ironforge_cli.db import crafting_tables, watching_tables
 from ironforge_cli.db.generations import generations_table
 from ironforge_cli.db.regional_tables import RegionalTables, price_days, price_stats, raw_snapshots, token_prices
+from ironforge_cli.market.factions import FACTIONS
 from ironforge_cli.regions import Region
 
 METADATA = MetaData(
@@ -45,7 +46,6 @@ Time = TIMESTAMP(timezone=True)
 _Real: Double[float] = Double()
 
 REGION_NAMES = tuple(region.value for region in Region)
-FACTIONS = ("Neutral", "Alliance", "Horde")
 SNAPSHOT_SOURCES = ("live", "file", "spool", "quarantine")
 SEEDER_TYPES = ("recipe", "reagent", "item", "output")
 NOT_SHOWN_KINDS = ("recipe", "item")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Double, Enum, Integer, MetaData, SmallInteger, Table
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
+from ironforge_cli.db import table_names
 from ironforge_cli.market.time_left import TimeLeft
 from ironforge_cli.regions import Region
 
@@ -67,7 +68,7 @@ def _as_region(word: str) -> Region:
 def raw_snapshots(metadata: MetaData, region: Region) -> Table:
     """Raw snapshots of one region. Rows are appended in (snapshot_time, auction_id) order."""
     return Table(
-        f"auction_snapshots_{region}",
+        table_names.SNAPSHOTS[region],
         metadata,
         Column("snapshot_time", _Time, primary_key=True, comment="Blizzard's Last-Modified of the snapshot"),
         Column(
@@ -108,7 +109,7 @@ def raw_snapshots(metadata: MetaData, region: Region) -> Table:
 def price_stats(metadata: MetaData, region: Region) -> Table:
     """What one snapshot says about one item. The widest columns first: so a row has no gaps."""
     return Table(
-        f"{region}_commodity_price_stats",
+        table_names.PRICE_STATS[region],
         metadata,
         Column("timestamp", _Time, primary_key=True, comment="the snapshot's time"),
         Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
@@ -165,7 +166,7 @@ def price_stats(metadata: MetaData, region: Region) -> Table:
 def price_days(metadata: MetaData, region: Region) -> Table:
     """What one closed UTC day says about one item; kept for good."""
     return Table(
-        f"{region}_commodity_price_days",
+        table_names.PRICE_DAYS[region],
         metadata,
         Column("day", Date, primary_key=True, comment="the UTC day"),
         Column("item_id", Integer, primary_key=True, autoincrement=False, comment="Blizzard's number of the item"),
@@ -197,7 +198,7 @@ def price_days(metadata: MetaData, region: Region) -> Table:
 def token_prices(metadata: MetaData, region: Region) -> Table:
     """The price of a WoW token over time."""
     return Table(
-        f"{region}_token_price",
+        table_names.TOKEN_PRICES[region],
         metadata,
         Column("timestamp", _Time, primary_key=True, comment="Blizzard's last_updated_timestamp"),
         Column("price", BigInteger, nullable=False, comment="copper"),

@@ -1,85 +1,23 @@
-"""Which migrations a database has, and how it gets the rest.
-
-The migrations lie in `alembic/` of a checkout and travel in the wheel as `ironforge_cli/_migrations`; one look-up
-serves both. Revisions are named for the minute they were written, so that their names sort by age.
-"""
+"""How a database gets the migrations that it lacks."""
 
 from __future__ import annotations
 
-import re
 import threading
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from ironforge_cli.db import revisions
 from ironforge_cli.db.engine import executor
-from ironforge_cli.errors import ConfigurationError, IronforgeError
-from ironforge_cli.values import Value
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.revisions import SchemaVersion
 
-_REVISION: Final = re.compile(r"\d{8}_\d{4}")
 # Alembic keeps the migration at work in variables of its modules. Processes take turns by a lock of the database.
 _alembic_in_use: Final = threading.Lock()
 
 _execute = executor("schema")
-
-
-class SchemaVersion(Value, frozen=True):
-    """What a database has (`current`, None for nothing) and what this program needs (`head`)."""
-
-    current: str | None
-    head: str
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the program can work on this database."""
-        return self.current == self.head
-
-
-@cache
-def migrations_folder() -> Path:
-    """Where the migrations are, in a wheel or in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "_migrations", package.parent / "alembic"):
-        if (folder / "env.py").is_file():
-            return folder
-    raise IronforgeError(f"The migrations are missing beside {package}; install ironforge-cli again.")
-
-
-def revisions() -> list[str]:
-    """The revisions that this program brings, oldest first. Reads file names alone: Alembic takes long to import."""
-    names = (_REVISION.match(path.name) for path in (migrations_folder() / "versions").glob("*.py"))
-    return sorted(name[0] for name in names if name)
-
-
-def head() -> str:
-    """The newest revision that this program brings."""
-    return revisions()[-1]
-
-
-def version(connection: Connection) -> SchemaVersion:
-    """Read the revision of a database; raises as the connection does."""
-    known = _execute(connection, text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
-    current = _execute(connection, text("SELECT max(version_num) FROM alembic_version")).scalar() if known else None
-    return SchemaVersion(current=current, head=head())
-
-
-def require_current(connection: Connection) -> None:
-    """Raise `ConfigurationError` unless the schema is the one that this program was written for."""
-    found = version(connection)
-    if found.is_current:
-        return
-    _require_upgradable(found)
-    has = f"is older ({found.current})" if found.current else "is not there yet"
-    raise ConfigurationError(
-        f"The database's schema {has}; this ironforge needs {found.head}. Run `ironforge db upgrade`."
-    )
 
 
 def upgrade(database: Database) -> SchemaVersion:
@@ -88,18 +26,18 @@ def upgrade(database: Database) -> SchemaVersion:
     Raises `ConfigurationError` where the schema is newer than this program, or another program's.
     """
     with database.connect() as connection:
-        before = version(connection)
+        before = revisions.version(connection)
         connection.rollback()
         if before.is_current:
             return before
-        _require_upgradable(before)
+        revisions.require_upgradable(before)
         # Alembic takes as long to import as everything else together, and most runs have nothing to migrate.
         from alembic.command import upgrade as run_migrations  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
 
         config = Config()
         # Alembic expands percent signs, which a folder's name can hold.
-        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+        config.set_main_option("script_location", str(revisions.migrations_folder()).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
         with _alembic_in_use:
@@ -113,18 +51,3 @@ def start_anew(database: Database) -> None:
         _execute(connection, text("DROP SCHEMA public CASCADE"))
         _execute(connection, text("CREATE SCHEMA public"))
     upgrade(database)
-
-
-def _require_upgradable(found: SchemaVersion) -> None:
-    """Raise `ConfigurationError` where no migration of this program leads on from what a database has."""
-    if found.current is None or found.current in revisions():
-        return
-    if _REVISION.fullmatch(found.current) and found.current > found.head:
-        raise ConfigurationError(
-            f"The database's schema ({found.current}) is newer than this ironforge ({found.head}). "
-            "Upgrade ironforge, as whoever upgraded the database did."
-        )
-    raise ConfigurationError(
-        f"The database's schema ({found.current}) is none of this ironforge's: another program, or another version, "
-        "made it. Give ironforge a database of its own."
-    )

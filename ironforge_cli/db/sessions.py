@@ -19,7 +19,7 @@ from ironforge_cli.db.silence import KEPT_SECONDS, SHORTEST_SECONDS, Silence, Un
 from ironforge_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGresult
@@ -126,6 +126,19 @@ class Session(psycopg.Connection[Any]):
         except psycopg.errors.ConnectionTimeout as error:
             # Its answer may still come, and would be taken for that of the next statement.
             self.close()
+            if self.silence is not None:
+                self.silence.began(error)
+            raise
+
+    def begin(self, more: Mapping[str, str] | None = None) -> None:
+        """Begin a transaction, and pin what its statements mean; `more` are settings of its own, by name.
+
+        Behind a pooler this is where a free session is waited for: what is not answered in time can't be used again.
+        """
+        pins = "; ".join([self.local_pins, *(f"SET LOCAL {name} = '{value}'" for name, value in (more or {}).items())])
+        try:
+            ask(self, f"/* ironforge session */ BEGIN; {pins}", seconds=self.patience)
+        except psycopg.Error as error:
             if self.silence is not None:
                 self.silence.began(error)
             raise

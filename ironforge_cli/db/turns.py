@@ -8,7 +8,6 @@ left for work, whatever else is used to hold locks.
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from contextvars import ContextVar
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from sqlalchemy.pool import Pool
 
+from ironforge_cli.db.refusals import LONGEST_WAIT_SECONDS, PAUSE_SECONDS, is_full
 from ironforge_cli.db.silence import UnansweredError
 
 if TYPE_CHECKING:
@@ -27,23 +27,11 @@ if TYPE_CHECKING:
 
 LONGEST_TURN_SECONDS = 300.0
 """How long to wait for a connection that another thread works with, or for the end of another region's cycle."""
-LONGEST_WAIT_SECONDS = 5.0
-"""How long to wait where only other programs could make room."""
-FEWEST_CONNECTIONS: Final = 3
-"""One for the locks of the run, one for the lock of the region that is stored, one for work."""
 WANTED_CONNECTIONS: Final = 7
 """What two regions side by side and the prices of tokens use at most."""
 
 # As many as one cycle of all regions has at once: those beyond would be made anew in each cycle of a window.
 _KEPT: Final = 8
-_PAUSE_SECONDS: Final = 0.25
-_FULL_STATE: Final = "53300"
-# libpq keeps the SQLSTATE of a refused connection to itself. Servers and poolers say it in English.
-_FULL: Final = re.compile(
-    "too many clients already|remaining connection slots are|too many connections|no more connections allowed"
-    "|max(imum)? ?client connections|max clients reached|MaxClientsInSessionMode|connection limit",
-    re.IGNORECASE,
-)
 
 
 class Purpose(Enum):
@@ -68,19 +56,6 @@ def wanted_for(purpose: Purpose) -> Generator[None]:
         yield
     finally:
         _purpose.reset(before)
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether a server or a pooler refused a connection for want of room.
-
-    >>> is_full(psycopg.OperationalError('FATAL:  too many connections for role "me"'))
-    True
-    >>> is_full(psycopg.OperationalError('FATAL:  role "me" does not exist'))
-    False
-    """
-    if not isinstance(error, psycopg.Error):
-        return False
-    return error.sqlstate == _FULL_STATE or (error.sqlstate is None and _FULL.search(str(error)) is not None)
 
 
 class TurnPool(Pool):
@@ -152,7 +127,7 @@ class TurnPool(Pool):
             if left <= 0:
                 return False
             # Also other programs make room, of which nobody tells.
-            self._changed.wait(min(_PAUSE_SECONDS, left))
+            self._changed.wait(min(PAUSE_SECONDS, left))
         return True
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ironforge_cli.db.dumps import ClientPrograms
     from ironforge_cli.db.engine import Database
-    from ironforge_cli.db.schema import SchemaVersion
+    from ironforge_cli.db.revisions import SchemaVersion
     from ironforge_cli.jobs.evidence.runs import Clock, Progress
 
 DUMP: Final = "db dump"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.silence import asking_anew
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.runs import Evidence
@@ -53,7 +53,7 @@ class Workplace(Value, frozen=True):
         try:
             # Whatever follows in this cycle needs no second look at a database that does not answer.
             with asking_anew(), storage.database.connect() as connection:
-                schema.require_current(connection)
+                revisions.require_current(connection)
         except (DatabaseError, ConfigurationError) as error:
             away = error
         else:

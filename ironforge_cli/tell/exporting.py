@@ -23,9 +23,8 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.db.repositories.exported_rows import Columns, ExportedColumn, ExportedPart
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 _RECORDS_AT_ONCE: Final = 5_000
@@ -72,7 +71,7 @@ class Lines(NamedTuple):
 class QueryRows:
     """Rows that the server writes, part by part, in a transaction of the caller's."""
 
-    connection: Connection
+    connection: Transaction
     columns: tuple[ExportedColumn, ...]
     """Without the region, which stands first."""
     parts: tuple[ExportedPart, ...]

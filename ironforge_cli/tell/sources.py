@@ -23,7 +23,7 @@ from ironforge_cli.tell.exporting import QueryRows, RecordRows
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from sqlalchemy import Connection
+    from ironforge_cli.db.transactions import Transaction
 
 _OF_TEXT: Final = {
     "int": ValueType.INT64,
@@ -125,7 +125,7 @@ def crafts(asking_for: Asking, words: Sequence[str]) -> Generator[RecordRows]:
     yield RecordRows(_types(Crafted), (asdict(one) for one in found.figured.rows))
 
 
-def _items(connection: Connection, asking_for: Asking, words: Sequence[str]) -> list[int] | None:
+def _items(connection: Transaction, asking_for: Asking, words: Sequence[str]) -> list[int] | None:
     if not words:
         return None
     return [one.item_id for one in naming.all_of(connection, asking_for.regions, words)]

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ironforge_cli.answers.recipes import StoredRecipes, assembled
-from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.db.repositories.crafting import RecipeRow, StoredOutputs, StoredReagents, StoredSlots
 from ironforge_cli.db.repositories.item_names import NamedItem
 from ironforge_cli.market.crafting import SOURCES, Craft, Made, Option, Slot
+from ironforge_cli.market.factions import FACTIONS
 from ironforge_cli.market.naming import folded
 from ironforge_cli.market.outputs import is_modern
 

@@ -22,7 +22,7 @@ from alembic.command import upgrade
 from alembic.config import Config
 from sqlalchemy import text
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.engine import Database
 from tests.benchmarks import stage
@@ -83,7 +83,7 @@ def main() -> int:
 
 def _upgrade_to(database: Database, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(schema.migrations_folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(revisions.migrations_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     with database.connect() as connection:
         config.attributes["connection"] = connection

@@ -32,7 +32,7 @@ from ironforge_cli.answers.price import price
 from ironforge_cli.db import schema
 from ironforge_cli.db.embedded import EmbeddedServer
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.repositories import asking, item_history, sold_units, statistics_months, stats
+from ironforge_cli.db.repositories import asking, item_history, months_to_read, sold_units, statistics_months, stats
 from ironforge_cli.market.statistics import summarise_snapshot
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
@@ -135,7 +135,7 @@ def _reads(database: Database) -> Iterator[tuple[str, float, int]]:
                     connection,
                     EU,
                     item,
-                    months=statistics_months.to_read(connection, EU),
+                    months=months_to_read.to_read(connection, EU),
                     times=quarter,
                     wanted=np.ones(len(quarter), np.bool_),
                 ),
@@ -261,7 +261,7 @@ def _tell_cold_reads(server: EmbeddedServer, home: Path, say: Callable[[str], ob
             database = Database(server.conninfo)
             with database.connect() as connection:
                 began = time.monotonic()
-                months = statistics_months.to_read(connection, EU)
+                months = months_to_read.to_read(connection, EU)
                 wanted = np.ones(len(times), np.bool_)
                 item_history.hours_of_item(connection, EU, 7 + number, months=months, times=times, wanted=wanted)
                 milliseconds = 1000 * (time.monotonic() - began)

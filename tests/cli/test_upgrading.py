@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.engine import conninfo
 from ironforge_cli.regions import DEFAULT_REGIONS
 
@@ -27,7 +27,7 @@ MIGRATION = f'''"""A column that the next version brings."""
 from alembic import op
 
 revision = "{NEWER}"
-down_revision = "{schema.head()}"
+down_revision = "{revisions.head()}"
 
 
 def upgrade() -> None:
@@ -38,14 +38,14 @@ def upgrade() -> None:
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Callable[[], None]]:
     """Install the next version; what is returned takes it away again."""
-    present = schema.migrations_folder
+    present = revisions.migrations_folder
 
     def install() -> Callable[[], None]:
         folder = tmp_path / "migrations"
-        shutil.copytree(schema.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(revisions.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "versions" / f"{NEWER}_next.py").write_text(MIGRATION)
-        monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
-        return lambda: monkeypatch.setattr(schema, "migrations_folder", present)
+        monkeypatch.setattr(revisions, "migrations_folder", lambda: folder)
+        return lambda: monkeypatch.setattr(revisions, "migrations_folder", present)
 
     return install
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alembic.config import Config
 from sqlalchemy import text
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +49,7 @@ def catalog(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 def alembic(database: Database, config: Config | None = None) -> Generator[Config]:
     """What Alembic's own commands take to work on a database."""
     config = config or Config()
-    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.set_main_option("script_location", str(revisions.migrations_folder()))
     config.set_main_option("path_separator", "os")
     with database.connect() as connection:
         config.attributes["connection"] = connection

@@ -18,7 +18,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions, schema
 from ironforge_cli.db.engine import Database, conninfo
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import DatabaseError
@@ -43,7 +43,7 @@ def migration(table: str) -> str:
 from alembic import op
 
 revision = "{NEWER}"
-down_revision = "{schema.head()}"
+down_revision = "{revisions.head()}"
 
 
 def upgrade() -> None:
@@ -72,9 +72,9 @@ def present(any_server: TestServer) -> Generator[Database]:
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     def install(table: str) -> Path:
         folder = tmp_path / "migrations"
-        shutil.copytree(schema.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(revisions.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "versions" / f"{NEWER}_next.py").write_text(migration(table))
-        monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
+        monkeypatch.setattr(revisions, "migrations_folder", lambda: folder)
         return folder
 
     return install
@@ -161,7 +161,7 @@ def test_a_part_that_was_cut_off_is_mended_and_days_made_later_have_theirs(
         present, f"SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass('{INDEX}')"
     )
     with present.transaction() as connection:
-        connection.execute(text(f"UPDATE alembic_version SET version_num = '{schema.revisions()[-2]}'"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{revisions.revisions()[-2]}'"))
         connection.execute(text(f'DROP INDEX "{INDEX}"'))
     leave_invalid(present, part, DAY.name, "(item_id)")
     schema.upgrade(present)
@@ -184,13 +184,13 @@ def test_an_index_that_is_there_is_not_built_again_and_its_way_back_can_be_gone_
     schema.upgrade(present)
     before = rows(present, f"SELECT to_regclass('{INDEX}')::oid")
     with present.transaction() as connection:
-        connection.execute(text(f"UPDATE alembic_version SET version_num = '{schema.revisions()[-2]}'"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{revisions.revisions()[-2]}'"))
     schema.upgrade(present)
     assert rows(present, f"SELECT to_regclass('{INDEX}')::oid") == before
     for _ in range(2):
         with present.connect() as connection:
             config = Config()
-            config.set_main_option("script_location", str(schema.migrations_folder()))
+            config.set_main_option("script_location", str(revisions.migrations_folder()))
             config.set_main_option("path_separator", "os")
             config.attributes["connection"] = connection
             command.downgrade(config, "-1")
@@ -217,8 +217,8 @@ def test_two_upgrades_at_once_don_t_wait_for_each_other_for_ever(
 ) -> None:
     folder = next_version("eu_token_price")
     program = (
-        "import sys; from pathlib import Path; from ironforge_cli.db import schema;"
-        " from ironforge_cli.db.engine import Database; schema.migrations_folder = lambda: Path(sys.argv[2]);"
+        "import sys; from pathlib import Path; from ironforge_cli.db import revisions, schema;"
+        " from ironforge_cli.db.engine import Database; revisions.migrations_folder = lambda: Path(sys.argv[2]);"
         " database = Database(sys.argv[1]); schema.upgrade(database); database.close()"
     )
     with reading(present):

@@ -24,7 +24,8 @@ from ironforge_cli.db.bulk import (
     packed,
     streamed_columns,
 )
-from ironforge_cli.db.engine import Database, driver
+from ironforge_cli.db.engine import Database
+from ironforge_cli.db.transactions import driver
 from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.db import locks, sessions
-from ironforge_cli.db.engine import Database, session_of
+from ironforge_cli.db.engine import Database
 from ironforge_cli.db.locks import Polling
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError
 from ironforge_cli.regions import Region
 from tests.db.embedded_playground import eventually

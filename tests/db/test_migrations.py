@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import IronforgeError
 from tests.db.catalog import alembic, catalog
@@ -53,7 +53,7 @@ def imported(source: str) -> set[str]:
 def test_there_are_migrations_and_each_has_a_dated_name() -> None:
     assert MIGRATIONS
     assert all(re.fullmatch(r"\d{8}_\d{4}_[a-z0-9_]+\.py", path.name) for path in MIGRATIONS)
-    assert schema.revisions() == [path.name[:13] for path in MIGRATIONS]
+    assert revisions.revisions() == [path.name[:13] for path in MIGRATIONS]
 
 
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.stem)
@@ -86,9 +86,9 @@ def test_a_wheel_brings_the_migrations_and_uses_its_own(tmp_path: Path, empty: D
     }
     assert not [name for name in names if name.startswith("alembic")]
     program = (
-        "import sys; from ironforge_cli.db import schema; from ironforge_cli.db.engine import Database;"
+        "import sys; from ironforge_cli.db import revisions, schema; from ironforge_cli.db.engine import Database;"
         " database = Database(sys.argv[1]); schema.upgrade(database); database.close();"
-        " print(schema.migrations_folder())"
+        " print(revisions.migrations_folder())"
     )
     found = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, empty.url],
@@ -100,23 +100,23 @@ def test_a_wheel_brings_the_migrations_and_uses_its_own(tmp_path: Path, empty: D
     )
     assert found.stdout.strip() == str(installed / "ironforge_cli" / "_migrations")
     with empty.connect() as connection:
-        assert schema.version(connection).is_current
+        assert revisions.version(connection).is_current
 
 
 def test_an_installation_without_its_migrations_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "__file__", str(tmp_path / "ironforge_cli" / "db" / "schema.py"))
-    schema.migrations_folder.cache_clear()
+    monkeypatch.setattr(revisions, "__file__", str(tmp_path / "ironforge_cli" / "db" / "revisions.py"))
+    revisions.migrations_folder.cache_clear()
     try:
         with pytest.raises(IronforgeError, match="install ironforge-cli again"):
-            schema.migrations_folder()
+            revisions.migrations_folder()
     finally:
-        schema.migrations_folder.cache_clear()
+        revisions.migrations_folder.cache_clear()
 
 
 def test_the_printed_statements_make_the_same_schema(empty: Database, database: Database) -> None:
     printed = io.StringIO()
     config = Config(output_buffer=printed)
-    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.set_main_option("script_location", str(revisions.migrations_folder()))
     config.set_main_option("path_separator", "os")
     command.upgrade(config, "head", sql=True)
     with empty.connect(autocommit=True) as connection:
@@ -139,7 +139,7 @@ def test_a_new_migration_has_a_dated_name_the_policy_and_the_difference(database
     compile(source, path, "exec")
     assert "never import the package" in source
     assert f'revision = "{path.name[:13]}"'.replace('"', "'") in source
-    assert f"down_revision = '{schema.head()}'" in source
+    assert f"down_revision = '{revisions.head()}'" in source
     assert "op.add_column('items', sa.Column('quality'" in source
     assert "op.drop_column('items', 'quality')" in source
 
@@ -157,4 +157,4 @@ def test_alembics_own_command_line_finds_the_database_by_the_setting(database: D
     program = [sys.executable, "-m", "alembic", "-c", ROOT / "alembic.ini", "current"]
     environment = {**os.environ, "IRONFORGE_DATABASE_URL": database.url}
     found = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
-    assert found.stdout.strip() == f"{schema.head()} (head)"
+    assert found.stdout.strip() == f"{revisions.head()} (head)"

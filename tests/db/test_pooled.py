@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db import engine, locks, schema, sessions
-from ironforge_cli.db.engine import Database, session_of
+from ironforge_cli.db import engine, locks, revisions, schema, sessions
+from ironforge_cli.db.engine import Database
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.silence import asking_anew
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.errors import ConfigurationError, DatabaseError, LockedError, UnreachableError
 from ironforge_cli.regions import Region
 from tests.db.embedded_playground import eventually
@@ -278,7 +279,7 @@ def test_migrations_run_behind_a_pooler(external: TestServer, transaction_pooler
         database = Database(f"{transaction_pooler}/{url.rpartition('/')[2]}")
         assert schema.upgrade(database).current is None
         with database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
         database.close()
         direct = Database(url)
         assert keys(direct) == []

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from ironforge_cli.db import sessions
 from ironforge_cli.db import silence as silence_module
-from ironforge_cli.db.engine import driver
 from ironforge_cli.db.silence import AWAY_SECONDS, KEPT_SECONDS, Silence, UnansweredError, answered_within, asking_anew
+from ironforge_cli.db.transactions import driver
 from ironforge_cli.errors import DatabaseError
 
 if TYPE_CHECKING:

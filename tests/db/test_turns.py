@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from ironforge_cli.db import turns
+from ironforge_cli.db.refusals import is_full
 from ironforge_cli.db.silence import UnansweredError
-from ironforge_cli.db.turns import Purpose, TurnPool, is_full, wanted_for
+from ironforge_cli.db.turns import Purpose, TurnPool, wanted_for
 
 
 class Given:

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.days import ArchivedDays
 from ironforge_cli.archive.store import FolderStore
-from ironforge_cli.db.engine import driver as driver_of
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.db.repositories.snapshots import Body
+from ironforge_cli.db.transactions import driver as driver_of
 from ironforge_cli.errors import InterruptedRunError
 from ironforge_cli.jobs.collecting.storing import store_snapshot
 from ironforge_cli.jobs.days.archiving import Archive

@@ -14,9 +14,10 @@ from ironforge_cli.cli.frame.trying import try_folders, try_ping
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.render import Report
 from ironforge_cli.cli.show.tables import Column, Table
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
+from ironforge_cli.db.refusals import FEWEST_CONNECTIONS
 from ironforge_cli.db.repositories.rights import rights
-from ironforge_cli.db.turns import FEWEST_CONNECTIONS, WANTED_CONNECTIONS
+from ironforge_cli.db.turns import WANTED_CONNECTIONS
 from ironforge_cli.errors import (
     ConfigurationError,
     ExitStatus,
@@ -130,7 +131,7 @@ class _Trial:
     def _database(self) -> str:
         database = self._run.database
         with database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
             found = rights(connection)
         if found.lacking is not None:
             only = " `ironforge status` works so, and nothing that stores." if found.reads_alone else ""
@@ -138,7 +139,7 @@ class _Trial:
                 f"{database.description}: {found.lacking}.{only} Connect as the role that owns the tables "
                 "(docs/sql/roles.sql makes one)."
             )
-        return f"{database.description}, schema {schema.head()}, written by {found.role}; {_room(database)}"
+        return f"{database.description}, schema {revisions.head()}, written by {found.role}; {_room(database)}"
 
     def _credentials(self) -> str:
         self._run.transport.check_credentials()

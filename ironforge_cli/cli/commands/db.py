@@ -12,7 +12,7 @@ from ironforge_cli.cli.frame.options import Format, FormatOption
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.output import say
 from ironforge_cli.cli.show.render import Report
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions, schema
 from ironforge_cli.db.engine import Database
 from ironforge_cli.errors import ConfigurationError, ExitStatus
 
@@ -44,7 +44,7 @@ def current(run: Invocation, *, format_: FormatOption = Format.TABLE) -> Report:
     """
     database = run.database
     with database.connect() as connection:
-        found = schema.version(connection)
+        found = revisions.version(connection)
     record: dict[str, Any] = {"current": found.current, "head": found.head, "is_current": found.is_current}
     return Report(
         records=[record],

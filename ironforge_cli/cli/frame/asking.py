@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from ironforge_cli.answers.answer import Asking, MarketAnswer, without_collecting
+from ironforge_cli.cli.frame.asked_database import database_to_ask
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
@@ -110,7 +111,7 @@ def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
     def run(invocation: Invocation, **options: Any) -> Report:
         shared = {name: options.pop(name) for name in _OPTIONS}
         asking_for = Asking(
-            database=invocation.database_to_read,
+            database=database_to_ask(invocation),
             regions=invocation.regions(shared["region"]),
             now=invocation.clock.now(),
             max_age=shared["max_age"],

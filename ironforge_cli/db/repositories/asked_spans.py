@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from psycopg import sql
-from sqlalchemy import text
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
-from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_DAYS
-from ironforge_cli.db.repositories import item_history, statistics_months
+from ironforge_cli.db.repositories import item_history, months_to_read
+from ironforge_cli.db.table_names import PRICE_DAYS
+from ironforge_cli.db.transactions import reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
-    from ironforge_cli.db.repositories.statistics_months import MonthToRead
+    from ironforge_cli.db.repositories.months_to_read import MonthToRead
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 DAY: Final = timedelta(days=1)
@@ -36,7 +34,7 @@ _STORED: Final = sql.SQL(
     "SELECT snapshot_time, coalesce(interval_seconds, -1) FROM snapshots"
     " WHERE region = %s AND snapshot_time > %s AND snapshot_time <= %s ORDER BY snapshot_time"
 )
-_execute = executor(_SLICE)
+_read = reader(_SLICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,10 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Looks:
-    # By the connection, which is another object for each transaction, and forgotten with it.
-    kept: WeakKeyDictionary[Connection, dict[Region, _Kept]] = field(default_factory=WeakKeyDictionary)
+    # By the connection, or the session, and forgotten with it; a look that begins forgets what one before it kept.
+    kept: WeakKeyDictionary[Transaction, dict[Region, _Kept]] = field(default_factory=WeakKeyDictionary)
 
-    def of(self, connection: Connection, region: Region) -> _Kept:
+    def of(self, connection: Transaction, region: Region) -> _Kept:
         """What is kept of a region; nothing outside of a look, which is of one moment."""
         regions = self.kept.get(connection)
         return _Kept() if regions is None else regions.setdefault(region, _Kept())
@@ -72,12 +70,12 @@ class _Looks:
 _LOOKS: Final = _Looks()
 
 
-def keep_spans(connection: Connection) -> None:
+def keep_spans(connection: Transaction) -> None:
     """Let a look at the database, which has to be of one moment, read what is stored of a region once."""
     _LOOKS.kept[connection] = {}
 
 
-def snapshots(connection: Connection, region: Region, since: datetime, until: datetime) -> list[StoredSnapshot]:
+def snapshots(connection: Transaction, region: Region, since: datetime, until: datetime) -> list[StoredSnapshot]:
     """The snapshots of (since, until], oldest first."""
     kept = _LOOKS.of(connection, region)
     if kept.snapshots is not None:
@@ -98,32 +96,31 @@ def snapshots(connection: Connection, region: Region, since: datetime, until: da
     return found[bisect_right(found, since, key=lambda one: one.time) :]
 
 
-def made_days(connection: Connection, region: Region, since: date, until: date) -> list[date]:
+def made_days(connection: Transaction, region: Region, since: date, until: date) -> list[date]:
     """The days that are made, from `since` to before `until`."""
     kept = _LOOKS.of(connection, region)
     if kept.made is not None:
         first, last, made = kept.made
         if first <= since and until <= last:
             return [day for day in made if since <= day < until]
-    statement = text(
-        # Names of our own are all that is put in.
-        "SELECT CAST(wanted.day AS date) FROM generate_series(CAST(:since AS timestamp), CAST(:until AS timestamp),"  # noqa: S608 - names of our own
+    statement = (
+        "SELECT CAST(wanted.day AS date) FROM generate_series(%(since)s::timestamp, %(until)s::timestamp,"  # noqa: S608 - names of our own
         " interval '1 day') AS wanted (day)"
-        f" WHERE EXISTS (SELECT FROM {PRICE_DAYS[region].name} AS made"
+        f" WHERE EXISTS (SELECT FROM {PRICE_DAYS[region]} AS made"
         " WHERE made.day = CAST(wanted.day AS date)) ORDER BY 1"
     )
-    found = list(_execute(connection, statement, {"since": since, "until": until - DAY}).scalars())
+    found = [row[0] for row in _read(connection, statement, {"since": since, "until": until - DAY})]
     kept.made = (since, until, found)
     return found
 
 
-def without_hours(connection: Connection, region: Region, times: Sequence[datetime]) -> set[datetime]:
+def without_hours(connection: Transaction, region: Region, times: Sequence[datetime]) -> set[datetime]:
     """Those times of stored snapshots whose hours have left with their month: nothing of them is known here."""
     if not times:
         return set()
     kept = _LOOKS.of(connection, region)
     if kept.months is None:
-        kept.months = statistics_months.to_read(connection, region)
+        kept.months = months_to_read.to_read(connection, region)
     there = item_history.are_held(kept.months, item_history.as_times(times))
     return {time for time, is_there in zip(times, there.tolist(), strict=True) if not is_there}
 
@@ -140,7 +137,7 @@ class Parts:
     """Length of all intervals of which anything is known."""
 
 
-def parts_of(connection: Connection, region: Region, since: datetime, until: datetime) -> Parts:
+def parts_of(connection: Transaction, region: Region, since: datetime, until: datetime) -> Parts:
     """How a span (since, until] is read."""
     first = (since + NEXT).astimezone(UTC).date()
     if starts_at(first) < since + NEXT:

@@ -10,31 +10,33 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from psycopg import sql
-from sqlalchemy import func, select, text
 
 from ironforge_cli.db.bulk import Kind, exact_sum, fetch_columns
-from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, REGISTRY, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.repositories import item_names
 from ironforge_cli.db.repositories.asked_spans import DAY, NEXT, keep_spans, parts_of, snapshots, starts_at
+from ironforge_cli.db.table_names import PRICE_DAYS, PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
+from ironforge_cli.db.transactions import driver, reader
 from ironforge_cli.market.books import price_levels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date, datetime, timedelta
 
-    from sqlalchemy import Connection
-
-    from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Float64, Int32, Int64, Times
     from ironforge_cli.regions import Region
 
 LONGEST_STATEMENT_SECONDS: Final = 30
 """A question that takes longer is ended by the server."""
 _SLICE: Final = "asking"
+_LOOKING: Final = sql.SQL(
+    "/* ironforge asking */ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+    " SET LOCAL statement_timeout = {}"
+)
 _VALUES_OF_DAYS: Final = sql.SQL(
     "SELECT item_id, %(last)s::date - day, market_value FROM {days}"
     " WHERE day = ANY(%(made)s) AND market_value IS NOT NULL{only}"
@@ -43,7 +45,7 @@ _VALUES_OF_HOURS: Final = sql.SQL(
     "SELECT item_id, {before}, {total} / count(*) FROM {hours}"
     " WHERE timestamp = ANY({times}::timestamptz[]) AND market_value IS NOT NULL{only} GROUP BY item_id"
 )
-_execute = executor(_SLICE)
+_read = reader(_SLICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,23 @@ class Levels:
     auctions: Int64
 
 
+class Source(Protocol):
+    """Where questions are asked: `Database`, or `DatabaseToRead` where a command asks one and ends."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """A transaction that lasts for a block. Raises as `Database.connect`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OneLook:
     """A look at the database that has begun: several questions asked of it are answered of the same moment."""
 
-    connection: Connection
+    connection: Transaction
 
 
 @contextmanager
-def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_SECONDS) -> Generator[Connection]:
+def reading(database: Source | OneLook, *, seconds: float = LONGEST_STATEMENT_SECONDS) -> Generator[Transaction]:
     """One look at the database: all of an answer is of the same moment, nothing is written, and it ends in time.
 
     `seconds` is how long a statement may take. Raises as `Database.connect`.
@@ -123,32 +133,28 @@ def reading(database: Database | OneLook, *, seconds: float = LONGEST_STATEMENT_
         yield database.connection
         return
     with database.transaction() as connection:
-        limit = f"SET LOCAL statement_timeout = '{round(seconds * 1000)}ms'"
-        _execute(connection, text(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {limit}"))
+        with driver(connection) as speaking:
+            speaking.execute(_LOOKING.format(f"{round(seconds * 1000)}ms"))
         item_names.keep_names(connection)
         keep_spans(connection)
         yield connection
 
 
-def newest_times(connection: Connection, regions: Sequence[Region]) -> dict[Region, datetime]:
+def newest_times(connection: Transaction, regions: Sequence[Region]) -> dict[Region, datetime]:
     """The newest snapshot's time of each region that has one."""
-    newest = func.max(REGISTRY.c.snapshot_time)
-    return {
-        region: found
-        for region in regions
-        if (found := _execute(connection, select(newest).where(REGISTRY.c.region == region)).scalar()) is not None
-    }
+    statement = "SELECT max(snapshot_time) FROM snapshots WHERE region = %(region)s"
+    found = {region: _read(connection, statement, {"region": region})[0][0] for region in regions}
+    return {region: newest for region, newest in found.items() if newest is not None}
 
 
-def snapshot_at(connection: Connection, region: Region, at: datetime) -> datetime | None:
+def snapshot_at(connection: Transaction, region: Region, at: datetime) -> datetime | None:
     """The newest snapshot that is not newer than a time; None where there is none."""
-    newest = select(func.max(REGISTRY.c.snapshot_time)).where(
-        REGISTRY.c.region == region, REGISTRY.c.snapshot_time <= at
-    )
-    return _execute(connection, newest).scalar()
+    statement = "SELECT max(snapshot_time) FROM snapshots WHERE region = %(region)s AND snapshot_time <= %(at)s"
+    ((newest,),) = _read(connection, statement, {"region": region, "at": at})
+    return newest
 
 
-def snapshot_times(connection: Connection, region: Region, since: datetime, until: datetime) -> SnapshotTimes:
+def snapshot_times(connection: Transaction, region: Region, since: datetime, until: datetime) -> SnapshotTimes:
     """The snapshots of (since, until] as arrays, which are read sooner where they are thousands."""
     query = sql.SQL(
         "SELECT snapshot_time, coalesce(interval_seconds, 'NaN'::float8) FROM snapshots"
@@ -159,64 +165,63 @@ def snapshot_times(connection: Connection, region: Region, since: datetime, unti
 
 
 def newest_prices(
-    connection: Connection, region: Region, at: datetime, *, items: Sequence[int] | None = None
+    connection: Transaction, region: Region, at: datetime, *, items: Sequence[int] | None = None
 ) -> NewestPrices:
     """What the snapshot of a time says of every item, or of some."""
     query = sql.SQL(
         "SELECT item_id, coalesce(min_price, 'NaN'::float8), coalesce(market_value, 'NaN'), total_quantity,"
         " num_auctions::bigint FROM {} WHERE timestamp = %s{} ORDER BY item_id"
-    ).format(
-        sql.Identifier(PRICE_STATS[region].name), sql.SQL("" if items is None else " AND item_id = ANY(%s::int4[])")
-    )
+    ).format(sql.Identifier(PRICE_STATS[region]), sql.SQL("" if items is None else " AND item_id = ANY(%s::int4[])"))
     given: list[Any] = [at] if items is None else [at, list(items)]
     kinds = (Kind.INT4, Kind.FLOAT8, Kind.FLOAT8, Kind.INT8, Kind.INT8)
     return NewestPrices(*fetch_columns(connection, query, given, kinds, slice_name=_SLICE))
 
 
-def prices_between(connection: Connection, region: Region, since: datetime, until: datetime) -> SnapshotPrices:
+def prices_between(connection: Transaction, region: Region, since: datetime, until: datetime) -> SnapshotPrices:
     """What the snapshots of (since, until] say of every item."""
     query = sql.SQL(
         "SELECT item_id, timestamp, coalesce(market_value, 'NaN'),"
         " num_auctions::bigint FROM {} WHERE timestamp > %s AND timestamp <= %s"
-    ).format(sql.Identifier(PRICE_STATS[region].name))
+    ).format(sql.Identifier(PRICE_STATS[region]))
     kinds = (Kind.INT4, Kind.TIMESTAMPTZ, Kind.FLOAT8, Kind.INT8)
     return SnapshotPrices(*fetch_columns(connection, query, [since, until], kinds, slice_name=_SLICE))
 
 
 def nearest_values(
-    connection: Connection, region: Region, near: Sequence[tuple[datetime, timedelta]], *, items: Sequence[int] | None
+    connection: Transaction, region: Region, near: Sequence[tuple[datetime, timedelta]], *, items: Sequence[int] | None
 ) -> list[dict[int, float]]:
     """For some items or all the market value in the snapshot pricing each nearest to a time, at most so far off.
 
     Each of `near` is such a time, and how far off. Of two as near, the older one's.
     """
     queries: list[str] = []
+    only = "" if items is None else " AND item_id = ANY(%(items)s::int4[])"
     given: dict[str, Any] = {} if items is None else {"items": list(items)}
     for place, (target, most) in enumerate(near):
         times = [one.time for one in snapshots(connection, region, target - most - NEXT, target + most)]
         given |= {f"times{place}": times, f"target{place}": target}
         queries.append(
-            f"(SELECT DISTINCT ON (item_id) {place}, item_id, market_value FROM {PRICE_STATS[region].name}"  # noqa: S608 - names of our own
-            f" WHERE timestamp = ANY(:times{place}){'' if items is None else ' AND item_id = ANY(:items)'}"
+            f"(SELECT DISTINCT ON (item_id) {place}, item_id, market_value FROM {PRICE_STATS[region]}"  # noqa: S608 - names of our own
+            f" WHERE timestamp = ANY(%(times{place})s::timestamptz[]){only}"
             " AND market_value IS NOT NULL"
-            f" ORDER BY item_id, abs(extract(epoch FROM timestamp - :target{place})), timestamp)"
+            f" ORDER BY item_id, abs(extract(epoch FROM timestamp - %(target{place})s)), timestamp)"
         )
     found: list[dict[int, float]] = [{} for _ in near]
-    for place, item, value in _execute(connection, text(" UNION ALL ".join(queries)), given):
+    for place, item, value in _read(connection, " UNION ALL ".join(queries), given):
         found[place][item] = value
     return found
 
 
 def day_values(
-    connection: Connection, region: Region, last: date, days: int, *, until: datetime, items: Sequence[int] | None
+    connection: Transaction, region: Region, last: date, days: int, *, until: datetime, items: Sequence[int] | None
 ) -> DayValues:
     """Market values of `days` days: of `last`, up to the time `until`, and those before; of some items or of all."""
     first = last - (days - 1) * DAY
     parts = parts_of(connection, region, starts_at(first) - NEXT, until)
     given: dict[str, Any] = {"items": None if items is None else list(items), "last": last, "made": list(parts.made)}
     names = {
-        "days": sql.Identifier(PRICE_DAYS[region].name),
-        "hours": sql.Identifier(PRICE_STATS[region].name),
+        "days": sql.Identifier(PRICE_DAYS[region]),
+        "hours": sql.Identifier(PRICE_STATS[region]),
         "only": sql.SQL("" if items is None else " AND item_id = ANY(%(items)s::int4[])"),
     }
     queries = [_VALUES_OF_DAYS.format(**names)]
@@ -232,9 +237,9 @@ def day_values(
     return DayValues(*fetch_columns(connection, query, given, (Kind.INT4, Kind.INT4, Kind.FLOAT8), slice_name=_SLICE))
 
 
-def levels(connection: Connection, region: Region, at: datetime, items: Sequence[int] | None) -> Levels:
+def levels(connection: Transaction, region: Region, at: datetime, items: Sequence[int] | None) -> Levels:
     """The price levels of some items, or of all, in a snapshot that is held."""
-    table = sql.Identifier(SNAPSHOTS[region].name)
+    table = sql.Identifier(SNAPSHOTS[region])
     if items is None:
         # A whole book is sent as it is: numpy sorts it sooner than the server.
         every = sql.SQL("SELECT item_id, unit_price, quantity FROM {} WHERE snapshot_time = %s").format(table)
@@ -249,39 +254,36 @@ def levels(connection: Connection, region: Region, at: datetime, items: Sequence
     return Levels(*fetch_columns(connection, query, [at, list(items)], kinds, slice_name=_SLICE))
 
 
-def auctions_of_item(connection: Connection, region: Region, at: datetime, item: int) -> list[tuple[int, int]]:
+def auctions_of_item(connection: Transaction, region: Region, at: datetime, item: int) -> list[tuple[int, int]]:
     """An item's auctions in a snapshot that is held: price of a unit and units of each."""
-    table = SNAPSHOTS[region]
-    statement = select(table.c.unit_price, table.c.quantity).where(table.c.snapshot_time == at, table.c.item_id == item)
-    return [(row.unit_price, row.quantity) for row in _execute(connection, statement)]
-
-
-def is_raw_held(connection: Connection, region: Region, at: datetime) -> bool:
-    """Whether the raw auctions of a snapshot are held; of an empty market there are none to hold."""
-    statement = text(
-        f"SELECT EXISTS (SELECT FROM {SNAPSHOTS[region].name} WHERE snapshot_time = :at)"  # noqa: S608 - a name of our own
-        " OR EXISTS (SELECT FROM snapshots WHERE region = :region AND snapshot_time = :at AND auctions = 0)"
+    statement = (
+        f"SELECT unit_price, quantity FROM {SNAPSHOTS[region]}"  # noqa: S608 - a name of our own
+        " WHERE snapshot_time = %(at)s AND item_id = %(item)s"
     )
-    return bool(_execute(connection, statement, {"at": at, "region": region}).scalar_one())
+    return [(row.unit_price, row.quantity) for row in _read(connection, statement, {"at": at, "item": item})]
+
+
+def is_raw_held(connection: Transaction, region: Region, at: datetime) -> bool:
+    """Whether the raw auctions of a snapshot are held; of an empty market there are none to hold."""
+    statement = (
+        f"SELECT EXISTS (SELECT FROM {SNAPSHOTS[region]} WHERE snapshot_time = %(at)s)"  # noqa: S608 - a name of our own
+        " OR EXISTS (SELECT FROM snapshots WHERE region = %(region)s AND snapshot_time = %(at)s AND auctions = 0)"
+    )
+    ((is_held,),) = _read(connection, statement, {"at": at, "region": region})
+    return bool(is_held)
 
 
 def token_prices(
-    connection: Connection, region: Region, since: datetime | None, until: datetime | None
+    connection: Transaction, region: Region, since: datetime | None, until: datetime | None
 ) -> list[tuple[datetime, int]]:
     """Prices of a token in (since, until], copper, oldest first."""
-    table = TOKEN_PRICES[region]
-    statement = select(table.c.timestamp, table.c.price).order_by(table.c.timestamp)
-    if since is not None:
-        statement = statement.where(table.c.timestamp > since)
-    if until is not None:
-        statement = statement.where(table.c.timestamp <= until)
-    return [(row.timestamp, row.price) for row in _execute(connection, statement)]
+    begins = "" if since is None else " AND timestamp > %(since)s"
+    ends = "" if until is None else " AND timestamp <= %(until)s"
+    statement = f"SELECT timestamp, price FROM {TOKEN_PRICES[region]} WHERE true{begins}{ends} ORDER BY timestamp"  # noqa: S608 - names of our own
+    return [(row.timestamp, row.price) for row in _read(connection, statement, {"since": since, "until": until})]
 
 
-def newest_token(connection: Connection, region: Region) -> tuple[datetime, int] | None:
+def newest_token(connection: Transaction, region: Region) -> tuple[datetime, int] | None:
     """The newest price of a token, copper, and its time; None where there is none."""
-    table = TOKEN_PRICES[region]
-    row = _execute(
-        connection, select(table.c.timestamp, table.c.price).order_by(table.c.timestamp.desc()).limit(1)
-    ).first()
-    return None if row is None else (row.timestamp, row.price)
+    statement = f"SELECT timestamp, price FROM {TOKEN_PRICES[region]} ORDER BY timestamp DESC LIMIT 1"  # noqa: S608 - a name of our own
+    return next(((row.timestamp, row.price) for row in _read(connection, statement)), None)

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from psycopg import sql
-from sqlalchemy import text
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
-from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import FACTIONS, PRICE_STATS
+from ironforge_cli.db.table_names import PRICE_STATS
+from ironforge_cli.db.transactions import reader
 from ironforge_cli.market.crafting import SOURCES
+from ironforge_cli.market.factions import FACTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Float64, Int32, Int64
     from ironforge_cli.regions import Region
 
 _SLICE: Final = "crafting"
-_execute = executor(_SLICE)
+_read = reader(_SLICE)
 
 
 class RecipeRow(NamedTuple):
@@ -100,14 +100,14 @@ _NEWEST_RANKS: Final = sql.SQL(
 )
 
 
-def recipe_rows(connection: Connection) -> list[RecipeRow]:
+def recipe_rows(connection: Transaction) -> list[RecipeRow]:
     """Every recipe, by rising id."""
     names = ", ".join(RecipeRow._fields)
-    rows = _execute(connection, text(f"SELECT {names} FROM recipes ORDER BY id, faction"))  # noqa: S608 - names of our own
-    return list(map(RecipeRow._make, rows.all()))
+    rows = _read(connection, f"SELECT {names} FROM recipes ORDER BY id, faction")  # noqa: S608 - names of our own
+    return list(map(RecipeRow._make, rows))
 
 
-def output_columns(connection: Connection) -> StoredOutputs:
+def output_columns(connection: Transaction) -> StoredOutputs:
     """What recipes make, by rising recipe, faction, age of the import, and item."""
     query = sql.SQL(
         "SELECT recipe_id, array_position(%s::text[], faction), item_id, array_position(%s::text[], made.source),"
@@ -121,7 +121,7 @@ def output_columns(connection: Connection) -> StoredOutputs:
     return StoredOutputs(*(column[order] for column in columns))
 
 
-def slot_columns(connection: Connection) -> StoredSlots:
+def slot_columns(connection: Transaction) -> StoredSlots:
     """What files say that recipes take, by rising recipe, faction, age of the import, slot, and item."""
     query = sql.SQL(
         "SELECT recipe_id, array_position(%s::text[], faction), array_position(%s::text[], detail), slot, item_id,"
@@ -136,16 +136,16 @@ def slot_columns(connection: Connection) -> StoredSlots:
     return StoredSlots(*(column[order] for column in columns))
 
 
-def _details(connection: Connection, table: str) -> list[str]:
+def _details(connection: Transaction, table: str) -> list[str]:
     """The imports that a table has rows of, the newest first; what is of none last."""
-    statement = text(
+    statement = (
         f"SELECT detail FROM (SELECT DISTINCT detail FROM {table}) AS said"  # noqa: S608 - a name of our own
         " LEFT JOIN imports ON imports.source = detail ORDER BY imported_at DESC NULLS LAST, detail"
     )
-    return list(_execute(connection, statement).scalars())
+    return [row[0] for row in _read(connection, statement)]
 
 
-def reagent_columns(connection: Connection) -> StoredReagents:
+def reagent_columns(connection: Transaction) -> StoredReagents:
     """What recipes take by Blizzard's word, by rising recipe, faction, and item."""
     query = sql.SQL(
         "SELECT recipe_id, array_position(%s::text[], faction), item_id, quantity, optional::int4 FROM reagents"
@@ -155,25 +155,35 @@ def reagent_columns(connection: Connection) -> StoredReagents:
     return StoredReagents(*(column[order] for column in columns))
 
 
-def vendor_prices(connection: Connection) -> dict[int, int]:
+def vendor_prices(connection: Transaction) -> dict[int, int]:
     """What vendors ask for items, copper: by the newest import, by rising item."""
-    statement = text(
-        "SELECT DISTINCT ON (item_id) item_id, price FROM vendor_prices ORDER BY item_id, noted_at DESC, source"
-    )
-    return {row[0]: row[1] for row in _execute(connection, statement).all()}
+    statement = "SELECT DISTINCT ON (item_id) item_id, price FROM vendor_prices ORDER BY item_id, noted_at DESC, source"
+    return {row[0]: row[1] for row in _read(connection, statement)}
 
 
-def never_stacked(connection: Connection) -> set[int]:
+def never_stacked(connection: Transaction) -> set[int]:
     """Items that are no commodities: those that are worn, and those that don't stack."""
-    statement = text("SELECT id FROM items WHERE is_equippable OR NOT is_stackable")
-    return set(_execute(connection, statement).scalars().all())
+    statement = "SELECT id FROM items WHERE is_equippable OR NOT is_stackable"
+    return {row[0] for row in _read(connection, statement)}
 
 
-def newest_sales(connection: Connection, region: Region, at: datetime) -> NewestSale:
+def newest_sales(connection: Transaction, region: Region, at: datetime) -> NewestSale:
     """What the snapshot of a time says of every item."""
     query = sql.SQL(
         "SELECT item_id, coalesce(cheapest_15_percent_price::float8, 'NaN'), num_auctions::bigint FROM {}"
         " WHERE timestamp = %s ORDER BY item_id"
-    ).format(sql.Identifier(PRICE_STATS[region].name))
+    ).format(sql.Identifier(PRICE_STATS[region]))
     kinds = (Kind.INT4, Kind.FLOAT8, Kind.INT8)
     return NewestSale(*fetch_columns(connection, query, [at], kinds, slice_name=_SLICE))
+
+
+def fitting_items(connection: Transaction, recipes: Sequence[int]) -> dict[tuple[int, str], dict[int, list[int]]]:
+    """For some recipes, by id and faction, the items that fit into each slot by Blizzard's word, by rising number."""
+    statement = (
+        "SELECT recipe_id, faction, slot, array_agg(item_id ORDER BY item_id) FROM recipe_slots WHERE source = 'api'"
+        " AND recipe_id = ANY(%(recipes)s::int4[]) GROUP BY recipe_id, faction, slot ORDER BY 1, 2, 3"
+    )
+    found: dict[tuple[int, str], dict[int, list[int]]] = {}
+    for recipe, faction, slot, items in _read(connection, statement, {"recipes": list(recipes)}):
+        found.setdefault((recipe, faction), {})[slot] = items
+    return found

@@ -13,30 +13,35 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
-from sqlalchemy import text
 
 from ironforge_cli.db.bulk import Kind, copied_out, streamed_columns
-from ironforge_cli.db.engine import driver, executor
 from ironforge_cli.db.models import PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
-from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories import months_to_read
 from ironforge_cli.db.repositories.asking import OneLook
 from ironforge_cli.db.repositories.exports import NULLS, is_null, kind_of
+from ironforge_cli.db.transactions import driver, reader
 from ironforge_cli.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Table
 
-    from ironforge_cli.db.engine import Database
+    from ironforge_cli.db.repositories.asking import Source
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.regions import Region
 
 ROWS_AT_ONCE: Final = 2_048
 """Rows of a piece of columns."""
 _SLICE: Final = "export"
 _TRIES: Final = 5
-_execute = executor(_SLICE)
+# What lies in order comes in order: from the table's beginning, by one process.
+_EXPORTING: Final = (
+    "/* ironforge export */ SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = 0;"
+    " SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0"
+)
+_read = reader(_SLICE)
 
 Columns: TypeAlias = "dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]"
 """Values of every column, and where they are null; None where they can't be."""
@@ -73,7 +78,7 @@ class _Month:
 
 
 @contextmanager
-def exporting(database: Database | OneLook) -> Generator[Connection]:
+def exporting(database: Source | OneLook) -> Generator[Transaction]:
     """A look at the database that may take hours, writes nothing and keeps nobody from storing an hour.
 
     Raises as `Database.connect`.
@@ -82,10 +87,8 @@ def exporting(database: Database | OneLook) -> Generator[Connection]:
         yield database.connection
         return
     with database.transaction() as connection:
-        _execute(connection, text("SET TRANSACTION READ ONLY"))
-        # What lies in order comes in order: from the table's beginning, by one process.
-        for setting in ("statement_timeout = 0", "synchronize_seqscans = off", "max_parallel_workers_per_gather = 0"):
-            _execute(connection, text(f"SET LOCAL {setting}"))
+        with driver(connection) as speaking:
+            speaking.execute(_EXPORTING)
         yield connection
 
 
@@ -110,7 +113,7 @@ def book_columns() -> tuple[ExportedColumn, ...]:
 
 
 def statistics_parts(
-    connection: Connection,
+    connection: Transaction,
     regions: Sequence[Region],
     *,
     since: datetime | None,
@@ -180,18 +183,18 @@ def book_part(region: Region, *, at: datetime, items: Sequence[int] | None) -> E
     return ExportedPart(region, query, book_columns())
 
 
-def as_csv(connection: Connection, part: ExportedPart) -> Iterator[bytes]:
+def as_csv(connection: Transaction, part: ExportedPart) -> Iterator[bytes]:
     """A part's rows as CSV, without a heading: the region first, times in ISO 8601."""
     return copied_out(connection, _told(part), quoted=["region"], slice_name=_SLICE)
 
 
-def as_json_lines(connection: Connection, part: ExportedPart) -> Iterator[bytes]:
+def as_json_lines(connection: Transaction, part: ExportedPart) -> Iterator[bytes]:
     """A part's rows as JSON, a line each."""
     query = sql.SQL("SELECT row_to_json(told) FROM ({}) AS told").format(_told(part))
     return copied_out(connection, query, quoted=None, slice_name=_SLICE)
 
 
-def as_columns(connection: Connection, part: ExportedPart) -> Iterator[Columns]:
+def as_columns(connection: Transaction, part: ExportedPart) -> Iterator[Columns]:
     """A part's rows by column, without the region, `ROWS_AT_ONCE` at a time."""
     chosen = [
         sql.SQL("coalesce({}, {})").format(sql.Identifier(one.name), sql.Literal(NULLS[one.kind]))
@@ -241,18 +244,18 @@ def _part(
     return ExportedPart(region, query, columns)
 
 
-def _months(connection: Connection, regions: Sequence[Region]) -> list[_Month]:
-    may_read = text("SELECT has_table_privilege(quote_ident(:name), 'SELECT')")
+def _months(connection: Transaction, regions: Sequence[Region]) -> list[_Month]:
+    may_read = "SELECT has_table_privilege(quote_ident(%(name)s), 'SELECT')"
     return [
         _Month(
             region,
             one.name,
             one.starts_at,
             one.ends_at,
-            is_readable=bool(_execute(connection, may_read, {"name": one.name}).scalar_one()),
+            is_readable=_read(connection, may_read, {"name": one.name})[0][0],
         )
         for region in regions
-        for one in statistics_months.held(connection, region)
+        for one in months_to_read.to_read(connection, region)
     ]
 
 

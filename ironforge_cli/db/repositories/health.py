@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy import func, or_, select, text
 
 from ironforge_cli.db import locks
-from ironforge_cli.db.engine import driver, executor
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import (
     BENCHMARKS,
     PRICE_DAYS,
@@ -19,6 +19,7 @@ from ironforge_cli.db.models import (
     SNAPSHOTS,
     TOKEN_PRICES,
 )
+from ironforge_cli.db.transactions import driver
 from ironforge_cli.market.doubts import SoldLots
 from ironforge_cli.values import Value
 

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from psycopg import sql
-from sqlalchemy import text
 
 from ironforge_cli.db.bulk import Kind, fetch_columns
-from ironforge_cli.db.engine import executor
-from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
+from ironforge_cli.db.table_names import PRICE_DAYS, PRICE_STATS
+from ironforge_cli.db.transactions import reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
 
-    from ironforge_cli.db.repositories.statistics_months import MonthToRead
+    from ironforge_cli.db.repositories.months_to_read import MonthToRead
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Bool, Float64, Int64, Times
     from ironforge_cli.regions import Region
 
@@ -114,19 +113,19 @@ _OF_DAYS: Final = sql.SQL(
     " FROM generate_series(%(since)s::date, %(until)s::date - 1, interval '1 day') AS wanted (starts_at)"
     " JOIN {} ON day = starts_at::date AND item_id = %(item)s ORDER BY day"
 )
-_execute = executor(_SLICE)
+_read = reader(_SLICE)
 
 
 def hours_at(
-    connection: Connection, region: Region, items: Sequence[int], times: Sequence[datetime]
+    connection: Transaction, region: Region, items: Sequence[int], times: Sequence[datetime]
 ) -> dict[tuple[datetime, int], HourRow]:
     """What the snapshots of some times say of some items: each a look-up. An item without a row there has none."""
-    rows = _execute(connection, _looked_up(region), {"items": list(items), "times": list(times)}) if times else ()
+    rows = _read(connection, _looked_up(region), {"items": list(items), "times": list(times)}) if times else ()
     return {(row.timestamp, row.item_id): row for row in (HourRow(*values) for values in rows)}
 
 
 def hours_of_item(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     item_id: int,
     *,
@@ -158,7 +157,7 @@ def hours_of_item(
         given |= {"first": given["starts"][0], "last": given["ends"][-1]}
     elif not by_item:
         return found
-    query = _hours(tuple(by_item), PRICE_STATS[region].name if looked_up.any() else None)
+    query = _hours(tuple(by_item), PRICE_STATS[region] if looked_up.any() else None)
     kinds = (Kind.TIMESTAMPTZ, *[Kind.FLOAT8] * 6)
     stored, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE, without_workers=True)
     places = np.minimum(np.searchsorted(times, stored), len(times) - 1)
@@ -186,9 +185,9 @@ def are_held(months: Sequence[MonthToRead], times: Times) -> Bool:
     return np.logical_or.reduce(_within(months, times), axis=0)
 
 
-def days_of_item(connection: Connection, region: Region, item_id: int, *, since: date, until: date) -> ItemDays:
+def days_of_item(connection: Transaction, region: Region, item_id: int, *, since: date, until: date) -> ItemDays:
     """An item's days that are made in [since, until), oldest first; the present day comes from its hours."""
-    query = _OF_DAYS.format(sql.Identifier(PRICE_DAYS[region].name))
+    query = _OF_DAYS.format(sql.Identifier(PRICE_DAYS[region]))
     given = {"since": since, "until": until, "item": item_id}
     kinds = (Kind.INT4, *[Kind.FLOAT8] * 6, *[Kind.INT8] * 3)
     day, *columns = fetch_columns(connection, query, given, kinds, slice_name=_SLICE, without_workers=True)
@@ -200,10 +199,10 @@ def as_times(moments: Sequence[datetime]) -> Times:
     return np.array([moment.astimezone(UTC).replace(tzinfo=None) for moment in moments], "M8[us]")
 
 
-def _looked_up(region: Region) -> Any:
-    return text(
-        f"SELECT {_HOUR} FROM {PRICE_STATS[region].name}"  # noqa: S608 - names of our own
-        " WHERE timestamp = ANY(:times) AND item_id = ANY(:items)"
+def _looked_up(region: Region) -> str:
+    return (
+        f"SELECT {_HOUR} FROM {PRICE_STATS[region]}"  # noqa: S608 - names of our own
+        " WHERE timestamp = ANY(%(times)s::timestamptz[]) AND item_id = ANY(%(items)s::int4[])"
     )
 
 

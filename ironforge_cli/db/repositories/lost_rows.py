@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from ironforge_cli.db.engine import executor, one_state
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import PRICE_STATS, REGISTRY, SNAPSHOTS
+from ironforge_cli.db.transactions import one_state
 from ironforge_cli.market.lost_rows import CountedSnapshot
 from ironforge_cli.market.partitions import DailyPartition
 

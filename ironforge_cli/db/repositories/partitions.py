@@ -11,10 +11,12 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import exists, func, literal_column, select, text
 
-from ironforge_cli.db.engine import driver, executor, session_of
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.generations import changed
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
+from ironforge_cli.db.partition_bounds import EDGES_OF, LOWER, UPPER
+from ironforge_cli.db.transactions import driver, session_of
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.partitions import DailyPartition, Existing, Mark, State
 
@@ -40,13 +42,6 @@ COUNTED_BYTES: Final = 256_000_000
 _SUFFIXES: Final = {Mark.MADE: "", Mark.LEAVING: ", leaving", Mark.RESTORED: ", restored"}
 
 # A table's bounds as times: what lies before or after all times that Python knows counts as none.
-_LOWER: Final = "CASE edges[1] WHEN 'MINVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[1]) AS timestamptz) END"
-_UPPER: Final = "CASE edges[2] WHEN 'MAXVALUE' THEN NULL ELSE CAST(trim('''' FROM edges[2]) AS timestamptz) END"
-_EDGES: Final = f"{_LOWER}, {_UPPER}"
-EDGES: Final = f"{_LOWER} AS starts_at, {_UPPER} AS ends_at"
-"""A partition's bounds as times, in SQL; null where it has none."""
-EDGES_OF: Final = "LATERAL regexp_match(bounds, 'FROM \\((.*)\\) TO \\((.*)\\)') AS edges"
-
 # Bounds are read from the catalog, never from names. They name no column, so that PostgreSQL puts them into words
 # without opening the partition, which 0 stands for. A partition that is being detached takes no rows any more.
 _COVERAGE: Final = text(
@@ -55,7 +50,7 @@ _COVERAGE: Final = text(
     "  JOIN pg_class AS child ON child.oid = inhrelid"
     "  WHERE inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending),"
     " spans AS ("
-    f"  SELECT attached.oid, tstzrange({_EDGES}) AS span FROM attached, {EDGES_OF} WHERE edges IS NOT NULL)"
+    f"  SELECT attached.oid, tstzrange({LOWER}, {UPPER}) AS span FROM attached, {EDGES_OF} WHERE edges IS NOT NULL)"
     " SELECT EXISTS (SELECT FROM attached WHERE bounds = 'DEFAULT'),"
     "  coalesce((SELECT range_agg(span) FROM spans) @> tstzrange(:starts_at, :ends_at), false),"
     "  ARRAY(SELECT CAST(CAST(oid AS regclass) AS text) FROM spans WHERE span && tstzrange(:starts_at, :ends_at)"
@@ -65,7 +60,7 @@ _COVERAGE: Final = text(
 # The catalog's rows of one table alone: whoever asks for all bounds reads those of every partition that there is.
 _TAKES: Final = text(
     "SELECT edges IS NOT NULL"  # noqa: S608 - made of constants
-    f" AND coalesce(({_LOWER}) <= :since, true) AND coalesce(({_UPPER}) >= :until, true)"
+    f" AND coalesce(({LOWER}) <= :since, true) AND coalesce(({UPPER}) >= :until, true)"
     " AND has_table_privilege(oid, 'INSERT') FROM"
     " (SELECT oid, pg_get_expr(relpartbound, 0) AS bounds FROM pg_class WHERE oid = to_regclass(:name)"
     # Not joined: it would be looked for among the children of the parent.
@@ -87,7 +82,7 @@ _EXISTING: Final = text(
     "  WHERE other.relnamespace = parent.relnamespace AND other.relname ~ :pattern"
     "  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = other.oid AND inhparent = parent.oid)),"
     " bounded AS ("
-    f"  SELECT oid, bounds, state, tstzrange({_EDGES}, '[)') AS span FROM tables LEFT JOIN {EDGES_OF} ON true)"
+    f"  SELECT oid, bounds, state, tstzrange({LOWER}, {UPPER}, '[)') AS span FROM tables LEFT JOIN {EDGES_OF} ON true)"
     " SELECT CAST(CAST(oid AS regclass) AS text), state, coalesce(obj_description(oid, 'pg_class'), ''),"
     "  CASE WHEN lower(span) >= '0001-01-02' THEN least(lower(span), '9999-12-30') END,"
     "  CASE WHEN upper(span) <= '9999-12-30' THEN greatest(upper(span), '0001-01-02') END,"

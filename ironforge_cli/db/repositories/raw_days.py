@@ -8,9 +8,9 @@ import numpy as np
 from psycopg import sql
 
 from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_columns
-from ironforge_cli.db.engine import driver
 from ironforge_cli.db.generations import changed
 from ironforge_cli.db.repositories.snapshots import LABELS, PACKED
+from ironforge_cli.db.transactions import driver
 from ironforge_cli.market.rows import RawRows, RowTally, moment_of
 
 if TYPE_CHECKING:

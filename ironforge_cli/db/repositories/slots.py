@@ -10,7 +10,7 @@ from ironforge_cli.db.engine import executor
 from ironforge_cli.db.repositories.catalogue import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from sqlalchemy import Connection
 
@@ -92,15 +92,3 @@ def refit_slots(connection: Connection) -> Changes:
         ),
     ).rowcount
     return Changes(inserted=inserted, deleted=deleted)
-
-
-def fitting_items(connection: Connection, recipes: Sequence[int]) -> dict[tuple[int, str], dict[int, list[int]]]:
-    """For some recipes, by id and faction, the items that fit into each slot by Blizzard's word, by rising number."""
-    statement = text(
-        "SELECT recipe_id, faction, slot, array_agg(item_id ORDER BY item_id) FROM recipe_slots WHERE source = 'api'"
-        " AND recipe_id = ANY(CAST(:recipes AS int[])) GROUP BY recipe_id, faction, slot ORDER BY 1, 2, 3"
-    )
-    found: dict[tuple[int, str], dict[int, list[int]]] = {}
-    for recipe, faction, slot, items in _execute(connection, statement, {"recipes": list(recipes)}):
-        found.setdefault((recipe, faction), {})[slot] = items
-    return found

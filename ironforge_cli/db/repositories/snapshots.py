@@ -13,7 +13,9 @@ from ironforge_cli.db.bulk import CopyColumn, Kind, LabelColumn, copy_in, fetch_
 from ironforge_cli.db.engine import executor
 from ironforge_cli.db.generations import changed
 from ironforge_cli.db.models import REGISTRY, SNAPSHOTS
-from ironforge_cli.market.auctions import Auctions, Book, LeftOut, Windows
+from ironforge_cli.db.repositories.lots_left_out import left_out
+from ironforge_cli.db.transactions import reader
+from ironforge_cli.market.auctions import Auctions, Book, Windows
 from ironforge_cli.market.estimator_version import ESTIMATOR_VERSION
 from ironforge_cli.market.rhythm import LEARNED_FROM, Seen
 from ironforge_cli.market.time_left import TimeLeft
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.sales import Totals
     from ironforge_cli.market.statistics import Summary
 
@@ -44,6 +47,7 @@ PACKED: Final = sql.SQL(
 )
 """A raw row's columns but its time, as four numbers."""
 _execute = executor("snapshots")
+_read = reader("snapshots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def stored_times(
 
 
 def registry(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     *,
     since: datetime | None = None,
@@ -129,9 +133,14 @@ def registry(
     limit: int | None = None,
 ) -> list[RegistryRow]:
     """The newest registered snapshots of a region, both ends included, oldest first."""
-    names = [one.name for one in fields(RegistryRow)][1:]
-    statement = _between(select(*(REGISTRY.c[name] for name in names)), region, since, until)
-    rows = _execute(connection, statement.order_by(REGISTRY.c.snapshot_time.desc()).limit(limit)).all()
+    names = ", ".join(one.name for one in fields(RegistryRow)[1:])
+    begins = "" if since is None else " AND snapshot_time >= %(since)s"
+    ends = "" if until is None else " AND snapshot_time <= %(until)s"
+    statement = (
+        f"SELECT {names} FROM snapshots WHERE region = %(region)s{begins}{ends}"  # noqa: S608 - names of our own
+        " ORDER BY snapshot_time DESC LIMIT %(limit)s"
+    )
+    rows = _read(connection, statement, {"region": region, "since": since, "until": until, "limit": limit})
     return [RegistryRow(region, *row) for row in reversed(rows)]
 
 
@@ -184,13 +193,13 @@ def span(connection: Connection, region: Region) -> StoredSpan | None:
     return StoredSpan(since, until, int(stored), int(auctions)) if stored else None
 
 
-def seen(connection: Connection, region: Region) -> list[Seen]:
+def seen(connection: Transaction, region: Region) -> list[Seen]:
     """The newest snapshots of a region, as far as its rhythm is learned from: when they were published and stored."""
-    time = REGISTRY.c.snapshot_time
     statement = (
-        select(time, REGISTRY.c.stored_at).where(REGISTRY.c.region == region).order_by(time.desc()).limit(LEARNED_FROM)
+        "SELECT snapshot_time, stored_at FROM snapshots WHERE region = %(region)s"
+        " ORDER BY snapshot_time DESC LIMIT %(most)s"
     )
-    return [Seen(*row) for row in _execute(connection, statement)]
+    return [Seen(*row) for row in _read(connection, statement, {"region": region, "most": LEARNED_FROM})]
 
 
 def trailing_median(connection: Connection, region: Region, moment: datetime) -> tuple[float, int]:
@@ -232,25 +241,6 @@ def load(connection: Connection, region: Region, moment: datetime) -> Book | Non
         ),
         snapshot_time=moment,
     )
-
-
-def left_out(connection: Connection, region: Region, moment: datetime) -> LeftOut:
-    """What was left out of a registered snapshot; nothing where no snapshot of that time is registered."""
-    found = left_out_between(connection, region, since=moment, until=moment)
-    return found.get(moment, LeftOut())
-
-
-def left_out_between(
-    connection: Connection, region: Region, *, since: datetime, until: datetime
-) -> dict[datetime, LeftOut]:
-    """What was left out of the snapshots between two times, both ends included: those of which something was."""
-    time = REGISTRY.c.snapshot_time
-    chosen = select(time, REGISTRY.c.skipped, REGISTRY.c.skipped_items, REGISTRY.c.skipped_auctions)
-    statement = _between(chosen, region, since, until).where(REGISTRY.c.skipped > 0)
-    return {
-        moment: LeftOut(skipped, tuple(items), tuple(auctions))
-        for moment, skipped, items, auctions in _execute(connection, statement)
-    }
 
 
 def with_left_out(connection: Connection, region: Region, book: Book) -> Book:

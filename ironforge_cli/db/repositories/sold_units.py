@@ -9,16 +9,15 @@ import numpy as np
 from psycopg import sql
 
 from ironforge_cli.db.bulk import Kind, exact_sum, fetch_columns
-from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS
 from ironforge_cli.db.repositories.asked_spans import DAY, parts_of
+from ironforge_cli.db.table_names import PRICE_DAYS, PRICE_STATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from ironforge_cli.db.repositories.asked_spans import Parts
+    from ironforge_cli.db.transactions import Transaction
     from ironforge_cli.market.auctions import Float64, Int32
     from ironforge_cli.regions import Region
 
@@ -80,7 +79,7 @@ class Sales:
 
 
 def sales(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     since: datetime,
     until: datetime,
@@ -110,7 +109,7 @@ def sales(
 
 
 def _summed(
-    connection: Connection,
+    connection: Transaction,
     region: Region,
     parts: Parts,
     items: Sequence[int] | None,
@@ -126,8 +125,8 @@ def _summed(
     """
     given: dict[str, Any] = {"items": None if items is None else list(items), "times": parts.times}
     names = {
-        "days": sql.Identifier(PRICE_DAYS[region].name),
-        "hours": sql.Identifier(PRICE_STATS[region].name),
+        "days": sql.Identifier(PRICE_DAYS[region]),
+        "hours": sql.Identifier(PRICE_STATS[region]),
         "range": _RANGE if is_ranged else _NO_RANGE,
         "only": sql.SQL("" if items is None else " AND item_id = ANY(%(items)s::int4[])"),
     }
@@ -145,10 +144,10 @@ def _summed(
 
 
 def _at_the_price_before(
-    connection: Connection, region: Region, parts: Parts, items: Int32
+    connection: Transaction, region: Region, parts: Parts, items: Int32
 ) -> tuple[Int32, Float64, Float64]:
     """For items that sold out what that earned by the snapshots before, and how many sales have no price there."""
-    query = _SOLD_OUT.format(hours=sql.Identifier(PRICE_STATS[region].name))
+    query = _SOLD_OUT.format(hours=sql.Identifier(PRICE_STATS[region]))
     given = {"times": parts.times, "items": items.tolist()}
     item_id, copper, without = fetch_columns(
         connection, query, given, (Kind.INT4, Kind.FLOAT8, Kind.FLOAT8), slice_name=_SLICE

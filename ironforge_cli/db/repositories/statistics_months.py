@@ -7,20 +7,21 @@ beside everybody who reads and writes, and put in its place only where nothing w
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from ironforge_cli.db.bulk import driver
-from ironforge_cli.db.engine import executor, one_state
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.generations import changed as answers_changed
 from ironforge_cli.db.locks import advisory_key
 from ironforge_cli.db.models import PRICE_STATS, STATISTICS_MONTHS
+from ironforge_cli.db.partition_bounds import EDGES, EDGES_OF
 from ironforge_cli.db.repositories import partitions
+from ironforge_cli.db.repositories.months_to_read import COMMENT, told
+from ironforge_cli.db.transactions import driver, one_state
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.statistics_months import HeldMonths, StatisticsMonth
 from ironforge_cli.wording import counted
@@ -43,20 +44,10 @@ _HELD: Final = text(
     " SELECT child.oid, child.relname, child.reltuples, pg_get_expr(child.relpartbound, 0) AS bounds"
     " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
     " WHERE inhparent = CAST(:parent AS regclass)),"
-    f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
+    f" bounded AS (SELECT tables.*, {EDGES} FROM tables LEFT JOIN {EDGES_OF} ON true)"
     " SELECT relname, starts_at, ends_at, coalesce(obj_description(oid, 'pg_class'), ''),"
     "  pg_total_relation_size(oid), greatest(reltuples, 0)::bigint FROM bounded ORDER BY starts_at NULLS FIRST, relname"
 )
-_TO_READ: Final = text(
-    "WITH tables AS ("  # noqa: S608 - made of constants
-    " SELECT child.oid, child.relname, pg_get_expr(child.relpartbound, 0) AS bounds"
-    " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
-    " WHERE inhparent = CAST(:parent AS regclass)),"
-    f" bounded AS (SELECT tables.*, {partitions.EDGES} FROM tables LEFT JOIN {partitions.EDGES_OF} ON true)"
-    " SELECT relname, starts_at, ends_at, coalesce(obj_description(oid, 'pg_class'), ''),"
-    "  has_table_privilege(oid, 'SELECT') FROM bounded ORDER BY starts_at NULLS FIRST, relname"
-)
-_COMMENT: Final = re.compile(r"^ironforge: \w+ statistics of (\d{4}-\d{2}) \(UTC\)(?:, by item at change (\d+))?$")
 _FROM_BEFORE: Final = re.compile(r"^ironforge: \w+ statistics from before there were months \(UTC\)$")
 _BEING_LAID: Final = "_new"
 _INSTANT: Final = timedelta(microseconds=1)
@@ -70,7 +61,7 @@ def held(connection: Connection, region: Region) -> list[HeldMonths]:
     for name, starts_at, ends_at, comment, size, rows in _execute(
         connection, _HELD, {"parent": PRICE_STATS[region].name}
     ):
-        month, laid_at = _told(region, name, starts_at, ends_at, comment)
+        month, laid_at = told(region, name, starts_at, ends_at, comment)
         found.append(
             HeldMonths(
                 name=name,
@@ -84,40 +75,6 @@ def held(connection: Connection, region: Region) -> list[HeldMonths]:
             )
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class MonthToRead:
-    """A partition as whoever reads it needs it; its bounds are None where it has none."""
-
-    name: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-    is_read_by_item: bool
-    """Whether it lies by item, and this role may read it by its own name."""
-
-
-def to_read(connection: Connection, region: Region) -> list[MonthToRead]:
-    """Every partition of a region's statistics, oldest first; their sizes, which cost more, are not looked up."""
-    found: list[MonthToRead] = []
-    for name, starts_at, ends_at, comment, may_read in _execute(
-        connection, _TO_READ, {"parent": PRICE_STATS[region].name}
-    ):
-        _, laid_at = _told(region, name, starts_at, ends_at, comment)
-        # Who was granted the whole table alone reads months through it, a look-up a snapshot.
-        found.append(MonthToRead(name, starts_at, ends_at, is_read_by_item=laid_at is not None and may_read))
-    return found
-
-
-def _told(
-    region: Region, name: str, starts_at: datetime | None, ends_at: datetime | None, comment: str
-) -> tuple[StatisticsMonth | None, int | None]:
-    """What a partition's comment says: the month that it was made for, and at which change it was laid by item."""
-    told = _COMMENT.match(comment)
-    month = None if told is None else StatisticsMonth(region, _first(told[1]))
-    if told is None or month is None or (name, starts_at, ends_at) != (month.name, month.starts_at, month.ends_at):
-        return None, None
-    return month, int(told[2]) if told[2] else None
 
 
 def changes(connection: Connection, region: Region) -> dict[StatisticsMonth, int]:
@@ -187,8 +144,8 @@ def begin_copying(connection: Connection, month: StatisticsMonth) -> None:
 
 def is_copied(connection: Connection, month: StatisticsMonth) -> bool:
     """Whether a copy of a month by item is there already that nothing was written after."""
-    told = _COMMENT.match(_comment_of(connection, month.name + _BEING_LAID) or "")
-    return told is not None and told[2] is not None and int(told[2]) == _change(connection, month)
+    words = COMMENT.match(_comment_of(connection, month.name + _BEING_LAID) or "")
+    return words is not None and words[2] is not None and int(words[2]) == _change(connection, month)
 
 
 def months_with_rows(connection: Connection, region: Region, table: str) -> list[StatisticsMonth]:
@@ -348,10 +305,6 @@ def _comment_of(connection: Connection, table: str) -> str | None:
     """A table's comment; None where there is no such table."""
     found = text("SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE oid = to_regclass(:name)")
     return _execute(connection, found, {"name": table}).scalar_one_or_none()
-
-
-def _first(month: str) -> date:
-    return date.fromisoformat(f"{month}-01")
 
 
 def _marking(table: str, month: StatisticsMonth, laid_at_change: int | None) -> sql.Composed:

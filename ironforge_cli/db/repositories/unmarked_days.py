@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.engine import driver, executor
+from ironforge_cli.db.engine import executor
 from ironforge_cli.db.models import SNAPSHOTS
 from ironforge_cli.db.repositories import partitions
+from ironforge_cli.db.transactions import driver
 from ironforge_cli.errors import ConfigurationError
 from ironforge_cli.market.partitions import Mark
 from ironforge_cli.market.unmarked_days import UnmarkedDay, day_named, place_differs

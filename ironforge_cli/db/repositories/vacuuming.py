@@ -9,7 +9,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
-from ironforge_cli.db.engine import driver, executor, session_of
+from ironforge_cli.db.engine import executor
+from ironforge_cli.db.transactions import driver, session_of
 from ironforge_cli.errors import BusyError
 from ironforge_cli.values import Value
 

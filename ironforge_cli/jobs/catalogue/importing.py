@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import imports, outputs
 from ironforge_cli.db.repositories.imports import ImportRow
 from ironforge_cli.db.repositories.outputs import Output, SlotOption
@@ -124,14 +124,14 @@ def import_files(
         )
     if dry_run:
         with database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
             names = names_of(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
         return [planned(source or kind, kind, files, names) for kind, files in kinds.items()]
     evidence = Evidence(database, pending=pending, command="seed import", clock=clock)
     with evidence.run() as run:
         with evidence.attempt(None, progress=Silent()) as attempt:
             with database.connect() as connection:
-                schema.require_current(connection)
+                revisions.require_current(connection)
             evidence.settle()
             with locks.seeding(database), database.transaction() as connection:
                 names = names_of(imports.recipes_to_join(connection), imports.names_of_items(connection), spells)
@@ -158,7 +158,7 @@ def _joined(files: Sequence[tuple[str, GivenFile]], spells: Mapping[int, int]) -
 def remove_import(source: str, *, database: Database) -> None:
     """Take out all that an import said. Raises `UsageError` where there is none of that name."""
     with locks.seeding(database), database.transaction() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
         known = imports.sources(connection)
         if source not in known:
             there = f"there are {', '.join(known)}" if known else "nothing was imported"

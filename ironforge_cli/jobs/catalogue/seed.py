@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.errors import ExitStatus, InterruptedRunError, IronforgeError, LockedError, UsageError
 from ironforge_cli.jobs.catalogue.items import seed_items
 from ironforge_cli.jobs.catalogue.outputs import seed_outputs
@@ -97,7 +97,7 @@ def _attempted(seeder: str, work: Work, *, pending: PendingRows | None) -> Seede
         try:
             with evidence.attempt(None, progress=Silent()) as attempt:
                 with work.database.connect() as connection:
-                    schema.require_current(connection)
+                    revisions.require_current(connection)
                 evidence.settle()
                 with locks.seeding(work.database):
                     part = measured(_RUNS[seeder](work))

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ironforge_cli.blizzard import payloads
-from ironforge_cli.db.repositories import snapshots
+from ironforge_cli.db.repositories import lots_left_out, snapshots
 from ironforge_cli.errors import ConfigurationError, DatabaseError, ExitStatus, IronforgeError, RefusedAnswerError
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, failed, repeated_body, unchanged
 from ironforge_cli.jobs.collecting.storing import ImplausibleAnswerError, require_plausible, store_snapshot
@@ -324,7 +324,7 @@ class _Keeping:
         region = self.received.region
         day = DailyPartition.holding(region, time)
         with self.workplace.database.connect() as connection:
-            found = snapshots.left_out_between(connection, region, since=day.starts_at, until=day.ends_at)
+            found = lots_left_out.left_out_between(connection, region, since=day.starts_at, until=day.ends_at)
         return not any(other != time and DailyPartition.holding(region, other) == day for other in found)
 
     def _keep(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ironforge_cli.archive.days import ArchivedDays, folder_of
 from ironforge_cli.archive.marker import mark, marker_of
 from ironforge_cli.archive.store import TEMPORARY
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import ArchiveError, ConfigurationError, DatabaseError, ExitStatus, combined_status
 from ironforge_cli.jobs.days.export import TABLES
@@ -222,7 +222,7 @@ def _held(
     """The days of which the database holds a table; None, and why, where nobody can say."""
     try:
         with database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
             return {
                 table.own for region in regions for table in partitions.existing(connection, region) if table.own
             }, None

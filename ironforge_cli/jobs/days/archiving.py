@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ironforge_cli.archive.days import folder_of
 from ironforge_cli.archive.marker import MadeStore
 from ironforge_cli.archive.tables import ArchivedTables
-from ironforge_cli.db.engine import one_state
-from ironforge_cli.db.repositories import raw_days, snapshots
+from ironforge_cli.db.repositories import lots_left_out, raw_days
+from ironforge_cli.db.transactions import one_state
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.jobs.days.export import keep_month
 from ironforge_cli.market.partitions import DailyPartition
@@ -76,7 +76,7 @@ class Archive:
             pieces = raw_days.pieces_by_auction(connection, partition)
             # What the table was filled from may know of snapshots that the registry does not.
             left_out = {one.snapshot_time: one.left_out for one in manifest.snapshots} if manifest else {}
-            left_out |= snapshots.left_out_between(
+            left_out |= lots_left_out.left_out_between(
                 connection, partition.region, since=partition.starts_at, until=partition.ends_at
             )
             manifest = self.days.write(partition, pieces, archived_at=self.now(), left_out=left_out)

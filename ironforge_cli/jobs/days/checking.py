@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.repositories import health, snapshots, thinning_checks
 from ironforge_cli.db.repositories.thinning_checks import ThinningCheck
 from ironforge_cli.errors import DatabaseError
@@ -57,7 +57,7 @@ def check(regions: Sequence[Region], *, database: Database, clock: Clock) -> lis
     Raises as the database does; what was found of a region before stays found.
     """
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
     found: list[CheckedRegion] = []
     for region in regions:
         clock.check()

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ironforge_cli.archive.tables import NotWritten
-from ironforge_cli.db import locks, schema
-from ironforge_cli.db.engine import one_state
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exports
+from ironforge_cli.db.transactions import one_state
 from ironforge_cli.errors import ExitStatus, IronforgeError, combined_status
 from ironforge_cli.jobs.days.parts import conclude, failure_told, messages_of, run_alone
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -80,7 +80,7 @@ def export(
     """
     database = storage.database
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
     evidence = Evidence(database, pending=storage.pending, command=COMMAND, clock=clock)
     files: list[Exported] = []
     with run_alone(evidence, locks.exporting(database)) as run:

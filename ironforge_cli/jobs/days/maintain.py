@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import partitions, unmarked_days
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.errors import (
@@ -78,7 +78,7 @@ def maintain(
     database, housekeeping = storage.database, housekeeping.of(regions)
     if dry_run:
         with database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
             planning = Planning(storage, housekeeping, present_of(connection, now=clock.now()), adopt=adopt)
             _warn(planning)
             every = with_leaving(connection, regions, storage, housekeeping)
@@ -195,7 +195,7 @@ def _maintained(
     with evidence.run() as run, ExitStack() as locked:
         try:
             with database.connect() as connection:
-                schema.require_current(connection)
+                revisions.require_current(connection)
                 every = with_leaving(connection, regions, storage, housekeeping)
             locked.enter_context(locks.maintaining(database))
             with database.connect() as connection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import partitions, raw_days
 from ironforge_cli.errors import DatabaseError, ExitStatus, UsageError, combined_status
 from ironforge_cli.jobs.days.archiving import fill
@@ -88,7 +88,7 @@ class ChangedDays:
 def listed(regions: Sequence[Region], *, database: Database, archive: Archive | None = None) -> list[HeldDay]:
     """Every table that holds or could hold raw snapshots, and every archived day, by region, oldest first."""
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
         tables = [
             HeldDay(
                 region=region,
@@ -164,7 +164,7 @@ def drop(
     """
     database = storage.database
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
         held = {
             region: table
             for region in regions
@@ -223,7 +223,7 @@ def restore(
     hinders no other. Raises `LockedError` where another run looks after partitions.
     """
     with storage.database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
 
     def restored(partition: DailyPartition) -> Changed:
         rows = _restore(storage.database, partition, archive=archive)

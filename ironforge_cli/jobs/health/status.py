@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.repositories import attempts, health, partitions, thinning_checks, token_prices, vacuuming
 from ironforge_cli.db.repositories.lost_rows import odd_snapshots
 from ironforge_cli.db.repositories.newest_times import newest_times
@@ -177,7 +177,7 @@ class _Examination:
         )
         try:
             with self._storage.database.connect() as connection:
-                schema.require_current(connection)
+                revisions.require_current(connection)
                 running = health.running(connection, since=self._now - _CRASHES_OF)
                 return replace(
                     found,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import price_days, snapshots, stats
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -48,7 +48,7 @@ def listed(
 ) -> list[RegistryRow]:
     """The newest stored snapshots of each region, as the registry has them, oldest first."""
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
         return [
             row
             for region in regions
@@ -59,7 +59,7 @@ def listed(
 def chosen(database: Database, region: Region, times: Sequence[datetime]) -> list[RegistryRow]:
     """The registry's rows of some times; raises `UsageError` for one of which no snapshot is stored."""
     with database.connect() as connection:
-        schema.require_current(connection)
+        revisions.require_current(connection)
         found: list[RegistryRow] = []
         for time in dict.fromkeys(times):
             rows = snapshots.registry(connection, region, since=time, until=time, limit=1)

@@ -23,7 +23,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import snapshots
 from ironforge_cli.errors import ExitStatus, IronforgeError, LockedError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -184,7 +184,7 @@ class _RegionRecomputation:
 
     def _run(self, counting: _Counting) -> None:
         with self._database.connect() as connection:
-            schema.require_current(connection)
+            revisions.require_current(connection)
         if not self._write:
             self._plan(counting)
             while self._batch(counting):

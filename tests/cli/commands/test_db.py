@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +21,18 @@ def test_an_operator_s_database_is_upgraded_by_command_alone(run: Run, server: T
     with server.empty_database() as url:
         before = run("db", "current", "--format", "json", IRONFORGE_DATABASE_URL=url)
         assert before.exit_code == 78
-        assert json.loads(before.stdout) == [{"current": None, "head": schema.head(), "is_current": False}]
+        assert json.loads(before.stdout) == [{"current": None, "head": revisions.head(), "is_current": False}]
         assert "ironforge db upgrade" in before.stderr
         assert "not there" in run("db", "current", IRONFORGE_DATABASE_URL=url).stdout
 
         upgraded = run("db", "upgrade", IRONFORGE_DATABASE_URL=url)
         assert (upgraded.exit_code, upgraded.stderr) == (0, "")
-        assert upgraded.stdout.endswith(f"the schema is {schema.head()}; it was not there.\n")
+        assert upgraded.stdout.endswith(f"the schema is {revisions.head()}; it was not there.\n")
         assert "as it was" in run("db", "upgrade", IRONFORGE_DATABASE_URL=url).stdout
 
         after = run("db", "current", "--format", "json", IRONFORGE_DATABASE_URL=url)
         assert (after.exit_code, after.stderr) == (0, "")
-        assert json.loads(after.stdout) == [{"current": schema.head(), "head": schema.head(), "is_current": True}]
+        assert json.loads(after.stdout) == [{"current": revisions.head(), "head": revisions.head(), "is_current": True}]
 
 
 @pytest.mark.parametrize("command", ["current", "upgrade"])
@@ -84,7 +84,7 @@ def test_the_embedded_server_starts_stays_and_stops(run: Run, short_home: Path) 
     assert started.stdout == f"The embedded server runs: {url}\n"
     assert str(short_home) in url
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(schema.head(),)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revisions.head(),)]
     assert "as it was" in run("db", "upgrade").stdout
     assert run("db", "current").exit_code == 0
     with psycopg.connect(url) as connection:

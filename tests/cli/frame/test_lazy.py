@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 MOST_MODULES = {"--help": 190, "config show": 380, "spool list": 410, "status": 700}
 # Pydantic is not among them: Typer reads options by it.
 HEAVY = ("numpy", "sqlalchemy", "psycopg", "requests", "msgspec", "alembic")
+QUESTIONS = (
+    *(("price", "7"), ("book", "7"), ("history", "7"), ("top",), ("movers",), ("deals",), ("token",), ("spread",)),
+    *(("explain", "7", "--figure", "market_value"), ("find", "ore"), ("crafts",), ("craft", "7")),
+)
 AFTERWARDS = """
 import json, sys
 from ironforge_cli.cli.app import app
@@ -70,6 +74,11 @@ def test_a_call_imports_what_it_needs_and_no_other_command(
     commands = {name for name in modules if name.startswith("ironforge_cli.cli.commands.")}
     wanted = set[str]() if "--help" in arguments else {f"ironforge_cli.cli.commands.{arguments[0]}"}
     assert commands == wanted
+
+
+@pytest.mark.parametrize("words", QUESTIONS, ids=lambda words: words[0])
+def test_a_question_waits_for_no_library_of_what_writes(words: tuple[str, ...], tmp_path: Path) -> None:
+    assert loaded_by(*words, home=tmp_path).intersection(HEAVY) == {"msgspec", "numpy", "psycopg"}
 
 
 def asked(*words: str, arguments: tuple[str, ...] = ()) -> Any:

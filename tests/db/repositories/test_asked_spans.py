@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from ironforge_cli.db.models import REGISTRY
 from ironforge_cli.db.repositories import asked_spans
@@ -63,23 +64,17 @@ def connection(filled: Database) -> Generator[Connection]:
 
 
 @pytest.fixture
-def sent(connection: Connection) -> Generator[list[str]]:
-    """What is sent over the connection from here on, whoever puts it together."""
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent from here on, whoever puts it together."""
     found: list[str] = []
+    execute: Any = psycopg.Cursor.execute
 
-    def note(*given: Any) -> None:
-        found.append(given[2])
+    def noted(cursor: psycopg.Cursor[Any], query: Any, *given: Any, **more: Any) -> Any:
+        found.append(query if isinstance(query, str) else query.as_string())
+        return execute(cursor, query, *given, **more)
 
-    event.listen(connection, "before_cursor_execute", note)
-    fetched = asked_spans.fetch_columns
-
-    def fetch(*given: Any, **more: Any) -> Any:
-        found.append(given[1].as_string())
-        return fetched(*given, **more)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asked_spans, "fetch_columns", fetch)
-        yield found
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return found
 
 
 def times(since: datetime, until: datetime) -> list[StoredSnapshot]:

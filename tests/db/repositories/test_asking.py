@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from ironforge_cli.db.repositories import all_prices, asked_spans, asking, newest_times, price_days, sold_units
 from ironforge_cli.db.repositories.asking import OneLook
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.errors import DatabaseError, IronforgeError
 from tests.db.repositories.asked_market import FIRST, LAST, TIMES, US, store_book, store_market
 from tests.db.repositories.test_price_days import DAY, EU, HOUR, STARTS
@@ -246,7 +247,7 @@ def test_tokens_are_those_after_a_moment_up_to_another(connection: Connection) -
 def test_a_look_is_of_one_moment_writes_nothing_and_ends_in_time(shared: Database) -> None:
     with asking.reading(shared, seconds=1.5) as connection:
         said = [
-            connection.execute(text(f"SHOW {name}")).scalar_one()
+            session_of(connection).execute(f"SHOW {name}").fetchall()[0][0]
             for name in ("transaction_isolation", "transaction_read_only", "statement_timeout")
         ]
         assert said == ["repeatable read", "on", "1500ms"]
@@ -254,4 +255,4 @@ def test_a_look_is_of_one_moment_writes_nothing_and_ends_in_time(shared: Databas
         with asking.reading(OneLook(connection)) as same:
             assert same is connection
     with pytest.raises((DatabaseError, IronforgeError)), asking.reading(shared, seconds=0.01) as connection:
-        connection.execute(text("SELECT pg_sleep(5)"))
+        session_of(connection).execute("SELECT pg_sleep(5)")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import text
 
-from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.db.repositories import crafting
 from ironforge_cli.market.crafting import SOURCES
+from ironforge_cli.market.factions import FACTIONS
 from ironforge_cli.regions import Region
 from tests.statistics_months import make_months
 

@@ -15,6 +15,7 @@ from ironforge_cli.db.bulk import Kind
 from ironforge_cli.db.models import PRICE_DAYS, PRICE_STATS, TOKEN_PRICES
 from ironforge_cli.db.repositories import exported_rows, exports, price_days, statistics_months
 from ironforge_cli.db.repositories.asking import OneLook
+from ironforge_cli.db.transactions import session_of
 from ironforge_cli.values import replace
 from tests.db.repositories.asked_market import FIRST, LAST, US, store_book, store_market
 from tests.db.repositories.test_price_days import DAY, EU, HOUR, STARTS
@@ -169,7 +170,7 @@ def test_tokens_leave_oldest_first(connection: Connection) -> None:
 def test_an_export_reads_only_and_takes_its_time(shared: Database) -> None:
     with exported_rows.exporting(shared) as connection:
         names = "transaction_read_only", "statement_timeout", "synchronize_seqscans", "max_parallel_workers_per_gather"
-        said = [connection.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+        said = [session_of(connection).execute(f"SHOW {name}").fetchall()[0][0] for name in names]
         assert said == ["on", "0", "off", "0"]
         with exported_rows.exporting(OneLook(connection)) as same:
             assert same is connection

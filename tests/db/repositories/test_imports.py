@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.db import generations
-from ironforge_cli.db.models import FACTIONS
 from ironforge_cli.db.repositories import imports, outputs
 from ironforge_cli.db.repositories.imports import ImportRow
 from ironforge_cli.db.repositories.outputs import Output, SlotOption
+from ironforge_cli.market.factions import FACTIONS
 from tests.statistics_months import make_months
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import asked_spans, item_history, price_days, statistics_months
+from ironforge_cli.db.repositories import asked_spans, item_history, months_to_read, price_days, statistics_months
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from tests.db.repositories.test_price_days import DAY, EU, HOUR, STARTS, Row, Snapshot, plainly, store
 
@@ -41,7 +41,7 @@ def hours(connection: Connection, item: int = 7, **span: datetime) -> list[tuple
     times = item_history.as_times([one.at for one in MARKET])
     is_wanted = np.array([since <= one.at < until for one in MARKET])
     found = item_history.hours_of_item(
-        connection, EU, item, months=statistics_months.to_read(connection, EU), times=times, wanted=is_wanted
+        connection, EU, item, months=months_to_read.to_read(connection, EU), times=times, wanted=is_wanted
     )
     columns = (found.min_price, found.total_quantity, found.estimated_sales)
     return [
@@ -76,7 +76,7 @@ def test_hours_of_several_spans_begin_and_end_with_what_is_wanted(
     connection: Connection, chosen: tuple[int, ...]
 ) -> None:
     times = item_history.as_times([one.at for one in MARKET])
-    months = statistics_months.to_read(connection, EU)
+    months = months_to_read.to_read(connection, EU)
     is_wanted = np.isin(np.arange(len(MARKET)), chosen)
     found = item_history.hours_of_item(connection, EU, 7, months=months, times=times, wanted=is_wanted)
     assert np.flatnonzero(found.is_there).tolist() == list(chosen)
@@ -89,7 +89,7 @@ def test_hours_of_several_spans_begin_and_end_with_what_is_wanted(
 
 def test_each_column_of_an_hour_is_its_own(connection: Connection) -> None:
     times = item_history.as_times([one.at for one in MARKET])
-    months = statistics_months.to_read(connection, EU)
+    months = months_to_read.to_read(connection, EU)
     found = item_history.hours_of_item(connection, EU, 7, months=months, times=times, wanted=times == times[1])
     columns = [getattr(found, name)[1] for name in item_history.ItemHours.__slots__ if name != "is_there"]
     assert columns == [12, 12.5, 4, 1, 2, 3]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ironforge_cli.db.engine import one_state
 from ironforge_cli.db.repositories import partitions, raw_days, snapshots
+from ironforge_cli.db.transactions import one_state
 from ironforge_cli.market.partitions import DailyPartition
 from ironforge_cli.market.rows import RowTally, joined, moment_of
 from ironforge_cli.regions import Region

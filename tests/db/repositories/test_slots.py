@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from ironforge_cli.db.models import FACTIONS
-from ironforge_cli.db.repositories import slots
+from ironforge_cli.db.repositories import crafting, slots
 from ironforge_cli.market.catalogue import SlotType
+from ironforge_cli.market.factions import FACTIONS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -67,8 +67,8 @@ def test_slots_are_fitted_anew_and_what_files_say_of_them_stays(shared: Database
         )
         changes = slots.refit_slots(connection)
         assert (changes.inserted, changes.deleted) == (8, 1)
-        assert slots.fitting_items(connection, [1]) == {(1, FACTION): {1: [7, 8, 9], 2: [8, 9]}}
-        assert slots.fitting_items(connection, []) == {}
+        assert crafting.fitting_items(connection, [1]) == {(1, FACTION): {1: [7, 8, 9], 2: [8, 9]}}
+        assert crafting.fitting_items(connection, []) == {}
         again = slots.refit_slots(connection)
         assert (again.inserted, again.deleted) == (0, 0)
         connection.execute(text("UPDATE items SET crafting_category_id = 62 WHERE id = 9"))

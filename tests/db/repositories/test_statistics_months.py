@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from ironforge_cli.db import generations
-from ironforge_cli.db.repositories import statistics_months
+from ironforge_cli.db.repositories import months_to_read, statistics_months
 from ironforge_cli.errors import BusyError, DatabaseError
 from ironforge_cli.market.statistics_months import StatisticsMonth
 from ironforge_cli.regions import Region
@@ -103,7 +103,7 @@ def test_what_somebody_else_attached_is_used_where_it_covers_the_month_and_else_
         assert not there(connection, MONTH.name)
         (found,) = statistics_months.held(connection, Region.EU)
         assert (found.name, found.month, found.is_laid) == ("by_hand", None, False)
-        assert [one.is_read_by_item for one in statistics_months.to_read(connection, Region.EU)] == [False]
+        assert [one.is_read_by_item for one in months_to_read.to_read(connection, Region.EU)] == [False]
         return
     # One hour that has a place needs no month.
     held_at = datetime(2024, 2, 20, tzinfo=UTC) if "02-15" in bounds else FIRST
@@ -135,13 +135,13 @@ def test_a_partition_is_believed_where_its_comment_its_name_and_its_bounds_agree
     connection.execute(text(f"COMMENT ON TABLE {MONTH.name} IS '{comment}'"))
     (found,) = statistics_months.held(connection, Region.EU)
     assert (found.month == MONTH, found.laid_at_change) == (is_month, laid_at)
-    (read,) = statistics_months.to_read(connection, Region.EU)
+    (read,) = months_to_read.to_read(connection, Region.EU)
     assert (read.name, read.starts_at, read.ends_at) == (MONTH.name, MONTH.starts_at, MONTH.ends_at)
     assert read.is_read_by_item is (laid_at is not None)
     # A role that was granted the whole table alone reads through it.
     connection.execute(text("CREATE ROLE reads_the_whole"))
     connection.execute(text("SET LOCAL ROLE reads_the_whole"))
-    (read,) = statistics_months.to_read(connection, Region.EU)
+    (read,) = months_to_read.to_read(connection, Region.EU)
     assert not read.is_read_by_item
 
 

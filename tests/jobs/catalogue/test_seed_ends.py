@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ironforge_cli.blizzard.traffic import Traffic
-from ironforge_cli.db import locks, schema
+from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories import runs
 from ironforge_cli.db.repositories.catalogue import Changes
@@ -49,7 +49,7 @@ class Rows(MissingDatabase):
         monkeypatch.setattr(runs, "add_benchmark", self._measure)
         monkeypatch.setattr(locks, "owning", self._held)
         monkeypatch.setattr(locks, "seeding", self._held)
-        monkeypatch.setattr(schema, "require_current", self._start)
+        monkeypatch.setattr(revisions, "require_current", self._start)
 
     @contextmanager
     def connect(self, *, autocommit: bool = False) -> Generator[Any]:

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.engine import Database, MissingDatabase, conninfo
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.evidence.outcomes import Outcome
@@ -139,7 +139,10 @@ def _broken(case: Case, patient: Patient) -> Generator[Database]:
                 # What a person attached as wide as a month is in use by then, and stays.
                 detached = _DETACHED if case.name == "overlap" else ()
                 ends.callback(
-                    patient.execute, *_MENDED, *detached, f"UPDATE alembic_version SET version_num = '{schema.head()}'"
+                    patient.execute,
+                    *_MENDED,
+                    *detached,
+                    f"UPDATE alembic_version SET version_num = '{revisions.head()}'",
                 )
                 opened = Database(patient.url)
         ends.callback(opened.close)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ironforge_cli.db import schema
+from ironforge_cli.db import revisions
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.db.repositories import health, thinning_checks
 from ironforge_cli.db.repositories.health import Stored
@@ -104,7 +104,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> There:
     def current(*_: object) -> None:
         pass
 
-    monkeypatch.setattr(schema, "require_current", current)
+    monkeypatch.setattr(revisions, "require_current", current)
     return There(DatabaseError("It is there."))
 
 
