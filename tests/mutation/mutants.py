@@ -134,7 +134,9 @@ def mutants_of(source: str) -> list[Mutant]:
         mutant = Mutant(first.lineno, kind, before, changed[start : len(changed) - len(source) + end], changed)
         if _is_python(changed) and changed != source:
             found.append(mutant)
-    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind))
+    # A text of several pieces is met once a piece.
+    each = {mutant.source: mutant for mutant in found}
+    return sorted(each.values(), key=lambda mutant: (mutant.line, mutant.kind))
 
 
 def _in_sql(source: str, tree: ast.Module) -> Iterator[Mutant]:
@@ -351,7 +353,7 @@ def _is_for_the_type_checker(node: ast.AST) -> bool:
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant()) | ast.ClassDef(bases=[ast.Name(id="Protocol")]):
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level)):
             return level in _QUIET
