@@ -45,8 +45,6 @@ def meant(word: str, names: Mapping[int, str]) -> list[int]:
         found = [name for name in by_name if fits(name, wanted)]
         if len(found) == 1:
             return sorted(by_name[found[0]])
-        if found:
-            return []
     return []
 
 
@@ -77,7 +75,7 @@ def holding_any(words: Iterable[str], names: Mapping[int, str]) -> set[int]:
     found: set[int] = set()
     for word in dict.fromkeys(words):
         wanted, searched = folded(word), compared
-        if not wanted and word.strip():
+        if not wanted:
             wanted, searched = word.strip(), as_written
         for name, items in searched.items():
             if wanted in name:

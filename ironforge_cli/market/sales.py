@@ -31,9 +31,6 @@ from ironforge_cli.market.front import Front
 if TYPE_CHECKING:
     from datetime import datetime
 
-REACH = timedelta(hours=48)
-"""How far what is known of an auction's expiry reaches: the longest that one lasts."""
-
 EXPIRY_TOLERANCE_MIN = 2
 """How much later than its window's end an auction may seem to expire: snapshots aren't taken in an instant."""
 
@@ -42,6 +39,9 @@ BUCKET_AFTER_MIN = np.array([0, 30, 120, 720], np.int16)
 
 BUCKET_BEFORE_MIN = np.array([30, 120, 720, 2880], np.int16)
 """For each `TimeLeft` the minutes that an auction has left at most."""
+
+REACH = timedelta(minutes=int(BUCKET_BEFORE_MIN[-1]))
+"""How far what is known of an auction's expiry reaches: the longest that one lasts."""
 
 _NO_FLOOR = np.iinfo(np.int64).max
 

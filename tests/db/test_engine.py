@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db import engine, sessions
 from ironforge_cli.db.engine import Database, executor
 from ironforge_cli.db.sessions import require_supported
-from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.db.transactions import driver
+from ironforge_cli.errors import ConfigurationError, DatabaseError, UnreachableError
 from tests.db.embedded_playground import eventually
 
 if TYPE_CHECKING:
@@ -141,3 +144,57 @@ def test_a_database_that_is_closed_leaves_no_session(database: Database) -> None
         assert connection.execute(there, {"process": process}).scalar_one() == 1
         other.close()
         eventually(lambda: connection.execute(there, {"process": process}).scalar_one() == 0)
+
+
+def test_what_ended_a_session_is_told_and_not_that_it_can_not_be_rolled_back(database: Database) -> None:
+    def be_ended() -> None:
+        with database.transaction() as connection:
+            process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with database.connect(autocommit=True) as other:
+                other.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+            try:
+                with driver(connection) as speaking:
+                    speaking.execute("SELECT 1")
+            finally:
+                assert connection.invalidated
+
+    with pytest.raises(DatabaseError, match="SQLSTATE 57P01"):
+        be_ended()
+
+
+def test_a_session_that_did_not_answer_at_the_beginning_is_not_used_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("nobody answers")
+
+    with database.connect() as connection, monkeypatch.context() as patched:
+        patched.setattr(sessions, "ask", silent)
+        with pytest.raises(psycopg.OperationalError, match="nobody answers"):
+            connection.execute(text("SELECT 1"))
+        assert connection.invalidated
+
+
+def test_room_is_counted_by_transactions_that_begin_until_there_is_none_left(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, begun, refusal = 3, list[str](), "FATAL:  sorry, too many clients already"
+
+    def ask(_: object, statements: str, *, seconds: float) -> None:
+        assert seconds > 0
+        if len(begun) == places:
+            raise psycopg.OperationalError(refusal)
+        begun.append(statements.rpartition("/ ")[2])
+
+    assert database.room(wanted=2) == 2
+    monkeypatch.setattr(engine, "ask", ask)
+    assert database.room(wanted=5) == 3
+    assert begun == ["BEGIN"] * 3
+    # No room at all, and what says nothing of room.
+    begun.clear()
+    places = 0
+    with pytest.raises(UnreachableError, match="too many clients"):
+        database.room()
+    places, refusal = 2, "the server closed the connection unexpectedly"
+    with pytest.raises(UnreachableError, match=refusal):
+        database.room()

@@ -131,3 +131,14 @@ def test_a_day_that_leaves_and_comes_back_is_told(written: Database) -> None:
 def test_numbers_are_of_the_clock_so_that_those_of_a_former_database_never_come_back(written: Database) -> None:
     told = datetime.fromtimestamp(numbers(written)["eu"] / 1_000_000, tz=UTC)
     assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+
+
+def test_a_connection_that_broke_is_rolled_back_without_being_made_anew_and_says_nothing(written: Database) -> None:
+    before = numbers(written)
+    with written.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        changed(connection, Region.EU)
+        connection.invalidate()
+        connection.rollback()
+        assert connection.invalidated
+    assert numbers(written) == before

@@ -41,7 +41,8 @@ def test_a_lock_is_held_by_one_session_until_it_gives_it_back(any_database: Data
         assert not locks.acquire(other, name)
         assert locks.is_held(one, name)
         assert locks.is_held(other, name)
-        locks.release(one, name)
+        assert locks.release(one, name) is True
+        assert locks.release(one, name) is False
         assert not locks.is_held(one, name)
         assert locks.acquire(other, name)
         locks.release(other, name)

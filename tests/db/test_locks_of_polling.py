@@ -145,7 +145,9 @@ def test_a_lock_that_ended_with_its_session_is_taken_again(
     assert not is_polled(another, Region.EU)
 
 
-def test_a_lock_that_another_took_meanwhile_is_lost(database: Database, another: Database, tmp_path: Path) -> None:
+def test_a_lock_that_another_took_meanwhile_is_lost(
+    database: Database, another: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with Polling(Region.EU, folder=tmp_path / "there") as there:
         with Polling(Region.EU, folder=tmp_path / "here") as here:
             here.hold(database)
@@ -154,7 +156,8 @@ def test_a_lock_that_another_took_meanwhile_is_lost(database: Database, another:
             for _ in range(2):
                 with pytest.raises(LockedError, match="polling EU"):
                     here.hold(database)
-        # Whoever lost it gives back none of the other's.
+        # Whoever lost it gives back none of the other's, and nothing of a session that it holds no more.
+        assert "had ended" not in caplog.text
         assert is_polled(database, Region.EU)
 
 

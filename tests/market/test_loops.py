@@ -26,6 +26,7 @@ def reached(edges: dict[int, list[int]], start: int) -> set[int]:
 @example({1: [2, 5], 2: [3], 3: [1, 4], 4: [5], 5: []})
 @example({1: [2, 3], 2: [4], 3: [4], 4: [1]})
 @example({2: [3], 3: [2], 1: [2]})
+@example({2: [3], 3: [2], 1: [2, 4], 4: [1]})
 @settings(max_examples=30)
 @given(st.dictionaries(nodes, st.lists(nodes, max_size=4), max_size=7))
 def test_a_loop_is_all_that_can_be_reached_and_comes_back(edges: dict[int, list[int]]) -> None:

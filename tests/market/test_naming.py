@@ -11,6 +11,7 @@ NAMES = {
     4: "Rich Iron Ore Vein",
     5: "Éclair's Ink",
     6: "Silk",
+    7: "Silk Bolt",
 }
 
 
@@ -20,6 +21,7 @@ NAMES = {
         # An exact name before those that begin with it, with all that bear it.
         ("iron ore", [2, 9]),
         ("  IRON   ore ", [2, 9]),
+        ("silk", [6]),
         # One name that begins so, before others that hold it.
         ("rich", [4]),
         ("iron b", [3]),
@@ -42,6 +44,10 @@ def test_a_word_means_an_exact_name_or_a_unique_beginning_or_a_unique_part(word:
 def test_a_unique_beginning_that_ranks_share_means_all_of_them() -> None:
     assert meant("ir", {7: "Iron", 3: "Iron", 1: "Silk"}) == [3, 7]
     assert meant("ro", {7: "Iron", 3: "Iron", 1: "Silk"}) == [3, 7]
+
+
+def test_nothing_means_nothing_even_where_there_is_one_name_alone() -> None:
+    assert meant("", {1: "Silk"}) == meant(" ' ", {1: "Silk"}) == []
 
 
 def test_names_are_compared_without_case_accents_marks_and_more_than_one_space() -> None:

@@ -35,6 +35,14 @@ def test_a_set_within_a_wide_cluster_is_cut_where_ranks_do_not_fit() -> None:
     assert found[3] == (240_500, 240_501)
 
 
+def test_ids_within_the_wide_gap_are_one_cluster_and_further_ones_are_not() -> None:
+    recipes = [*tier(WAR_WITHIN), NamedRecipe(3, "Soup", WAR_WITHIN)]
+    wide = [240_500, 240_501, 245_501]
+    assert of(recipes, **ERA, soup=wide)[3] == tuple(wide)
+    # Were they one, all three would stay, as many as there are ranks.
+    assert of(recipes, **ERA, soup=[*wide[:2], 245_502])[3] == (240_500, 240_501)
+
+
 def test_as_many_as_the_era_has_ranks_stay_together() -> None:
     found = of([*tier(WAR_WITHIN), NamedRecipe(3, "Soup", WAR_WITHIN)], **ERA, soup=[237_000, 240_500, 240_501])
     assert found[3] == (237_000, 240_500, 240_501)

@@ -322,7 +322,7 @@ def test_a_table_in_the_way_is_reported() -> None:
 def test_a_default_partition_is_in_the_way_only_with_rows_of_the_day() -> None:
     default = by_hand("rest", None, None, is_default=True)
     assert steps(planned(default)) == [("create", TODAY)]
-    found = planned(default, in_default=(TODAY,), ahead=1)
+    found = planned(table(ago(1)), default, in_default=(TODAY,), ahead=1)
     assert steps(found) == [("create", ago(-1))]
     assert "the default partition rest holds rows of 2024-01-15" in found.problems[0]
 

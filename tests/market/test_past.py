@@ -58,6 +58,21 @@ def test_the_window_holds_what_ended_less_than_its_length_before() -> None:
     assert Past().sums(NOON).intervals == 0
 
 
+@pytest.mark.parametrize(("evidence", "plain", "evident"), [(0, 0, 0), (1, 0, 2), (2, 2, 2)])
+def test_one_new_unit_at_the_floor_is_supply_and_evidence_counts_by_its_kind(
+    evidence: int, plain: int, evident: int
+) -> None:
+    values: dict[str, Any] = {one.name: np.ones_like(getattr(ROWS, one.name)) for one in fields(Estimates)}
+    values["evidence"] = np.full_like(ROWS.evidence, evidence)
+    past = Past()
+    for moment in (NOON - HOUR, NOON):
+        past.add(Estimates(**values), ended_at=moment, seconds=3_600)
+    sums = past.sums(NOON + HOUR)
+    assert (sums.supplied.tolist(), sums.new_at_floor.tolist()) == ([2], [2])
+    assert (sums.plain.tolist(), sums.evident.tolist()) == ([plain], [evident])
+    assert sums.seen.tolist() == [2]
+
+
 def test_ids_are_remembered_as_far_as_a_comparison_reaches() -> None:
     before = (NOON - REACH - SECOND, NOON - REACH, NOON - HOUR)
     past = snapshots(*before)

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ironforge_cli.market.partitions import DailyPartition
-from ironforge_cli.market.rows import Count, RawRows, RowTally, joined, microseconds_of, moment_of, row_hashes
+from ironforge_cli.market.rows import (
+    Count,
+    RawRows,
+    RowTally,
+    hashes_of,
+    joined,
+    microseconds_of,
+    moment_of,
+    row_hashes,
+    total_of,
+)
 from ironforge_cli.regions import Region
 from ironforge_cli.values import replace
 from tests.market.made_up_rows import day_of_rows
@@ -48,6 +58,15 @@ def test_a_row_that_comes_twice_and_one_that_is_missing_are_told() -> None:
     assert RowTally.of([ROWS, ROWS.taken(slice(0, 1))]).total != whole
     assert RowTally.of([ROWS.taken(slice(1, None))]).total != whole
     assert RowTally().total == Count(0, 0)
+
+
+def test_one_column_alone_is_hashed_too() -> None:
+    assert hashes_of([np.array([5, 7])]).tolist() == [splitmix((5,)), splitmix((7,))]
+
+
+def test_checksums_are_added_as_far_as_64_bits_reach() -> None:
+    whole = total_of({0: Count(2, 2**64 - 1), 1: Count(3, 6)})
+    assert whole == Count(5, 5)
 
 
 def splitmix(words: tuple[int, ...]) -> int:

@@ -64,7 +64,7 @@ _OPPOSITE: Final = {
 _IS_SQL: Final = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE)\b")
 _IN_SQL: Final = (
     (re.compile(r"(?<=[\w\s)])<(?=[\s\w({])"), "<="),
-    (re.compile(r"(?<![-=])>(?=[\s\w({])"), ">="),
+    (re.compile(r"(?<![-=<])>(?=[\s\w({])"), ">="),
     (re.compile(r"<=(?!>)"), "<"),
     (re.compile(r">="), ">"),
     (re.compile(r"<>"), "="),
@@ -134,7 +134,9 @@ def mutants_of(source: str) -> list[Mutant]:
         mutant = Mutant(first.lineno, kind, before, changed[start : len(changed) - len(source) + end], changed)
         if _is_python(changed) and changed != source:
             found.append(mutant)
-    return sorted(found, key=lambda mutant: (mutant.line, mutant.kind))
+    # A text of several pieces is met once a piece.
+    each = {mutant.source: mutant for mutant in found}
+    return sorted(each.values(), key=lambda mutant: (mutant.line, mutant.kind))
 
 
 def _in_sql(source: str, tree: ast.Module) -> Iterator[Mutant]:
@@ -308,7 +310,7 @@ def _names(node: ast.AST) -> set[str]:
 def _is_step(statement: ast.stmt) -> bool:
     """Whether a statement does something that could be forgotten; what only names a value would be missed at once."""
     match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level))):
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level))):
             return level not in _QUIET
         case ast.Expr(value=ast.Call() | ast.YieldFrom()):
             return True
@@ -323,10 +325,13 @@ def _is_step(statement: ast.stmt) -> bool:
 
 
 def _walked(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node but annotations, docstrings, decorators and what is there for the type checker."""
+    """Every node but annotations, docstrings, what makes a class, and what is there for the type checker."""
     yield node
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "bases"}:
+            continue
+        # Whether a value is frozen the type checker looks after.
+        if name == "keywords" and isinstance(node, ast.ClassDef):
             continue
         children = cast("list[object]", value) if isinstance(value, list) else [value]
         for child in children:
@@ -348,9 +353,9 @@ def _is_for_the_type_checker(node: ast.AST) -> bool:
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant()) | ast.ClassDef(bases=[ast.Name(id="Protocol")]):
             return True
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)):
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level)):
             return level in _QUIET
         case _:
             return False

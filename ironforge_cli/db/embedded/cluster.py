@@ -347,8 +347,8 @@ class Cluster:
                 # Gone by now, or another user's.
                 return None
         else:
-            command = _command_line(lock.pid)
-            is_own = "postgres" in command and str(self.data) in command
+            # As `launch` says it: what else works on a file there names the folder, too.
+            is_own = f"postgres -D {self.data}" in _command_line(lock.pid)
         return lock.pid if is_own else None
 
 

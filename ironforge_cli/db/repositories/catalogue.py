@@ -373,8 +373,6 @@ def store_reagents(
 
     In the caller's transaction. Rows whose recipe is not there are counted and left out.
     """
-    if not reagents:
-        return Changes()
     keys = sorted(reagents)
     rows = [(number, faction.value, one) for number, faction in keys for one in reagents[number, faction]]
     parameters = {

@@ -43,9 +43,7 @@ def _counted(connection: Connection, region: Region) -> list[CountedSnapshot]:
         moment: (auctions, items)
         for moment, auctions, items in _execute(
             connection,
-            select(time, REGISTRY.c.auctions, REGISTRY.c["items"]).where(
-                REGISTRY.c.region == region, time >= since, time < until
-            ),
+            select(time, REGISTRY.c.auctions, REGISTRY.c["items"]).where(REGISTRY.c.region == region, time >= since),
         )
     }
     rows = {

@@ -67,7 +67,7 @@ _TAKES: Final = text(
     "  AND (SELECT inhparent = CAST(:parent AS regclass) AND NOT inhdetachpending"
     "   FROM pg_inherits WHERE inhrelid = to_regclass(:name))"
     "  AND NOT (SELECT relhastriggers FROM pg_class WHERE oid = CAST(:parent AS regclass))) AS attached"
-    f" LEFT JOIN {EDGES_OF} ON true"
+    f", {EDGES_OF}"
 )
 
 # Every partition, and every other table that bears a day's name.
@@ -82,7 +82,7 @@ _EXISTING: Final = text(
     "  WHERE other.relnamespace = parent.relnamespace AND other.relname ~ :pattern"
     "  AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = other.oid AND inhparent = parent.oid)),"
     " bounded AS ("
-    f"  SELECT oid, bounds, state, tstzrange({LOWER}, {UPPER}, '[)') AS span FROM tables LEFT JOIN {EDGES_OF} ON true)"
+    f"  SELECT oid, bounds, state, tstzrange({LOWER}, {UPPER}, '[)') AS span FROM tables, {EDGES_OF})"
     " SELECT CAST(CAST(oid AS regclass) AS text), state, coalesce(obj_description(oid, 'pg_class'), ''),"
     "  CASE WHEN lower(span) >= '0001-01-02' THEN least(lower(span), '9999-12-30') END,"
     "  CASE WHEN upper(span) <= '9999-12-30' THEN greatest(upper(span), '0001-01-02') END,"

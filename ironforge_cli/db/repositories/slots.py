@@ -36,7 +36,7 @@ def named_slot_types(connection: Connection) -> list[int]:
 
 def known_slot_types(connection: Connection) -> set[int]:
     """The kinds of slots of which it is stored what fits."""
-    return set(_execute(connection, text("SELECT DISTINCT slot_type FROM slot_categories")).scalars())
+    return set(_execute(connection, text("SELECT slot_type FROM slot_categories")).scalars())
 
 
 def store_slot_types(connection: Connection, found: Collection[SlotType]) -> None:

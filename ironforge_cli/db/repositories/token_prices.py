@@ -36,5 +36,5 @@ def newest(connection: Connection, region: Region) -> tuple[datetime, int] | Non
     table = TOKEN_PRICES[region]
     row = _execute(
         connection, select(table.c.timestamp, table.c.price).order_by(table.c.timestamp.desc()).limit(1)
-    ).first()
+    ).one_or_none()
     return None if row is None else (row[0], row[1])

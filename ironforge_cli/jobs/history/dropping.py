@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ironforge_cli.db import locks, revisions
 from ironforge_cli.db.repositories import price_days, snapshots, stats
-from ironforge_cli.errors import ExitStatus, UsageError
+from ironforge_cli.errors import UsageError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Evidence, Silent
 from ironforge_cli.jobs.history.one_snapshot import Wake, recompute_snapshot
@@ -95,7 +95,6 @@ def drop(
                 Outcome.DONE, "Dropped " + ", ".join(one.snapshot.snapshot_time.isoformat() for one in dropped)
             )
         run.record_count = sum(one.snapshot.auctions for one in dropped)
-        run.status = ExitStatus.DONE
     return dropped
 
 

@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,30 @@ def test_another_account_reaches_what_that_one_may_execute() -> None:
         groups = sorted(os.getgrouplist("nobody", nobody.gid))
         uid, gid, all_groups = done.stdout.splitlines()
         assert (int(uid), int(gid), sorted(map(int, all_groups.split()))) == (nobody.uid, nobody.gid, groups)
+
+
+def test_a_program_of_another_account_keeps_none_of_the_callers_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[object, object, object]] = []
+
+    def start(*_: object, user: object, group: object, extra_groups: object, **__: object) -> None:
+        started.append((user, group, extra_groups))
+
+    def groups(name: str, gid: int) -> list[int]:
+        assert name == "somebody"
+        return [gid, 7]
+
+    monkeypatch.setattr(subprocess, "run", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(os, "getgrouplist", groups)
+    named = Account(name="somebody", uid=54_321, gid=54_322, named=True, borrowed=True)
+    for account in (own_account(), named, replace(named, name="54321", named=False)):
+        account.run(["x"], environment={}, seconds=1)
+        with (tmp_path / "log").open("wb") as log:
+            account.launch(["x"], environment={}, log=log, extra={})
+    assert started[::2] == started[1::2]
+    assert started[::2] == [(None, None, None), (54_321, 54_322, [54_322, 7]), (54_321, 54_322, [54_322])]
 
 
 @as_root
@@ -226,6 +251,13 @@ def test_the_owner_of_the_data_comes_before_that_of_the_home_and_both_before_the
     os.chown(base, 54_320, 54_320)
     chosen = choose_account(None, home=home, base=base)
     assert chosen == Account(name="54320", uid=54_320, gid=54_320, named=False, borrowed=True)
+
+
+@as_root
+def test_a_home_below_a_file_has_no_owner(tmp_path: Path, known: dict[str, int]) -> None:
+    (tmp_path / "file").touch()
+    home = tmp_path / "file" / "home"
+    assert choose_account("nobody", home=home, base=home / "postgres").uid == known["nobody"]
 
 
 @as_root

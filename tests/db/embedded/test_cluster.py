@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -182,6 +183,7 @@ def test_a_server_too_busy_to_accept_is_there_and_can_not_be_known(cluster: Clus
 
 def test_a_process_of_the_data_is_the_server_though_no_socket_answers(cluster: Cluster) -> None:
     made(cluster)
+    assert not cluster.is_there()
     with running(cluster) as server:
         write_lock_file(cluster, server.pid, "stopping")
         assert cluster.is_there()
@@ -190,6 +192,25 @@ def test_a_process_of_the_data_is_the_server_though_no_socket_answers(cluster: C
         assert server.wait(timeout=30) == -2
         assert not cluster.is_there()
         assert not cluster.stop()
+
+
+@pytest.mark.parametrize(
+    ("command", "there"),
+    [("/opt/bin/postgres -D {data}", True), ("/opt/bin/postgres -D /elsewhere", False), ("vi {data}/x", False)],
+)
+def test_where_the_system_shows_no_folder_of_a_process_its_command_names_the_data(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, command: str, *, there: bool
+) -> None:
+    made(cluster)
+    write_lock_file(cluster, os.getpid())
+
+    def command_line(pid: int) -> str:
+        assert pid == os.getpid()
+        return command.format(data=cluster.data)
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(module, "_command_line", command_line)
+    assert cluster.is_there() is there
 
 
 @pytest.mark.parametrize("other", ["another program", "another folder"])

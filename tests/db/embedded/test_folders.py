@@ -50,11 +50,31 @@ def seen(path: Path) -> tuple[int, int]:
         (errno.ENOLCK, "has no locks"),
         (errno.EROFS, "read-only"),
         (errno.EDQUOT, "larger disk"),
+        (errno.EIO, rf"\({os.strerror(errno.EIO)}\)"),
     ],
 )
 def test_what_the_system_refuses_names_the_home_where_it_names_no_file(number: int, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"/home/of/it.*{words}"), explained(Path("/home/of/it")):
         raise OSError(number, os.strerror(number))
+
+
+def test_what_the_system_does_not_number_is_said_as_it_was() -> None:
+    with pytest.raises(ConfigurationError, match=r"can't use /home/of/it \(odd\)"), explained(Path("/home/of/it")):
+        raise OSError("odd")
+
+
+def test_only_a_borrowed_account_is_asked_whether_it_reaches_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(_: Account, __: Path) -> bool:
+        return False
+
+    monkeypatch.setattr(Account, "can_reach", nowhere)
+    make_home(tmp_path / "new" / "home", account=own_account())
+    assert seen(tmp_path / "new" / "home") == (os.geteuid(), 0o700)
+    with pytest.raises(ConfigurationError, match="refuses to run as root"):
+        make_home(tmp_path / "other" / "home", account=SOMEBODY)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_new_home_is_private_and_what_leads_to_it_is_not(tmp_path: Path) -> None:
@@ -131,6 +151,7 @@ def test_a_home_that_an_account_can_not_enter_is_refused_as_it_is(open_to_all: P
     with pytest.raises(ConfigurationError, match=f"can't enter {closed} on the way to {home}") as refused:
         make_home(home, account=SOMEBODY)
     assert (f"chown 54321 {home}" in str(refused.value)) is (closed == home)
+    assert ("Either leave it so and set" in str(refused.value)) is (closed != home)
     assert (seen(home), seen(home.parent)) == before
     if reason == "below a private folder":
         with pytest.raises(ConfigurationError, match=f"can't enter {closed} on the way to {home}/new/one"):

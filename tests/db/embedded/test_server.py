@@ -267,7 +267,7 @@ def test_a_server_that_others_use_is_not_stopped_and_stays_kept(
     other = opened.enter_context(lock_of(base, "use"))
     assert other.take(Hold.SHARED, seconds=0)
     began = waiting.now
-    with pytest.raises(DatabaseError, match=r"Other ironforge processes use.*--force"):
+    with pytest.raises(DatabaseError, match=r"Other ironforge processes use the embedded PostgreSQL\..*--force"):
         server.stop(patience=3)
     assert 3 <= waiting.now - began < 4
     assert state.up
@@ -382,3 +382,14 @@ def test_who_is_connected_by_hand_is_told_from_who_is_just_leaving(
     if answers == [(1, 1)]:
         assert waiting.now - began >= 2
     assert ("can't be asked who uses it" in caplog.text) is warns
+
+
+def test_who_else_uses_a_server_is_named(
+    home: Path, base: Path, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = PretendedServer(home, State(), keep_running=True).start()
+    assert opened.enter_context(lock_of(base, "use")).take(Hold.SHARED, seconds=0)
+    others: dict[Path, list[int]] = {base / "use.lock": [47, 48]}
+    monkeypatch.setattr(module, "holders", lambda path: others[path])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - a path
+    with pytest.raises(DatabaseError, match=r"use the embedded PostgreSQL \(process 47, 48\)\. Try again"):
+        server.stop(patience=0)

@@ -74,3 +74,11 @@ def test_no_items_are_no_work(database: Database) -> None:
     store(database)
     with database.connect() as connection:
         assert catalogue.count_items(connection) == 0
+
+
+def test_changes_are_added_field_by_field() -> None:
+    more = catalogue.Changes(inserted=1, updated=2, deleted=3, filtered=4)
+    less = catalogue.Changes(inserted=10, updated=20, deleted=30, filtered=40)
+    assert more + less == catalogue.Changes(inserted=11, updated=22, deleted=33, filtered=44)
+    assert not catalogue.Changes(filtered=1).any
+    assert all(catalogue.Changes(**{name: 1}).any for name in ("inserted", "updated", "deleted"))

@@ -251,3 +251,36 @@ def test_a_covered_day_is_looked_at_without_taking_a_lock_that_others_wait_for(a
         partitions.create(holder, DailyPartition.holding(Region.EU, datetime(2024, 1, 16, tzinfo=UTC)))
         connection.exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
         partitions.create(connection, DAY)
+
+
+def test_a_partition_of_a_name_takes_what_its_bounds_hold_from_who_may_write_to_it(any_database: Database) -> None:
+    create(any_database)
+    parent, instant = "auction_snapshots_eu", timedelta(microseconds=1)
+    starts_at, ends_at = DAY.starts_at, DAY.ends_at
+    with any_database.connect() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE rest PARTITION OF {parent} DEFAULT")
+        connection.exec_driver_sql(
+            f"CREATE TABLE open PARTITION OF {parent} FOR VALUES FROM ('2030-01-01') TO (MAXVALUE)"
+        )
+        connection.exec_driver_sql("CREATE TABLE by_hand (LIKE auction_snapshots_eu)")
+
+        def takes(name: str, since: datetime = starts_at, until: datetime = ends_at, *, of: str = parent) -> bool:
+            return partitions.takes(connection, of, name, since, until)
+
+        assert takes(DAY.name)
+        assert takes(DAY.name, ends_at - instant)
+        assert not takes(DAY.name, starts_at - instant)
+        assert not takes(DAY.name, starts_at, ends_at + instant)
+        assert takes("open", datetime(2030, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+        assert not takes("open", datetime(2029, 12, 31, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC))
+        assert not any(takes(name) for name in ("rest", "by_hand", "nothing"))
+        assert not takes(DAY.name, of="auction_snapshots_us")
+        role = "ironforge_tests_of_partitions"
+        for statement in (f"CREATE ROLE {role}", f"GRANT INSERT ON {parent} TO {role}", f"SET LOCAL ROLE {role}"):
+            connection.exec_driver_sql(statement)
+        assert not takes(DAY.name)
+        connection.exec_driver_sql("RESET ROLE")
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER told AFTER INSERT ON {parent} EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+        )
+        assert not takes(DAY.name)

@@ -252,6 +252,31 @@ def test_a_day_is_no_longer_one_when_nothing_after_it_is_left(shared: Database) 
         assert stored(connection) == {}
 
 
+def test_a_day_whose_hours_were_changed_is_made_again_and_one_that_is_not_made_is_left_to_be(shared: Database) -> None:
+    with shared.connect() as connection:
+        store(connection, day_of())
+        assert price_days.remake(connection, EU, [STARTS]) == 0
+        price_days.make(connection, EU, DAY)
+        connection.execute(
+            text("UPDATE eu_commodity_price_stats SET min_price = 3 WHERE timestamp = :at"), {"at": STARTS}
+        )
+        assert price_days.remake(connection, EU, [STARTS, STARTS + HOUR, STARTS + 24 * HOUR]) == 1
+        (row,) = stored(connection).values()
+        assert (row["min_price"], row["median_min_price"]) == (3, 10)
+
+
+def test_a_day_after_the_newest_is_taken_away_though_the_newest_was_never_made(shared: Database) -> None:
+    after, last = STARTS + 24 * HOUR, STARTS + 48 * HOUR
+    with shared.connect() as connection:
+        store(connection, [*day_of(), Snapshot(last, None, {})])
+        price_days.make(connection, EU, after.date())
+        dropped = {"at": after}
+        for table, column in (("snapshots", "snapshot_time"), ("eu_commodity_price_stats", "timestamp")):
+            connection.execute(text(f"DELETE FROM {table} WHERE {column} >= :at"), dropped)
+        assert price_days.remake(connection, EU, [STARTS, after, last]) == 1
+        assert stored(connection, after.date()) == {}
+
+
 def test_who_makes_a_day_waits_for_who_changes_it(shared: Database) -> None:
     with shared.connect() as changing, shared.connect() as making:
         store(changing, day_of())
@@ -261,6 +286,16 @@ def test_who_makes_a_day_waits_for_who_changes_it(shared: Database) -> None:
             making.execute(text("SET LOCAL lock_timeout = '10ms'"))
             with pytest.raises(Exception, match="lock timeout"):
                 price_days.make(making, EU, DAY)
+            making.rollback()
+            making.execute(text("SET LOCAL lock_timeout = '10ms'"))
+            with pytest.raises(Exception, match="lock timeout"):
+                price_days.remake(making, EU, [STARTS])
+            making.rollback()
+            # The present day has nothing to make again, so that its hours wait for nobody.
+            newest = STARTS + 24 * HOUR
+            price_days.make(changing, EU, newest.date())
+            making.execute(text("SET LOCAL lock_timeout = '10ms'"))
+            assert price_days.remake(making, EU, [newest]) == 0
         finally:
             changing.rollback()
             making.rollback()

@@ -59,6 +59,12 @@ def test_pieces_are_in_the_order_of_auctions_and_share_none(
     assert all(last < first for (_, last), (first, _) in pairwise(ends))
 
 
+def test_two_pieces_are_two(stored: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_days, "ROWS_AT_ONCE", len(ROWS) - 1)
+    with stored.connect() as connection:
+        assert len(list(raw_days.pieces_by_auction(connection, DAY))) == 2
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 10_000])
 @pytest.mark.parametrize(
     "ids",

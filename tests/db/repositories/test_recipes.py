@@ -144,6 +144,7 @@ def test_what_is_not_shown_is_known_for_its_build(database: Database, kind: str)
         assert catalogue.not_shown(connection, kind, build="c") == {5: 403}
         catalogue.forget_not_shown(connection, kind, {3, 99})
         assert catalogue.not_shown(connection, kind, build="b") == {}
+        assert catalogue.not_shown(connection, kind, build="c") == {5: 403}
         catalogue.forget_not_shown(connection, kind)
         assert catalogue.not_shown(connection, kind, build="c") == {}
 

@@ -293,6 +293,26 @@ def test_the_registry_finds_what_a_plain_search_finds(
                 assert snapshots.outdated_times(connection, region, **bounds) == []
 
 
+def test_the_newest_snapshots_are_listed_oldest_first_and_one_alone_is_taken_out(connection: Connection) -> None:
+    for region in DEFAULT_REGIONS:
+        for hour in (2, 0, 1, 3):
+            add(connection, region, Registered(snapshot_time=NOON + hour * HOUR, auctions=hour, digest="x"))
+
+    def listed(region: Region = Region.EU, **asked: Any) -> list[int]:
+        found = snapshots.registry(connection, region, **asked)
+        assert {one.region for one in found} <= {region}
+        assert [one.snapshot_time for one in found] == [NOON + one.auctions * HOUR for one in found]
+        return [one.auctions for one in found]
+
+    assert listed() == [0, 1, 2, 3]
+    assert listed(limit=2) == [2, 3]
+    assert listed(since=NOON + HOUR, until=NOON + 2 * HOUR) == [1, 2]
+    assert listed(until=NOON + 2 * HOUR, limit=1) == [2]
+    snapshots.unregister(connection, Region.EU, NOON + HOUR)
+    assert listed() == [0, 2, 3]
+    assert listed(Region.US) == [0, 1, 2, 3]
+
+
 def registry(connection: Connection) -> dict[str, Any]:
     return dict(connection.execute(text("SELECT * FROM snapshots")).mappings().one())
 

@@ -18,6 +18,7 @@ from ironforge_cli.market.catalogue import Item
 from ironforge_cli.market.changes import ColumnChange, StatisticsChange, StatisticsRows, statistics_change
 from ironforge_cli.market.statistics import Statistics, summarise_snapshot
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
+from ironforge_cli.values import replace
 from tests.market.made_up import as_columns, later, whole_market
 from tests.market.reference import Auction
 from tests.statistics_months import make_months
@@ -149,6 +150,30 @@ def test_statistics_of_a_time_are_removed_and_stored_anew(connection: Connection
     assert rows(connection) == before == rows(connection, Region.US)
 
 
+def test_whoever_writes_or_takes_out_hours_is_counted_in_their_month(connection: Connection) -> None:
+    first, _ = two_hours()
+    counted: list[int] = []
+    for write in (
+        lambda: stats.store(connection, Region.EU, first, at=NOON),
+        lambda: stats.remove(connection, Region.EU, NOON),
+    ):
+        write()
+        query = text("SELECT changes FROM statistics_months WHERE region = 'eu' AND month = '2024-01-01'")
+        counted.append(connection.execute(query).scalar_one())
+    assert counted == [1, 2]
+
+
+def test_what_is_not_known_of_an_item_is_null_and_of_the_others_stored(connection: Connection) -> None:
+    _, second = two_hours()
+    assert second.sales is not None
+    known = np.ones(len(second), np.bool_)
+    known[1] = False
+    stats.store(connection, Region.EU, replace(second, sales=replace(second.sales, known=known)), at=NOON)
+    for name in (*SALES, *LISTINGS):
+        found = [row[name] is None for row in rows(connection)]
+        assert found == (~known).tolist(), name
+
+
 def test_statistics_of_a_time_are_not_stored_twice(shared: Database) -> None:
     first, _ = two_hours()
 
@@ -195,7 +220,7 @@ def add_hours(connection: Connection, region: Region, hours: list[Hour]) -> None
             row = {
                 "item_id": item,
                 "timestamp": moment,
-                "min_price": value,
+                "min_price": None if value is None else value - 1,
                 "market_value": value,
                 "total_quantity": 0 if value is None else item * 10 + number,
                 "num_auctions": 0 if value is None else 1,
@@ -217,11 +242,12 @@ def plainly_busiest(hours: list[Hour], *, first: int, limit: int, names: dict[in
             continue
         newest = max(days)
         compared = [units for number, (_, units) in days.items() if number]
+        value = days[newest][0]
         sales = stats.ItemSales(
             item_id=item,
             name=names.get(item),
-            min_price=days[newest][0],
-            market_value=days[newest][0],
+            min_price=None if value is None else value - 1,
+            market_value=value,
             total_quantity=0 if days[newest][0] is None else item * 10 + newest,
             sales_low=sum(units // 2 for units in compared),
             estimated_sales=sold,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db.repositories import seeders
 from ironforge_cli.db.repositories.outputs import RecipeToMatch
 from ironforge_cli.jobs.catalogue.outputs import counts_of, outputs_of
 from ironforge_cli.jobs.catalogue.work import SeedOutcome
@@ -69,6 +70,31 @@ def test_outputs_are_blizzards_word_or_what_names_tell_and_change_with_the_items
     assert [row for row in outputs(seeder.database) if row[0] == 1] == [expected[1]]
 
 
+def test_outputs_are_complete_where_recipes_and_items_are_until_either_is_of_another_build(seeder: Seeder) -> None:
+    def complete(name: str, build: str) -> None:
+        with seeder.database.transaction() as connection:
+            seeders.complete(connection, name, build=build, locale="en_US")
+
+    def seeded() -> tuple[SeedOutcome, bool]:
+        (part,) = seeder("outputs").parts
+        with seeder.database.transaction() as connection:
+            state = seeders.seeder_states(connection)["output"]
+        assert (state.build, state.locale) == ((part.build, "en_US") if state.completed else (None, None))
+        assert (part.message is None) is state.completed
+        return part.outcome, state.completed
+
+    complete("recipe", "1.0.0_1-1_1")
+    assert seeded() == (SeedOutcome.LIMITED, False)
+    complete("item", "1.0.0_1-1_1")
+    assert seeded() == (SeedOutcome.COMPLETED, True)
+    assert seeded() == (SeedOutcome.CURRENT, True)
+    with seeder.database.transaction() as connection:
+        crafts.seen_in_a_snapshot(connection, [240_001])
+    assert seeded() == (SeedOutcome.COMPLETED, True)
+    complete("recipe", "1.0.1_2-1_2")
+    assert seeded() == (SeedOutcome.COMPLETED, True)
+
+
 def recipe(number: int, name: str | None = "Soup", **changes: Any) -> RecipeToMatch:
     usual: dict[str, Any] = {
         "faction": "Neutral",
@@ -96,11 +122,12 @@ def test_names_tell_where_blizzard_does_not_and_only_of_what_takes_anything() ->
         # A quantity of nothing is none that is known.
         (3, 12, "name", None),
     ]
-    assert counts_of(stored, found).by_name == {
-        "recipes whose output Blizzard names": 1,
-        "recipes whose output their name tells": 2,
-        "recipes without a known output": 2,
-    }
+    # In the order in which they are shown.
+    assert list(counts_of(stored, found).by_name.items()) == [
+        ("recipes whose output Blizzard names", 1),
+        ("recipes whose output their name tells", 2),
+        ("recipes without a known output", 2),
+    ]
 
 
 def test_of_items_of_one_name_those_that_were_for_sale_count_alone() -> None:
@@ -116,3 +143,25 @@ def test_what_two_factions_make_is_two_outputs_and_several_ranks_are_one_recipe(
         (faction, item) for faction in ("Alliance", "Horde") for item in (10, 11)
     ]
     assert counts_of(stored, found).by_name == {"recipes whose output their name tells": 2}
+
+
+class Written:
+    """What a person is shown, one line after the other."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, name: str, *, total: int) -> None:
+        self.lines.append(f"{name}: {total}")
+
+    def advance(self, steps: int = 1) -> None:
+        self.lines.append(f"+{steps}")
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_whoever_watches_is_shown_what_was_found(seeder: Seeder) -> None:
+    progress = Written()
+    seeder("outputs", progress=progress)
+    assert progress.lines == ["outputs: 1", "+1", "5 outputs of 4 recipes"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from ironforge_cli.db.repositories import seeders
 from ironforge_cli.sandbox.catalogue import Catalogue
 from tests.jobs.seeders import Seeder
 from tests.jobs.stored import rows
@@ -60,6 +61,12 @@ def test_items_that_fit_are_named_without_a_number_of_units(seeder: Seeder) -> N
     assert not again.changes.any
     asked = seeder("items").parts[0].traffic.requests
     assert asked == 2, "what is complete costs an access token and the index"
+    with seeder.database.transaction() as connection:
+        seeders.reopen(connection, "item")
+    assert seeder("items").parts[0].counted["slot types"] == 1, "where items are not complete all are asked for"
+    with seeder.database.transaction() as connection:
+        connection.execute(text("DELETE FROM slot_categories"))
+    assert seeder("items").parts[0].counted["slot types"] == 1, "and where nothing is known of any"
     with seeder.database.transaction() as connection:
         connection.execute(text("DELETE FROM slot_categories"))
     assert seeder("outputs").parts[0].changes.deleted == len(fitting)

@@ -58,9 +58,12 @@ def test_one_is_said_to_be_followed_by_what_rests_on_it_where_raw_rows_are_not_h
     kept = [row for row in before if row[1] not in {chain.time(number) for number in (2, 4, 5)}]
     assert [row for row in after if row[1] <= chain.time(3)] == kept
     assert chain.recompute(Region.EU).regions[0].changed == 0
-    # What follows has no rows itself.
+    # What follows has no rows itself, and then what was before has none either.
     chain.take_raw_rows(Region.EU, 5)
     (one,) = dropped(chain, 4)
+    assert (one.is_followed_by_old, one.recomputed) == (True, 0)
+    chain.take_raw_rows(Region.EU, 1)
+    (one,) = dropped(chain, 3)
     assert (one.is_followed_by_old, one.recomputed) == (True, 0)
 
 
@@ -69,6 +72,14 @@ def test_a_time_of_which_nothing_is_stored_drops_nothing(chain: Chain) -> None:
     with pytest.raises(UsageError, match="No snapshot of EU at 2026-01-14T04:03:07"):
         dropped(chain, 2, 3)
     assert stored.times(chain.database, Region.EU) == [chain.time(number) for number in (0, 1, 2, 4, 5)]
+
+
+def test_a_run_says_how_many_auctions_it_took_out(chain: Chain) -> None:
+    chain.store(Region.EU)
+    found = dropped(chain, 1, 2)
+    ((_, _, records, status, message, _),) = stored.benchmarks(chain.database, "command")
+    assert (records, status, message) == (sum(one.snapshot.auctions for one in found), "success", None)
+    assert records > 0
 
 
 def test_a_region_that_is_at_work_is_left_alone(chain: Chain) -> None:

@@ -236,6 +236,19 @@ def test_after_its_end_it_goes_on_while_windows_change_where_another_rests_on_it
     assert hours(one.counts.computed) == list(range(60, 200))
 
 
+def test_a_segment_joins_one_that_began_as_it_ended_by_windows_and_by_counts(database: Database, shown: Shown) -> None:
+    register(database, *range(6))
+    one, following, later = (segment(shown, since=since, until=since + 1) for since in (1, 3, 4))
+    for each in (one, following, later):
+        through(each, database)
+    assert one.joins(following)
+    assert not one.joins(later)
+    digest, following.entry_digest = following.entry_digest, b"other counts"
+    assert not one.joins(following)
+    following.entry_digest, following.entry = digest, None
+    assert not one.joins(following)
+
+
 def test_what_is_archived_keeps_its_windows_so_that_nothing_changes_by_it(database: Database, shown: Shown) -> None:
     register(database, *range(170))
     shown.in_archive = True
