@@ -95,7 +95,7 @@ class Playground:
     """
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ironforge-test-", dir=folder_in_memory() or "/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="ironforge-test-", dir=folder_in_memory() or "/tmp"))  # noqa: S108 - only a folder with a name of its own is made in it
         self.root.chmod(0o755)
         self._clients: list[Client] = []
         self._servers: list[EmbeddedServer] = []
