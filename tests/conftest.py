@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -52,6 +53,7 @@ _FOREIGN = (
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 )
+_OBJECTS_BETWEEN_LOOKS = 100_000
 # How long an example takes says something of the machine alone.
 settings.register_profile("ironforge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ironforge")
@@ -78,6 +80,14 @@ def pytest_configure() -> None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
     # Every server of the tests is on this machine, whatever the way to the others.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    # As the program does itself: most of what is made by the hundred thousand here, modules and items, stays.
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
+
+
+def pytest_collection_finish() -> None:
+    """Never look again at what is there before the first test: modules and items make up nearly all objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

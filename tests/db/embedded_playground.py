@@ -22,6 +22,7 @@ from ironforge_cli.db.embedded.accounts import Account, choose_account
 from ironforge_cli.db.embedded.cluster import answering_pid
 from ironforge_cli.db.embedded.folders import socket_folder
 from ironforge_cli.errors import ConfigurationError, DatabaseError
+from tests.servers import folder_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,11 +90,12 @@ class Client:
 class Playground:
     """A folder that every account can enter, with homes in it.
 
-    Its path is short: pytest's own temporary folders are closed to other accounts when root runs the tests.
+    Its path is short: pytest's own temporary folders are closed to other accounts when root runs the tests. It is in
+    memory where there is room: each test gets a copy of a server's data.
     """
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ironforge-test-", dir="/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="ironforge-test-", dir=folder_in_memory() or "/tmp"))  # noqa: S108 - only a folder with a name of its own is made in it
         self.root.chmod(0o755)
         self._clients: list[Client] = []
         self._servers: list[EmbeddedServer] = []
