@@ -22,6 +22,7 @@ from ironforge_cli.jobs.storage import Storage
 from ironforge_cli.sandbox.access import Limits
 from ironforge_cli.sandbox.stand_in import Sandbox
 from tests.clocks import TickingClock
+from tests.compiled import SharingDialect, sharing_engine
 from tests.guard import guard_ownership
 from tests.servers import (
     TestServer,
@@ -95,6 +96,15 @@ def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collecto
     """Look for doctests only in those files of tests that hold any: the search is slow, and each worker does it."""
     found = yield
     return [one for one in found if not isinstance(one, DoctestModule) or ">>> " in file_path.read_text("utf-8")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Generator[None]:
+    """Let what was compiled for the database of one test be used for that of the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ironforge_cli.db.engine.create_engine", sharing_engine)
+        patch.setattr("ironforge_cli.db.engine.Dialect", SharingDialect)
+        yield
 
 
 @pytest.fixture(scope="session")
