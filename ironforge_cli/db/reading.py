@@ -24,14 +24,18 @@ class DatabaseToRead:
         self.url = url
         self.description = described(url)
         self._session: Session | None = None
+        self._is_in_use = False
 
     @contextmanager
     def transaction(self) -> Generator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Raises `DatabaseError` or, where the schema doesn't fit, `ConfigurationError`; also for what the caller's
-        block does with the session.
+        block does with the session. `RuntimeError` where one lasts already: there is one session.
         """
+        if self._is_in_use:
+            raise RuntimeError("a transaction of this database to read lasts still: look at it once for both questions")
+        self._is_in_use = True
         try:
             session = self._found()
             session.begin()
@@ -43,6 +47,8 @@ class DatabaseToRead:
             session.commit()
         except psycopg.Error as error:
             raise explained(error, self.description) from error
+        finally:
+            self._is_in_use = False
 
     def _found(self) -> Session:
         """The session, which is opened where there is none that answers."""

@@ -62,13 +62,19 @@ def one_state(transaction: Transaction) -> None:
 def reader(slice_name: str) -> Callable[..., list[Any]]:
     """A function that sends SQL of one slice under its name and returns all rows, as named tuples.
 
-    Parameters stand in the statement as psycopg's, `%(name)s`; without any a percent sign is one.
+    Parameters stand in the statement as psycopg's, `%(name)s`; without any a percent sign is one. A statement that
+    can't be sent, or rows that can't be named, raise `ValueError`: that is no fault of the server's.
     """
     comment = sql.SQL(f"/* ironforge {slice_name} */ ")  # pyright: ignore[reportArgumentType] - a name of our own
 
     def read(transaction: Transaction, statement: str | sql.Composable, parameters: Any = None) -> list[Any]:
         query = sql.SQL(statement) if isinstance(statement, str) else statement  # pyright: ignore[reportArgumentType] - made of names of our own
         with driver(transaction) as speaking, speaking.cursor(row_factory=namedtuple_row) as cursor:
-            return cursor.execute(comment + query, parameters).fetchall()
+            try:
+                return cursor.execute(comment + query, parameters).fetchall()
+            except (psycopg.ProgrammingError, psycopg.DataError) as error:
+                if error.sqlstate is not None or speaking.closed:
+                    raise
+                raise ValueError(f"a statement of {slice_name} is wrong: {error}") from error
 
     return read

@@ -9,6 +9,7 @@ import pytest
 
 from ironforge_cli.db import reading
 from ironforge_cli.db.reading import DatabaseToRead
+from ironforge_cli.db.repositories import asked_spans, asking, item_names
 from ironforge_cli.db.sessions import PINS, Session
 from ironforge_cli.errors import ConfigurationError, DatabaseError, UnreachableError
 
@@ -72,6 +73,26 @@ def test_an_error_is_told_in_words_and_the_next_question_is_answered(read: Datab
         session.execute("SELECT 1 / 0")
     with read.transaction() as session:
         assert session.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_one_transaction_inside_another_is_a_mistake_and_spoils_none(read: DatabaseToRead) -> None:
+    with read.transaction() as session:
+        with pytest.raises(RuntimeError, match="lasts still"), read.transaction():
+            pass
+        assert session.execute("SELECT 1").fetchall() == [(1,)]
+    with read.transaction() as session:
+        assert session.execute("SELECT 2").fetchall() == [(2,)]
+
+
+def test_what_a_look_kept_ends_with_it(read: DatabaseToRead) -> None:
+    with asking.reading(read) as looking:
+        assert item_names.all_named(looking) == {}
+    with read.transaction() as session:
+        assert session is looking
+        session.execute("INSERT INTO items (id, item_name) VALUES (7, 'Ore')")
+        assert list(item_names.all_named(session)) == [7]
+        assert session not in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - what is kept shows in nothing else
+        session.rollback()
 
 
 def test_a_session_that_the_server_ended_is_replaced(read: DatabaseToRead, shared: Database) -> None:

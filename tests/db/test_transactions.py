@@ -40,6 +40,24 @@ def test_rows_come_by_name_and_by_place(begun: Callable[[], AbstractContextManag
         assert read(transaction, sql.SQL("SELECT {}").format(sql.Literal("it's"))) == [("it's",)]
 
 
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT %(missing)s", {"given": 1}),
+        ("SELECT 1 WHERE 'a' LIKE 'a%'", {"given": 1}),
+        ("SELECT coalesce(1, 2), coalesce(3, 4)", None),
+        ("", None),
+    ],
+)
+def test_a_statement_that_is_wrong_is_no_fault_of_the_servers(
+    begun: Callable[[], AbstractContextManager[Transaction]], statement: str, parameters: dict[str, int] | None
+) -> None:
+    with begun() as transaction:
+        with pytest.raises(ValueError, match="a statement of trying is wrong"):
+            read(transaction, statement, parameters)
+        session_of(transaction).rollback()
+
+
 def test_the_server_is_told_whose_statement_it_is(begun: Callable[[], AbstractContextManager[Transaction]]) -> None:
     with begun() as transaction:
         asked = "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()"

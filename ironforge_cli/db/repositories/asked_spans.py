@@ -58,7 +58,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Looks:
-    # By the connection, or the session, and forgotten with it; a look that begins forgets what one before it kept.
+    # By the connection or the session of a look.
     kept: WeakKeyDictionary[Transaction, dict[Region, _Kept]] = field(default_factory=WeakKeyDictionary)
 
     def of(self, connection: Transaction, region: Region) -> _Kept:
@@ -73,6 +73,11 @@ _LOOKS: Final = _Looks()
 def keep_spans(connection: Transaction) -> None:
     """Let a look at the database, which has to be of one moment, read what is stored of a region once."""
     _LOOKS.kept[connection] = {}
+
+
+def forget_spans(connection: Transaction) -> None:
+    """A look has ended: what it kept is forgotten."""
+    _LOOKS.kept.pop(connection, None)
 
 
 def snapshots(connection: Transaction, region: Region, since: datetime, until: datetime) -> list[StoredSnapshot]:

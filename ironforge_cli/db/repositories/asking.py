@@ -16,7 +16,15 @@ from psycopg import sql
 
 from ironforge_cli.db.bulk import Kind, exact_sum, fetch_columns
 from ironforge_cli.db.repositories import item_names
-from ironforge_cli.db.repositories.asked_spans import DAY, NEXT, keep_spans, parts_of, snapshots, starts_at
+from ironforge_cli.db.repositories.asked_spans import (
+    DAY,
+    NEXT,
+    forget_spans,
+    keep_spans,
+    parts_of,
+    snapshots,
+    starts_at,
+)
 from ironforge_cli.db.table_names import PRICE_DAYS, PRICE_STATS, SNAPSHOTS, TOKEN_PRICES
 from ironforge_cli.db.transactions import driver, reader
 from ironforge_cli.market.books import price_levels
@@ -137,7 +145,12 @@ def reading(database: Source | OneLook, *, seconds: float = LONGEST_STATEMENT_SE
             speaking.execute(_LOOKING.format(f"{round(seconds * 1000)}ms"))
         item_names.keep_names(connection)
         keep_spans(connection)
-        yield connection
+        try:
+            yield connection
+        finally:
+            # A session outlives its transaction, and what comes next sees another moment.
+            item_names.forget_names(connection)
+            forget_spans(connection)
 
 
 def newest_times(connection: Transaction, regions: Sequence[Region]) -> dict[Region, datetime]:

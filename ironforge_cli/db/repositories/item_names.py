@@ -19,7 +19,7 @@ _LARGEST = 2**31 - 1
 _ANY = "item_id = %(item)s"
 _MANY: Final = 200
 _read = reader("item names")
-# By the connection, or the session, and forgotten with it; a look that begins forgets what one before it kept.
+# By the connection or the session of a look.
 _KEPT: Final[WeakKeyDictionary[Transaction, dict[int, NamedItem] | None]] = WeakKeyDictionary()
 
 
@@ -57,6 +57,11 @@ _OF_ITEMS: Final = f"{_NAMED} WHERE id = ANY(%(ids)s::int4[])"
 def keep_names(connection: Transaction) -> None:
     """Let a look at the database read the names once, whoever asks for them; it has to be of one moment."""
     _KEPT[connection] = None
+
+
+def forget_names(connection: Transaction) -> None:
+    """A look has ended: what it kept is forgotten."""
+    _KEPT.pop(connection, None)
 
 
 def all_named(connection: Transaction) -> dict[int, NamedItem]:
