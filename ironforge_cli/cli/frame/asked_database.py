@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ironforge_cli.db import revisions
 from ironforge_cli.db.reading import DatabaseToRead
+from ironforge_cli.db.repositories import asked_questions
+from ironforge_cli.errors import IronforgeError
 
 if TYPE_CHECKING:
     from ironforge_cli.cli.frame.wiring import Invocation
+    from ironforge_cli.db.repositories.asked_questions import AskedQuestion
 
 
 def database_to_ask(invocation: Invocation) -> DatabaseToRead:
@@ -28,6 +32,15 @@ def database_to_ask(invocation: Invocation) -> DatabaseToRead:
     if not is_current:
         _upgrade(server.conninfo)
     return database
+
+
+def note_question(database: DatabaseToRead, asked: AskedQuestion) -> None:
+    """Write the benchmark of a question where that can be: whoever may only read is answered all the same."""
+    try:
+        with database.transaction() as session:
+            asked_questions.note(session, asked)
+    except IronforgeError as error:
+        logging.getLogger(__name__).debug("That a question was asked could not be noted: %s", error)
 
 
 def _opened(invocation: Invocation, url: str) -> DatabaseToRead:

@@ -6,6 +6,8 @@ import functools
 import inspect
 import re
 import sys
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -13,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from ironforge_cli.answers.answer import Asking, MarketAnswer, without_collecting
-from ironforge_cli.cli.frame.asked_database import database_to_ask
+from ironforge_cli.cli.frame.asked_database import database_to_ask, note_question
 from ironforge_cli.cli.frame.command import command
 from ironforge_cli.cli.frame.options import Format, FormatOption, Regions, duration, utc_time
 from ironforge_cli.cli.frame.wiring import Invocation
 from ironforge_cli.cli.show.asked import SNAPSHOT, ShownAnswer, show_answer
 from ironforge_cli.cli.show.render import Report
+from ironforge_cli.db.repositories.asked_questions import AskedQuestion
 from ironforge_cli.errors import ExitStatus, UsageError
 from ironforge_cli.given import BYTE_ORDER_MARK
 from ironforge_cli.quantities import copper_of, share_of
@@ -110,15 +113,26 @@ def question(function: Callable[..., FoundAnswer]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(invocation: Invocation, **options: Any) -> Report:
         shared = {name: options.pop(name) for name in _OPTIONS}
+        database = database_to_ask(invocation)
         asking_for = Asking(
-            database=database_to_ask(invocation),
+            database=database,
             regions=invocation.regions(shared["region"]),
             now=invocation.clock.now(),
             max_age=shared["max_age"],
         )
         # Until it is written, too: what is written of an answer is as little garbage as the answer.
         invocation.close_with(without_collecting())
-        return _report(function(asking_for, **options), asking_for, shared)
+        began = time.monotonic()
+        report = _report(function(asking_for, **options), asking_for, shared)
+        asked = AskedQuestion(
+            command=invocation.command,
+            started_at=asking_for.now,
+            ended_at=invocation.clock.now(),
+            seconds=time.monotonic() - began,
+        )
+        # When the answer is out.
+        invocation.close_with(ExitStack()).callback(note_question, database, asked)
+        return report
 
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     more = [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ironforge_cli.cli.frame.wiring import Invocation
+    from tests.cli.conftest import Run
     from tests.servers import TestServer
 
 
@@ -72,3 +73,21 @@ def test_one_that_fits_needs_no_library_that_migrates(
     with invoke(IRONFORGE_DATABASE_URL="") as run:
         monkeypatch.setattr(run, "server", lambda: Embedded(database.url))
         assert database_to_ask(run).url == database.url
+
+
+def test_an_answered_question_leaves_a_benchmark_and_no_failure(run: Run, database: Database) -> None:
+    def rows() -> list[tuple[object, ...]]:
+        with database.connect() as connection:
+            found = connection.exec_driver_sql("SELECT operation_name, status, duration_seconds >= 0 FROM benchmarks")
+            return [tuple(row) for row in found]
+
+    answered = run("find", "ore", IRONFORGE_DATABASE_URL=database.url)
+    assert (answered.exit_code, answered.stderr) == (0, "")
+    assert rows() == [("find", "success", True)]
+    refused = run("price", "no such thing", IRONFORGE_DATABASE_URL=database.url)
+    assert refused.exit_code == 2
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE benchmarks ADD CONSTRAINT never CHECK (status <> 'success') NOT VALID")
+    answered = run("find", "ore", IRONFORGE_DATABASE_URL=database.url)
+    assert (answered.exit_code, answered.stderr) == (0, "")
+    assert rows() == [("find", "success", True)]
