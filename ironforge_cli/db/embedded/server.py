@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DATABASE_NAME: Final = "ironforge"
 
 _RETRY_SECONDS: Final = 0.2
+_LEAVING: Final = "the database system is shutting down"
 _CLOSE_SECONDS: Final = 30.0
 _LEAVING_SECONDS: Final = 2.0
 # A connection that was just closed stays listed for some milliseconds; one without change for longer is somebody.
@@ -252,6 +253,16 @@ class EmbeddedServer:
     def _bring_up(self, locks: _Locks, *, deadline: float) -> None:
         self._cluster.refuse_other_majors()
         self._cluster.shorten_log()
+        self._reach(deadline)
+        try:
+            self._make_database_of_one_that_stays(deadline)
+        except BaseException:
+            self._stop_if_last(locks)
+            raise
+        if self._keep_running:
+            write_private_file(self._keep_marker, "", account=self._account)
+
+    def _reach(self, deadline: float) -> None:
         while not (self._cluster.join(deadline=deadline) if self._cluster.is_there() else self._launch(deadline)):
             if time.monotonic() > deadline:
                 raise DatabaseError(
@@ -259,13 +270,19 @@ class EmbeddedServer:
                     f"themselves when their statements do; try again later. The log: {self.log_path}"
                 )
             time.sleep(_RETRY_SECONDS)
-        try:
-            self._make_database()
-        except BaseException:
-            self._stop_if_last(locks)
-            raise
-        if self._keep_running:
-            write_private_file(self._keep_marker, "", account=self._account)
+
+    def _make_database_of_one_that_stays(self, deadline: float) -> None:
+        while True:
+            try:
+                self._make_database()
+            except DatabaseError as error:
+                # Somebody stopped the server in the instant after it had answered.
+                if _LEAVING not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+                self._reach(deadline)
+            else:
+                return
 
     def _launch(self, deadline: float) -> bool:
         self._cluster.clear_leftovers()

@@ -393,3 +393,19 @@ def test_who_else_uses_a_server_is_named(
     monkeypatch.setattr(module, "holders", lambda path: others[path])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - a path
     with pytest.raises(DatabaseError, match=r"use the embedded PostgreSQL \(process 47, 48\)\. Try again"):
         server.stop(patience=0)
+
+
+def test_one_that_is_stopped_in_the_instant_after_it_answered_is_started_again(
+    home: Path, opened: ExitStack, waiting: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def leaving_at_first(_: EmbeddedServer) -> None:
+        tried.append(waiting.now)
+        if len(tried) < 3:
+            raise DatabaseError("It can't be used: FATAL:  the database system is shutting down.")
+
+    monkeypatch.setattr(PretendedServer, "_make_database", leaving_at_first)
+    opened.enter_context(PretendedServer(home, State(), start_timeout=10.0))
+    assert len(tried) == 3
+    assert tried == sorted(set(tried))
