@@ -210,14 +210,17 @@ def test_a_price_that_waits_on_disk_is_asked_for_again_after_ten_minutes_and_not
 
 def test_a_price_that_did_not_come_is_asked_for_at_the_next_attempt(storage: Storage, clock: EventfulClock) -> None:
     source = Handed([nothing_newer()])
+    again = threading.Event()
 
-    def fail() -> None:
+    def fail_at_first() -> None:
         if len(source.priced) == 1:
             raise UnavailableError("500.")
+        again.set()
 
-    done = threading.Event()
-    source.on_price = lambda: (done.set(), fail())
-    source.meanwhile = lambda: done.wait(30)
+    source.on_price = fail_at_first
+    # The price comes on a thread of its own, and its first failure must have been seen at one of these attempts: each
+    # waits longer for it than the one before.
+    source.meanwhile = lambda: again.wait(0.02 * len(source.asked_for))
     ended = polled(storage, clock, source, window=window(length=timedelta(minutes=9)))
     assert len(source.priced) == 2
     assert [token.outcome for token in ended.tokens] == [Outcome.SPOOLED]
