@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -41,8 +42,9 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 def done(heading: str, folder: Path, variables: Mapping[str, str], *, block: int = 0) -> None:
     """Do what the page says under a heading, as a shell of the operator's does it."""
     path = os.pathsep.join([str(Path(sys.executable).parent), str(PROGRAMS), os.environ["PATH"]])
+    shell = ["bash", "-euo", "pipefail"] if which("bash") else ["sh", "-eu"]
     ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", fenced_under(PAGE, heading)[block]],
+        [*shell, "-c", fenced_under(PAGE, heading)[block]],
         cwd=folder,
         env={**os.environ, **variables, "PATH": path},
         capture_output=True,
