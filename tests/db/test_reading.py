@@ -42,6 +42,14 @@ def test_a_transaction_is_pinned_as_every_other(read: DatabaseToRead, shared: Da
         assert values(session, *PINS) == wanted
 
 
+def test_what_was_set_for_longer_than_a_transaction_counts_for_nothing_in_the_next(read: DatabaseToRead) -> None:
+    with read.transaction() as session:
+        wanted = values(session, "lock_timeout")
+        session.execute("SET lock_timeout = '7s'")
+    with read.transaction() as session:
+        assert values(session, "lock_timeout") == wanted
+
+
 def test_one_session_serves_one_transaction_after_the_other(read: DatabaseToRead) -> None:
     seen: list[int] = []
     for _ in range(3):

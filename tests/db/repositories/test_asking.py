@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import all_prices, asked_spans, asking, newest_times, price_days, sold_units
+from ironforge_cli.db.repositories import (
+    all_prices,
+    asked_spans,
+    asking,
+    item_names,
+    newest_times,
+    price_days,
+    sold_units,
+)
 from ironforge_cli.db.repositories.asking import OneLook
 from ironforge_cli.db.transactions import session_of
 from ironforge_cli.errors import DatabaseError, IronforgeError
@@ -254,5 +262,9 @@ def test_a_look_is_of_one_moment_writes_nothing_and_ends_in_time(shared: Databas
         assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - what is read once shows in nothing else
         with asking.reading(OneLook(connection)) as same:
             assert same is connection
+        assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - the look goes on
+    # What comes next in the same session is of another moment.
+    assert connection not in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - as above
+    assert connection not in item_names._KEPT  # pyright: ignore[reportPrivateUsage] - as above
     with pytest.raises((DatabaseError, IronforgeError)), asking.reading(shared, seconds=0.01) as connection:
         session_of(connection).execute("SELECT pg_sleep(5)")

@@ -124,6 +124,21 @@ def test_whoever_keeps_the_catalogue_is_told_of_each_change(shared: Database, wr
         connection.info.pop(generations._KEY)  # pyright: ignore[reportPrivateUsage] - it is undone
 
 
+def test_whoever_keeps_the_catalogue_is_told_of_outputs_that_change_and_of_slots(shared: Database) -> None:
+    made = Output(7, FACTION, 1, "file", "mine")
+    with shared.connect() as connection:
+        recipe(connection)
+
+        def told() -> set[str]:
+            return connection.info.pop(generations._KEY, set())  # pyright: ignore[reportPrivateUsage] - what is to be told at the end
+
+        for rows, wanted in (([made], {generations.CATALOGUE}), ([made], set[str]()), ([], {generations.CATALOGUE})):
+            outputs.replace_outputs(connection, rows, of=["file"], detail="mine")
+            assert told() == wanted
+        outputs.replace_slots(connection, [], source="file", detail="mine")
+        assert told() == {generations.CATALOGUE}
+
+
 def test_outputs_that_would_not_change_are_left_alone_and_those_of_no_recipe_left_out(shared: Database) -> None:
     made = Output(7, FACTION, 1, "file", "mine", None, 2.0)
     with shared.connect() as connection:

@@ -117,6 +117,7 @@ def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> No
             assert [one.is_laid for one in statistics_months.held(connection, EU)] == [True, False]
             assert hours(connection) == wanted(7)
             assert hours(connection, since=STARTS - HOUR, until=STARTS + HOUR) == wanted(7)[:2]
+            assert hours(connection, since=STARTS - HOUR, until=STARTS) == wanted(7)[:1]
             # Somebody who was granted the whole table alone reads the same.
             connection.execute(text("CREATE ROLE of_the_whole"))
             connection.execute(text("GRANT SELECT ON eu_commodity_price_stats, snapshots TO of_the_whole"))

@@ -172,3 +172,11 @@ def test_intervals_count_from_the_moment_on_at_which_a_window_a_day_and_the_reac
     later = past_intervals.earlier(connection, Region.EU, midnight + 2 * WINDOW - second).sums
     assert (later.intervals, later.plain.tolist(), later.seen.tolist()) == (0, [0], [0])
     assert later.today.tolist() == [32 + 64 + 128 + 3]
+    # What has no snapshot before it, or another version judged, is no interval.
+    assert past_intervals.stored_interval(connection, Region.EU, at - second) is not None
+    connection.execute(text("UPDATE snapshots SET interval_seconds = NULL WHERE snapshot_time = :at"), {"at": at})
+    assert past_intervals.stored_interval(connection, Region.EU, at) is None
+    connection.execute(
+        text("UPDATE snapshots SET interval_seconds = 1, estimator_version = 1 WHERE snapshot_time = :at"), {"at": at}
+    )
+    assert past_intervals.stored_interval(connection, Region.EU, at) is None
