@@ -204,10 +204,40 @@ def test_whoever_asks_for_the_end_of_a_dump_gets_it(
     programs: ClientPrograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dumps, "_LOOK_EVERY", 0.01)
-    pretend(programs, "pg_dump", "exec sleep 600")
+    pretend(programs, "pg_dump", 'echo $$ > "$HERE/process"; exec sleep 600')
+    process = tmp_path / "process"
+    process.touch()
+
+    def check() -> None:
+        if process.read_text():
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        dump(programs, tmp_path / "a.dump", check=ending(1))
+        dump(programs, tmp_path / "a.dump", check=check)
     assert not list(tmp_path.glob(".*"))
+    # Nothing goes on behind whoever asked.
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process.read_text()), 0)
+
+
+class EndedProgram:
+    """A program that takes no more."""
+
+    stdin, stdout, stderr = None, None, None
+
+    def __init__(self, error: Exception) -> None:
+        self.stdin = self
+        self.error = error
+
+    def write(self, _: bytes) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("write to closed file")])
+def test_what_has_ended_is_handed_no_more(error: Exception) -> None:
+    process: Any = EndedProgram(error)
+    program = dumps._Program(process, "psql", lambda _: None)  # pyright: ignore[reportPrivateUsage] - what it saves is time alone
+    assert not program.feed(b"more")
 
 
 # Restoring

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.catalogue.work import SeedProgress
     from tests.clocks import TickingClock
 
 BUILD = "12.0.1_65617"
@@ -141,7 +142,13 @@ def item(number: int) -> Item:
 
 
 def seeded(
-    seeder: str, source: ListedSource, *, database: Database, clock: TickingClock, trial: Trial | None = None
+    seeder: str,
+    source: ListedSource,
+    *,
+    database: Database,
+    clock: TickingClock,
+    trial: Trial | None = None,
+    progress: SeedProgress | None = None,
 ) -> SeededPart:
     """Run one seeder."""
     (part,) = seed(
@@ -153,5 +160,6 @@ def seeded(
         clock=clock,
         at_once=2,
         trial=trial,
+        progress=progress,
     ).parts
     return part

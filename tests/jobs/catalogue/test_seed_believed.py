@@ -12,6 +12,7 @@ from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import SeedOutcome, Trial
 from ironforge_cli.values import replace
+from tests.jobs.catalogue.test_outputs import Written
 from tests.jobs.listed_source import BUILD, ListedSource, seeded
 from tests.statistics_months import make_months
 
@@ -139,7 +140,9 @@ def test_a_few_recipes_that_no_list_names_any_more_are_deleted_or_a_tenth(
         return replace(whole, professions_of=listed, build=build, build_of_recipes=build, **otherwise)
 
     # A list that is not whole says nothing of what it lacks.
-    assert recipes(lacking(few, "12.0.2_66001", without_tier=[2])).changes.deleted == 0
+    for number, build in ((few, "12.0.2_66000"), (few + 1, "12.0.2_66001")):
+        unsaid = recipes(lacking(number, build, without_tier=[2]))
+        assert (unsaid.changes.deleted, unsaid.message) == (0, None)
     many = recipes(lacking(few + 1, "12.0.3_66002"))
     assert f"{few + 1} stored recipes are not listed any more" in (many.message or "")
     assert held(database) == {"P1": list(range(1, stored + 1))}
@@ -258,6 +261,20 @@ def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
     with database.connect() as connection:
         state = seeders.seeder_states(connection)["recipe"]
     assert (state.completed, state.build, state.newer_build) == (True, NEWER, None)
+
+
+def test_whoever_watches_sees_lists_and_recipes_go_by_and_what_was_stored(
+    database: Database, clock: TickingClock
+) -> None:
+    source, progress = ListedSource({1: [1, 2], 2: [3], 3: [4], 4: []}, away=[2], gone=[1]), Written()
+    seeded("recipes", source, database=database, clock=clock, progress=progress)
+    assert progress.lines == [
+        *("professions: 4", "+1", "+1", "+1", "+1"),
+        *("skill tiers: 3", "+1", "+1", "+1"),
+        *("recipes: 3", "+1", "+1", "P1: 1 row of 2 recipes, 1 404"),
+        "P2: failed, nothing of it was stored: 503.",
+        *("+1", "P3: 1 row of 1 recipe"),
+    ]
 
 
 # Items
