@@ -42,6 +42,10 @@ class ListedSource:
     """Whether recipes are shown only once."""
     empty_once: set[int] = field(default_factory=set[int])
     """Professions whose tier lists nothing the first time."""
+    untiered_once: set[int] = field(default_factory=set[int])
+    """Professions that name no tier the first time."""
+    untiered: Collection[int] = ()
+    """Professions that name none at all."""
     takes: Mapping[int, Sequence[Sequence[int]]] = field(default_factory=dict[int, "Sequence[Sequence[int]]"])
     """Items that a recipe takes, answer after answer; the last stays."""
     forbidden: Collection[int] = ()
@@ -56,6 +60,8 @@ class ListedSource:
     asked: list[int] = field(default_factory=list[int])
     """Single recipes and items, in any order."""
     searched: list[int] = field(default_factory=list[int])
+    lists: dict[tuple[int, str], list[bool]] = field(default_factory=dict[tuple[int, str], "list[bool]"])
+    """Professions that were asked for their tiers (""), or for what those list ("A"): whether that was anew."""
 
     def forget_static(self) -> None:
         self.forgotten += 1
@@ -67,15 +73,22 @@ class ListedSource:
     def skill_tiers(
         self, region: Region, profession: int, *, build: str | None = None, anew: bool = False
     ) -> Read[list[Named]]:
-        del region, build, anew
+        del region, build
+        self.lists.setdefault((profession, ""), []).append(anew)
         if profession in self.away:
             raise UnavailableError("503.")
+        if profession in self.untiered:
+            return Read([], self.build)
+        if profession in self.untiered_once:
+            self.untiered_once.remove(profession)
+            return Read([], self.build)
         return Read([Named(10 * profession, "A tier")], self.build)
 
     def skill_tier(
         self, region: Region, profession: int, tier: int, *, build: str | None = None, anew: bool = False
     ) -> Read[SkillTier]:
-        del region, build, anew
+        del region, build
+        self.lists.setdefault((profession, "A"), []).append(anew)
         if profession in self.without_tier:
             self._not_there(tier, is_forbidden=False)
         numbers = self.professions_of[profession]

@@ -108,14 +108,14 @@ def test_what_was_not_shown_is_not_asked_for_again_until_somebody_insists(
 def test_three_professions_in_a_row_that_are_unavailable_leave_the_others_untried(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    five = {number: [number] for number in range(1, 6)}
+    five, six = ({number: [number] for number in range(1, most + 1)} for most in (5, 6))
     part = recipes(ListedSource(five, away=[1, 2, 3]))
     assert (part.status, part.outcome, held(database)) == (ExitStatus.UNAVAILABLE, SeedOutcome.FAILED, {})
     assert (part.message or "").count("was not tried") == 2
     # Two are no reason, nor is a third after another that was well.
-    part = recipes(ListedSource(five, away=[1, 2, 4]))
+    part = recipes(ListedSource(six, away=[1, 2, 4, 5]))
     assert (part.status, part.outcome) == (ExitStatus.PARTIAL, SeedOutcome.INCOMPLETE)
-    assert held(database) == {"P3": [3], "P5": [5]}
+    assert held(database) == {"P3": [3], "P6": [6]}
 
 
 def test_a_recipe_belongs_to_the_first_profession_that_lists_it(
@@ -207,8 +207,17 @@ def test_nothing_is_taken_for_gone_while_what_is_listed_is_not_shown_either(
 def test_a_tier_that_lists_nothing_is_asked_for_once_more(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    part = recipes(ListedSource({1: range(1, 4), 2: [9]}, empty_once={1}))
-    assert (part.outcome, held(database)) == (SeedOutcome.COMPLETED, {"P1": [1, 2, 3], "P2": [9]})
+    once, twice = [False], [False, True]
+    # Where a part was asked for, nothing is concluded from what it lacks.
+    some = ListedSource({1: range(1, 4), 3: [7]}, empty_once={1}, untiered_once={3})
+    assert recipes(some, limit=99).outcome is SeedOutcome.LIMITED
+    assert some.lists == {(1, ""): once, (1, "A"): once, (3, ""): once}
+    every = ListedSource({1: range(1, 4), 2: [9], 3: [7], 4: [8]}, empty_once={1}, untiered_once={3}, untiered=[4])
+    assert recipes(every).outcome is SeedOutcome.COMPLETED
+    assert held(database) == {"P1": [1, 2, 3], "P2": [9], "P3": [7]}
+    # Tiers of professions, and what those list.
+    assert {asked for asked, anew in every.lists.items() if anew == twice} == {(1, "A"), (3, ""), (4, "")}
+    assert {asked for asked, anew in every.lists.items() if anew == once} == {(1, ""), (2, ""), (2, "A"), (3, "A")}
 
 
 @pytest.mark.parametrize(("answers", "left"), [([[7, 8], [7], [7, 8]], [7, 8]), ([[7, 8], [7], [7]], [7])])
@@ -261,6 +270,9 @@ def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
     with database.connect() as connection:
         state = seeders.seeder_states(connection)["recipe"]
     assert (state.completed, state.build, state.newer_build) == (True, NEWER, None)
+    again = ListedSource(listing(2), build=NEWER)
+    found = recipes(again)
+    assert (found.outcome, found.rows, again.asked) == (SeedOutcome.CURRENT, 2, [])
 
 
 def test_whoever_watches_sees_lists_and_recipes_go_by_and_what_was_stored(
