@@ -60,6 +60,8 @@ class ListedSource:
     asked: list[int] = field(default_factory=list[int])
     """Single recipes and items, in any order."""
     searched: list[int] = field(default_factory=list[int])
+    indexed: int = 0
+    """How often the index of professions was asked for."""
     lists: dict[tuple[int, str], list[bool]] = field(default_factory=dict[tuple[int, str], "list[bool]"])
     """Professions that were asked for their tiers (""), or for what those list ("A"): whether that was anew."""
 
@@ -68,6 +70,7 @@ class ListedSource:
 
     def professions(self, region: Region) -> Read[list[Named]]:
         del region
+        self.indexed += 1
         return Read([Named(number, f"P{number}") for number in reversed(list(self.professions_of))], self.build)
 
     def skill_tiers(

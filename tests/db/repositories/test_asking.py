@@ -260,6 +260,7 @@ def test_a_look_is_of_one_moment_writes_nothing_and_ends_in_time(shared: Databas
         ]
         assert said == ["repeatable read", "on", "1500ms"]
         assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - what is read once shows in nothing else
+        assert connection in item_names._KEPT  # pyright: ignore[reportPrivateUsage] - as above
         with asking.reading(OneLook(connection)) as same:
             assert same is connection
         assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - the look goes on

@@ -194,7 +194,7 @@ def test_recipes_are_matched_by_what_their_answers_say(shared: Database) -> None
     answers = {
         1: '{"id": 1, "crafted_quantity": {"value": 2}, "reagents": [1]}',
         2: '{"id": 2, "crafted_quantity": {"minimum": 1, "maximum": 4}}',
-        3: '{"id": 3, "crafted_quantity": {"minimum": 1}, "modified_crafting_slots": [1]}',
+        3: '{"id": 3, "crafted_quantity": {"minimum": 1, "maximum": "many"}, "modified_crafting_slots": [1]}',
         4: '{"id": 4, "crafted_quantity": {"value": "2", "maximum": 4}, "reagents": []}',
         5: '{"id": 5, "crafted_quantity": {"value": 3, "minimum": 1, "maximum": 9}, "modified_crafting_slots": []}',
         # Of an answer that was never read nothing is known.

@@ -12,7 +12,6 @@ from ironforge_cli.db.repositories import seeders
 from ironforge_cli.errors import ExitStatus
 from ironforge_cli.jobs.catalogue.work import SeedOutcome, Trial
 from ironforge_cli.values import replace
-from tests.jobs.catalogue.test_outputs import Written
 from tests.jobs.listed_source import BUILD, ListedSource, seeded
 from tests.statistics_months import make_months
 
@@ -66,13 +65,16 @@ def listing(number: int) -> dict[int, range]:
 def test_a_few_recipes_may_make_no_sense_or_a_tenth(
     recipes: Callable[..., SeededPart], database: Database, listed: int, most: int
 ) -> None:
-    many = recipes(ListedSource(listing(listed), refused=range(1, most + 2)))
-    assert (many.status, many.outcome, held(database)) == (ExitStatus.REFUSED, SeedOutcome.FAILED, {})
+    # What another profession lists is stored all the same.
+    beside = {**listing(listed), 2: [999]}
+    many = recipes(ListedSource(beside, refused=range(1, most + 2)))
+    assert (many.status, many.outcome) == (ExitStatus.PARTIAL, SeedOutcome.INCOMPLETE)
+    assert held(database) == {"P2": [999]}
     assert f"{most + 1} of {listed} recipes make no sense" in (many.message or "")
-    few = recipes(ListedSource(listing(listed), refused=range(1, most + 1)))
+    few = recipes(ListedSource(beside, refused=range(1, most + 1)))
     assert (few.status, few.outcome) == (ExitStatus.DONE, SeedOutcome.COMPLETED)
     assert few.skipped == {"malformed": most}
-    assert held(database) == {"P1": list(range(most + 1, listed + 1))}
+    assert held(database) == {"P1": list(range(most + 1, listed + 1)), "P2": [999]}
 
 
 @pytest.mark.parametrize(("listed", "most"), [(30, 20), (50, 25)])
@@ -143,6 +145,7 @@ def test_a_few_recipes_that_no_list_names_any_more_are_deleted_or_a_tenth(
     for number, build in ((few, "12.0.2_66000"), (few + 1, "12.0.2_66001")):
         unsaid = recipes(lacking(number, build, without_tier=[2]))
         assert (unsaid.changes.deleted, unsaid.message) == (0, None)
+        assert unsaid.skipped == {"skill tier not shown": 1}
     many = recipes(lacking(few + 1, "12.0.3_66002"))
     assert f"{few + 1} stored recipes are not listed any more" in (many.message or "")
     assert held(database) == {"P1": list(range(1, stored + 1))}
@@ -174,12 +177,13 @@ def test_what_no_list_names_and_blizzard_still_shows_stays_and_the_lists_are_wha
 
 
 def test_one_unlisted_recipe_that_is_shown_keeps_those_that_are_not(
-    recipes: Callable[..., SeededPart], database: Database
+    recipes: Callable[..., SeededPart], database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     recipes(ListedSource(listing(30)))
     part = recipes(ListedSource(listing(25), unlisted=[29]), force=True)
     assert part.outcome is SeedOutcome.INCOMPLETE
-    assert "still shows 1 of the 5 that were asked for, such as 29 R29 (P1, A tier)" in (part.message or "")
+    for said in (part.message or "", caplog.text):
+        assert "still shows 1 of the 5 that were asked for, such as 29 R29 (P1, A tier)" in said
     assert held(database) == {"P1": list(range(1, 31))}
 
 
@@ -238,25 +242,28 @@ def test_a_recipe_that_lacks_what_it_took_is_asked_for_once_more(
     assert takes.asked.count(2) == 3
 
 
-def test_what_changes_opens_the_reagents_and_what_does_not_leaves_them(
+def test_what_changes_opens_what_comes_after_it_and_what_does_not_leaves_it(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    def are_reagents_complete() -> bool:
+    def are_complete() -> list[bool]:
         with database.connect() as connection:
-            return seeders.seeder_states(connection)["reagent"].completed
+            states = seeders.seeder_states(connection)
+        return [states[seeder].completed for seeder in ("reagent", "output")]
 
     def complete() -> None:
         with database.transaction() as connection:
-            seeders.complete(connection, "reagent", build=NEWER, locale="en_US")
+            for seeder in ("reagent", "output"):
+                seeders.complete(connection, seeder, build=NEWER, locale="en_US")
 
     complete()
     assert recipes(ListedSource(listing(3))).changes.inserted == 3
-    assert not are_reagents_complete()
+    assert are_complete() == [False, False]
     complete()
     assert not recipes(ListedSource(listing(3)), force=True).changes.any
-    assert are_reagents_complete()
+    assert are_complete() == [True, True]
     assert recipes(ListedSource(listing(2)), force=True).changes.deleted == 1
-    assert not are_reagents_complete()
+    # What is made is computed whole each time.
+    assert are_complete() == [False, True]
 
 
 def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
@@ -273,20 +280,6 @@ def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
     again = ListedSource(listing(2), build=NEWER)
     found = recipes(again)
     assert (found.outcome, found.rows, again.asked) == (SeedOutcome.CURRENT, 2, [])
-
-
-def test_whoever_watches_sees_lists_and_recipes_go_by_and_what_was_stored(
-    database: Database, clock: TickingClock
-) -> None:
-    source, progress = ListedSource({1: [1, 2], 2: [3], 3: [4], 4: []}, away=[2], gone=[1]), Written()
-    seeded("recipes", source, database=database, clock=clock, progress=progress)
-    assert progress.lines == [
-        *("professions: 4", "+1", "+1", "+1", "+1"),
-        *("skill tiers: 3", "+1", "+1", "+1"),
-        *("recipes: 3", "+1", "+1", "P1: 1 row of 2 recipes, 1 404"),
-        "P2: failed, nothing of it was stored: 503.",
-        *("+1", "P3: 1 row of 1 recipe"),
-    ]
 
 
 # Items
