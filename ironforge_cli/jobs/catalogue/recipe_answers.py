@@ -18,7 +18,7 @@ from ironforge_cli.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ironforge_cli.market.catalogue import Named, Recipe
+    from ironforge_cli.market.catalogue import Named, Recipe, SkillTier
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,11 @@ class RecipeTallies:
             if kind not in self.told:
                 self.told.add(kind)
                 log.warning("The recipe %d has something new: %s. It is kept in recipes.data.", recipe.id, surprise)
+
+
+def listed_in(tier: Named, found: SkillTier) -> list[ListedRecipe]:
+    """What a tier lists, that a profession's index calls by a name of its own."""
+    return [ListedRecipe(entry.id, entry.name, found.name or tier.name, tier.id) for entry in found.recipes]
 
 
 def owned(listings: Sequence[ListedProfession], *, limit: int | None) -> set[int]:

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.db.repositories import catalogue, seeders
 from ironforge_cli.errors import (
-    ConfigurationError,
-    CredentialsError,
     ExitStatus,
     RefusedAnswerError,
     UnavailableError,
@@ -29,6 +27,7 @@ from ironforge_cli.jobs.catalogue.recipe_answers import (
     ListedRecipe,
     RecipeTallies,
     lacks_what_it_took,
+    listed_in,
     may_delete,
     not_shown_of,
     owned,
@@ -108,7 +107,7 @@ def _listings(
         found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build).value
         if not found.recipes and not work.trial.is_partial:
             found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build, anew=True).value
-        return [ListedRecipe(entry.id, entry.name, found.name or tier.name, tier.id) for entry in found.recipes]
+        return listed_in(tier, found)
 
     asked = [pool.submit(tiers_of, listing.profession) for listing in listings]
     tiers: list[tuple[ListedProfession, Future[list[ListedRecipe]]]] = []
@@ -178,8 +177,6 @@ def _store_each(
             answers = [_answered(work, future) for future in futures]
             require_plausible(answers)
             line = _store(work, listing, answers, tallies=tallies)
-        except (CredentialsError, ConfigurationError):
-            raise
         except (UnavailableError, RefusedAnswerError) as error:
             for future in futures:
                 future.cancel()

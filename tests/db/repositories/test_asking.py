@@ -160,6 +160,25 @@ def test_units_sold_are_the_same_from_hours_and_from_the_day(connection: Connect
     assert sold(connection, STARTS, STARTS + HOUR)[1] == 3600
 
 
+@pytest.mark.parametrize("made", [(-1, 0, 1), (-1, 1), (0, 1)])
+def test_units_sold_are_the_same_whichever_of_several_days_are_made(
+    connection: Connection, made: tuple[int, ...]
+) -> None:
+    span = STARTS - 24 * HOUR - NEXT, TOMORROW + 24 * HOUR - NEXT
+    from_hours = sold(connection, *span)
+    assert from_hours[1] == 10_800 + 82_800
+    for later in made:
+        price_days.make(connection, EU, DAY + timedelta(days=later))
+    assert sold(connection, *span) == from_hours
+
+
+def test_what_was_sold_out_and_sold_nothing_needs_no_price(connection: Connection) -> None:
+    # Neither then nor in the snapshot before has item 7 a price.
+    statement = "UPDATE eu_commodity_price_stats SET market_value = NULL WHERE item_id = 7 AND timestamp = :at"
+    connection.execute(text(statement), {"at": LAST})
+    assert sold(connection, STARTS - NEXT, LAST, items=[7])[0] == SALES[:1]
+
+
 def test_a_day_counts_whole_where_all_of_it_is_asked_for(connection: Connection) -> None:
     price_days.make(connection, EU, DAY)
 

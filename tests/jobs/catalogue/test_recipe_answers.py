@@ -10,7 +10,7 @@ from ironforge_cli.errors import ExitStatus, IronforgeError, RefusedAnswerError,
 from ironforge_cli.jobs.catalogue import recipe_answers
 from ironforge_cli.jobs.catalogue.recipe_answers import AskedRecipe, ListedProfession, ListedRecipe, RecipeTallies
 from ironforge_cli.jobs.catalogue.work import SeedOutcome
-from ironforge_cli.market.catalogue import Faction, Named, Reagent, Recipe
+from ironforge_cli.market.catalogue import Faction, Named, Reagent, Recipe, SkillTier
 
 OLD, NEW = "12.0.1_65617", "12.0.5_66000"
 SHOWN, GONE, FORBIDDEN = AskedRecipe(), AskedRecipe(status=404), AskedRecipe(status=403)
@@ -32,6 +32,15 @@ def recipe(
 
 def profession(number: int, *listed: int) -> ListedProfession:
     return ListedProfession(Named(number, f"P{number}"), [ListedRecipe(one, f"L{one}", "Tier", 10) for one in listed])
+
+
+@pytest.mark.parametrize(("own", "called"), [("Midnight", "Midnight"), (None, "of the index"), ("", "of the index")])
+def test_a_tier_is_called_as_it_calls_itself_else_as_the_index_does(own: str | None, called: str) -> None:
+    found = SkillTier(9, own, (Named(7, "Soup"), Named(8, None)))
+    assert recipe_answers.listed_in(Named(10, "of the index"), found) == [
+        ListedRecipe(7, "Soup", called, 10),
+        ListedRecipe(8, None, called, 10),
+    ]
 
 
 @pytest.mark.parametrize(
