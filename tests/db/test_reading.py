@@ -126,6 +126,18 @@ def test_a_session_that_the_server_ended_is_replaced(read: DatabaseToRead, share
         assert session.info.backend_pid not in {first, second}
 
 
+def test_a_session_that_answers_no_more_is_closed(read: DatabaseToRead, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_there(_: Session) -> bool:
+        return False
+
+    with read.transaction() as silent:
+        pass
+    monkeypatch.setattr(reading, "answers", is_there)
+    with read.transaction() as session:
+        assert session is not silent
+    assert silent.closed
+
+
 def test_whoever_closes_it_may_ask_again(read: DatabaseToRead) -> None:
     read.close()
     with read.transaction() as session:
