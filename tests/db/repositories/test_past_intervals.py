@@ -181,7 +181,9 @@ def test_intervals_count_from_the_moment_on_at_which_a_window_a_day_and_the_reac
     assert (later.intervals, later.plain.tolist(), later.seen.tolist()) == (0, [0], [0])
     assert later.today.tolist() == [32 + 64 + 128 + 3]
     # What has no snapshot before it, or another version judged, is no interval.
-    assert past_intervals.stored_interval(connection, Region.EU, at - second) is not None
+    interval = past_intervals.stored_interval(connection, Region.EU, at - second)
+    assert interval is not None
+    assert interval[1] == 6_400
     connection.execute(text("UPDATE snapshots SET interval_seconds = NULL WHERE snapshot_time = :at"), {"at": at})
     assert past_intervals.stored_interval(connection, Region.EU, at) is None
     connection.execute(
