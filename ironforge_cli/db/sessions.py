@@ -158,26 +158,30 @@ class Session(psycopg.Connection[Any]):
         process, commits, role, schema = row
         # A pooler gives its clients numbers of its own.
         self.is_pooled = process != str(self.info.backend_pid)
-        pins = dict(PINS)
-        version = self.info.server_version
-        pins |= {name: value for name, (since, value) in _SINCE.items() if version >= since}
-        # What was committed must outlive a crash; who waits for a standby as well goes on doing so.
-        pins["synchronous_commit"] = "local" if commits == "off" else commits or "on"
-        if role != "origin":
-            # Without their triggers, foreign keys keep nothing. Only a superuser may unset it.
-            pins["session_replication_role"] = "origin"
-        settings = [f"{name} = '{value}'" for name, value in pins.items()]
-        if schema:
-            # New tables belong beside ironforge's, and nobody's temporary table may stand before them.
-            settings.append(f"search_path = {schema}, pg_temp")
-        else:
-            settings.append("search_path TO DEFAULT")
+        settings = settings_of(self.info.server_version, commits=commits, role=role, schema=schema)
         isolation = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE"
         self.local_pins = "; ".join([isolation, *(f"SET LOCAL {setting}" for setting in settings)])
         if not self.is_pooled:
             # Also for what comes between transactions: the session is ours alone, and nobody finds anything in it.
             lasting = "; ".join(f"SET {setting}" for setting in settings)
             ask(self, f"/* ironforge session */ {lasting}", seconds=self.patience)
+
+
+def settings_of(server_version: int, *, commits: str | None, role: str | None, schema: str | None) -> list[str]:
+    """What is set in sessions of a server of a version, as libpq numbers them, each as it stands after `SET`.
+
+    The server's own `synchronous_commit` is `commits`, its `session_replication_role` is `role`, and `schema` is where
+    ironforge's tables are, quoted where that is needed; None where there are none yet.
+    """
+    pins = PINS | {name: value for name, (since, value) in _SINCE.items() if server_version >= since}
+    # What was committed must outlive a crash; who waits for a standby as well goes on doing so.
+    pins["synchronous_commit"] = "local" if commits == "off" else commits or "on"
+    if role != "origin":
+        # Without their triggers, foreign keys keep nothing. Only a superuser may unset it.
+        pins["session_replication_role"] = "origin"
+    # New tables belong beside ironforge's, and nobody's temporary table may stand before them.
+    path = f"search_path = {schema}, pg_temp" if schema else "search_path TO DEFAULT"
+    return [*(f"{name} = '{value}'" for name, value in pins.items()), path]
 
 
 def require_supported(server_version: int) -> None:
@@ -211,7 +215,7 @@ def _timeout(asked: dict[str, Any], silence: Silence) -> Any:
         # libpq says what is wrong with it.
         return given
     limit = silence.seconds(usual if usual > 0 else float("inf"))
-    hosts = str(asked.get("host") or "").count(",") + 1
+    hosts = str(asked.get("host", "")).count(",") + 1
     return given if limit in {usual, float("inf")} else max(int(limit / hosts), int(SHORTEST_SECONDS))
 
 

@@ -123,6 +123,11 @@ def test_another_database_is_named_by_its_scheme() -> None:
         conninfo("mysql://db.example/prices")
 
 
+def test_a_word_that_begins_no_address_is_not_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"^The database URL does not begin with postgresql://"):
+        conninfo("mysql")
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [

@@ -119,7 +119,9 @@ def test_a_dump_is_its_owners_alone_and_says_which_table_is_written(
     assert not list(tmp_path.glob(".*"))
     first, second = called(tmp_path)
     assert first.startswith("pg_dump --format=custom --no-owner --no-privileges --no-password --verbose ")
-    assert ("--exclude-table-data=auction_snapshots_*" in first) is (without is not None)
+    assert [one for one in first.split() if one.startswith("--exclude")] == (
+        [] if without is None else ["--exclude-table-data=auction_snapshots_*"]
+    )
     assert first.endswith("--dbname=sslmode=require")
     # What was written is read before it counts as a dump.
     assert second.startswith("pg_restore --list ")
@@ -204,10 +206,40 @@ def test_whoever_asks_for_the_end_of_a_dump_gets_it(
     programs: ClientPrograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dumps, "_LOOK_EVERY", 0.01)
-    pretend(programs, "pg_dump", "exec sleep 600")
+    pretend(programs, "pg_dump", 'echo $$ > "$HERE/process"; exec sleep 600')
+    process = tmp_path / "process"
+    process.touch()
+
+    def check() -> None:
+        if process.read_text():
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        dump(programs, tmp_path / "a.dump", check=ending(1))
+        dump(programs, tmp_path / "a.dump", check=check)
     assert not list(tmp_path.glob(".*"))
+    # Nothing goes on behind whoever asked.
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process.read_text()), 0)
+
+
+class EndedProgram:
+    """A program that takes no more."""
+
+    stdin, stdout, stderr = None, None, None
+
+    def __init__(self, error: Exception) -> None:
+        self.stdin = self
+        self.error = error
+
+    def write(self, _: bytes) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("write to closed file")])
+def test_what_has_ended_is_handed_no_more(error: Exception) -> None:
+    process: Any = EndedProgram(error)
+    program = dumps._Program(process, "psql", lambda _: None)  # pyright: ignore[reportPrivateUsage] - what it saves is time alone
+    assert not program.feed(b"more")
 
 
 # Restoring
@@ -304,3 +336,5 @@ def test_what_a_dump_would_meet_are_tables_and_types_and_no_partitions(shared: D
     assert {"TABLE items", "TABLE auction_snapshots_eu", "TABLE alembic_version"} <= set(found)
     assert [name for name in found if name.startswith("TYPE")] == ["TYPE time_left"]
     assert not any("_before" in name for name in found)
+    # What is the server's own stays.
+    assert not any(name.split()[1].startswith(("pg_", "information_schema")) for name in found)

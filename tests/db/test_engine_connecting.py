@@ -179,6 +179,9 @@ def test_a_server_that_does_not_answer_is_tried_once_whoever_asks_and_by_which_w
         (URL, -5.0, 2),
         (f"{URL}?connect_timeout=3", 1_800.0, "3"),
         (f"{URL}?connect_timeout=0", 12.0, 6),
+        (f"{URL}?connect_timeout=1", 12.0, "1"),
+        # libpq says what is wrong with it.
+        (f"{URL}?connect_timeout=soon", 12.0, "soon"),
         (f"{URL}?connect_timeout=60", 12.0, 6),
         ("postgresql://me@one.example,two.example/prices", 12.0, 3),
     ],

@@ -42,6 +42,14 @@ def test_a_transaction_is_pinned_as_every_other(read: DatabaseToRead, shared: Da
         assert values(session, *PINS) == wanted
 
 
+def test_what_was_set_for_longer_than_a_transaction_counts_for_nothing_in_the_next(read: DatabaseToRead) -> None:
+    with read.transaction() as session:
+        wanted = values(session, "lock_timeout")
+        session.execute("SET lock_timeout = '7s'")
+    with read.transaction() as session:
+        assert values(session, "lock_timeout") == wanted
+
+
 def test_one_session_serves_one_transaction_after_the_other(read: DatabaseToRead) -> None:
     seen: list[int] = []
     for _ in range(3):
@@ -116,6 +124,18 @@ def test_a_session_that_the_server_ended_is_replaced(read: DatabaseToRead, share
         ended_meanwhile()
     with read.transaction() as session:
         assert session.info.backend_pid not in {first, second}
+
+
+def test_a_session_that_answers_no_more_is_closed(read: DatabaseToRead, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_there(_: Session) -> bool:
+        return False
+
+    with read.transaction() as silent:
+        pass
+    monkeypatch.setattr(reading, "answers", is_there)
+    with read.transaction() as session:
+        assert session is not silent
+    assert silent.closed
 
 
 def test_whoever_closes_it_may_ask_again(read: DatabaseToRead) -> None:

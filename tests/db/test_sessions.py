@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NoReturn
+
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
+from ironforge_cli.db import sessions
+from ironforge_cli.db.addresses import conninfo
 from ironforge_cli.db.engine import Database
-from ironforge_cli.db.sessions import PINS
+from ironforge_cli.db.sessions import LONGEST_GREETING_SECONDS, PINS, Session, settings_of
+from ironforge_cli.db.silence import KEPT_SECONDS, Silence, UnansweredError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # Pinned by other means than PINS, or of no meaning to what ironforge sends and reads; each with the reason.
 OTHERWISE = {
@@ -99,3 +109,90 @@ def test_rows_that_a_policy_hides_are_an_error_and_not_missing(shared: Database)
         connection.execute(text(f"SET LOCAL ROLE {role}"))
         with pytest.raises(Exception, match="row-level security"):
             connection.execute(text("SELECT count(*) FROM items"))
+
+
+PINNED = [f"{name} = '{value}'" for name, value in PINS.items()]
+
+
+@pytest.mark.parametrize(
+    ("version", "commits", "role", "schema", "wanted"),
+    [
+        (169_999, "on", "origin", "public", ["synchronous_commit = 'on'", "search_path = public, pg_temp"]),
+        (
+            170_000,
+            "off",
+            "replica",
+            None,
+            [
+                "transaction_timeout = '0'",
+                "synchronous_commit = 'local'",
+                "session_replication_role = 'origin'",
+                "search_path TO DEFAULT",
+            ],
+        ),
+        (140_000, "remote_apply", "origin", None, ["synchronous_commit = 'remote_apply'", "search_path TO DEFAULT"]),
+        (140_000, None, "origin", None, ["synchronous_commit = 'on'", "search_path TO DEFAULT"]),
+    ],
+)
+def test_beside_what_is_always_pinned_is_what_a_server_of_its_version_and_a_role_needs(
+    version: int, commits: str | None, role: str, schema: str | None, wanted: list[str]
+) -> None:
+    assert settings_of(version, commits=commits, role=role, schema=schema) == [*PINNED, *wanted]
+
+
+@pytest.fixture
+def session(shared: Database) -> Generator[Session]:
+    """A session of its own, as whoever asks one question has it."""
+    opened = Session.open(conninfo_to_dict(conninfo(shared.url)), described="it")
+    yield opened
+    opened.close()
+
+
+def test_a_transaction_has_settings_of_its_own_beside_what_is_pinned(session: Session) -> None:
+    session.begin({"statement_timeout": "7s", "lock_timeout": "8s"})
+    shown = [session.execute(f"SHOW {name}").fetchall()[0][0] for name in ("statement_timeout", "lock_timeout")]
+    assert shown == ["7s", "8s"]
+
+
+def test_what_is_not_answered_in_time_is_said_not_to_be(session: Session) -> None:
+    session.begin()
+    with pytest.raises(UnansweredError, match="answer within 0 s"):
+        sessions.ask(session, "SELECT pg_sleep(60)", seconds=0)
+    session.cancel_safe()
+
+
+def test_whoever_begins_in_vain_tells_the_others(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unanswered(*_: object, **__: object) -> NoReturn:
+        raise UnansweredError("no session was free")
+
+    monkeypatch.setattr(sessions, "ask", unanswered)
+    with pytest.raises(UnansweredError):
+        session.begin()
+    session.silence = Silence()
+    with pytest.raises(UnansweredError):
+        session.begin()
+    assert session.silence.lasts
+
+
+def test_statements_that_are_sent_at_once_are_answered_with_all_their_rows_or_an_error(session: Session) -> None:
+    rows = sessions.ask(session, "SELECT 1, NULL; BEGIN; SELECT 'a' UNION ALL SELECT 'b'; COMMIT", seconds=60)
+    assert rows == [("1", None), ("a",), ("b",)]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        sessions.ask(session, "SELECT 1; SELECT 1 / 0", seconds=60)
+
+
+def test_a_session_of_a_server_that_was_silent_is_waited_for_shortly(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def asked(*_: object, seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(sessions, "ask", asked)
+    silent = Silence()
+    silent.began(psycopg.errors.ConnectionTimeout("connection timeout expired"))
+    for silence in (None, Silence(), silent):
+        session.silence = silence
+        assert sessions.answers(session)
+    assert waited == [LONGEST_GREETING_SECONDS, LONGEST_GREETING_SECONDS, KEPT_SECONDS]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.catalogue.work import SeedProgress
     from tests.clocks import TickingClock
 
 BUILD = "12.0.1_65617"
@@ -41,6 +42,10 @@ class ListedSource:
     """Whether recipes are shown only once."""
     empty_once: set[int] = field(default_factory=set[int])
     """Professions whose tier lists nothing the first time."""
+    untiered_once: set[int] = field(default_factory=set[int])
+    """Professions that name no tier the first time."""
+    untiered: Collection[int] = ()
+    """Professions that name none at all."""
     takes: Mapping[int, Sequence[Sequence[int]]] = field(default_factory=dict[int, "Sequence[Sequence[int]]"])
     """Items that a recipe takes, answer after answer; the last stays."""
     forbidden: Collection[int] = ()
@@ -55,26 +60,38 @@ class ListedSource:
     asked: list[int] = field(default_factory=list[int])
     """Single recipes and items, in any order."""
     searched: list[int] = field(default_factory=list[int])
+    indexed: int = 0
+    """How often the index of professions was asked for."""
+    lists: dict[tuple[int, str], list[bool]] = field(default_factory=dict[tuple[int, str], "list[bool]"])
+    """Professions that were asked for their tiers (""), or for what those list ("A"): whether that was anew."""
 
     def forget_static(self) -> None:
         self.forgotten += 1
 
     def professions(self, region: Region) -> Read[list[Named]]:
         del region
+        self.indexed += 1
         return Read([Named(number, f"P{number}") for number in reversed(list(self.professions_of))], self.build)
 
     def skill_tiers(
         self, region: Region, profession: int, *, build: str | None = None, anew: bool = False
     ) -> Read[list[Named]]:
-        del region, build, anew
+        del region, build
+        self.lists.setdefault((profession, ""), []).append(anew)
         if profession in self.away:
             raise UnavailableError("503.")
+        if profession in self.untiered:
+            return Read([], self.build)
+        if profession in self.untiered_once:
+            self.untiered_once.remove(profession)
+            return Read([], self.build)
         return Read([Named(10 * profession, "A tier")], self.build)
 
     def skill_tier(
         self, region: Region, profession: int, tier: int, *, build: str | None = None, anew: bool = False
     ) -> Read[SkillTier]:
-        del region, build, anew
+        del region, build
+        self.lists.setdefault((profession, "A"), []).append(anew)
         if profession in self.without_tier:
             self._not_there(tier, is_forbidden=False)
         numbers = self.professions_of[profession]
@@ -141,7 +158,13 @@ def item(number: int) -> Item:
 
 
 def seeded(
-    seeder: str, source: ListedSource, *, database: Database, clock: TickingClock, trial: Trial | None = None
+    seeder: str,
+    source: ListedSource,
+    *,
+    database: Database,
+    clock: TickingClock,
+    trial: Trial | None = None,
+    progress: SeedProgress | None = None,
 ) -> SeededPart:
     """Run one seeder."""
     (part,) = seed(
@@ -153,5 +176,6 @@ def seeded(
         clock=clock,
         at_once=2,
         trial=trial,
+        progress=progress,
     ).parts
     return part

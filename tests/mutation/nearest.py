@@ -40,5 +40,5 @@ def _named_for_users(module: Path, *, among: Path) -> list[Path]:
 def _imports(file: Path, module: Path) -> bool:
     dotted = ".".join(module.with_suffix("").parts)
     parent, _, name = dotted.rpartition(".")
-    imports = rf"from {re.escape(dotted)} import|from {re.escape(parent)} import .*\b{re.escape(name)}\b"
+    imports = rf"from {re.escape(dotted)} import|from {re.escape(parent)} import (\([^)]*|.*)\b{re.escape(name)}\b"
     return re.search(imports, file.read_text(encoding="utf-8")) is not None

@@ -181,7 +181,7 @@ def fitting_items(connection: Transaction, recipes: Sequence[int]) -> dict[tuple
     """For some recipes, by id and faction, the items that fit into each slot by Blizzard's word, by rising number."""
     statement = (
         "SELECT recipe_id, faction, slot, array_agg(item_id ORDER BY item_id) FROM recipe_slots WHERE source = 'api'"
-        " AND recipe_id = ANY(%(recipes)s::int4[]) GROUP BY recipe_id, faction, slot ORDER BY 1, 2, 3"
+        " AND recipe_id = ANY(%(recipes)s::int4[]) GROUP BY recipe_id, faction, slot ORDER BY slot"
     )
     found: dict[tuple[int, str], dict[int, list[int]]] = {}
     for recipe, faction, slot, items in _read(connection, statement, {"recipes": list(recipes)}):

@@ -57,7 +57,9 @@ def told(
 ) -> tuple[StatisticsMonth | None, int | None]:
     """What a partition's comment says: the month that it was made for, and at which change it was laid by item."""
     words = COMMENT.match(comment)
-    month = None if words is None else StatisticsMonth(region, date.fromisoformat(f"{words[1]}-01"))
-    if words is None or month is None or (name, starts_at, ends_at) != (month.name, month.starts_at, month.ends_at):
+    if words is None:
+        return None, None
+    month = StatisticsMonth(region, date.fromisoformat(f"{words[1]}-01"))
+    if (name, starts_at, ends_at) != (month.name, month.starts_at, month.ends_at):
         return None, None
     return month, int(words[2]) if words[2] else None

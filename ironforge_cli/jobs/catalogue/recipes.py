@@ -11,92 +11,48 @@ and what no list names is deleted only where Blizzard doesn't show it by itself 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.db.repositories import catalogue, seeders
-from ironforge_cli.db.repositories.catalogue import Changes, PlacedRecipe
 from ironforge_cli.errors import (
-    ConfigurationError,
-    CredentialsError,
     ExitStatus,
-    IronforgeError,
     RefusedAnswerError,
     UnavailableError,
     combined_status,
 )
+from ironforge_cli.jobs.catalogue.recipe_answers import (
+    AskedRecipe,
+    ListedProfession,
+    ListedRecipe,
+    RecipeTallies,
+    lacks_what_it_took,
+    listed_in,
+    may_delete,
+    not_shown_of,
+    owned,
+    require_plausible,
+    require_reachable,
+    rows_of,
+    skipped_of,
+    stored_in_words,
+)
 from ironforge_cli.jobs.catalogue.unlisted import judged
-from ironforge_cli.jobs.catalogue.work import Counts, SeededPart, SeedOutcome
-from ironforge_cli.market.builds import is_newer_build
-from ironforge_cli.wording import counted
+from ironforge_cli.jobs.catalogue.work import SeededPart, SeedOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from ironforge_cli.jobs.catalogue.work import Work
-    from ironforge_cli.market.catalogue import Named, Recipe
+    from ironforge_cli.jobs.catalogue.work import Counts, Work
+    from ironforge_cli.market.catalogue import Named
 
 log = logging.getLogger(__name__)
 
 _Entry = TypeVar("_Entry")
 
-MALFORMED: Final = "malformed"
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
-_GIVE_UP_AFTER: Final = 3
-"""Professions in a row for which Blizzard was unavailable: the others would be no better off."""
-_FEW_MALFORMED: Final = 5
-_FEW_NOT_SHOWN: Final = 20
-_FEW_UNLISTED: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A recipe, or what only looks like one, and where it stands first."""
-
-    id: int
-    name: str | None
-    skill_tier: str | None
-    skill_tier_id: int
-
-
-@dataclass(slots=True)
-class _Listing:
-    """What a profession lists, or why that is not known."""
-
-    profession: Named
-    entries: list[_Listed] = field(default_factory=list["_Listed"])
-    failure: IronforgeError | None = None
-    is_whole: bool = True
-    """False where a tier that it names is not shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class _AskedRecipe:
-    """What became of asking for one recipe: its rows, or why there are none."""
-
-    recipes: tuple[Recipe, ...] = ()
-    build: str | None = None
-    status: int | None = None
-    """403 or 404."""
-    refused: str | None = None
-
-
-@dataclass(slots=True)
-class _RecipeTallies:
-    """What a run has come to so far."""
-
-    changes: Changes = field(default_factory=Changes)
-    skipped: Counts = field(default_factory=Counts)
-    counted: Counts = field(default_factory=Counts)
-    failures: list[tuple[str, IronforgeError]] = field(default_factory=list[tuple[str, IronforgeError]])
-    statuses: list[ExitStatus] = field(default_factory=list[ExitStatus])
-    told: set[str] = field(default_factory=set[str])
-    """Surprises that were warned of."""
-    newest: str | None = None
-    """The newest build among the answers."""
 
 
 def seed_recipes(work: Work) -> SeededPart:
@@ -117,10 +73,10 @@ def seed_recipes(work: Work) -> SeededPart:
             catalogue.forget_not_shown(connection, "recipe")
         taken = catalogue.reagents_by_recipe(connection)
         not_shown = catalogue.not_shown(connection, "recipe", build=build)
-    tallies = _RecipeTallies(newest=build)
+    tallies = RecipeTallies(newest=build)
     with work.asking() as pool:
         listings = _listings(work, professions, pool=pool, counts=tallies.skipped)
-        listed = _owned(listings, limit=trial.limit)
+        listed = owned(listings, limit=trial.limit)
         work.progress.begin("recipes", total=sum(len(listing.entries) for listing in listings))
         asked = [
             [_ask(work, entry, known=not_shown, taken=taken, pool=pool) for entry in listing.entries]
@@ -131,9 +87,11 @@ def seed_recipes(work: Work) -> SeededPart:
     return _finished(work, tallies, listed=listed, is_whole=all(listing.is_whole for listing in listings))
 
 
-def _listings(work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecutor, counts: Counts) -> list[_Listing]:
+def _listings(
+    work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecutor, counts: Counts
+) -> list[ListedProfession]:
     """What every profession lists: all professions are asked for at once, then all their tiers."""
-    listings = [_Listing(profession) for profession in professions]
+    listings = [ListedProfession(profession) for profession in professions]
     work.progress.begin("professions", total=len(listings))
 
     def tiers_of(profession: Named) -> list[Named]:
@@ -144,15 +102,15 @@ def _listings(work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecu
         # Some have none; of others that was an answer that lacked a part.
         return work.source.skill_tiers(work.region, profession.id, build=work.build, anew=True).value
 
-    def entries_of(profession: Named, tier: Named) -> list[_Listed]:
+    def entries_of(profession: Named, tier: Named) -> list[ListedRecipe]:
         work.clock.check()
         found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build).value
         if not found.recipes and not work.trial.is_partial:
             found = work.source.skill_tier(work.region, profession.id, tier.id, build=work.build, anew=True).value
-        return [_Listed(entry.id, entry.name, found.name or tier.name, tier.id) for entry in found.recipes]
+        return listed_in(tier, found)
 
     asked = [pool.submit(tiers_of, listing.profession) for listing in listings]
-    tiers: list[tuple[_Listing, Future[list[_Listed]]]] = []
+    tiers: list[tuple[ListedProfession, Future[list[ListedRecipe]]]] = []
     for listing, answer in zip(listings, asked, strict=True):
         found = _listed(listing, answer, what="profession", counts=counts)
         tiers += [(listing, pool.submit(entries_of, listing.profession, tier)) for tier in found]
@@ -164,7 +122,7 @@ def _listings(work: Work, professions: Sequence[Named], *, pool: ThreadPoolExecu
     return listings
 
 
-def _listed(listing: _Listing, answer: Future[list[_Entry]], *, what: str, counts: Counts) -> list[_Entry]:
+def _listed(listing: ListedProfession, answer: Future[list[_Entry]], *, what: str, counts: Counts) -> list[_Entry]:
     """The answer of an index, or nothing and a word on why; what ends the run is raised."""
     try:
         return answer.result()
@@ -177,201 +135,107 @@ def _listed(listing: _Listing, answer: Future[list[_Entry]], *, what: str, count
     return []
 
 
-def _owned(listings: Sequence[_Listing], *, limit: int | None) -> set[int]:
-    """Leave each recipe to the first that lists it, `limit` at most; returns the ids of all that are listed."""
-    owned: set[int] = set()
-    for listing in listings:
-        mine: list[_Listed] = []
-        for entry in listing.entries:
-            if entry.id not in owned and (limit is None or len(owned) < limit):
-                owned.add(entry.id)
-                mine.append(entry)
-        listing.entries = mine
-    return owned
-
-
 def _ask(
     work: Work,
-    entry: _Listed,
+    entry: ListedRecipe,
     *,
     known: dict[int, int],
     taken: dict[int, set[tuple[str, int]]],
     pool: ThreadPoolExecutor,
-) -> Future[_AskedRecipe]:
+) -> Future[AskedRecipe]:
     """Ask for a recipe in a thread, unless it is known not to be shown; twice, where it lacks what it took before."""
 
-    def ask() -> _AskedRecipe:
+    def ask() -> AskedRecipe:
         work.clock.check()
         if entry.id in known:
-            return _AskedRecipe(status=known[entry.id])
+            return AskedRecipe(status=known[entry.id])
         try:
             read = work.source.recipe(work.region, entry.id, build=work.build)
-            if taken.get(entry.id, set()) - _taken_by(read.value):
+            if lacks_what_it_took(taken.get(entry.id, set()), read.value):
                 read = work.source.recipe(work.region, entry.id, build=work.build, anew=True)
         except NotThereError as error:
-            return _AskedRecipe(status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
+            return AskedRecipe(status=_FORBIDDEN if error.is_forbidden else _NOT_FOUND)
         except RefusedAnswerError as error:
-            return _AskedRecipe(refused=str(error))
-        return _AskedRecipe(recipes=tuple(read.value), build=read.build)
+            return AskedRecipe(refused=str(error))
+        return AskedRecipe(recipes=tuple(read.value), build=read.build)
 
     return pool.submit(ask)
 
 
-def _taken_by(recipes: Sequence[Recipe]) -> set[tuple[str, int]]:
-    """Factions and items of what a recipe takes."""
-    return {(recipe.faction.value, reagent.item_id) for recipe in recipes for reagent in recipe.reagents}
-
-
 def _store_each(
     work: Work,
-    listings: Sequence[_Listing],
-    asked: Sequence[Sequence[Future[_AskedRecipe]]],
+    listings: Sequence[ListedProfession],
+    asked: Sequence[Sequence[Future[AskedRecipe]]],
     *,
-    tallies: _RecipeTallies,
+    tallies: RecipeTallies,
 ) -> None:
     """Store each profession as soon as all of it was answered, while the next ones are asked for."""
     unavailable = 0
     for listing, futures in zip(listings, asked, strict=True):
-        name = listing.profession.name or str(listing.profession.id)
         try:
-            _require_reachable(listing, unavailable=unavailable)
+            require_reachable(listing, unavailable=unavailable)
             answers = [_answered(work, future) for future in futures]
-            _require_plausible(answers)
+            require_plausible(answers)
             line = _store(work, listing, answers, tallies=tallies)
-        except (CredentialsError, ConfigurationError):
-            raise
         except (UnavailableError, RefusedAnswerError) as error:
             for future in futures:
                 future.cancel()
             unavailable += isinstance(error, UnavailableError)
-            tallies.failures.append((name, error))
-            tallies.statuses.append(error.status)
-            work.progress.tell(f"{name}: failed, nothing of it was stored: {error}")
+            tallies.fail(listing.name, error)
+            work.progress.tell(f"{listing.name}: failed, nothing of it was stored: {error}")
         else:
             unavailable = 0
             tallies.statuses.append(ExitStatus.DONE)
             if line:
-                work.progress.tell(f"{name}: {line}")
+                work.progress.tell(f"{listing.name}: {line}")
 
 
-def _require_reachable(listing: _Listing, *, unavailable: int) -> None:
-    if listing.failure is not None:
-        raise listing.failure
-    if unavailable >= _GIVE_UP_AFTER:
-        raise UnavailableError("Blizzard was unavailable for others, so that this was not tried.")
-
-
-def _answered(work: Work, future: Future[_AskedRecipe]) -> _AskedRecipe:
+def _answered(work: Work, future: Future[AskedRecipe]) -> AskedRecipe:
     answer = future.result()
     work.progress.advance()
     return answer
 
 
-def _require_plausible(answers: Sequence[_AskedRecipe]) -> None:
-    """A few recipes that are not shown or make no sense are usual; many are a failure of something else."""
-    refused = [answer.refused for answer in answers if answer.refused is not None]
-    if len(refused) > max(_FEW_MALFORMED, len(answers) // 10):
-        raise RefusedAnswerError(
-            f"{len(refused)} of {counted(len(answers), 'recipe')} make no sense, the first since: {refused[0]} "
-            f"Run it again later."
-        )
-    not_shown = sum(answer.status is not None for answer in answers)
-    if not_shown > max(_FEW_NOT_SHOWN, len(answers) // 2):
-        raise UnavailableError(
-            f"Blizzard doesn't show {not_shown} of {counted(len(answers), 'recipe')} that it lists (403, 404), "
-            f"which is more than "
-            "is usual. Run it again later."
-        )
-
-
-def _store(work: Work, listing: _Listing, answers: Sequence[_AskedRecipe], *, tallies: _RecipeTallies) -> str:
+def _store(work: Work, listing: ListedProfession, answers: Sequence[AskedRecipe], *, tallies: RecipeTallies) -> str:
     """Store what was answered for one profession, in one transaction; returns a line about it."""
-    build = work.build
-    placed = [
-        PlacedRecipe(
-            recipe=recipe,
-            profession=listing.profession.name,
-            skill_tier=entry.skill_tier,
-            listed_name=entry.name,
-            skill_tier_id=entry.skill_tier_id,
-        )
-        for entry, answer in zip(listing.entries, answers, strict=True)
-        for recipe in answer.recipes
-    ]
-    statuses = {
-        entry.id: answer.status
-        for entry, answer in zip(listing.entries, answers, strict=True)
-        if answer.status is not None
-    }
+    placed = rows_of(listing, answers)
     with work.database.transaction() as connection:
         changes = catalogue.store_recipes(connection, placed)
         catalogue.forget_not_shown(connection, "recipe", {one.recipe.id for one in placed})
         if placed:
             # Where nothing of a profession is shown, something else may be wrong, and is asked about again.
-            catalogue.remember_not_shown(connection, "recipe", statuses, build=build)
+            catalogue.remember_not_shown(connection, "recipe", not_shown_of(listing, answers), build=work.build)
         if changes.any:
             # What they take, and which items there are, may have changed with them.
             seeders.reopen(connection, "reagent")
             seeders.reopen(connection, "output")
     tallies.changes += changes
-    skipped = Counts()
-    for entry, answer in zip(listing.entries, answers, strict=True):
-        _tally(entry, answer, skipped=skipped, tallies=tallies)
+    for answer in answers:
+        tallies.count(answer)
+    skipped = skipped_of(listing, answers)
     for reason, number in skipped.by_name.items():
         tallies.skipped.add(reason, number)
-    without = "".join(f", {number} {reason}" for reason, number in skipped.by_name.items())
-    return (
-        f"{counted(len(placed), 'row')} of {counted(len(listing.entries), 'recipe')}{without}"
-        if listing.entries
-        else ""
-    )
+    return stored_in_words(rows=len(placed), listed=len(listing.entries), skipped=skipped)
 
 
-def _tally(entry: _Listed, answer: _AskedRecipe, *, skipped: Counts, tallies: _RecipeTallies) -> None:
-    """Count what a recipe showed; what nobody has seen before is warned of once."""
-    if answer.status is not None:
-        skipped.add(str(answer.status))
-        log.debug("Skipped the recipe %d (%s): Blizzard answers %d", entry.id, entry.name, answer.status)
-    if answer.refused is not None:
-        skipped.add(MALFORMED)
-        log.debug("Skipped the recipe %d (%s): %s", entry.id, entry.name, answer.refused)
-    if is_newer_build(answer.build, tallies.newest):
-        tallies.newest = answer.build
-    if not answer.recipes:
-        return
-    recipe = answer.recipes[0]
-    tallies.counted.add("with slots", int(bool(recipe.slots)))
-    tallies.counted.add("slots", recipe.slots)
-    tallies.counted.add("split by faction", int(len(answer.recipes) > 1))
-    tallies.counted.add("without crafted item", int(recipe.crafted_item_id is None))
-    tallies.counted.add("with surprises", int(bool(recipe.surprises)))
-    for surprise in recipe.surprises:
-        # The shape's own words differ from recipe to recipe.
-        kind = surprise.partition(" (")[0]
-        if kind not in tallies.told:
-            tallies.told.add(kind)
-            log.warning("The recipe %d has something new: %s. It is kept in recipes.data.", recipe.id, surprise)
-
-
-def _gone(work: Work, tallies: _RecipeTallies, *, listed: set[int], is_whole: bool) -> tuple[frozenset[int], list[str]]:
+def _gone(work: Work, tallies: RecipeTallies, *, listed: set[int], is_whole: bool) -> tuple[frozenset[int], list[str]]:
     """The stored recipes that neither a list names nor Blizzard shows by itself, and a word on those that stay.
 
     Lists that lack what Blizzard still shows are a failure of the run, and are forgotten, so that the next asks anew.
     """
     with work.database.connect() as connection:
         unlisted = catalogue.unlisted_recipes(connection, listed)
-        few = max(_FEW_UNLISTED, catalogue.count_recipes(connection) // 10)
+        stored = catalogue.count_recipes(connection)
         control = catalogue.shown_recipe(connection, listed)
     if not unlisted:
         return frozenset(), []
-    is_deleted = is_whole and (len(unlisted) <= few or work.trial.force)
+    is_deleted = is_whole and may_delete(len(unlisted), stored=stored, is_forced=work.trial.force)
     try:
         verdict = judged(work, unlisted, every=is_deleted, control=control)
         verdict.require_lists_whole(unlisted=len(unlisted))
     except (UnavailableError, RefusedAnswerError) as error:
         log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback would bury it
-        tallies.failures.append(("lists", error))
-        tallies.statuses.append(error.status)
+        tallies.fail("lists", error)
         if isinstance(error, RefusedAnswerError):
             work.source.forget_static()
         return frozenset(), []
@@ -384,34 +248,30 @@ def _gone(work: Work, tallies: _RecipeTallies, *, listed: set[int], is_whole: bo
     return frozenset(), [too_many] if is_whole else []
 
 
-def _finished(work: Work, tallies: _RecipeTallies, *, listed: set[int], is_whole: bool) -> SeededPart:
+def _finished(work: Work, tallies: RecipeTallies, *, listed: set[int], is_whole: bool) -> SeededPart:
     """Delete what is gone, and note what is complete, where everything was read."""
     build, locale = work.build, work.source.locale
+    is_partial = work.trial.is_partial
     notes: list[str] = []
     gone: frozenset[int] = frozenset()
-    if not tallies.failures and not work.trial.is_partial:
+    if tallies.outcome(is_partial=is_partial) is SeedOutcome.COMPLETED:
         gone, notes = _gone(work, tallies, listed=listed, is_whole=is_whole)
-    is_complete = not tallies.failures and not work.trial.is_partial
+    # What no list names can be a failure, too.
+    outcome = tallies.outcome(is_partial=is_partial)
     with work.database.transaction() as connection:
         deleted = catalogue.delete_recipes(connection, gone)
         tallies.changes += deleted
         if deleted.any:
             seeders.reopen(connection, "reagent")
-        if is_complete:
+        if outcome is SeedOutcome.COMPLETED:
             seeders.complete(connection, "recipe", build=build, locale=locale)
         seeders.see_build(connection, tallies.newest)
         rows = catalogue.count_recipes(connection)
     notes += [f"{name}: {error}" for name, error in tallies.failures]
-    status = combined_status(tallies.statuses)
-    outcome = SeedOutcome.COMPLETED
-    if tallies.failures:
-        outcome = SeedOutcome.INCOMPLETE if ExitStatus.DONE in tallies.statuses else SeedOutcome.FAILED
-    elif work.trial.is_partial:
-        outcome = SeedOutcome.LIMITED
     return SeededPart(
         "recipes",
         outcome,
-        status,
+        combined_status(tallies.statuses),
         build=build,
         rows=rows,
         changes=tallies.changes,

@@ -41,6 +41,16 @@ def test_a_row_says_which_command_when_and_how_long(connection: Connection) -> N
     assert noted(connection) == [row]
 
 
+def test_who_was_answered_waits_two_seconds_at_most_for_a_row_and_one_for_whoever_holds_the_table(
+    connection: Connection,
+) -> None:
+    # What a row says that the note leaves out is what holds in the moment in which it is written.
+    patience = "current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')"
+    connection.execute(text(f"ALTER TABLE benchmarks ALTER COLUMN error_message SET DEFAULT {patience}"))
+    asked_questions.note(connection, ASKED)
+    assert connection.execute(text("SELECT error_message FROM benchmarks")).scalar_one() == "1s 2s"
+
+
 @pytest.mark.parametrize(
     "statement",
     [

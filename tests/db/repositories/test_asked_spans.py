@@ -173,6 +173,22 @@ def test_whole_days_that_are_made_are_read_as_days_and_the_rest_as_hours(
     assert found == Parts(made=by_day, times=rest, seconds=known)
 
 
+def test_what_has_no_snapshot_before_it_adds_no_time_to_a_day_or_to_hours(connection: Connection) -> None:
+    in_a_day, in_hours = STORED[3], STORED[-2]
+    span = starts_at(FIRST) - NEXT, STORED[-1].time
+    before = asked_spans.parts_of(connection, EU, *span)
+    connection.execute(
+        text("UPDATE snapshots SET interval_seconds = NULL WHERE snapshot_time IN (:first, :second)"),
+        {"first": in_a_day.time, "second": in_hours.time},
+    )
+    found = asked_spans.parts_of(connection, EU, *span)
+    less = in_a_day.interval_seconds or 0
+    assert found.made == {FIRST: before.made[FIRST] - less, SECOND: before.made[SECOND]}
+    assert found.times == before.times
+    assert in_hours.time in found.times
+    assert found.seconds == before.seconds - less - (in_hours.interval_seconds or 0)
+
+
 def test_hours_are_gone_where_no_month_holds_them_and_a_look_asks_once_for_the_months(
     connection: Connection, sent: list[str]
 ) -> None:

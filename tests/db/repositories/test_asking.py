@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from ironforge_cli.db.repositories import all_prices, asked_spans, asking, newest_times, price_days, sold_units
+from ironforge_cli.db.repositories import (
+    all_prices,
+    asked_spans,
+    asking,
+    item_names,
+    newest_times,
+    price_days,
+    sold_units,
+)
 from ironforge_cli.db.repositories.asking import OneLook
 from ironforge_cli.db.transactions import session_of
 from ironforge_cli.errors import DatabaseError, IronforgeError
@@ -152,6 +160,25 @@ def test_units_sold_are_the_same_from_hours_and_from_the_day(connection: Connect
     assert sold(connection, STARTS, STARTS + HOUR)[1] == 3600
 
 
+@pytest.mark.parametrize("made", [(-1, 0, 1), (-1, 1), (0, 1)])
+def test_units_sold_are_the_same_whichever_of_several_days_are_made(
+    connection: Connection, made: tuple[int, ...]
+) -> None:
+    span = STARTS - 24 * HOUR - NEXT, TOMORROW + 24 * HOUR - NEXT
+    from_hours = sold(connection, *span)
+    assert from_hours[1] == 10_800 + 82_800
+    for later in made:
+        price_days.make(connection, EU, DAY + timedelta(days=later))
+    assert sold(connection, *span) == from_hours
+
+
+def test_what_was_sold_out_and_sold_nothing_needs_no_price(connection: Connection) -> None:
+    # Neither then nor in the snapshot before has item 7 a price.
+    statement = "UPDATE eu_commodity_price_stats SET market_value = NULL WHERE item_id = 7 AND timestamp = :at"
+    connection.execute(text(statement), {"at": LAST})
+    assert sold(connection, STARTS - NEXT, LAST, items=[7])[0] == SALES[:1]
+
+
 def test_a_day_counts_whole_where_all_of_it_is_asked_for(connection: Connection) -> None:
     price_days.make(connection, EU, DAY)
 
@@ -252,7 +279,12 @@ def test_a_look_is_of_one_moment_writes_nothing_and_ends_in_time(shared: Databas
         ]
         assert said == ["repeatable read", "on", "1500ms"]
         assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - what is read once shows in nothing else
+        assert connection in item_names._KEPT  # pyright: ignore[reportPrivateUsage] - as above
         with asking.reading(OneLook(connection)) as same:
             assert same is connection
+        assert connection in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - the look goes on
+    # What comes next in the same session is of another moment.
+    assert connection not in asked_spans._LOOKS.kept  # pyright: ignore[reportPrivateUsage] - as above
+    assert connection not in item_names._KEPT  # pyright: ignore[reportPrivateUsage] - as above
     with pytest.raises((DatabaseError, IronforgeError)), asking.reading(shared, seconds=0.01) as connection:
         session_of(connection).execute("SELECT pg_sleep(5)")

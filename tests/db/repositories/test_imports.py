@@ -124,6 +124,21 @@ def test_whoever_keeps_the_catalogue_is_told_of_each_change(shared: Database, wr
         connection.info.pop(generations._KEY)  # pyright: ignore[reportPrivateUsage] - it is undone
 
 
+def test_whoever_keeps_the_catalogue_is_told_of_outputs_that_change_and_of_slots(shared: Database) -> None:
+    made = Output(7, FACTION, 1, "file", "mine")
+    with shared.connect() as connection:
+        recipe(connection)
+
+        def told() -> set[str]:
+            return connection.info.pop(generations._KEY, set())  # pyright: ignore[reportPrivateUsage] - what is to be told at the end
+
+        for rows, wanted in (([made], {generations.CATALOGUE}), ([made], set[str]()), ([], {generations.CATALOGUE})):
+            outputs.replace_outputs(connection, rows, of=["file"], detail="mine")
+            assert told() == wanted
+        outputs.replace_slots(connection, [], source="file", detail="mine")
+        assert told() == {generations.CATALOGUE}
+
+
 def test_outputs_that_would_not_change_are_left_alone_and_those_of_no_recipe_left_out(shared: Database) -> None:
     made = Output(7, FACTION, 1, "file", "mine", None, 2.0)
     with shared.connect() as connection:
@@ -179,7 +194,7 @@ def test_recipes_are_matched_by_what_their_answers_say(shared: Database) -> None
     answers = {
         1: '{"id": 1, "crafted_quantity": {"value": 2}, "reagents": [1]}',
         2: '{"id": 2, "crafted_quantity": {"minimum": 1, "maximum": 4}}',
-        3: '{"id": 3, "crafted_quantity": {"minimum": 1}, "modified_crafting_slots": [1]}',
+        3: '{"id": 3, "crafted_quantity": {"minimum": 1, "maximum": "many"}, "modified_crafting_slots": [1]}',
         4: '{"id": 4, "crafted_quantity": {"value": "2", "maximum": 4}, "reagents": []}',
         5: '{"id": 5, "crafted_quantity": {"value": 3, "minimum": 1, "maximum": 9}, "modified_crafting_slots": []}',
         # Of an answer that was never read nothing is known.

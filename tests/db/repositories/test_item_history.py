@@ -98,12 +98,21 @@ def test_each_column_of_an_hour_is_its_own(connection: Connection) -> None:
 
 
 def test_hours_that_have_left_with_their_month_are_told_from_those_that_are_held(connection: Connection) -> None:
-    gone = [STARTS - 900 * HOUR, STARTS + 900 * HOUR]
+    # March ends with its 31st day.
+    gone = [STARTS - 900 * HOUR, STARTS + 31 * 24 * HOUR]
     assert asked_spans.without_hours(connection, EU, [gone[0], STARTS, gone[1]]) == set(gone)
     assert asked_spans.without_hours(connection, EU, []) == set()
 
 
-def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> None:
+def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_item: list[tuple[str, ...]] = []
+    really: Any = item_history._hours  # pyright: ignore[reportPrivateUsage] - which way is taken is a matter of time alone
+
+    def asked(names: tuple[str, ...], table: str | None) -> Any:
+        by_item.append(names)
+        return really(names, table)
+
+    monkeypatch.setattr(item_history, "_hours", asked)
     with shared.transaction() as connection:
         store(connection, MARKET)
     try:
@@ -117,11 +126,15 @@ def test_hours_of_a_month_that_lies_by_item_are_the_same(shared: Database) -> No
             assert [one.is_laid for one in statistics_months.held(connection, EU)] == [True, False]
             assert hours(connection) == wanted(7)
             assert hours(connection, since=STARTS - HOUR, until=STARTS + HOUR) == wanted(7)[:2]
+            assert hours(connection, since=STARTS - HOUR, until=STARTS) == wanted(7)[:1]
+            assert hours(connection, since=STARTS, until=STARTS + HOUR) == wanted(7)[1:2]
+            assert by_item == [(FEBRUARY.name,)] * 3 + [()]
             # Somebody who was granted the whole table alone reads the same.
             connection.execute(text("CREATE ROLE of_the_whole"))
             connection.execute(text("GRANT SELECT ON eu_commodity_price_stats, snapshots TO of_the_whole"))
             connection.execute(text("SET LOCAL ROLE of_the_whole"))
             assert hours(connection) == wanted(7)
+            assert by_item[-1] == ()
     finally:
         with shared.transaction() as connection:
             for table in ("eu_commodity_price_stats", "snapshots", "statistics_months"):

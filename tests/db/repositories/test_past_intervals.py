@@ -168,7 +168,25 @@ def test_intervals_count_from_the_moment_on_at_which_a_window_a_day_and_the_reac
     assert past_intervals.highest_id(connection, Region.EU, at) == 128
     assert past_intervals.highest_id(connection, Region.US, at) == 1_128
     assert past_intervals.highest_id(connection, Region.EU, at + second) is None
+    # Of what nothing is known the time is added up.
+    statement = text("UPDATE eu_commodity_price_stats SET evidence = NULL, seen_sales = NULL, unseen_sales = NULL")
+    with connection.begin_nested() as savepoint:
+        connection.execute(statement)
+        nothing = past_intervals.earlier(connection, Region.EU, at).sums
+        savepoint.rollback()
+    assert (nothing.plain.tolist(), nothing.evident.tolist(), nothing.seen.tolist()) == ([0], [0], [0])
+    assert (nothing.unknown.tolist(), nothing.unknown_seconds.tolist()) == ([4], [800 + 1_600 + 3_200 + 6_400])
     # A day can have begun before its window.
     later = past_intervals.earlier(connection, Region.EU, midnight + 2 * WINDOW - second).sums
     assert (later.intervals, later.plain.tolist(), later.seen.tolist()) == (0, [0], [0])
     assert later.today.tolist() == [32 + 64 + 128 + 3]
+    # What has no snapshot before it, or another version judged, is no interval.
+    interval = past_intervals.stored_interval(connection, Region.EU, at - second)
+    assert interval is not None
+    assert interval[1] == 6_400
+    connection.execute(text("UPDATE snapshots SET interval_seconds = NULL WHERE snapshot_time = :at"), {"at": at})
+    assert past_intervals.stored_interval(connection, Region.EU, at) is None
+    connection.execute(
+        text("UPDATE snapshots SET interval_seconds = 1, estimator_version = 1 WHERE snapshot_time = :at"), {"at": at}
+    )
+    assert past_intervals.stored_interval(connection, Region.EU, at) is None

@@ -67,7 +67,9 @@ def test_slots_are_fitted_anew_and_what_files_say_of_them_stays(shared: Database
         )
         changes = slots.refit_slots(connection)
         assert (changes.inserted, changes.deleted) == (8, 1)
-        assert crafting.fitting_items(connection, [1]) == {(1, FACTION): {1: [7, 8, 9], 2: [8, 9]}}
+        fitting = crafting.fitting_items(connection, [1])
+        assert fitting == {(1, FACTION): {1: [7, 8, 9], 2: [8, 9]}}
+        assert list(fitting[1, FACTION]) == [1, 2]
         assert crafting.fitting_items(connection, []) == {}
         again = slots.refit_slots(connection)
         assert (again.inserted, again.deleted) == (0, 0)

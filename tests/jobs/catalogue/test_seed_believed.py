@@ -65,13 +65,16 @@ def listing(number: int) -> dict[int, range]:
 def test_a_few_recipes_may_make_no_sense_or_a_tenth(
     recipes: Callable[..., SeededPart], database: Database, listed: int, most: int
 ) -> None:
-    many = recipes(ListedSource(listing(listed), refused=range(1, most + 2)))
-    assert (many.status, many.outcome, held(database)) == (ExitStatus.REFUSED, SeedOutcome.FAILED, {})
+    # What another profession lists is stored all the same.
+    beside = {**listing(listed), 2: [999]}
+    many = recipes(ListedSource(beside, refused=range(1, most + 2)))
+    assert (many.status, many.outcome) == (ExitStatus.PARTIAL, SeedOutcome.INCOMPLETE)
+    assert held(database) == {"P2": [999]}
     assert f"{most + 1} of {listed} recipes make no sense" in (many.message or "")
-    few = recipes(ListedSource(listing(listed), refused=range(1, most + 1)))
+    few = recipes(ListedSource(beside, refused=range(1, most + 1)))
     assert (few.status, few.outcome) == (ExitStatus.DONE, SeedOutcome.COMPLETED)
     assert few.skipped == {"malformed": most}
-    assert held(database) == {"P1": list(range(most + 1, listed + 1))}
+    assert held(database) == {"P1": list(range(most + 1, listed + 1)), "P2": [999]}
 
 
 @pytest.mark.parametrize(("listed", "most"), [(30, 20), (50, 25)])
@@ -92,29 +95,30 @@ def test_some_recipes_may_not_be_shown_or_half(
 def test_what_was_not_shown_is_not_asked_for_again_until_somebody_insists(
     recipes: Callable[..., SeededPart],
 ) -> None:
-    source = ListedSource({1: range(1, 31), 2: [99]}, gone=[1, 2], away=[2])
+    source = ListedSource({1: range(1, 31), 2: [99], 3: [97]}, gone=[1, 2, 97], away=[2])
     assert recipes(source).outcome is SeedOutcome.INCOMPLETE
     again = ListedSource(source.professions_of)
     assert recipes(again).skipped == {"404": 2}
-    assert sorted(again.asked) == [*range(3, 31), 99]
+    # But for what is of a profession of which nothing was shown: that may have had another reason.
+    assert sorted(again.asked) == [*range(3, 31), 97, 99]
     assert again.forgotten == 0
     anew = ListedSource(source.professions_of)
     assert recipes(anew, force=True).skipped == {}
-    assert sorted(anew.asked) == [*range(1, 31), 99]
+    assert sorted(anew.asked) == [*range(1, 31), 97, 99]
     assert anew.forgotten == 1
 
 
 def test_three_professions_in_a_row_that_are_unavailable_leave_the_others_untried(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    five = {number: [number] for number in range(1, 6)}
+    five, six = ({number: [number] for number in range(1, most + 1)} for most in (5, 6))
     part = recipes(ListedSource(five, away=[1, 2, 3]))
     assert (part.status, part.outcome, held(database)) == (ExitStatus.UNAVAILABLE, SeedOutcome.FAILED, {})
     assert (part.message or "").count("was not tried") == 2
     # Two are no reason, nor is a third after another that was well.
-    part = recipes(ListedSource(five, away=[1, 2, 4]))
+    part = recipes(ListedSource(six, away=[1, 2, 4, 5]))
     assert (part.status, part.outcome) == (ExitStatus.PARTIAL, SeedOutcome.INCOMPLETE)
-    assert held(database) == {"P3": [3], "P5": [5]}
+    assert held(database) == {"P3": [3], "P6": [6]}
 
 
 def test_a_recipe_belongs_to_the_first_profession_that_lists_it(
@@ -139,7 +143,10 @@ def test_a_few_recipes_that_no_list_names_any_more_are_deleted_or_a_tenth(
         return replace(whole, professions_of=listed, build=build, build_of_recipes=build, **otherwise)
 
     # A list that is not whole says nothing of what it lacks.
-    assert recipes(lacking(few, "12.0.2_66001", without_tier=[2])).changes.deleted == 0
+    for number, build in ((few, "12.0.2_66000"), (few + 1, "12.0.2_66001")):
+        unsaid = recipes(lacking(number, build, without_tier=[2]))
+        assert (unsaid.changes.deleted, unsaid.message) == (0, None)
+        assert unsaid.skipped == {"skill tier not shown": 1}
     many = recipes(lacking(few + 1, "12.0.3_66002"))
     assert f"{few + 1} stored recipes are not listed any more" in (many.message or "")
     assert held(database) == {"P1": list(range(1, stored + 1))}
@@ -171,12 +178,13 @@ def test_what_no_list_names_and_blizzard_still_shows_stays_and_the_lists_are_wha
 
 
 def test_one_unlisted_recipe_that_is_shown_keeps_those_that_are_not(
-    recipes: Callable[..., SeededPart], database: Database
+    recipes: Callable[..., SeededPart], database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     recipes(ListedSource(listing(30)))
     part = recipes(ListedSource(listing(25), unlisted=[29]), force=True)
     assert part.outcome is SeedOutcome.INCOMPLETE
-    assert "still shows 1 of the 5 that were asked for, such as 29 R29 (P1, A tier)" in (part.message or "")
+    for said in (part.message or "", caplog.text):
+        assert "still shows 1 of the 5 that were asked for, such as 29 R29 (P1, A tier)" in said
     assert held(database) == {"P1": list(range(1, 31))}
 
 
@@ -204,8 +212,17 @@ def test_nothing_is_taken_for_gone_while_what_is_listed_is_not_shown_either(
 def test_a_tier_that_lists_nothing_is_asked_for_once_more(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    part = recipes(ListedSource({1: range(1, 4), 2: [9]}, empty_once={1}))
-    assert (part.outcome, held(database)) == (SeedOutcome.COMPLETED, {"P1": [1, 2, 3], "P2": [9]})
+    once, twice = [False], [False, True]
+    # Where a part was asked for, nothing is concluded from what it lacks.
+    some = ListedSource({1: range(1, 4), 3: [7]}, empty_once={1}, untiered_once={3})
+    assert recipes(some, limit=99).outcome is SeedOutcome.LIMITED
+    assert some.lists == {(1, ""): once, (1, "A"): once, (3, ""): once}
+    every = ListedSource({1: range(1, 4), 2: [9], 3: [7], 4: [8]}, empty_once={1}, untiered_once={3}, untiered=[4])
+    assert recipes(every).outcome is SeedOutcome.COMPLETED
+    assert held(database) == {"P1": [1, 2, 3], "P2": [9], "P3": [7]}
+    # Tiers of professions, and what those list.
+    assert {asked for asked, anew in every.lists.items() if anew == twice} == {(1, "A"), (3, ""), (4, "")}
+    assert {asked for asked, anew in every.lists.items() if anew == once} == {(1, ""), (2, ""), (2, "A"), (3, "A")}
 
 
 @pytest.mark.parametrize(("answers", "left"), [([[7, 8], [7], [7, 8]], [7, 8]), ([[7, 8], [7], [7]], [7])])
@@ -226,25 +243,28 @@ def test_a_recipe_that_lacks_what_it_took_is_asked_for_once_more(
     assert takes.asked.count(2) == 3
 
 
-def test_what_changes_opens_the_reagents_and_what_does_not_leaves_them(
+def test_what_changes_opens_what_comes_after_it_and_what_does_not_leaves_it(
     recipes: Callable[..., SeededPart], database: Database
 ) -> None:
-    def are_reagents_complete() -> bool:
+    def are_complete() -> list[bool]:
         with database.connect() as connection:
-            return seeders.seeder_states(connection)["reagent"].completed
+            states = seeders.seeder_states(connection)
+        return [states[seeder].completed for seeder in ("reagent", "output")]
 
     def complete() -> None:
         with database.transaction() as connection:
-            seeders.complete(connection, "reagent", build=NEWER, locale="en_US")
+            for seeder in ("reagent", "output"):
+                seeders.complete(connection, seeder, build=NEWER, locale="en_US")
 
     complete()
     assert recipes(ListedSource(listing(3))).changes.inserted == 3
-    assert not are_reagents_complete()
+    assert are_complete() == [False, False]
     complete()
     assert not recipes(ListedSource(listing(3)), force=True).changes.any
-    assert are_reagents_complete()
+    assert are_complete() == [True, True]
     assert recipes(ListedSource(listing(2)), force=True).changes.deleted == 1
-    assert not are_reagents_complete()
+    # What is made is computed whole each time.
+    assert are_complete() == [False, True]
 
 
 def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
@@ -258,6 +278,9 @@ def test_a_build_that_comes_up_meanwhile_is_what_the_next_run_is_for(
     with database.connect() as connection:
         state = seeders.seeder_states(connection)["recipe"]
     assert (state.completed, state.build, state.newer_build) == (True, NEWER, None)
+    again = ListedSource(listing(2), build=NEWER)
+    found = recipes(again)
+    assert (found.outcome, found.rows, again.asked) == (SeedOutcome.CURRENT, 2, [])
 
 
 # Items
