@@ -98,6 +98,24 @@ def test_a_file_that_can_not_be_written_to_its_end_is_not_left_half_written(
     assert caplog.messages == [f"A window that is killed will leave no trace in {tmp_path} (the tape is torn)."]
 
 
+def test_a_file_is_held_and_on_the_disk_before_it_is_called_that_of_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[OpenWindow, str]] = []
+
+    def flushed(descriptor: int) -> None:
+        (path,) = tmp_path.iterdir()
+        found.append((msgspec.json.decode(path.read_bytes(), type=OpenWindow), path.suffix))
+        assert path.stat().st_ino == os.fstat(descriptor).st_ino
+        with path.open("rb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    with told_as_open(tmp_path, WINDOW):
+        assert found == [(WINDOW, ".window-part")]
+        assert [path.suffix for path in tmp_path.iterdir()] == [".window"]
+
+
 def test_a_file_that_can_not_be_removed_is_told_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
