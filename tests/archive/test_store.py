@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import subprocess
@@ -257,6 +258,22 @@ def test_a_file_of_a_folder_and_its_name_last_through_a_power_cut(
     done.clear()
     store.remove("day/file")
     assert done == ["archive/day: "]
+
+
+def test_a_new_file_that_somebody_took_for_an_abandoned_one_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def too_late(stream: BinaryIO, how: int) -> None:
+        assert how == fcntl.LOCK_EX
+        if not taken:
+            taken.append(stream.name)
+            Path(stream.name).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert put(FolderStore(tmp_path), b"whole") == 5
+    assert (len(taken), read(FolderStore(tmp_path))) == (1, b"whole")
 
 
 def refuse(file: Any) -> None:

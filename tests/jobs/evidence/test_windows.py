@@ -24,6 +24,7 @@ from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import BinaryIO
 
     from ironforge_cli.errors import IronforgeError
 
@@ -175,6 +176,19 @@ def test_several_may_look_at_once_and_a_window_that_ends_meanwhile_is_no_problem
     assert killed_windows(tmp_path) == []
 
 
+def test_a_window_that_ends_while_its_file_is_looked_at_was_not_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = kill(tmp_path), fcntl.flock
+
+    def locked_when_it_has_ended(stream: BinaryIO, how: int) -> None:
+        path.unlink()
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_when_it_has_ended)
+    assert killed_windows(tmp_path) == []
+
+
 def test_a_folder_that_is_not_there_holds_no_windows_and_is_not_made(tmp_path: Path) -> None:
     assert killed_windows(tmp_path / "locks") == []
     assert not (tmp_path / "locks").exists()
@@ -189,7 +203,7 @@ def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(
     other = kill(folder, msgspec.structs.replace(WINDOW, command="another"))
     writing, database = evidence(tmp_path, error)
     for _ in range(2):
-        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
+        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN + timedelta(hours=1))
     rows = [msgspec.json.decode(line)["row"] for line in (tmp_path / "log-rows.jsonl").read_bytes().splitlines()]
     assert [(row["command"], row["region"], row["status"]) for row in rows] == [
         ("poll", "eu", "failed"),
