@@ -22,6 +22,7 @@ from ironforge_cli.ownership import owners_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime
     from typing import BinaryIO
 
 log = logging.getLogger(__name__)
@@ -235,9 +236,7 @@ class BucketStore:
                     for info in self.files.get_file_info(beside)
                     if info.base_name.startswith(TEMPORARY)
                 }
-                sent_at = there.pop(own, None)
-                abandoned = [path for path, time in there.items() if sent_at and sent_at - time > _ABANDONED]
-                for path in (own, *abandoned):
+                for path in (own, *abandoned_beside(own, there)):
                     self.files.delete_file(path)
             except (OSError, arrow().core.ArrowException) as error:
                 log.warning("The unfinished object s3://%s can't be deleted (%s); delete it by hand.", own, error)
@@ -266,6 +265,15 @@ class BucketStore:
                 for info in sorted(self.files.get_file_info(selector), key=lambda info: info.path)
                 if info.type == filesystems.FileType.File and not info.base_name.startswith(TEMPORARY)
             }
+
+
+def abandoned_beside(own: str, there: Mapping[str, datetime]) -> list[str]:
+    """Of the unfinished objects that are there, by when each was sent, those that are nobody's any more.
+
+    What time it is one's own object says, by the store's clock: where that is not there, none is abandoned.
+    """
+    sent_at = there.get(own)
+    return [path for path, time in there.items() if sent_at and path != own and sent_at - time > _ABANDONED]
 
 
 def _bucket(uri: str, environment: Mapping[str, str]) -> BucketStore:

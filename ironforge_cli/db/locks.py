@@ -157,7 +157,7 @@ class RunLocks:
     """The locks that last as long as a run does, or nearly: all on one connection. Threads may share it.
 
     Behind a pooler the one transaction gives all of them back, when the last is no longer wanted; until then those
-    that are not wanted any more are still seen by others.
+    that are not wanted any more are still seen by others, and given to this run at once.
     """
 
     def __init__(self, database: Database) -> None:
@@ -165,7 +165,6 @@ class RunLocks:
         self._mutex = threading.Lock()
         self._open: tuple[ExitStack, Connection] | None = None
         self._wanted: set[str] = set()
-        self._lingering: set[str] = set()
 
     @classmethod
     def of(cls, database: Database) -> RunLocks:
@@ -187,13 +186,12 @@ class RunLocks:
                 self._open = stack, stack.enter_context(self._database.locking(Purpose.RUN))
             connection = self._open[1]
             try:
-                is_taken = name in self._lingering or acquire(connection, name)
+                is_taken = acquire(connection, name)
             except BaseException:
                 if not self._wanted:
                     self._close()
                 raise
             if is_taken:
-                self._lingering.discard(name)
                 self._wanted.add(name)
             elif not self._wanted:
                 self._close()
@@ -209,8 +207,6 @@ class RunLocks:
             self._wanted.discard(name)
             if not self._wanted or connection.invalidated:
                 self._close()
-            elif session_of(connection).is_pooled:
-                self._lingering.add(name)
 
     def has(self, connection: Connection) -> bool:
         """Whether the session that holds the locks that were taken by it is there still."""
@@ -221,7 +217,7 @@ class RunLocks:
         if self._open is not None:
             stack, _ = self._open
             self._open = None
-            self._wanted, self._lingering = set(), set()
+            self._wanted = set()
             stack.close()
 
 

@@ -355,10 +355,13 @@ def test_a_damaged_manifest_is_told(archive: ArchivedDays, tmp_path: Path, conte
         archive.manifest(DAY)
 
 
-def test_a_manifest_of_a_later_format_asks_for_the_version_that_wrote_it(archive: ArchivedDays, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [0, 2])
+def test_a_manifest_of_another_format_asks_for_the_version_that_wrote_it(
+    archive: ArchivedDays, tmp_path: Path, form: int
+) -> None:
     written(archive)
     file = tmp_path / folder_of(DAY) / MANIFEST
-    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": form}))
     with pytest.raises(ArchiveError, match="another version of ironforge"):
         archive.manifest(DAY)
 

@@ -114,6 +114,7 @@ def test_a_place_that_went_while_it_was_used_is_not_written_to(tmp_path: Path) -
     [
         (b"", "is damaged"),
         (b"{}", "is damaged"),
+        (b'{"format": 0, "made_at": "2026-01-14T12:30:00Z"}', "of the format 0, which another version"),
         (b'{"format": 2, "made_at": "2026-01-14T12:30:00Z"}', "of the format 2, which another version"),
     ],
 )

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import resource
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.archive.arrow import arrow
-from ironforge_cli.archive.store import BucketStore, FolderStore, store_at
+from ironforge_cli.archive.store import BucketStore, FolderStore, abandoned_beside, store_at
 from ironforge_cli.errors import ArchiveError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import BinaryIO
 
     from ironforge_cli.archive.store import ArchiveStore
@@ -228,6 +230,52 @@ def test_whoever_looks_while_a_file_is_written_sees_the_old_one(store: ArchiveSt
     assert read(store) == b"longer"
 
 
+def test_a_file_of_a_folder_and_its_name_last_through_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "archive"
+    fsync, done = os.fsync, list[str]()
+
+    def flushed(descriptor: int) -> None:
+        fsync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            done.append(f"{path.relative_to(tmp_path)}: {', '.join(one.name for one in path.iterdir())}")
+        else:
+            done.append(f"{path.name[:12]}: {path.stat().st_size} bytes")
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    store = FolderStore(root)
+    # Each folder is in the one above it, the content is there before its name is, and that is there at the end.
+    assert store.put("day/file", writing(b"four"), check=lambda _: done.append("checked")) == 4
+    assert done == [
+        ".: archive",
+        "archive: day",
+        ".unfinished-: 4 bytes",
+        "checked",
+        "archive/day: file",
+    ]
+    done.clear()
+    store.remove("day/file")
+    assert done == ["archive/day: "]
+
+
+def test_a_new_file_that_somebody_took_for_an_abandoned_one_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def too_late(stream: BinaryIO, how: int) -> None:
+        assert how == fcntl.LOCK_EX
+        if not taken:
+            taken.append(stream.name)
+            Path(stream.name).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert put(FolderStore(tmp_path), b"whole") == 5
+    assert (len(taken), read(FolderStore(tmp_path))) == (1, b"whole")
+
+
 def refuse(file: Any) -> None:
     assert file.read() == b"bad"
     raise RuntimeError("not what it should be")
@@ -291,3 +339,11 @@ def test_an_unfinished_object_of_a_killed_process_is_not_seen_and_goes_a_day_lat
     monkeypatch.setattr("ironforge_cli.archive.store._ABANDONED", timedelta(days=-1))
     bucket.put(DEEP, writing(b"x"), check=lambda file: file.read())
     assert read(bucket, left) is None
+
+
+def test_an_unfinished_object_is_abandoned_when_it_is_more_than_a_day_older_than_one_s_own() -> None:
+    sent = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    day = timedelta(days=1)
+    there = {"own": sent, "a": sent - day, "b": sent - day - timedelta(seconds=1), "c": sent + day, "d": sent - 9 * day}
+    assert abandoned_beside("own", there) == ["b", "d"]
+    assert abandoned_beside("another", there) == []

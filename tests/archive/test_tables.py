@@ -112,6 +112,14 @@ def test_a_file_of_other_rows_under_a_manifest_that_is_right_is_written_anew(sto
     assert [row["price"] for row in rows(store)] == [1.5, None]
 
 
+def test_a_manifest_of_other_rows_beside_a_file_that_is_right_is_written_anew(store: FolderStore) -> None:
+    exported(store, piece(1.5, None))
+    says = (store.root / MANIFEST).read_bytes()
+    (store.root / MANIFEST).write_text(json.dumps({**json.loads(says), "checksum": "00000000000000ff"}))
+    assert exported(store, piece(1.5, None))
+    assert (store.root / MANIFEST).read_bytes() == says
+
+
 def test_a_byte_of_the_file_that_changed_is_found_out(store: FolderStore) -> None:
     exported(store, piece(*(float(number) for number in range(50))))
     file = store.root / FILE

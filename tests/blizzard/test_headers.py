@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ironforge_cli.blizzard.headers import header, http_time, retry_after
+from ironforge_cli.blizzard.headers import header, http_time, kept_for, retry_after
 
 ANSWERED = "Sat, 07 Mar 2026 12:00:05 GMT"
 
@@ -81,3 +81,28 @@ def test_a_moment_to_wait_for_is_nothing_where_nobody_knows_when_the_answer_was_
 
 def test_nothing_asked_for_is_nothing() -> None:
     assert retry_after({"Date": ANSWERED}) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("max-age=300", 300.0),
+        ('public, MAX-AGE="300"', 300.0),
+        ("max-age=0", 0.0),
+        ("max-age=-1", 0.0),
+        ("no-store", 0.0),
+        ("max-age=300, no-store", 0.0),
+        ("No-Cache, max-age=300", 0.0),
+        # What is said of an end counts where no age is.
+        ("public", 60.0),
+        (None, 60.0),
+    ],
+)
+def test_an_answer_is_kept_for_as_long_as_it_says_itself(said: str | None, seconds: float) -> None:
+    headers = {"Date": ANSWERED, "Expires": "Sat, 07 Mar 2026 12:01:05 GMT"}
+    assert kept_for(headers | ({"cache-control": said} if said else {})) == seconds
+
+
+def test_an_end_that_is_over_or_of_which_nobody_knows_when_it_was_said_keeps_nothing() -> None:
+    assert kept_for({"Date": ANSWERED, "Expires": "Sat, 07 Mar 2026 12:00:00 GMT"}) == 0.0
+    assert kept_for({"Expires": ANSWERED}) == kept_for({"Date": ANSWERED}) == 0.0

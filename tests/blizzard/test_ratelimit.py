@@ -176,6 +176,11 @@ def test_seeding_leaves_a_share_of_the_hour_that_collecting_finds(tmp_path: Path
     for _ in range(2_000 - share):
         seeding.wait()
     assert machine.elapsed == 0
+    seeds_no_more = RateLimit(
+        tmp_path / "slots", per_second=2_000, per_hour=2_000, now=machine.now, sleep=end, leaves=share
+    )
+    with pytest.raises(InterruptedRunError):
+        seeds_no_more.wait()
     collecting = limit_of(tmp_path / "slots", machine, per_second=2_000, per_hour=2_000)
     for _ in range(share):
         collecting.wait()
@@ -206,12 +211,54 @@ def test_an_hour_that_is_used_up_is_told_at_once_where_nobody_can_wait_for_the_n
     assert len(reserved(tmp_path / "slots")) == 3
 
 
-def test_a_wait_that_ends_in_time_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends", [3_600.0, 3_601.0])
+def test_a_wait_that_ends_in_time_is_waited_for(tmp_path: Path, ends: float) -> None:
     machine = Machine()
     limit = limit_of(tmp_path / "slots", machine, per_hour=3)
     for _ in range(4):
-        limit.wait(Deadline(at=3_601.0, monotonic=lambda: machine.elapsed))
+        limit.wait(Deadline(at=ends, monotonic=lambda: machine.elapsed))
     assert machine.elapsed == pytest.approx(3_600)
+
+
+def test_a_place_that_comes_too_late_by_a_moment_is_left_to_others(tmp_path: Path) -> None:
+    machine = Machine()
+    limit = limit_of(tmp_path / "slots", machine, per_second=1)
+    limit.wait()
+    with pytest.raises(UnavailableError, match="limit of requests"):
+        limit.wait(Deadline(at=0.5, monotonic=lambda: machine.elapsed))
+    assert reserved(tmp_path / "slots") == [BEGAN]
+
+
+def test_a_machine_on_which_everybody_wakes_up_late_gets_on_after_five_places(tmp_path: Path) -> None:
+    machine, slept = Machine(), list[float]()
+
+    def oversleep(seconds: float) -> None:
+        slept.append(seconds)
+        assert len(slept) <= 5
+        machine.sleep(seconds + 0.5)
+        # Others leave before it wakes up.
+        others.wait()
+
+    others = limit_of(tmp_path / "slots", machine, per_second=1)
+    others.wait()
+    RateLimit(tmp_path / "slots", per_second=1, per_hour=36_000, now=machine.now, sleep=oversleep).wait()
+    assert len(slept) == 5
+
+
+def test_who_waits_for_the_next_hour_and_finds_it_used_up_waits_for_as_many_as_it_takes(tmp_path: Path) -> None:
+    machine, slept = Machine(), list[float]()
+    others = limit_of(tmp_path / "slots", machine, per_hour=1)
+
+    def be_late(seconds: float) -> None:
+        slept.append(seconds)
+        machine.sleep(seconds)
+        if len(slept) < 9:
+            others.wait()
+
+    others.wait()
+    RateLimit(tmp_path / "slots", per_second=1, per_hour=1, now=machine.now, sleep=be_late).wait()
+    assert slept == [3_600.0] * 9
+    assert most_in(reserved(tmp_path / "slots"), 3_600.0) == 1
 
 
 def test_a_counter_that_a_stopped_process_holds_stops_nobody(

@@ -60,6 +60,39 @@ def test_a_ring_reserves_what_a_list_of_everything_would(
     assert ring.store.size() == HEADER_BYTES + capacity * ENTRY_BYTES
 
 
+@pytest.mark.parametrize(("within", "is_reserved"), [(2.0, True), (1.75, False)])
+def test_an_instant_that_is_just_so_near_is_reserved_and_a_farther_one_is_only_told(
+    within: float, *, is_reserved: bool
+) -> None:
+    ring = Ring.begun(Memory(b""), capacity=5)
+    ring.reserve(100.0, windows=())
+    assert ring.reserve(100.0, windows=[(1, 2.0)], within=within) == 102.0
+    assert ring.instants() == ([100.0, 102.0] if is_reserved else [100.0])
+
+
+class Killed(Memory):
+    """Bytes of a program that is killed before a write."""
+
+    writes_left = 2
+
+    def write(self, offset: int, content: bytes) -> None:
+        if self.writes_left == 0:
+            raise KeyboardInterrupt
+        self.writes_left -= 1
+        super().write(offset, content)
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_who_is_killed_while_he_reserves_has_reserved_nothing_and_damaged_nothing(writes: int) -> None:
+    store = Killed(b"")
+    ring = Ring.begun(store, capacity=5)
+    ring.reserve(1.0, windows=())
+    store.writes_left = writes
+    with pytest.raises(KeyboardInterrupt):
+        ring.reserve(2.0, windows=())
+    assert Ring.read(store).instants() == [1.0]
+
+
 @given(before=st.integers(0, 30), after=st.integers(0, 30), capacity=st.integers(3, 20), larger=st.integers(21, 60))
 def test_a_ring_that_grows_keeps_what_it_knows(before: int, after: int, capacity: int, larger: int) -> None:
     ring = Ring.begun(Memory(b""), capacity=capacity)
@@ -106,8 +139,10 @@ def test_a_replaced_file_is_the_old_one_until_it_is_the_new_one(
 
     with monkeypatch.context() as patched:
         patched.setattr("os.pwrite", full)
+        before = (tmp_path / "ring").read_bytes()
         with pytest.raises(OSError, match="No space"):
             Ring.read(store).grow(10)
+        assert (tmp_path / "ring").read_bytes() == before
     assert Ring.read(store).instants() == [1.0]
     assert [file.name for file in tmp_path.iterdir()] == ["ring"]
     store.close()

@@ -8,7 +8,7 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -104,6 +104,16 @@ def test_the_quarantine_keeps_a_body_once_whatever_its_time(shelves: Shelves) ->
     assert shelves.quarantine.kept() == [first]
     of_us = keep(shelves.quarantine, region=Region.US, received_at=NOON + HOUR)
     assert shelves.quarantine.kept() == [first, of_us]
+
+
+def test_evidence_takes_the_place_of_itself_and_nothing_else_does(shelves: Shelves) -> None:
+    refused, quarantine = keep(shelves.quarantine, reason="Cut."), shelves.quarantine
+    assert quarantine.is_evidence(refused) is False
+    told: dict[str, Any] = {"region": Region.EU, "snapshot_time": NOON, "headers": {}, "received_at": NOON}
+    for reason, is_evidence in (("It is stored.", True), ("Cut again.", False)):
+        quarantine.keep(BODY, **told, reason=reason, is_evidence=is_evidence)
+        (kept,) = quarantine.kept()
+        assert (kept.path, kept.reason, kept.is_evidence) == (refused.path, "It is stored.", True)
 
 
 def test_bodies_are_in_the_order_of_their_times_then_of_their_coming(shelves: Shelves) -> None:

@@ -196,12 +196,10 @@ class Invocation:
             database = self.database_as_it_is
             self._upgrading = database, Upgrade(database)
         database, upgrade = self._upgrading
-        # What ends while it is asked is known by who asks next.
-        was_over = upgrade.is_over
         try:
             upgrade.require_done()
         finally:
-            if was_over or upgrade.has_failed:
+            if upgrade.has_failed:
                 # What failed is tried again when it is asked for again.
                 self._upgrading = None
         self.__dict__["database"] = database

@@ -88,6 +88,26 @@ def test_an_upgrade_that_fails_costs_no_hour_and_is_tried_again(
         assert slow.runs == 2
 
 
+def test_an_upgrade_that_fails_while_it_is_waited_for_is_tried_again_at_once(
+    invoke: Callable[..., Invocation], slow: SlowUpgrade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_done = upgrading.Upgrade.require_done
+
+    def required_when_it_ends(upgrade: upgrading.Upgrade) -> None:
+        slow.may_end.set()
+        require_done(upgrade)
+
+    monkeypatch.setattr(upgrading, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(upgrading.Upgrade, "require_done", required_when_it_ends)
+    slow.error = DatabaseError("Another run is upgrading.")
+    with invoke(IRONFORGE_DATABASE_URL="") as run:
+        with pytest.raises(DatabaseError, match="Another run"):
+            run.collecting_database()
+        slow.error = None
+        assert run.collecting_database() is run.database
+    assert slow.runs == 2
+
+
 def test_a_run_sees_to_the_end_of_what_it_began_unless_a_signal_comes(
     invoke: Callable[..., Invocation], slow: SlowUpgrade, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

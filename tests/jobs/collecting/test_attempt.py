@@ -55,11 +55,21 @@ def region_end(**changes: Any) -> CollectedRegion:
 
 
 def attempt_at(
-    storage: Storage, clock: TickingClock, cycle: Callable[[Attempt], CollectedRegion], region: Region = Region.EU
+    storage: Storage,
+    clock: TickingClock,
+    cycle: Callable[[Attempt], CollectedRegion],
+    region: Region = Region.EU,
+    **more: int,
 ) -> CollectedRegion:
     evidence = evidence_of(storage, command="collect", clock=clock)
     workplace = Workplace.at(storage, evidence=evidence, decoding=threading.Lock())
-    return attempted(region, cycle, workplace=workplace, clock=clock, progress=Silent())
+    return attempted(region, cycle, workplace=workplace, clock=clock, progress=Silent(), **more)
+
+
+def rows_of(folder: Path, table: str) -> list[dict[str, Any]]:
+    """What waits for the database of one table."""
+    lines = (folder / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line["row"] for line in map(json.loads, lines) if line["table"] == table]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +83,13 @@ def attempt_at(
 )
 @every_region
 def test_what_went_wrong_is_a_result_with_the_error_s_own_code(
-    storage: Storage, clock: TickingClock, region: Region, error: IronforgeError, outcome: Outcome
+    storage: Storage,
+    clock: TickingClock,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    region: Region,
+    error: IronforgeError,
+    outcome: Outcome,
 ) -> None:
     def cycle(attempt: Attempt) -> CollectedRegion:
         with attempt.step("download"):
@@ -83,6 +99,24 @@ def test_what_went_wrong_is_a_result_with_the_error_s_own_code(
     found = attempt_at(storage, clock, cycle, region)
     assert (found.region, found.outcome, found.status, found.message) == (region, outcome, error.status, str(error))
     assert (found.snapshot_time, found.counts, found.steps) == (None, None, {"download": 2.0})
+    # What is told of it is its reporter's: no bug was met.
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("more", "number"), [({}, 1), ({"number": 3}, 3)])
+def test_the_row_says_what_the_result_says_and_which_attempt_it_was(
+    storage: Storage, clock: TickingClock, tmp_path: Path, more: dict[str, int], number: int
+) -> None:
+    def cycle(_: Attempt) -> CollectedRegion:
+        clock.sleep(90)
+        return failed(Region.US, RefusedAnswerError("Cut."), last_modified=NOON)
+
+    began = clock.now()
+    attempt_at(storage, clock, cycle, Region.US, **more)
+    (row,) = rows_of(tmp_path, "scraper_logs")
+    assert (row["command"], row["region"], row["status"], row["error_message"]) == ("collect", "us", "rejected", "Cut.")
+    assert (datetime.fromisoformat(row["timestamp"]), row["poll_attempts"]) == (began, number)
+    assert datetime.fromisoformat(row["last_modified"]) == NOON
 
 
 def test_a_failure_whose_body_went_to_the_spool_says_so(storage: Storage, clock: TickingClock) -> None:
@@ -136,8 +170,7 @@ def test_the_benchmark_of_a_stored_snapshot_says_how_long_it_took_and_of_what(
 
     began = clock.now()
     attempt_at(storage, clock, cycle)
-    lines = (tmp_path / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
-    (row,) = [line["row"] for line in map(json.loads, lines) if line["table"] == "benchmarks"]
+    (row,) = rows_of(tmp_path, "benchmarks")
     assert (row["operation_type"], row["region"], row["record_count"]) == ("snapshot", "eu", 1_234)
     assert datetime.fromisoformat(row["start_time"]) == began
     assert (row["duration_seconds"], datetime.fromisoformat(row["end_time"])) == (1.25, clock.now())

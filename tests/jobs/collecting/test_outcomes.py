@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ironforge_cli.errors import (
+    BusyError,
+    ConfigurationError,
+    DatabaseError,
     ExitStatus,
     InterruptedRunError,
     LockedError,
     RefusedAnswerError,
     UnavailableError,
+    UnreachableError,
 )
 from ironforge_cli.jobs.collecting.outcomes import (
     Collected,
@@ -121,3 +125,18 @@ def test_an_error_is_a_result_with_its_own_code_and_one_whose_body_waits_says_wh
     spooled = failed(Region.US, error, last_modified=NOON, spooled=NOON)
     assert (spooled.outcome, spooled.status, spooled.snapshot_time) == (Outcome.SPOOLED, status, NOON)
     assert (spooled.message or "").startswith(f"{found.message} The snapshot of {NOON.isoformat()} is in the spool")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unreachable"),
+    [
+        (UnreachableError("It is away."), True),
+        # Somebody holds what any other body would wait for, too.
+        (BusyError("It is busy."), True),
+        (DatabaseError("It refuses this one."), False),
+        (ConfigurationError("Its schema is old."), False),
+        (UnavailableError("Blizzard is away."), False),
+    ],
+)
+def test_only_a_database_that_takes_no_other_body_either_is_away(error: Exception, *, is_unreachable: bool) -> None:
+    assert failed(Region.EU, error).is_unreachable is is_unreachable

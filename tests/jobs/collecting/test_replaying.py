@@ -42,6 +42,12 @@ def test_bodies_that_stay_make_a_good_hour_partial_and_leave_it_its_outcome() ->
     assert told.message == "Not all of the spool could be stored: Cut. Away."
 
 
+def test_an_hour_that_is_worth_a_look_keeps_its_message_beside_what_stays() -> None:
+    odd = replace(GOOD, message="It has shrunk.", is_odd=True)
+    told = Replayed(stored=0, problems=("Cut.",)).told_with(odd)
+    assert told.message == "It has shrunk. Not all of the spool could be stored: Cut."
+
+
 def test_an_hour_that_failed_keeps_its_own_code_and_reason() -> None:
     down = failed(Region.US, UnavailableError("Down."))
     assert Replayed(stored=1, problems=("Cut.",)).told_with(down) == replace(down, replayed=1)

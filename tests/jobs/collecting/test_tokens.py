@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +30,6 @@ from tests.jobs.handed import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from datetime import datetime
     from pathlib import Path
 
     from ironforge_cli.db.repositories.runs import LogRow
@@ -102,6 +103,21 @@ def test_a_price_that_is_there_already_is_no_news(
         (Region.US, NOON, PRICES[Region.US]),
         ("token price", outcome.row_status, None, began),
     ]
+
+
+def test_what_waits_bears_the_price_s_own_time_and_the_attempt_s_beginning(
+    storage: Storage, clock: TickingClock, tmp_path: Path
+) -> None:
+    class Slow(Priced):
+        def token_price(self, region: Region) -> tuple[datetime, int]:
+            clock.sleep(90)
+            return super().token_price(region)
+
+    began = clock.now()
+    collect_token(Region.EU, market=Slow(), storage=storage, clock=clock)
+    lines = (tmp_path / "spool" / "log-rows.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {line["table"]: datetime.fromisoformat(line["row"]["timestamp"]) for line in map(json.loads, lines)}
+    assert found == {"token_prices": NOON, "scraper_logs": began}
 
 
 def test_a_price_that_can_not_even_wait_is_a_failure(storage: Storage, clock: TickingClock, tmp_path: Path) -> None:

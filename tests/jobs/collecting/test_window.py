@@ -51,6 +51,8 @@ SPOOLED = end(Outcome.SPOOLED, status=ExitStatus.DATABASE)
         # It may have been stored by another run, or from the spool.
         (end(Outcome.NO_CHANGE), CERTAIN, True),
         (end(Outcome.NO_CHANGE, is_odd=True), CERTAIN, False),
+        # A market that has become small is stored, and worth a look.
+        (end(counts=COUNTS, is_odd=True), CERTAIN, True),
         (REFUSED, CERTAIN, False),
         # What the database held is not known: only what came after the beginning is new for sure.
         (SPOOLED, UNCERTAIN, True),
@@ -81,6 +83,13 @@ def test_refusals_count_in_a_row_and_attempts_go_on() -> None:
     assert (stand(REFUSED, REFUSED).refusals, stand(REFUSED, REFUSED).number) == (2, 2)
     assert stand(REFUSED, NOTHING).refusals == 0
     assert stand(REFUSED, NOTHING, REFUSED).refusals == 1
+
+
+@pytest.mark.parametrize("status", set(ExitStatus) - {ExitStatus.DONE})
+def test_what_asking_again_soon_does_not_mend_is_asked_for_ever_more_rarely(status: ExitStatus) -> None:
+    is_lasting = status in {ExitStatus.REFUSED, ExitStatus.CREDENTIALS, ExitStatus.CONFIGURATION}
+    failure = end(Outcome.FAILED, None, status=status)
+    assert stand(failure, failure).refusals == (2 if is_lasting else 0)
 
 
 def test_the_delay_is_that_of_an_hour_that_the_window_stored_itself() -> None:

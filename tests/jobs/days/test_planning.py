@@ -60,6 +60,13 @@ def test_days_are_made_by_the_clock_and_none_leaves_without_a_snapshot(storage: 
     assert planned(storage, clock) == [("create", ago(0).name), ("create", ago(-1).name)]
 
 
+def test_days_are_made_by_the_clock_though_the_newest_snapshot_is_of_days_ago(
+    storage: Storage, clock: TickingClock
+) -> None:
+    register(storage.database, ago(3).day)
+    assert planned(storage, clock) == [("create", ago(0).name), ("create", ago(-1).name)]
+
+
 @pytest.mark.parametrize("adopt", [False, True])
 def test_a_day_without_its_mark_is_adopted_where_that_is_asked(
     storage: Storage, clock: TickingClock, *, adopt: bool

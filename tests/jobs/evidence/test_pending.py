@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.repositories import runs
 from ironforge_cli.db.repositories.runs import BenchmarkRow, LogRow
 from ironforge_cli.errors import ConfigurationError, DatabaseError
 from ironforge_cli.jobs.evidence.pending import PendingRows, TokenRow
@@ -20,6 +22,8 @@ from ironforge_cli.values import replace
 from tests.jobs import stored
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ironforge_cli.db.engine import Database
 
 MOST = 5_000
@@ -166,6 +170,23 @@ def test_rows_that_the_database_does_not_take_wait_on_whole(tmp_path: Path, data
     assert (tmp_path / "log-rows.jsonl").read_bytes() == kept
     stored.change(database, "ALTER TABLE us_token_price DROP CONSTRAINT none")
     assert pending(tmp_path).settle(database) == len(EVERY_KIND)
+
+
+def test_rows_wait_on_whose_transaction_can_not_be_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(MissingDatabase):
+        @contextmanager
+        def transaction(self) -> Generator[Any]:
+            yield None
+            raise DatabaseError("The commit was cut off.")
+
+    def add_log(*_: object) -> None:
+        """It is taken."""
+
+    monkeypatch.setattr(runs, "add_log", add_log)
+    pending(tmp_path).add(ROW)
+    with pytest.raises(DatabaseError, match="cut off"):
+        pending(tmp_path).settle(Refused(DatabaseError("It is there.")))
+    assert pending(tmp_path).waiting() == 1
 
 
 def test_where_nothing_waits_the_database_is_not_asked(tmp_path: Path) -> None:

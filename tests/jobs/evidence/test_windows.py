@@ -24,6 +24,7 @@ from tests.clocks import TickingClock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import BinaryIO
 
     from ironforge_cli.errors import IronforgeError
 
@@ -98,6 +99,24 @@ def test_a_file_that_can_not_be_written_to_its_end_is_not_left_half_written(
     assert caplog.messages == [f"A window that is killed will leave no trace in {tmp_path} (the tape is torn)."]
 
 
+def test_a_file_is_held_and_on_the_disk_before_it_is_called_that_of_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[OpenWindow, str]] = []
+
+    def flushed(descriptor: int) -> None:
+        (path,) = tmp_path.iterdir()
+        found.append((msgspec.json.decode(path.read_bytes(), type=OpenWindow), path.suffix))
+        assert path.stat().st_ino == os.fstat(descriptor).st_ino
+        with path.open("rb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    with told_as_open(tmp_path, WINDOW):
+        assert found == [(WINDOW, ".window-part")]
+        assert [path.suffix for path in tmp_path.iterdir()] == [".window"]
+
+
 def test_a_file_that_can_not_be_removed_is_told_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +176,19 @@ def test_several_may_look_at_once_and_a_window_that_ends_meanwhile_is_no_problem
     assert killed_windows(tmp_path) == []
 
 
+def test_a_window_that_ends_while_its_file_is_looked_at_was_not_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = kill(tmp_path), fcntl.flock
+
+    def locked_when_it_has_ended(stream: BinaryIO, how: int) -> None:
+        path.unlink()
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_when_it_has_ended)
+    assert killed_windows(tmp_path) == []
+
+
 def test_a_folder_that_is_not_there_holds_no_windows_and_is_not_made(tmp_path: Path) -> None:
     assert killed_windows(tmp_path / "locks") == []
     assert not (tmp_path / "locks").exists()
@@ -171,7 +203,7 @@ def test_the_next_window_leaves_a_row_of_each_region_and_removes_the_file(
     other = kill(folder, msgspec.structs.replace(WINDOW, command="another"))
     writing, database = evidence(tmp_path, error)
     for _ in range(2):
-        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN)
+        settle_killed(folder, command="poll", database=database, evidence=writing, now=SEEN + timedelta(hours=1))
     rows = [msgspec.json.decode(line)["row"] for line in (tmp_path / "log-rows.jsonl").read_bytes().splitlines()]
     assert [(row["command"], row["region"], row["status"]) for row in rows] == [
         ("poll", "eu", "failed"),

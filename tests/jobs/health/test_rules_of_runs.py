@@ -114,8 +114,16 @@ def test_a_window_that_was_killed_is_told_though_the_attempts_are_not_known() ->
 
 
 def test_a_window_that_was_killed_at_work_is_told_once_by_its_attempt() -> None:
-    given = found(collected(Region.EU, None), killed_windows=(KILLED,), crashed=(attempt("poll"),))
-    assert [text[:9] for _, text in told(given)] == ["The run 7"]
+    for at in (CRASHED_AT, KILLED.window.started_at):
+        given = found(collected(Region.EU, None), killed_windows=(KILLED,), crashed=(attempt("poll", at=at),))
+        assert [text[:9] for _, text in told(given)] == ["The run 7"]
+    before = attempt("poll", at=KILLED.window.started_at - SECOND)
+    assert len(told(found(collected(Region.EU, None), killed_windows=(KILLED,), crashed=(before,)))) == 2
+
+
+def test_what_a_person_ran_once_is_that_person_s_business_though_it_failed() -> None:
+    assert told(found(upkeep=(attempt("snapshots drop", status="failed"),))) == []
+    assert len(told(found(upkeep=(attempt("seed items", status="failed"),)))) == 1
 
 
 def test_a_window_that_was_killed_counts_as_seen_when_a_person_has_seen_it() -> None:

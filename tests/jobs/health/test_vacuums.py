@@ -32,6 +32,7 @@ def test_a_large_table_that_nobody_vacuums_is_told_with_what_does_it() -> None:
             " it. Run `ironforge partitions maintain`, and see whether cron does."
         )
     ]
+    assert told(replace(TABLE, rows=100_000))
     never = replace(TABLE, vacuumed_at=None)
     assert "was never vacuumed" in told(never)[0]
     for name in ("snapshots", "eu_token_price", "eu_commodity_price_stats_before"):
