@@ -288,8 +288,9 @@ def test_bad_utf8_in_an_auction_is_refused_at_its_byte_with_the_last_whole_aucti
 
 @pytest.mark.parametrize("region", Region)
 @pytest.mark.parametrize("namespace", ["dynamic-eu", "dynamic-us", "dynamic-kr", "dynamic-classic-eu", "static-us"])
-def test_a_body_of_another_namespace_by_its_own_link_is_refused(region: Region, namespace: str) -> None:
-    body = body_of([auction(1)]).replace(b"namespace=dynamic-eu", f"namespace={namespace}&locale=en_US".encode())
+@pytest.mark.parametrize("odd", [[], [None]])
+def test_a_body_of_another_namespace_by_its_own_link_is_refused(region: Region, namespace: str, odd: list[Any]) -> None:
+    body = body_of([auction(1), *odd]).replace(b"namespace=dynamic-eu", f"namespace={namespace}&locale=en_US".encode())
     if namespace == region.dynamic_namespace:
         assert len(payloads.commodities(body, region=region)) == 1
     else:

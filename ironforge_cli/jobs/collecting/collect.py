@@ -120,8 +120,8 @@ def ingest_received(
     command: str,
     storage: Storage,
     clock: Clock,
+    force: bool,
     progress: Progress | None = None,
-    force: bool = False,
 ) -> Collected:
     """Store a body that has a time, as one run of a command with its evidence; what goes wrong is in the result."""
     region = received.region

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.waiting import Wait
 
 from ironforge_cli.db.engine import MissingDatabase
+from ironforge_cli.db.silence import limited
 from ironforge_cli.errors import (
     DatabaseError,
     ExitStatus,
@@ -19,6 +21,7 @@ from ironforge_cli.errors import (
     RefusedAnswerError,
     UnavailableError,
 )
+from ironforge_cli.jobs.collecting import attempt as attempting
 from ironforge_cli.jobs.collecting.attempt import attempted
 from ironforge_cli.jobs.collecting.outcomes import CollectedRegion, failed
 from ironforge_cli.jobs.collecting.storing import SnapshotCounts
@@ -33,6 +36,8 @@ from tests.jobs.handed import NOON
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from psycopg.abc import PQGen
 
     from ironforge_cli.errors import IronforgeError
     from ironforge_cli.jobs.evidence.runs import Attempt
@@ -181,3 +186,20 @@ def test_an_attempt_that_stored_nothing_has_no_benchmark(storage: Storage, clock
     attempt_at(storage, clock, lambda _: region_end(outcome=Outcome.NO_CHANGE))
     # Its row alone.
     assert storage.pending.waiting() == 1
+
+
+def test_no_statement_of_an_attempt_is_waited_for_without_end(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempting, "LONGEST_ANSWER_SECONDS", 0.0)
+
+    def silent() -> PQGen[None]:
+        yield Wait.R
+
+    def cycle(_: Attempt) -> CollectedRegion:
+        waiting = limited(silent())
+        next(waiting)
+        waiting.send(0)
+        raise AssertionError("it was waited for")
+
+    assert "not answered within 0 s" in (attempt_at(storage, clock, cycle).message or "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
-from ironforge_cli.jobs.collecting.collect import collect
+from ironforge_cli.jobs.collecting.collect import collect, ingest
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.regions import DEFAULT_REGIONS, Region
 from tests.conftest import storage_in
@@ -200,3 +200,12 @@ def test_a_killed_run_leaves_a_running_row_without_an_owner_and_hinders_nobody(
     eventually(lambda: stored.held_locks(collector.database) == 0)
     assert collector.collect(Region.EU).regions[0].outcome is Outcome.STORED
     assert [row[0] for row in stored.attempts(collector.database)] == ["running", "success"]
+
+
+def test_nothing_is_forced_unless_that_is_asked_for(tmp_path: Path, clock: TickingClock) -> None:
+    storage = storage_in(tmp_path, MissingDatabase(DatabaseError("The server is away.")))
+    clock.turn_to(NOON)
+    senseless = body_of(3).replace(b"[", b"[0, 0, 0, ")
+    given = ingest(senseless, region=Region.EU, snapshot_time=NOON, storage=storage, clock=clock)
+    live = collect([Region.EU], market=Handed([answer(senseless, NOON)]), storage=storage, clock=clock)
+    assert [found.regions[0].outcome for found in (given, live)] == [Outcome.REJECTED, Outcome.REJECTED]

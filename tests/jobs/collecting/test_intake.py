@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ironforge_cli.blizzard import payloads
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
 from ironforge_cli.jobs.collecting.intake import Known, Neighbours, Received, known_already, not_newer, take_in
 from ironforge_cli.jobs.collecting.outcomes import unchanged
+from ironforge_cli.jobs.collecting.storing import ImplausibleAnswerError
 from ironforge_cli.jobs.evidence.outcomes import Outcome
 from ironforge_cli.jobs.evidence.runs import Attempt, Evidence, Silent
 from ironforge_cli.jobs.storage import Workplace
@@ -83,6 +85,7 @@ def taken_in(
     *,
     progress: Progress | None = None,
     force: bool = False,
+    decoding: threading.Lock | None = None,
 ) -> CollectedRegion:
     return take_in(
         received,
@@ -93,7 +96,7 @@ def taken_in(
             locks_folder=storage.locks_folder,
             retention_days=0,
             evidence=Evidence(storage.database, pending=None, command="collect", clock=clock),
-            decoding=threading.Lock(),
+            decoding=decoding or threading.Lock(),
         ),
         attempt=Attempt(clock=clock, region=received.region, progress=progress or Silent()),
         force=force,
@@ -169,3 +172,41 @@ def test_a_file_that_can_not_be_read_is_the_result_of_its_body_alone(
     found = taken_in(received, storage, clock)
     assert (found.outcome, found.status) == (Outcome.FAILED, ExitStatus.CONFIGURATION)
     assert "can't be read" in (found.message or "")
+
+
+def test_a_time_that_is_given_goes_before_the_one_a_body_was_kept_with(storage: Storage) -> None:
+    kept = keep(storage.shelves.spool, body_of(3))
+    given = Received.kept_on(storage.shelves.spool, kept, source="spool", snapshot_time=NOON + HOUR)
+    assert given.time() == NOON + HOUR
+
+
+def test_a_body_is_kept_under_blizzard_s_time_and_received_by_this_machine_s(
+    storage: Storage, clock: TickingClock
+) -> None:
+    clock.turn_to(NOON + 2 * HOUR)
+    taken_in(received_from("live", body_of(3), storage), storage, clock)
+    (kept,) = storage.shelves.spool.kept()
+    assert (kept.snapshot_time, kept.received_at) == (NOON, clock.now())
+
+
+def test_whoever_ends_the_program_loses_no_body(storage: Storage, clock: TickingClock) -> None:
+    ended = Breaking("decode", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        taken_in(received_from("live", body_of(3), storage), storage, clock, progress=ended)
+    assert len(storage.shelves.spool.kept()) == 1
+
+
+@every_source
+def test_a_body_that_is_refused_for_its_size_says_how_many_it_lists(
+    storage: Storage, clock: TickingClock, source: str
+) -> None:
+    small = Breaking("decode", raising(ImplausibleAnswerError("Too few.", auctions=3)))
+    found = taken_in(received_from(source, body_of(3), storage), storage, clock, progress=small)
+    assert (found.outcome, found.refused_auctions) == (Outcome.REJECTED, 3)
+
+
+def test_one_body_is_decoded_at_a_time(storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding, seen = threading.Lock(), list[bool]()
+    monkeypatch.setattr(payloads, "commodities", lambda *_, **__: seen.append(decoding.locked()))
+    taken_in(received_from("live", body_of(3), storage), storage, clock, decoding=decoding)
+    assert (seen, decoding.locked()) == ([True], False)

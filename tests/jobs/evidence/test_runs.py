@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +119,12 @@ def test_a_row_says_running_while_the_work_goes_on_and_is_finished_afterwards(
 def test_a_running_row_is_seen_by_nobody_before_its_lock_is_held_and_by_nobody_without_it(
     database: Database, clock: EventfulClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, add_log = runs.start, runs.add_log
+    owning, start, add_log = locks.owning, runs.start, runs.add_log
     seen: list[list[int]] = []
+
+    def owned(held_in: Database, number: int) -> AbstractContextManager[None]:
+        seen.append(crashed(database))
+        return owning(held_in, number)
 
     def started(connection: Connection, row: LogRow) -> int:
         number = start(connection, row)
@@ -131,12 +135,13 @@ def test_a_running_row_is_seen_by_nobody_before_its_lock_is_held_and_by_nobody_w
         seen.append(crashed(database))
         add_log(connection, row)
 
+    monkeypatch.setattr(locks, "owning", owned)
     monkeypatch.setattr(runs, "start", started)
     monkeypatch.setattr(runs, "add_log", added)
     evidence = Evidence(database, pending=None, command="collect", clock=clock)
     with evidence.attempt(Region.EU, progress=Silent()):
         pass
-    assert seen == [[], []]
+    assert seen == [[], [], []]
     # The lock is given back: a row that is running again for want of a better word has no owner.
     with database.transaction() as connection:
         connection.execute(text("UPDATE scraper_logs SET status = 'running'"))
@@ -317,6 +322,12 @@ def test_a_run_is_measured_by_a_clock_that_never_jumps_and_dated_by_the_time_of_
     assert measured(database) == [
         ("command", "seed all", None, NOW, NOW + 60 * MINUTE, 5.0, 3, told, "So it ended.", {"steps": {"a": 1.5}})
     ]
+
+
+def test_the_row_of_a_small_attempt_is_dated_by_when_it_began(database: Database, clock: EventfulClock) -> None:
+    evidence = Evidence(database, pending=None, command="watch", clock=clock)
+    evidence.note(Region.EU, Outcome.STORED, "Told.", began_at=NOW - MINUTE)
+    assert logged(database) == [("watch", "eu", NOW - MINUTE, "success", None, "Told.", 1)]
 
 
 def test_the_benchmark_of_one_snapshot_is_of_its_region(database: Database, clock: EventfulClock) -> None:
