@@ -319,8 +319,9 @@ def test_a_day_that_left_is_put_back_beside_a_default_partition(
     execute(storage.database, f"CREATE TABLE rest PARTITION OF {PARENT} DEFAULT")
     assert restore(storage, archive, clock).rows == 8
     assert held(storage.database) == {"rest": "default", OLD.name: "restored"}
-    # It is attached again: its rows are seen through the parent.
-    assert rows_of(storage.database) == RowTally.of([ROWS]).snapshots
+    with storage.database.connect() as connection:
+        # It is attached again: its rows are seen through the parent.
+        assert connection.execute(text(f"SELECT count(*) FROM {PARENT}")).scalar_one() == len(ROWS)
 
 
 def test_rows_of_another_region_are_never_restored_into_a_day(
