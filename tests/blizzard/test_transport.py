@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ironforge_cli.blizzard.cache import AnswerCache
 from ironforge_cli.blizzard.traffic import Traffic
 from ironforge_cli.blizzard.transport import NotThereError
 from ironforge_cli.blizzard.wire import USER_AGENT
@@ -219,6 +220,24 @@ def test_a_request_that_never_left_is_not_counted(sandbox: Sandbox, make_transpo
         ask(transport, sandbox)
     assert transport.counter.traffic == Traffic(requests=0, cache_hits=0)
     assert sandbox.requests == []
+
+
+def test_what_is_asked_for_anew_is_not_given_by_anybody_on_the_way(
+    serve: Serve, make_transport: Callable[..., Transport]
+) -> None:
+    stub = serve(lambda asked: token_answer() if asked.path == "/token" else Said())
+    transport = make_transport(oauth_url=f"{stub.url}/token")
+    for anew in (False, True):
+        transport.get_static(f"{stub.url}/x", {}, anew=anew)
+    assert [asked.headers.get("Cache-Control") for asked in stub.asked if asked.path == "/x"] == [None, "no-cache"]
+
+
+def test_both_caches_are_closed(make_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[AnswerCache] = []
+    monkeypatch.setattr(AnswerCache, "close", lambda cache: closed.append(cache))  # noqa: PLW0108 - else no method
+    make_transport(oauth_url="http://127.0.0.1:9/token").close()
+    assert len(closed) == 2
+    assert closed[0] is not closed[1]
 
 
 def test_static_data_at_hand_is_counted_as_such_unless_it_is_asked_for_anew(

@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ironforge_cli.db import locks
 from ironforge_cli.db.engine import MissingDatabase
 from ironforge_cli.errors import DatabaseError, ExitStatus
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ironforge_cli.db.engine import Database
+    from ironforge_cli.jobs.storage import Storage
     from tests.clocks import TickingClock
     from tests.jobs.conftest import Collector
 
@@ -209,3 +212,17 @@ def test_nothing_is_forced_unless_that_is_asked_for(tmp_path: Path, clock: Ticki
     given = ingest(senseless, region=Region.EU, snapshot_time=NOON, storage=storage, clock=clock)
     live = collect([Region.EU], market=Handed([answer(senseless, NOON)]), storage=storage, clock=clock)
     assert [found.regions[0].outcome for found in (given, live)] == [Outcome.REJECTED, Outcome.REJECTED]
+
+
+def test_a_bug_in_taking_in_is_told_and_not_met_a_second_time(
+    storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[object] = []
+
+    def broken(received: object, **_: object) -> None:
+        called.append(received)
+        raise RuntimeError("A bug.")
+
+    monkeypatch.setattr("ironforge_cli.jobs.collecting.collect.take_in", broken)
+    found = ingest(body_of(3), region=Region.EU, snapshot_time=NOON, storage=storage, clock=clock)
+    assert (found.status, len(called)) == (ExitStatus.BUG, 1)

@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from ironforge_cli.archive.days import DATA, MANIFEST, ArchivedDays, folder_of
 from ironforge_cli.archive.store import FolderStore
-from ironforge_cli.db.repositories import partitions, raw_days
+from ironforge_cli.db.repositories import lots_left_out, partitions, raw_days
 from ironforge_cli.errors import ArchiveError
 from ironforge_cli.jobs.days.archiving import Archive
-from ironforge_cli.market.rows import RawRows, RowTally
+from ironforge_cli.market.auctions import LeftOut
+from ironforge_cli.market.rows import RawRows, RowTally, moment_of
 from ironforge_cli.values import replace
 from tests.jobs.day_tables import ago
 from tests.market.made_up_rows import day_of_rows
@@ -97,6 +98,25 @@ def test_of_a_snapshot_that_both_hold_the_tables_rows_count_and_the_others_stay(
     assert archive.archived(OLD).archived_at == at
     assert archive.days.tally(OLD).snapshots == {**WHOLE, **RowTally.of([changed]).snapshots}
     require_kept(archive, database)
+
+
+def test_what_was_left_out_of_snapshots_stays_known_by_the_archive_and_by_the_registry(
+    database: Database, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = (moment_of(time) for time in WHOLE)
+    said = {first: LeftOut(1, (7,), (9,)), second: LeftOut(2, (8,), (10,))}
+
+    def told(*times: Any) -> list[Any]:
+        registered = {time: said[time] for time in times}
+        monkeypatch.setattr(lots_left_out, "left_out_between", lambda *_, **__: registered)
+        archive.keep(database, OLD)
+        return [one.left_out for one in archive.archived(OLD).snapshots[:2]]
+
+    put(database, FIRST)
+    assert told(first) == [said[first]]
+    put(database, REST)
+    # The registry does not know the first one any more.
+    assert told(second) == [said[first], said[second]]
 
 
 def test_an_empty_table_is_nothing_to_archive_and_nothing_to_keep(database: Database, archive: Archive) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ironforge_cli.db.repositories import partitions
 from ironforge_cli.errors import ConfigurationError
+from ironforge_cli.jobs.days import checking
 from ironforge_cli.jobs.days import maintain as job
 from ironforge_cli.jobs.days.leaving import drop_bodies, with_leaving
 from ironforge_cli.market.partitions import DailyPartition
@@ -58,6 +59,16 @@ def test_what_is_past_its_retention_leaves_and_nothing_is_made(
     job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock)
     assert [name for (name,) in found(storage.database, TABLES)] == left
     assert bodies(storage) == [1, 1]
+
+
+def test_what_is_left_of_it_is_not_checked_by_its_sales(
+    storage: Storage, clock: TickingClock, left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[Region] = []
+    monkeypatch.setattr(checking, "maintained", lambda region, *_, **__: checked.append(region) or [])
+    job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock)
+    assert left
+    assert checked == [Region.EU]
 
 
 def test_runs_that_collect_do_it_too(storage: Storage, clock: TickingClock, left: list[str]) -> None:

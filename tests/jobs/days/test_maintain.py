@@ -263,6 +263,8 @@ def test_a_clock_that_is_years_off_costs_upkeep_no_day_and_no_row(
     execute(storage.database, log_row(TODAY - timedelta(days=399)))
     clock.turn_to(clock.now() + timedelta(days=365 * years))
     upkeep(storage, clock)
+    # Nor is the row ever due by such a clock, at each attempt again.
+    assert upkeep(storage, clock) is None
     assert {ago(29).name, ago(0).name} <= held(storage.database).keys()
     assert found(storage.database, "SELECT count(*) FROM scraper_logs WHERE command = 'x'") == [(1,)]
 
