@@ -234,7 +234,11 @@ def test_what_is_asked_for_anew_is_not_given_by_anybody_on_the_way(
 
 def test_both_caches_are_closed(make_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[AnswerCache] = []
-    monkeypatch.setattr(AnswerCache, "close", lambda cache: closed.append(cache))  # noqa: PLW0108 - else no method
+
+    def noted(cache: AnswerCache) -> None:
+        closed.append(cache)
+
+    monkeypatch.setattr(AnswerCache, "close", noted)
     make_transport(oauth_url="http://127.0.0.1:9/token").close()
     assert len(closed) == 2
     assert closed[0] is not closed[1]

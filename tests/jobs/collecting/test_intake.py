@@ -207,6 +207,10 @@ def test_a_body_that_is_refused_for_its_size_says_how_many_it_lists(
 
 def test_one_body_is_decoded_at_a_time(storage: Storage, clock: TickingClock, monkeypatch: pytest.MonkeyPatch) -> None:
     decoding, seen = threading.Lock(), list[bool]()
-    monkeypatch.setattr(payloads, "commodities", lambda *_, **__: seen.append(decoding.locked()))
+
+    def noted(*_: object, **__: object) -> None:
+        seen.append(decoding.locked())
+
+    monkeypatch.setattr(payloads, "commodities", noted)
     taken_in(received_from("live", body_of(3), storage), storage, clock, decoding=decoding)
     assert (seen, decoding.locked()) == ([True], False)

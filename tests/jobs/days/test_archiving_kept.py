@@ -107,8 +107,10 @@ def test_what_was_left_out_of_snapshots_stays_known_by_the_archive_and_by_the_re
     said = {first: LeftOut(1, (7,), (9,)), second: LeftOut(2, (8,), (10,))}
 
     def told(*times: Any) -> list[Any]:
-        registered = {time: said[time] for time in times}
-        monkeypatch.setattr(lots_left_out, "left_out_between", lambda *_, **__: registered)
+        def registered(*_: Any, **__: Any) -> dict[Any, LeftOut]:
+            return {time: said[time] for time in times}
+
+        monkeypatch.setattr(lots_left_out, "left_out_between", registered)
         archive.keep(database, OLD)
         return [one.left_out for one in archive.archived(OLD).snapshots[:2]]
 

@@ -65,7 +65,12 @@ def test_what_is_left_of_it_is_not_checked_by_its_sales(
     storage: Storage, clock: TickingClock, left: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[Region] = []
-    monkeypatch.setattr(checking, "maintained", lambda region, *_, **__: checked.append(region) or [])
+
+    def noted(region: Region, *_: Any, **__: Any) -> list[Any]:
+        checked.append(region)
+        return []
+
+    monkeypatch.setattr(checking, "maintained", noted)
     job.maintain((Region.EU,), storage=storage, housekeeping=LEFT, clock=clock)
     assert left
     assert checked == [Region.EU]
