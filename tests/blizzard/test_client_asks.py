@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 from ironforge_cli.blizzard.client import BlizzardClient
-from ironforge_cli.errors import UnavailableError
+from ironforge_cli.blizzard.transport import Answer
+from ironforge_cli.errors import RefusedAnswerError, UnavailableError
 from ironforge_cli.regions import Region
 
 if TYPE_CHECKING:
@@ -62,3 +63,30 @@ def test_each_thing_has_its_place_and_is_asked_anew_where_that_is_said(
     with pytest.raises(UnavailableError):
         ask(BlizzardClient(asking, api_url="https://{region}.x{0}", locale="de_DE"))
     assert asking.asked == [(path, params, anew)]
+
+
+class Garbled:
+    """A transport whose answers make no sense, the first of them from the cache where that is said."""
+
+    def __init__(self, *, is_cached: bool) -> None:
+        self.asked: list[bool] = []
+        self.forgotten: list[str] = []
+        self._is_cached = is_cached
+
+    def get_static(self, url: str, params: dict[str, str], *, anew: bool, **_: Any) -> Answer:
+        del url, params
+        self.asked.append(anew)
+        return Answer(200, b"{}", {}, from_cache=self._is_cached and not anew)
+
+    def forget_static(self, url: str, params: dict[str, str]) -> None:
+        self.forgotten.append(f"{url} {params['namespace']}")
+
+
+@pytest.mark.parametrize(("is_cached", "forgotten"), [(False, []), (True, ["eu/data/wow/recipe/5 static-eu"])])
+def test_what_makes_no_sense_is_asked_for_anew_and_a_cached_answer_goes(
+    forgotten: list[str], *, is_cached: bool
+) -> None:
+    garbled: Any = Garbled(is_cached=is_cached)
+    with pytest.raises(RefusedAnswerError):
+        BlizzardClient(garbled, api_url="{region}", locale="de_DE").recipe(Region.EU, 5)
+    assert (garbled.asked, garbled.forgotten) == ([False, True, True], forgotten)

@@ -364,6 +364,10 @@ def test_without_a_database_what_lies_on_disk_is_told(well: Storage) -> None:
     assert state.spool.oldest_at == NOW - MINUTE
 
 
+def test_looking_is_no_work(well: Storage) -> None:
+    assert look(well).found.at_work == ()
+
+
 # Partitions
 
 
